@@ -1,0 +1,40 @@
+/* cpuinfo.h -- which instruction sets may be used.
+ * SPDX-License-Identifier: MIT
+ *
+ * The level is part of a result's definition: same seed, same bits holds for
+ * one level.  --cpu=NAME lowers it; it can never be raised above what the
+ * machine has.  One of the library's two pieces of global state: set once at
+ * start, read-only after.  */
+#ifndef ADZE_BASE_CPUINFO_H
+#define ADZE_BASE_CPUINFO_H
+
+struct err;
+
+/* Bits, each implying those before it in the usual machines.  */
+enum cpu_isa {
+    CPU_AVX2 = 1 << 0,       /* AVX2, FMA, F16C */
+    CPU_AVX512 = 1 << 1,     /* F, BW, VL, DQ */
+    CPU_VNNI = 1 << 2,       /* AVX-512 VNNI */
+    CPU_AVX512BF16 = 1 << 3, /* AVX-512 BF16 */
+};
+
+/* The features in use: what the machine has, lowered by cpu_limit().  */
+unsigned cpu_features(void);
+
+/* Lower the features to those of level NAME: portable avx2 avx512 vnni bf16.
+ * ERR_USAGE for an unknown name (lists the known ones), ERR_DEVICE if the
+ * machine does not have that level.  */
+int cpu_limit(const char *name, struct err *e);
+
+/* The name of the highest level within MASK, as cpu_limit() takes it: what
+ * the history of a model records.  */
+const char *cpu_level_name(unsigned mask);
+
+/* NULL-ended list of level names, lowest first.  */
+extern const char *const cpu_level_names[];
+
+/* "AMD EPYC-Genoa ..." from the system, "unknown" if it does not say.  The
+ * text lives for ever.  */
+const char *cpu_model_name(void);
+
+#endif

@@ -1,0 +1,70 @@
+/* codec.h -- one door for picture files: JPEG, PNG, BMP, PNM.
+ * SPDX-License-Identifier: MIT
+ *
+ * The format is recognised by content.  Every file becomes 8-bit RGB as
+ * Pillow's convert("RGB") gives it:
+ *   grey            R = G = B
+ *   alpha           dropped, not composited
+ *   16 bit          the high byte (PNG RGB, PNM: value * 255 / maxval rounded)
+ *   palette         looked up; entries past the palette are an error
+ *   CMYK, YCCK      Adobe's inverted values; R = C * K / 255
+ *   animated PNG    the first frame
+ * The pixel limits are checked before any pixel is decoded.  A file that is
+ * cut short or draws a decoder warning is an error, never a grey half.  GIF,
+ * TIFF, WebP, HEIC, AVIF, PSD, TGA, ICO, SVG, PDF, gzip, HTML, Git-LFS
+ * pointers and CgBI PNGs are recognised and refused by name with the command
+ * that converts them.  */
+#ifndef ADZE_IMAGE_CODEC_H
+#define ADZE_IMAGE_CODEC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "image/image.h"
+
+struct err;
+struct out;
+
+struct codec_opts {
+    int exif;           /* apply EXIF orientation (JPEG, PNG eXIf) */
+    int64_t max_pixels; /* 0: CODEC_MAX_PIXELS */
+    int fast_w, fast_h; /* JPEG only: scale in the DCT domain while the
+                           result is at least this large; 0: exact, full
+                           IDCT, the pixels that Pillow gives */
+};
+
+#define CODEC_MAX_PIXELS 178956970 /* Pillow's line */
+
+struct codec_info {
+    const char *format; /* "jpeg" */
+    int w, h;           /* as stored, before orientation */
+    int orientation;    /* 1..8; 1 if absent or broken */
+};
+
+/* The header only.  */
+int codec_info(struct codec_info *ci, const uint8_t *p, size_t n,
+               struct err *e);
+
+/* Decode the N bytes at P.  ERR_FORMAT, ERR_UNSUPPORTED, ERR_NOMEM.  */
+int codec_decode(struct image *im, const uint8_t *p, size_t n,
+                 const struct codec_opts *o, struct err *e);
+
+/* Read and decode a file; the message names it.  */
+int codec_read(struct image *im, const char *path, const struct codec_opts *o,
+               struct err *e);
+
+/* Write an RGB PNG.  */
+int codec_write_png(const struct image *im, struct out *o, struct err *e);
+int codec_save_png(const struct image *im, const char *path, struct err *e);
+
+/* Write a JPEG of QUALITY 1..100 (baseline, 4:2:0, as Pillow's default).
+ * ERR_UNSUPPORTED without libjpeg-turbo.  */
+int codec_write_jpeg(const struct image *im, int quality, struct out *o,
+                     struct err *e);
+
+/* CRC-32 (IEEE) of the pixels, as zlib's crc32 gives it.  */
+uint32_t image_crc(const struct image *im);
+
+int fuzz_image(const uint8_t *p, size_t n);
+
+#endif

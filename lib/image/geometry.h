@@ -1,0 +1,35 @@
+/* geometry.h -- crop, flip, pad, turn, affine.
+ * SPDX-License-Identifier: MIT  */
+#ifndef ADZE_IMAGE_GEOMETRY_H
+#define ADZE_IMAGE_GEOMETRY_H
+
+#include "image/image.h"
+
+struct err;
+
+enum pad_mode { PAD_CONSTANT, PAD_EDGE, PAD_REFLECT };
+int pad_by_name(const char *name); /* constant edge reflect; -1 */
+extern const char *const pad_names[];
+
+/* W x H pixels from (X, Y); what lies outside is FILL.  */
+int geometry_crop(struct image *to, const struct image *im, int x, int y,
+                  int w, int h, const uint8_t fill[3], struct err *e);
+/* The middle, offsets rounded as torchvision's center_crop does
+ * (round half to even of (H - h) / 2), padded with 0 where too small.  */
+int geometry_center_crop(struct image *to, const struct image *im, int w,
+                         int h, struct err *e);
+void geometry_flip_x(struct image *im); /* left and right change places */
+void geometry_flip_y(struct image *im);
+int geometry_pad(struct image *to, const struct image *im, int left, int top,
+                 int right, int bottom, enum pad_mode m, const uint8_t fill[3],
+                 struct err *e);
+/* EXIF orientation 1..8 undone.  */
+int geometry_orient(struct image *im, int orientation, struct err *e);
+/* Each output pixel (x, y) takes the input at (a x + b y + c, d x + e y + f)
+ * of pixel centres, as Pillow's transform(AFFINE): nearest or bilinear;
+ * outside is FILL.  */
+int geometry_affine(struct image *to, const struct image *im, int w, int h,
+                    const double m[6], int bilinear, const uint8_t fill[3],
+                    struct err *e);
+
+#endif

@@ -1,0 +1,38 @@
+/* resize.h -- another size: nearest, bilinear, bicubic (a = -0.5) and box, with
+ * antialiasing, equal to Pillow's Image.resize(..., reducing_gap=None) to the
+ * bit: separable, horizontal pass first, coefficients rounded to
+ * 8.22-bit fixed point, result rounded and clipped after each pass.
+ * SPDX-License-Identifier: MIT  */
+#ifndef ADZE_IMAGE_RESIZE_H
+#define ADZE_IMAGE_RESIZE_H
+
+#include "image/image.h"
+
+struct err;
+
+enum resize_kernel {
+    RESIZE_NEAREST,
+    RESIZE_BILINEAR,
+    RESIZE_BICUBIC,
+    RESIZE_BOX
+};
+
+/* "nearest" ...; -1 if there is none of that name.  */
+int resize_by_name(const char *name);
+extern const char *const resize_names[]; /* NULL-ended, in enum order */
+
+/* The part [x, x+w) x [y, y+h) of IM (real box, Pillow's `box') as W x H
+ * pixels.  x, y >= 0; the box lies inside; w, h > 0.  */
+struct box {
+    double x, y, w, h;
+};
+int resize_box(struct image *to, const struct image *im, const struct box *b,
+               int w, int h, enum resize_kernel k, struct err *e);
+int resize(struct image *to, const struct image *im, int w, int h,
+           enum resize_kernel k, struct err *e);
+
+/* The size of IM with the shorter side S, the longer as torchvision rounds
+ * it: (int)(s * long / short).  */
+void resize_short_size(int w, int h, int s, int *nw, int *nh);
+
+#endif

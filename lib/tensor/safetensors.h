@@ -1,0 +1,50 @@
+/* safetensors.h -- named tensors in a file: 8 bytes of header length, a JSON
+ * header, the data.
+ * SPDX-License-Identifier: MIT
+ *
+ * Limits: header 100,000,000 bytes, 1,000,000 tensors, name 1,024 bytes, rank
+ * 8.  The spans must cover the data without hole, overlap or rest.  Leading
+ * and trailing JSON blanks in the header are accepted; a header is written
+ * with '{' first, padded with blanks to a multiple of 64.
+ *
+ * Integrity (adze's own, in the metadata): `adze.hashes' is a JSON object
+ * from tensor name to XXH3-128, `adze.hash' covers every other metadata pair
+ * sorted by key, then each tensor sorted by name with dtype, shape, hash.
+ * Present ones are verified; absent ones are accepted.  */
+#ifndef ADZE_TENSOR_SAFETENSORS_H
+#define ADZE_TENSOR_SAFETENSORS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct in;
+struct out;
+struct set;
+
+/* Parse N bytes at P into S (initialised here).  Tensors are views into P
+ * unless a start is not aligned to its element, which is copied; OWN (may be
+ * NULL) is shared by the views.  VERIFY checks hashes if they are there.
+ * ERR_FORMAT names the byte or tensor.  */
+struct storage;
+int safetensors_parse(struct set *s, const unsigned char *p, size_t n,
+                      struct storage *own, int verify, struct err *e);
+
+/* Read PATH ("-" is standard input); mapped where possible.  */
+int safetensors_read(struct set *s, const char *path, struct err *e);
+
+/* One document from a stream of many (frames): 1, 0 at the clean end of the
+ * stream, -1.  */
+int safetensors_read_next(struct set *s, struct in *in, struct err *e);
+
+/* Write S: metadata in its order, adze.hashes and adze.hash last if HASHES;
+ * tensors by falling element size, then set order.  To a stream, or to PATH
+ * as a whole (temporary file, fsync, rename).  */
+int safetensors_write(const struct set *s, struct out *o, int hashes,
+                      struct err *e);
+int safetensors_save(const struct set *s, const char *path, struct err *e);
+
+/* For fuzzing: parse and forget.  */
+int fuzz_safetensors(const uint8_t *p, size_t n);
+
+#endif
