@@ -1,0 +1,94 @@
+/* device.h -- what a device provides: memory, and kernels as offers.
+ * SPDX-License-Identifier: MIT
+ *
+ * An offer says, as data, which piece of a graph a kernel can compute: an op
+ * in one direction, and the nodes behind it that the kernel takes over in the
+ * same sweep (its epilogue).  The planner (run/plan.h) asks the offers of a
+ * device in order and takes the first that accepts.  Where the CPU has none,
+ * the op's reference function runs; on other devices binding fails.
+ *
+ * A fused step computes exactly what the references of its nodes compute one
+ * after the other, within the tolerance of tests/op_check.h.  */
+#ifndef ADZE_GRAPH_DEVICE_H
+#define ADZE_GRAPH_DEVICE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "graph/op.h"
+
+struct node;
+struct pool;
+struct err;
+
+/* How a value lies in memory.  Only plans know layouts, never graphs.  */
+enum layout {
+    LAYOUT_PLAIN, /* row-major, as the shape says */
+    LAYOUT_C16,   /* [N][C/16][H][W][16], channels padded to 16 */
+    LAYOUT_NHWC
+};
+
+enum { STEP_NODES = 4 }; /* a head and up to three that follow */
+
+/* The nodes that one step computes: node[0] is the head; the first result of
+ * node[i] is read by node[i+1] alone.  DIMS are bound: shapes with N put in
+ * are in the tensors of kernel_args, or by step_shape().  */
+struct step_nodes {
+    int n;
+    const struct node *node[STEP_NODES];
+    int link[STEP_NODES]; /* node[i] reads node[i-1] as operand link[i] */
+    int64_t batch;
+};
+
+/* Operands of a step: those of node[0] as the op defines them, then for each
+ * following node its operands without the linked one.  Results: those of the
+ * last node (for backward and update nodes: of the head).  */
+struct kernel_args {
+    struct op_args op;           /* head: in, out (out[0] is the result of the
+                                    last node), dout, din */
+    const struct tensor *follow; /* operands of the following nodes, in order,
+                                    absent ones with data NULL */
+    const struct step_nodes *step;
+    void *const *packed; /* [n_in]: the packed form of operand i, or NULL */
+    void *scratch;       /* scratch(step, threads) bytes, 64-byte aligned */
+    struct pool *pool;
+};
+
+struct kernel {
+    const char *name; /* "conv2d_gemm_avx512": file and function */
+    const char *op;   /* of the head */
+    enum dir dir;
+    unsigned isa;    /* cpu_isa bits that must all be there */
+    uint32_t dtypes; /* bit t: operands of this dtype are taken */
+    enum layout layout; /* of every activation that it reads and writes */
+
+    /* Op names that may follow, in order, each optional; names of one place
+     * are separated by '|': {"batchnorm2d", "add", "relu|relu6|clip", NULL}.
+     * NULL: none.  */
+    const char *const *epilogue;
+
+    /* What the table cannot say (shapes, attributes); NULL: always.  */
+    int (*accepts)(const struct step_nodes *s);
+    /* Bytes of scratch; NULL: none.  */
+    size_t (*scratch)(const struct step_nodes *s, int threads);
+    /* Packed form of operand I of the head: its bytes (0: not packed), and
+     * the packing, which must be a function of the operand and of what
+     * pack_key() names.  */
+    size_t (*pack_bytes)(const struct step_nodes *s, int i);
+    void (*pack)(const struct step_nodes *s, int i, const struct tensor *t,
+                 void *packed);
+
+    void (*run)(const struct kernel_args *a);
+};
+
+/* A device.  Memory is host memory on the CPU.  */
+struct device {
+    const char *name;                    /* "cpu" */
+    const struct kernel *const *kernels; /* best first, NULL-ended: filtered by
+                                            what the machine has */
+    int reference; /* ops without an offer run their reference */
+    void *(*alloc)(size_t bytes, struct err *e); /* zeroed, 64-byte aligned */
+    void (*release)(void *p, size_t bytes);
+};
+
+#endif
