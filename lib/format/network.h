@@ -1,0 +1,38 @@
+/* network.h -- network files (adze-networks(7)) into graphs.
+ * SPDX-License-Identifier: MIT
+ *
+ * The language is data: steps that are ops or blocks, the control steps do,
+ * repeat, each, expressions after `$', inheritance by `base'.  The flat form
+ * that graph_print() writes is read by the same reader.
+ *
+ *     struct graph *g = network_read("resnet50-vd", opts, &e);  */
+#ifndef ADZE_FORMAT_NETWORK_H
+#define ADZE_FORMAT_NETWORK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct graph;
+
+/* Overrides of the network's parameters: "classes=10", ended by NULL.  */
+
+/* NAME is a built-in network, or a file if it holds '/' or ends in .yaml.
+ * An unknown name or parameter is ERR_USAGE with the nearest known one.  */
+struct graph *network_read(const char *name, const char *const *opts,
+                           struct err *e);
+
+/* The same from text; FILE is for messages, DIR where `base' is sought (NULL:
+ * built-in only).  LIMIT_NODES 0 means the default of 100,000 ops.  */
+struct graph *network_parse(const char *file, const char *text, size_t n,
+                            const char *dir, const char *const *opts,
+                            struct err *e);
+
+/* Names of the built-in networks (not families that cannot stand alone),
+ * NULL-ended, in order of name; and the source text of one.  */
+const char *const *network_names(void);
+const char *network_source(const char *name);
+
+int fuzz_network(const uint8_t *p, size_t n);
+
+#endif

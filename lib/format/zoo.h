@@ -1,0 +1,17 @@
+/* zoo.h -- the networks and recipes of models/, compiled in as text.
+ * SPDX-License-Identifier: MIT  */
+#ifndef ADZE_FORMAT_ZOO_H
+#define ADZE_FORMAT_ZOO_H
+
+struct zoo_file {
+    const char *name; /* "resnet50.yaml", "recipes/default.yaml" */
+    const char *text;
+};
+
+/* NULL-named at the end; made by scripts/embed from models/.  */
+extern const struct zoo_file zoo_files[];
+
+/* The text of "resnet50.yaml", NULL if there is none.  */
+const char *zoo_find(const char *name);
+
+#endif
