@@ -97,7 +97,8 @@ struct op {
     const char *alias;      /* "conv": a short name for network files, NULL */
     const char *brief;      /* one line for adze-ops(7) */
     const struct op_in *in; /* ended by a NULL name */
-    int n_out;              /* results */
+    int n_out;              /* results; -1: as many as the attribute `sizes'
+                               has numbers (split) */
     int n_aux;              /* outputs behind them that only backward and
                                update read (argmax, mean); made when
                                node->train or a backward node needs them */

@@ -1,0 +1,87 @@
+/* pass.h -- a pass is a function from graph to graph.
+ * SPDX-License-Identifier: MIT
+ *
+ * It leaves its input alone, shares unchanged tensors by reference, does no
+ * I/O, reads no clock, draws no random number.  An exact pass computes the
+ * same function up to rounding; a lossy one does not.  Each result satisfies
+ * graph_check(); applying a pass twice equals applying it once.
+ *
+ *     struct graph *g = pass_fuse_bn(in, &e);     // NULL on error  */
+#ifndef ADZE_PASS_PASS_H
+#define ADZE_PASS_PASS_H
+
+#include <stdint.h>
+
+struct err;
+struct graph;
+struct tensor;
+
+struct pass {
+    const char *name;
+    int exact;
+    struct graph *(*apply)(const struct graph *in, struct err *e);
+};
+
+/* The passes without further arguments, NULL-named at the end.  */
+extern const struct pass pass_all[];
+
+/* Exact.  Constants folded, identities (identity, dropout and droppath
+ * outside training, pad of 0, reshape to the same) and dead nodes removed;
+ * train-only outputs cut.  */
+struct graph *pass_simplify(const struct graph *in, struct err *e);
+
+/* Exact.  conv2d or linear followed by batchnorm2d (evaluation) alone become
+ * one with a bias: w' = w g / sqrt(v + eps), b' = beta + (b - m) g /
+ * sqrt(v + eps), computed in double.  ERR_NONFINITE for v + eps <= 0 or a
+ * result that is not finite, naming node and channel.  */
+struct graph *pass_fuse_bn(const struct graph *in, struct err *e);
+
+/* Exact.  An add whose operands are parallel linear branches of one value
+ * (conv2d, 1x1 conv2d, avgpool-free identity, each with or without
+ * batchnorm2d) becomes one conv2d with bias (RepVGG: Ding et al., CVPR 2021).
+ */
+struct graph *pass_reparam(const struct graph *in, struct err *e);
+
+/* What quantising needs to know of a value: [min, max] seen.  */
+struct range {
+    const char *name; /* of the value */
+    double min, max;
+};
+
+/* Lossy.  quantize/dequantize pairs (ONNX QDQ) around conv2d, linear and the
+ * ops between them that work on u8: activations u8 per tensor with zero
+ * point, weights s8 symmetric per output channel, biases s32 at scale s_x s_w.
+ * RANGES: N ranges of values by name, from observing a run; a missing one is
+ * ERR_USAGE naming the value.  */
+struct quantize_opts {
+    const struct range *range;
+    int64_t n_range;
+    const char *const *skip; /* node names or patterns kept in float,
+                                NULL-ended; NULL: none */
+};
+struct graph *pass_quantize(const struct graph *in,
+                            const struct quantize_opts *o, struct err *e);
+
+/* The names of the values whose ranges pass_quantize() asks for: a
+ * NULL-ended list, freed by the caller (names belong to IN).  */
+const char **pass_quantize_wants(const struct graph *in,
+                                 const struct quantize_opts *o);
+
+/* NETWORK's forward nodes with every OP_TRAIN or OP_RANDOM node set to train
+ * (but those of frozen layers, patterns in FROZEN, NULL-ended or NULL), and
+ * the nodes of LOSS behind it: LOSS's inputs are joined by name to NETWORK's
+ * outputs; its other inputs (targets) become inputs of the result.  Outputs:
+ * those of both.  */
+struct graph *pass_join(const struct graph *network, const struct graph *loss,
+                        const char *const *frozen, struct err *e);
+
+/* IN with backward nodes for the gradient of output LOSS (shape [1]) with
+ * respect to every parameter that is not frozen, and update nodes for ops
+ * that have one (running statistics).  The gradient of parameter `w' becomes
+ * an output named "d(w)".  Values with several uses get their gradients
+ * added in the order of their uses.  Parts that reach no parameter are left
+ * out.  */
+struct graph *pass_differentiate(const struct graph *in, const char *loss,
+                                 struct err *e);
+
+#endif
