@@ -1,0 +1,52 @@
+/* params.h -- the parameters of a graph on one device.
+ * SPDX-License-Identifier: MIT
+ *
+ * One tensor per PARAM, STATE and CONST value, by name, in memory of its own:
+ * training changes it without touching the graph it came from.  Plans share
+ * it.  Packed forms, one per (tensor, kernel, packing), live here too and are
+ * made again when their tensor changed.  */
+#ifndef ADZE_RUN_PARAMS_H
+#define ADZE_RUN_PARAMS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct device;
+struct err;
+struct graph;
+struct kernel;
+struct step_nodes;
+struct tensor;
+
+struct params;
+
+/* Copies of all tensors of G; ERR_USAGE names one that has no data yet
+ * ("initialise it with adze-init").  */
+struct params *params_new(const struct graph *g, const struct device *d,
+                          struct err *e);
+void params_free(struct params *p);
+
+/* Add the tensors of G that P does not have (optimiser state, a second
+ * graph); those it has must have equal shapes.  */
+int params_add(struct params *p, const struct graph *g, struct err *e);
+
+/* Borrowed; NULL if there is none.  */
+struct tensor *params_get(const struct params *p, const char *name);
+
+/* Give the tensors back: each tensor value of G that P has gets a copy of
+ * P's.  */
+int params_store(const struct params *p, struct graph *g, struct err *e);
+
+/* NAME changed: its packed forms are stale until params_refresh().  */
+void params_touch(struct params *p, const char *name);
+
+/* The packed form of NAME for operand I of step S under kernel K; made here
+ * at once.  Lives as long as P.  NULL and ERR_NOMEM.  */
+const void *params_packed(struct params *p, const char *name,
+                          const struct kernel *k, const struct step_nodes *s,
+                          int i, struct err *e);
+/* Make stale packed forms again.  */
+struct pool;
+void params_refresh(struct params *p, struct pool *pool);
+
+#endif

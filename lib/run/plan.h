@@ -1,0 +1,91 @@
+/* plan.h -- a graph bound to a device, a batch and memory: ready to run.
+ * SPDX-License-Identifier: MIT
+ *
+ * Binding is done in stages, each of which plan_print() shows:
+ *   split    batch normalisation in training becomes statistics, finish and
+ *            scale-shift; its backward likewise
+ *   fuse     nodes are grouped into steps, each with the first offer of the
+ *            device that accepts it
+ *   memory   one block by lifetimes; views share, elementwise steps work in
+ *            place
+ * (Backward nodes come from pass_differentiate() before.)  Everything that
+ * can fail fails here; running allocates nothing.
+ *
+ *     struct plan *p = plan_new(g, dev, params, &opts, &e);
+ *     fill(plan_value(p, "image"));
+ *     plan_run(p, &step, &e);
+ *     use(plan_output(p, "logits"));
+ *
+ * What is computed (kernel, fusion, chunks) depends on shapes, the
+ * instruction-set level and constants in the source; never on threads.  */
+#ifndef ADZE_RUN_PLAN_H
+#define ADZE_RUN_PLAN_H
+
+#include <stdint.h>
+
+#include "graph/device.h"
+
+struct err;
+struct graph;
+struct params;
+struct pool;
+struct str;
+struct tensor;
+
+struct plan_opts {
+    int64_t batch;     /* N */
+    struct pool *pool; /* NULL: one thread */
+    int keep_values;   /* keep every value until the end and fuse nothing:
+                          for observing and comparing node by node */
+    int no_fuse;
+    int profile; /* record the time of each step */
+};
+
+struct plan;
+
+/* Borrows G, D, P and the pool for its life.  ERR_NOMEM says how many bytes
+ * were needed; ERR_UNSUPPORTED names an op without a kernel.  */
+struct plan *plan_new(const struct graph *g, const struct device *d,
+                      struct params *p, const struct plan_opts *o,
+                      struct err *e);
+void plan_free(struct plan *p);
+
+/* The tensor of value NAME: inputs to fill, with keep_values any value;
+ * BUG() if the plan does not keep it.  */
+struct tensor *plan_value(struct plan *p, const char *name);
+/* NULL if the plan has no such value.  */
+struct tensor *plan_find(struct plan *p, const char *name);
+/* The tensor of an output of the graph by its output name.  */
+struct tensor *plan_output(struct plan *p, const char *name);
+
+/* What random ops draw from.  */
+struct run_step {
+    uint64_t seed, step;
+};
+
+/* Run once.  S may be NULL if nothing is random.  -1 only on devices that can
+ * fail.  */
+int plan_run(struct plan *p, const struct run_step *s, struct err *e);
+
+/* Bytes of the block, and of the packed parameters.  */
+size_t plan_bytes(const struct plan *p);
+
+/* One line a step: nodes, kernel, output shape, offset, bytes, and with
+ * profile the time in ms.  */
+void plan_print(struct str *s, const struct plan *p);
+
+/* A hash of what is computed: kernels, fusion, chunks; what checkpoints and
+ * histories record.  */
+uint64_t plan_hash(const struct plan *p);
+
+/* ---- steps, for profiles ---- */
+struct plan_step_info {
+    const char *node;   /* of the head */
+    const char *kernel; /* "reference" */
+    double seconds;     /* sum over the runs, with profile */
+    int64_t mac;
+};
+int plan_steps(const struct plan *p);
+struct plan_step_info plan_step(const struct plan *p, int i);
+
+#endif
