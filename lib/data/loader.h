@@ -1,0 +1,64 @@
+/* loader.h -- batches: read, decode, augment or preprocess, stack.
+ * SPDX-License-Identifier: MIT
+ *
+ * A batch is filled by one parallel loop of the pool; slot I of batch B of
+ * epoch E is a function of (data set, seed, E, B, I) alone.  No threads of
+ * its own, no shared memory, no fork.  */
+#ifndef ADZE_DATA_LOADER_H
+#define ADZE_DATA_LOADER_H
+
+#include <stdint.h>
+
+#include "data/augment.h"
+#include "data/dataset.h"
+#include "data/sampler.h"
+
+struct err;
+struct pool;
+
+/* The last steps of every picture, and what the model file stores; mirrors
+ * format/model.h's struct preprocess, which a lower layer may not see.  */
+struct loader_pre {
+    int size[2];
+    int resize;        /* 0 none, 1 short, 2 exact */
+    int resize_px;     /* for short */
+    int interpolation; /* enum resize_kernel */
+    float mean[3], std[3];
+    int bgr, exif, channels;
+};
+
+enum bad_policy { BAD_FAIL, BAD_SKIP };
+
+struct loader_opts {
+    struct loader_pre pre;
+    const struct augment *augment; /* NULL: preprocessing only (resize, centre
+                                      crop); else its result must have the
+                                      input's size, else it is resized */
+    struct sampler sampler;
+    enum bad_policy bad;
+    int64_t max_bad; /* more than this many bad samples in a run: ERR_INPUT */
+    int fast_decode; /* DCT scaling while twice the target remains */
+};
+
+struct loader;
+struct loader *loader_new(const struct dataset *d, const struct loader_opts *o);
+void loader_free(struct loader *l);
+
+/* Fill IMAGE [batch,C,H,W] f32 and TARGET [batch] i64 with step STEP of
+ * EPOCH.  COUNT: how many slots are samples (the rest, of a last batch, repeat
+ * slot 0 and count for nothing).  A bad sample is, under BAD_SKIP, replaced
+ * by the next good one of the same batch order (deterministic) and recorded;
+ * under BAD_FAIL the first one in slot order is the error.  */
+int loader_batch(struct loader *l, int64_t epoch, int64_t step, float *image,
+                 int64_t *target, int64_t *count, struct pool *p,
+                 struct err *e);
+
+/* Bad samples so far: the index list, ascending, each once.  */
+int64_t loader_bad(const struct loader *l, const int64_t **index,
+                   const char *const **reason);
+
+/* One picture through preprocessing alone (infer): Y holds C*H*W floats.  */
+int loader_prepare(const struct loader_pre *pre, const struct image *im,
+                   float *y, struct err *e);
+
+#endif
