@@ -34,8 +34,9 @@ JPEG    := $(JPEG)
 MPI     := $(MPI)
 
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-           -Wvla -Wwrite-strings -Wpointer-arith
-BASEC    = -std=c11 -D_GNU_SOURCE -DADZE_VERSION='"$(VERSION)"' -Ilib -I$O \
+           -Wvla -Wwrite-strings -Wpointer-arith -Wno-missing-field-initializers
+BASEC    = -std=c11 -D_GNU_SOURCE -DADZE_VERSION='"$(VERSION)"' \
+           -DADZE_BUILD='"CUDA=$(CUDA) BLAS=$(BLAS) JPEG=$(JPEG) MPI=$(MPI)"' -Ilib -I$O \
            $(WARN) -MMD -MP -ffp-contract=off -fno-math-errno -fno-trapping-math \
            -fexcess-precision=standard -include lib/base/banned.h \
            $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)

@@ -1,0 +1,174 @@
+/* common.c -- see opt.h: what every command does first and last.
+ * SPDX-License-Identifier: MIT  */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+#include <yaml.h>
+
+#include "base/cpuinfo.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "base/stream.h"
+#include "base/thread.h"
+#include "cli/opt.h"
+
+struct cli cli;
+
+/* Set by cli_fail() and cli_pool(), used up by cli_end().  */
+static enum err_code first_failure;
+static struct pool *the_pool;
+
+/* ---- messages ---- */
+
+/* One line in one write, so that lines of the programs of a pipe do not
+ * mix.  */
+static void say(const char *fmt, va_list ap)
+{
+    char text[2048];
+    const char *name = cli.name ? cli.name : "";
+    size_t n = (size_t)snprintf(text, sizeof text,
+                                "adze%s%s: ", *name ? "-" : "", name);
+
+    vsnprintf(text + n, sizeof text - n - 1, fmt, ap);
+    n = strlen(text);
+    text[n] = '\n';
+    text[n + 1] = '\0';
+    progress_hide();
+    fputs(text, stderr);
+}
+
+void cli_note(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    if (!cli.quiet)
+        say(fmt, ap);
+    va_end(ap);
+}
+
+void cli_detail(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    if (cli.verbose)
+        say(fmt, ap);
+    va_end(ap);
+}
+
+static void complain(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    say(fmt, ap);
+    va_end(ap);
+}
+
+void cli_fail(struct err *e)
+{
+    if (!e->code)
+        return;
+    complain("%s", e->msg);
+    if (!first_failure)
+        first_failure = e->code;
+    *e = (struct err){0};
+}
+
+/* ---- start ---- */
+
+static void print_help(const struct command *cmd)
+{
+    struct str s = {0};
+
+    cli_help(&s, cmd);
+    fputs(str_text(&s), stdout);
+    str_release(&s);
+}
+
+static void print_version(const struct command *cmd)
+{
+    printf("adze%s%s (adze) " ADZE_VERSION "\n"
+           "licence MIT; there is no warranty\n"
+           "built with " ADZE_BUILD ", compiler " __VERSION__ "\n"
+           "libraries: libyaml %s, jansson " JANSSON_VERSION "\n"
+           "instruction set: %s\n",
+           *cmd->name ? "-" : "", cmd->name, yaml_get_version_string(),
+           cpu_level_name(cpu_features()));
+}
+
+int cli_start(const struct command *cmd, int argc, char **argv)
+{
+    struct err e = {0};
+    int rest;
+
+    stream_init();
+    /* a parent may have ignored it; then writers to a closed pipe would go
+     * on for ever */
+    signal(SIGPIPE, SIG_DFL);
+    cli.name = cmd->name;
+    rest = opt_parse(cmd, argc, argv, &e);
+    if (rest >= 0 && cli.cpu && cpu_limit(cli.cpu, &e) < 0)
+        rest = err_in(&e, "option '--cpu'");
+    if (rest < 0)
+        exit(cli_end(cmd, &e));
+    if (!cli.help && !cli.version)
+        return rest;
+    if (cli.help)
+        print_help(cmd);
+    else
+        print_version(cmd);
+    exit(cli_end(cmd, &e));
+}
+
+int cli_streams(const char *in, const char *out, struct err *e)
+{
+    if ((!in || !strcmp(in, "-")) && isatty(0))
+        return err_set(e, ERR_USAGE,
+                       "standard input is a terminal; name a file or read "
+                       "from a pipe (-h shows how)");
+    if ((!out || !strcmp(out, "-")) && isatty(1))
+        return err_set(e, ERR_USAGE,
+                       "binary is not written to a terminal; name a file "
+                       "with -O or write to a pipe");
+    return 0;
+}
+
+struct pool *cli_pool(void)
+{
+    if (!the_pool)
+        the_pool = pool_new((int)cli.threads);
+    return the_pool;
+}
+
+/* ---- end ---- */
+
+static void close_output(struct err *e)
+{
+    int failed = ferror(stdout);
+
+    errno = 0;
+    if (fclose(stdout) != 0 || failed)
+        err_set(e, ERR_OUTPUT, "cannot write standard output: %s",
+                errno ? strerror(errno) : "an earlier write failed");
+}
+
+int cli_end(const struct command *cmd, struct err *e)
+{
+    struct err out = {0};
+
+    cli.name = cmd->name;
+    cli_fail(e);
+    close_output(&out);
+    cli_fail(&out);
+    pool_free(the_pool);
+    the_pool = NULL;
+    return err_exit(first_failure);
+}
