@@ -65,7 +65,7 @@ CMDS    := $(patsubst src/%.c,bin/adze-%,$(filter-out src/adze.c,$(sort $(wildca
 TESTS   := $(patsubst tests/%.c,$O/tests/%,$(sort $(wildcard tests/$(if $T,$T,*/*).c)))
 TESTLIB := $(patsubst %.c,$O/%.o,$(sort $(wildcard tests/*.c)))
 
-all: $(CMDS)
+all: $O/libadze.a $(CMDS)
 
 # A file's name says its instruction set.
 $O/%_avx2.o:   ISA := -mavx2 -mfma -mf16c
