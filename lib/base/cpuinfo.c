@@ -1,0 +1,147 @@
+/* cpuinfo.c -- see cpuinfo.h.
+ * SPDX-License-Identifier: MIT  */
+#include "base/cpuinfo.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#if defined(__x86_64__) || defined(__i386__)
+#    include <cpuid.h>
+#endif
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+/* What --cpu allows.  Set at start; atomic so that a late setter is a wrong
+ * number at worst.  */
+static _Atomic unsigned allowed = ~0u;
+
+const char *const cpu_level_names[] = {"portable", "avx2", "avx512",
+                                       "vnni",     "bf16", NULL};
+
+static const unsigned level_mask[] = {
+    0,
+    CPU_AVX2,
+    CPU_AVX2 | CPU_AVX512,
+    CPU_AVX2 | CPU_AVX512 | CPU_VNNI,
+    CPU_AVX2 | CPU_AVX512 | CPU_VNNI | CPU_AVX512BF16,
+};
+
+#if defined(__x86_64__) || defined(__i386__)
+static int has_f16c(void)
+{
+    unsigned a, b, c, d;
+
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+
+/* The builtin also asks whether the system saves the registers.  */
+static unsigned detect(void)
+{
+    unsigned f = 0;
+
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") ||
+        !has_f16c())
+        return f;
+    f |= CPU_AVX2;
+    if (!__builtin_cpu_supports("avx512f") ||
+        !__builtin_cpu_supports("avx512bw") ||
+        !__builtin_cpu_supports("avx512vl") ||
+        !__builtin_cpu_supports("avx512dq"))
+        return f;
+    f |= CPU_AVX512;
+    if (__builtin_cpu_supports("avx512vnni"))
+        f |= CPU_VNNI;
+    if (__builtin_cpu_supports("avx512bf16"))
+        f |= CPU_AVX512BF16;
+    return f;
+}
+
+static void read_model(char text[64])
+{
+    unsigned r[12], a, b, c, d;
+
+    memset(text, 0, 64);
+    if (!__get_cpuid(0x80000000, &a, &b, &c, &d) || a < 0x80000004)
+        return;
+    for (unsigned i = 0; i < 3; i++)
+        __get_cpuid(0x80000002 + i, &r[4 * i], &r[4 * i + 1], &r[4 * i + 2],
+                    &r[4 * i + 3]);
+    memcpy(text, r, sizeof r);
+}
+#else
+static unsigned detect(void)
+{
+    return 0;
+}
+
+static void read_model(char text[64])
+{
+    memset(text, 0, 64);
+}
+#endif
+
+unsigned cpu_features(void)
+{
+    return detect() & atomic_load_explicit(&allowed, memory_order_relaxed);
+}
+
+int cpu_limit(const char *name, struct err *e)
+{
+    for (int i = 0; cpu_level_names[i]; i++) {
+        if (strcmp(name, cpu_level_names[i]) != 0)
+            continue;
+        if (level_mask[i] & ~detect())
+            return err_set(e, ERR_DEVICE,
+                           "this machine does not have cpu level '%s'; its "
+                           "highest is %s",
+                           name, cpu_level_name(detect()));
+        atomic_store(&allowed, level_mask[i]);
+        return 0;
+    }
+    return err_set(e, ERR_USAGE,
+                   "unknown cpu level '%s'; known are portable avx2 avx512 "
+                   "vnni bf16",
+                   Q(name));
+}
+
+const char *cpu_level_name(unsigned mask)
+{
+    size_t i = COUNT(level_mask) - 1;
+
+    while (level_mask[i] & ~mask)
+        i--;
+    return cpu_level_names[i];
+}
+
+/* The processor's name, with the blanks around it cut off.  A constant of
+ * the machine, kept so that it can be returned.  */
+static char model[64];
+
+static void model_once(void)
+{
+    char text[64];
+    size_t n, from;
+
+    read_model(text);
+    for (n = 0; n < sizeof text - 1 && text[n]; n++)
+        if ((unsigned char)text[n] < 0x20 || (unsigned char)text[n] > 0x7e)
+            text[n] = ' ';
+    from = strspn(text, " ");
+    while (n > from && text[n - 1] == ' ')
+        n--;
+    if (n > from)
+        memcpy(model, text + from, n - from);
+    else
+        memcpy(model, "unknown", sizeof "unknown");
+}
+
+const char *cpu_model_name(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, model_once);
+    return model;
+}

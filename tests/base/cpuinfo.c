@@ -1,0 +1,57 @@
+/* cpuinfo.c -- tests of lib/base/cpuinfo.c.
+ * SPDX-License-Identifier: MIT  */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "base/cpuinfo.h"
+#include "base/err.h"
+
+static void test_names(void **state)
+{
+    (void)state;
+    assert_string_equal(cpu_level_name(0), "portable");
+    assert_string_equal(cpu_level_name(CPU_AVX2), "avx2");
+    assert_string_equal(cpu_level_name(CPU_AVX2 | CPU_AVX512), "avx512");
+    assert_string_equal(cpu_level_name(CPU_AVX512), "portable");
+    assert_string_equal(cpu_level_name(15), "bf16");
+    assert_true(strlen(cpu_model_name()) > 0);
+    assert_ptr_equal(cpu_model_name(), cpu_model_name());
+}
+
+static void test_limit(void **state)
+{
+    const unsigned all = cpu_features();
+    struct err e = {0};
+
+    (void)state;
+    assert_int_equal(cpu_limit("sse9", &e), -1);
+    assert_int_equal(e.code, ERR_USAGE);
+    assert_non_null(strstr(e.msg, "avx512"));
+    assert_int_equal(cpu_features(), all);
+    e = (struct err){0};
+    assert_int_equal(cpu_limit("portable", &e), 0);
+    assert_int_equal(cpu_features(), 0);
+    assert_int_equal(cpu_limit(cpu_level_name(all), &e), 0);
+    assert_string_equal(cpu_level_name(cpu_features()), cpu_level_name(all));
+    for (int i = 0; cpu_level_names[i]; i++) {
+        struct err f = {0};
+
+        if (cpu_limit(cpu_level_names[i], &f) < 0)
+            assert_int_equal(f.code, ERR_DEVICE);
+        assert_int_equal(cpu_features() & ~all, 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_names),
+                                       cmocka_unit_test(test_limit)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
