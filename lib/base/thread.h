@@ -9,8 +9,11 @@
  *     pool_run(p, n_tasks, work, ctx);
  *     pool_free(p);
  *
+ * Inside a loop subnormal numbers are zero (FTZ and DAZ on x86-64), in the
+ * caller too: results are defined that way.
+ *
  * Threads spin for a short while after a loop, then sleep.  They block all
- * signals that have handlers in commands (INT TERM HUP USR1 USR2 PIPE).  */
+ * signals but those of faults.  */
 #ifndef ADZE_BASE_THREAD_H
 #define ADZE_BASE_THREAD_H
 
