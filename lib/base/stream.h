@@ -96,7 +96,9 @@ int out_is_terminal(const struct out *o);
 void out_cleanup_signal(void);
 
 /* Open descriptors 0-2 on /dev/null if they are closed, so that no data file
- * takes their place.  Called first in every command.  */
+ * takes their place; use of such a one still fails.  SIGXFSZ is ignored, so
+ * that a file over the limit is an error of write.  Called first in every
+ * command.  */
 void stream_init(void);
 
 #endif
