@@ -31,8 +31,8 @@ enum layout {
 enum { STEP_NODES = 4 }; /* a head and up to three that follow */
 
 /* The nodes that one step computes: node[0] is the head; the first result of
- * node[i] is read by node[i+1] alone.  DIMS are bound: shapes with N put in
- * are in the tensors of kernel_args, or by step_shape().  */
+ * node[i] is read by node[i+1] alone.  Shapes of values are per batch:
+ * shape_bind(value->shape, batch) gives the sizes at run time.  */
 struct step_nodes {
     int n;
     const struct node *node[STEP_NODES];
@@ -58,8 +58,8 @@ struct kernel {
     const char *name; /* "conv2d_gemm_avx512": file and function */
     const char *op;   /* of the head */
     enum dir dir;
-    unsigned isa;    /* cpu_isa bits that must all be there */
-    uint32_t dtypes; /* bit t: operands of this dtype are taken */
+    unsigned isa;       /* cpu_isa bits that must all be there */
+    uint32_t dtypes;    /* bit t: operands of this dtype are taken */
     enum layout layout; /* of every activation that it reads and writes */
 
     /* Op names that may follow, in order, each optional; names of one place
@@ -72,8 +72,9 @@ struct kernel {
     /* Bytes of scratch; NULL: none.  */
     size_t (*scratch)(const struct step_nodes *s, int threads);
     /* Packed form of operand I of the head: its bytes (0: not packed), and
-     * the packing, which must be a function of the operand and of what
-     * pack_key() names.  */
+     * the packing, a function of the operand and of the head's attributes
+     * alone (not of the batch or the other operands' sizes): one per (tensor,
+     * kernel) is kept, shared by all plans.  */
     size_t (*pack_bytes)(const struct step_nodes *s, int i);
     void (*pack)(const struct step_nodes *s, int i, const struct tensor *t,
                  void *packed);

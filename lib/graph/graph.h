@@ -54,7 +54,7 @@ struct value {
     struct use {
         struct node *node;
         int in;
-    } *use;
+    } * use;
     int n_use, cap_use;
     struct tensor data; /* PARAM, STATE, CONST: a share, or data NULL */
     const char *init;   /* PARAM, STATE: op_in.init or a network's own */
@@ -66,7 +66,7 @@ struct node {
     const char *name;
     const struct op *op;
     enum dir dir;
-    int train; /* batch statistics, dropout on */
+    int train;                /* batch statistics, dropout on */
     struct value **in, **out; /* entries may be NULL: see above */
     int n_in, n_out;
     int n_join;        /* OP_JOIN: how many data inputs the op has; else 1 */
@@ -129,8 +129,8 @@ struct node *graph_add(struct graph *g, const struct op *op, const char *name,
 /* The same without making operands: IN is complete, entries may be NULL.
  * For passes; copies the attributes of LIKE if that is given (same op).  */
 struct node *graph_add_like(struct graph *g, const struct op *op,
-                            const char *name, struct value *const *in,
-                            int n_in, const struct node *like, struct err *e);
+                            const char *name, struct value *const *in, int n_in,
+                            const struct node *like, struct err *e);
 
 /* Append a BACKWARD node for N: want[i] says whether input i gets a gradient;
  * DOUT has N's n_out gradients.  Append an UPDATE node for N.  */
@@ -141,9 +141,8 @@ struct node *graph_add_update(struct graph *g, const struct node *n,
                               struct err *e);
 /* An op that has only update(): sgd.  Operands as given.  */
 struct node *graph_add_step(struct graph *g, const struct op *op,
-                            const char *name, struct value *const *in,
-                            int n_in, const struct attr_text *attr,
-                            struct err *e);
+                            const char *name, struct value *const *in, int n_in,
+                            const struct attr_text *attr, struct err *e);
 
 void graph_output(struct graph *g, const char *name, struct value *v,
                   int train);

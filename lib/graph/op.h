@@ -70,7 +70,8 @@ struct op_onnx {
 
 /* What a reference function gets.  in and out have the operands of the
  * FORWARD node: in[n_in], out[n_out + n_aux].  An absent operand (optional,
- * or not kept for backward) has data == NULL but its shape is still set.  */
+ * not kept for backward, or an extra that nobody reads) has data == NULL; its
+ * shape is set if its gradient is wanted or if it is a result.  */
 struct op_args {
     const struct node *node;   /* attributes, train flag, n_in of a join */
     const struct tensor *in;   /* [n_in] */

@@ -2,8 +2,6 @@
  * SPDX-License-Identifier: MIT
  *
  * Binding is done in stages, each of which plan_print() shows:
- *   split    batch normalisation in training becomes statistics, finish and
- *            scale-shift; its backward likewise
  *   fuse     nodes are grouped into steps, each with the first offer of the
  *            device that accepts it
  *   memory   one block by lifetimes; views share, elementwise steps work in
@@ -63,9 +61,14 @@ struct run_step {
     uint64_t seed, step;
 };
 
-/* Run once.  S may be NULL if nothing is random.  -1 only on devices that can
- * fail.  */
+/* Run once: all forward and backward steps.  S may be NULL if nothing is
+ * random.  -1 only on devices that can fail.  */
 int plan_run(struct plan *p, const struct run_step *s, struct err *e);
+
+/* Run the update steps (running statistics, optimiser) behind a plan_run()
+ * whose loss and gradients were found to be finite; packed forms of the
+ * parameters that changed are made again.  */
+int plan_update(struct plan *p, struct err *e);
 
 /* Bytes of the block, and of the packed parameters.  */
 size_t plan_bytes(const struct plan *p);

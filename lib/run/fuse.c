@@ -1,0 +1,153 @@
+/* fuse.c -- nodes into steps: each takes the first offer of the device that
+ * accepts it, with as many of the nodes behind it as the offer takes over.
+ * SPDX-License-Identifier: MIT  */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpuinfo.h"
+#include "base/err.h"
+#include "base/thread.h"
+#include "run/step.h"
+
+/* NAME is one of the names in LIST, which '|' separates.  */
+static int named(const char *list, const char *name)
+{
+    const size_t n = strlen(name);
+
+    for (const char *p = list; p; p = strchr(p, '|')) {
+        p += *p == '|';
+        if (!strncmp(p, name, n) && (p[n] == 0 || p[n] == '|'))
+            return 1;
+    }
+    return 0;
+}
+
+/* The only reader of the head's result, if it may be taken over.  */
+static const struct node *follower(const struct plan *p, const struct node *n,
+                                   int *link)
+{
+    const struct value *v = n->out[0];
+    const struct node *f;
+
+    if (v->n_use != 1 || value_is_output(p->graph, v))
+        return NULL;
+    f = v->use[0].node;
+    if (f->dir != DIR_FORWARD || f->n_out < 1)
+        return NULL;
+    for (int i = 1; i < f->n_out; i++)
+        if (f->out[i]->n_use || value_is_output(p->graph, f->out[i]))
+            return NULL;
+    *link = v->use[0].in;
+    return f;
+}
+
+static void match_epilogue(const struct plan *p, const struct kernel *k,
+                           struct step_nodes *s)
+{
+    for (const char *const *place = k->epilogue; place && *place; place++) {
+        const struct node *f;
+        int link;
+
+        if (s->n == STEP_NODES)
+            return;
+        f = follower(p, s->node[s->n - 1], &link);
+        if (f && named(*place, f->op->name)) {
+            s->link[s->n] = link;
+            s->node[s->n++] = f;
+        }
+    }
+}
+
+static int dtypes_fit(const struct kernel *k, const struct node *n)
+{
+    for (int i = 0; i < n->n_in; i++)
+        if (n->in[i] && !(k->dtypes >> n->in[i]->dtype & 1))
+            return 0;
+    return 1;
+}
+
+static int accepted(const struct kernel *k, struct step_nodes *s)
+{
+    while (k->accepts && !k->accepts(s))
+        if (--s->n == 0)
+            return 0;
+    return 1;
+}
+
+static const struct kernel *choose(const struct plan *p, const struct node *n,
+                                   struct step_nodes *s)
+{
+    for (const struct kernel *const *k = p->device->kernels; k && *k; k++) {
+        *s = (struct step_nodes){1, {n}, {0}, p->opts.batch};
+        if ((*k)->dir != n->dir || strcmp((*k)->op, n->op->name) ||
+            (*k)->layout != LAYOUT_PLAIN || !dtypes_fit(*k, n))
+            continue;
+        if (n->dir == DIR_FORWARD && !p->opts.no_fuse && !p->opts.keep_values)
+            match_epilogue(p, *k, s);
+        if (accepted(*k, s))
+            return *k;
+    }
+    *s = (struct step_nodes){1, {n}, {0}, p->opts.batch};
+    return NULL;
+}
+
+/* The result of a view op is its input; so is the gradient of its input.  */
+static int is_view(const struct node *n)
+{
+    return (n->op->flags & OP_VIEW) && n->dir != DIR_UPDATE;
+}
+
+static int has_reference(const struct node *n)
+{
+    return n->dir == DIR_FORWARD    ? n->op->forward != NULL
+           : n->dir == DIR_BACKWARD ? n->op->backward != NULL
+                                    : n->op->update != NULL;
+}
+
+static int build(struct plan *p, const struct node *n, struct step *s,
+                 struct err *e)
+{
+    static const char *const dir[] = {"forward", "backward", "update"};
+
+    s->view = is_view(n);
+    s->kernel = choose(p, n, &s->nodes);
+    if (s->view)
+        s->nodes.n = 1;
+    if (!s->kernel && !s->view && !(p->device->reference && has_reference(n)))
+        return err_set(e, ERR_UNSUPPORTED,
+                       "op '%s' at '%s' has no %s kernel on %s", n->op->name,
+                       Q(n->name), dir[n->dir], p->device->name);
+    if (s->kernel && s->kernel->scratch)
+        s->scratch_bytes =
+            s->kernel->scratch(&s->nodes, pool_threads(p->opts.pool));
+    return 0;
+}
+
+/* A step runs where its last node stands: there all operands are ready.  */
+int plan_fuse(struct plan *p, struct err *e)
+{
+    const struct graph *g = p->graph;
+    struct step *at = xcalloc((size_t)g->n_node + 1, sizeof *at);
+    char *taken = xcalloc((size_t)g->n_node + 1, 1);
+    int bad = 0;
+
+    for (int i = 0; i < g->n_node && !bad; i++) {
+        struct step s = {0};
+
+        if (taken[i])
+            continue;
+        bad = build(p, g->node[i], &s, e) < 0;
+        for (int k = 0; k < s.nodes.n; k++)
+            taken[s.nodes.node[k]->index] = 1;
+        if (!bad)
+            at[step_last(&s)->index] = s;
+    }
+    for (int i = 0; i < g->n_node && !bad; i++)
+        if (at[i].nodes.n) {
+            ARRAY_GROW(p->step, p->n_step, p->cap_step);
+            p->step[p->n_step++] = at[i];
+        }
+    free(at);
+    free(taken);
+    return bad ? -1 : 0;
+}

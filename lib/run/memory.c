@@ -1,0 +1,257 @@
+/* memory.c -- one block for all values of a plan, by lifetimes.
+ * SPDX-License-Identifier: MIT
+ *
+ * Views share their operand's memory; an elementwise step writes over an
+ * operand that nobody reads later.  The rest is placed greedily, largest
+ * first, at the lowest offset that is free throughout its life (Pisarchyk,
+ * Lee, "Efficient memory management for deep neural net inference", 2020,
+ * "greedy by size").  */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "run/step.h"
+
+enum { ALIGN = 64 };
+
+static size_t value_bytes(const struct plan *p, const struct value *v)
+{
+    const struct shape s = shape_bind(v->shape, p->opts.batch);
+
+    return mem_mul((size_t)shape_count(&s), dtype_size(v->dtype));
+}
+
+static int in_block(const struct value *v)
+{
+    return v->kind == VALUE_NODE || v->kind == VALUE_INPUT;
+}
+
+static int root_of(const struct plan *p, int v)
+{
+    while (p->place[v].root != v)
+        v = p->place[v].root;
+    return v;
+}
+
+static void extend(struct place *r, int step)
+{
+    if (step < r->first)
+        r->first = step;
+    if (step > r->last)
+        r->last = step;
+}
+
+/* Visit the operands of a step that lie outside it.  */
+static void touch_operands(struct plan *p, int at)
+{
+    const struct step *s = &p->step[at];
+
+    for (int k = 0; k < s->nodes.n; k++) {
+        const struct node *n = s->nodes.node[k];
+
+        for (int i = 0; i < n->n_in; i++)
+            if (n->in[i] && !(k && i == s->nodes.link[k]))
+                extend(&p->place[root_of(p, n->in[i]->index)], at);
+    }
+}
+
+/* Is V read, at a step behind AT, or kept to the end?  */
+static int read_later(const struct plan *p, int root, int at)
+{
+    return p->place[root].last > at || p->place[root].pinned;
+}
+
+static void share(struct plan *p, int v, int with)
+{
+    struct place *r = &p->place[root_of(p, with)], *q = &p->place[v];
+
+    extend(r, q->first);
+    extend(r, q->last);
+    r->pinned |= q->pinned;
+    q->root = root_of(p, with);
+}
+
+/* The operand that a step may overwrite with its result, or -1.  In forward
+ * any data operand of an elementwise op or an add; in backward the gradient
+ * of the result.  */
+static int overwritable(const struct plan *p, int at, const struct value *out)
+{
+    const struct step *s = &p->step[at];
+    const struct node *n = s->nodes.node[0];
+    const int adds = n->dir == DIR_FORWARD && !strcmp(n->op->name, "add");
+    int from = 0, to = n->n_join;
+
+    if (s->nodes.n > 1 || p->opts.keep_values ||
+        !(adds || n->op->flags & OP_ELEMENTWISE) || n->dir == DIR_UPDATE)
+        return -1;
+    if (n->dir == DIR_BACKWARD) {
+        from = n->n_in - 1;
+        to = n->n_in;
+    }
+    for (int i = from; i < to; i++) {
+        const struct value *v = n->in[i];
+        const int root = v ? root_of(p, v->index) : -1;
+
+        if (v && v->kind == VALUE_NODE && shape_equal(&v->shape, &out->shape) &&
+            v->dtype == out->dtype && in_block(p->graph->value[root]) &&
+            !read_later(p, root, at) &&
+            p->place[root].bytes == p->place[out->index].bytes)
+            return v->index;
+    }
+    return -1;
+}
+
+static void find_lifetimes(struct plan *p)
+{
+    const struct graph *g = p->graph;
+
+    for (int i = 0; i < g->n_value; i++) {
+        const struct value *v = g->value[i];
+
+        p->place[i] = (struct place){
+            .root = i,
+            .at = -1,
+            .bytes = in_block(v) ? value_bytes(p, v) : 0,
+            .first = v->kind == VALUE_INPUT ? 0 : p->n_step,
+            .last = -1,
+            .pinned = v->kind == VALUE_INPUT || value_is_output(g, v) ||
+                      (p->opts.keep_values && v->kind == VALUE_NODE),
+        };
+    }
+    for (int s = 0; s < p->n_step; s++) {
+        const struct node *n = step_last(&p->step[s]);
+
+        for (int i = 0; i < n->n_out; i++)
+            if (n->out[i])
+                extend(&p->place[n->out[i]->index], s);
+        if (p->step[s].nodes.n > 1) /* extras of the head */
+            for (int i = 1; i < p->step[s].nodes.node[0]->n_out; i++)
+                extend(&p->place[p->step[s].nodes.node[0]->out[i]->index], s);
+        touch_operands(p, s);
+    }
+    for (int i = 0; i < g->n_value; i++)
+        if (p->place[i].pinned)
+            p->place[i].last = p->n_step;
+}
+
+static void share_memory(struct plan *p)
+{
+    for (int s = 0; s < p->n_step; s++) {
+        const struct node *n = step_last(&p->step[s]);
+        int with;
+
+        if (n->n_out < 1 || !n->out[0])
+            continue;
+        if (p->step[s].view) {
+            const struct value *v =
+                n->in[n->dir == DIR_BACKWARD ? n->n_in - 1 : 0];
+
+            share(p, n->out[0]->index, v->index);
+        } else if ((with = overwritable(p, s, n->out[0])) >= 0) {
+            share(p, n->out[0]->index, with);
+        }
+    }
+}
+
+/* A buffer to be placed: a root value, or the scratch of a step.  */
+struct item {
+    size_t bytes;
+    int first, last;
+    int64_t at;
+    int64_t *where;
+};
+
+static int larger_first(const void *a, const void *b)
+{
+    const struct item *x = a, *y = b;
+
+    if (x->bytes != y->bytes)
+        return x->bytes < y->bytes ? 1 : -1;
+    return x->first != y->first ? x->first - y->first
+                                : (x->where > y->where) - (x->where < y->where);
+}
+
+static int lower_first(const void *a, const void *b)
+{
+    const struct item *const *x = a, *const *y = b;
+
+    return ((*x)->at > (*y)->at) - ((*x)->at < (*y)->at);
+}
+
+/* The lowest offset at which X overlaps no placed item that lives beside it.
+ */
+static int64_t lowest(struct item *const *placed, int n, const struct item *x)
+{
+    int64_t at = 0;
+
+    for (int i = 0; i < n; i++) {
+        const struct item *q = placed[i];
+
+        if (q->last < x->first || q->first > x->last)
+            continue;
+        if (q->at >= at + (int64_t)x->bytes)
+            break;
+        if (q->at + (int64_t)q->bytes > at)
+            at = q->at + (int64_t)q->bytes;
+    }
+    return at;
+}
+
+static void insert(struct item **placed, int n, struct item *x)
+{
+    int i = n;
+
+    while (i && lower_first(&placed[i - 1], &x) > 0) {
+        placed[i] = placed[i - 1];
+        i--;
+    }
+    placed[i] = x;
+}
+
+static size_t place_items(struct item *item, int n)
+{
+    struct item **placed = xcalloc((size_t)n + 1, sizeof *placed);
+    size_t total = 0;
+
+    qsort(item, (size_t)n, sizeof *item, larger_first);
+    for (int i = 0; i < n; i++) {
+        item[i].at = *item[i].where = lowest(placed, i, &item[i]);
+        insert(placed, i, &item[i]);
+        if ((size_t)item[i].at + item[i].bytes > total)
+            total = (size_t)item[i].at + item[i].bytes;
+    }
+    free(placed);
+    return total;
+}
+
+static size_t round_up(size_t bytes)
+{
+    return (bytes + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+int plan_memory(struct plan *p, struct err *e)
+{
+    const struct graph *g = p->graph;
+    struct item *item =
+        xcalloc((size_t)(g->n_value + p->n_step + 1), sizeof *item);
+    int n = 0;
+
+    (void)e;
+    p->place = ARENA_NEWS(&p->arena, g->n_value + 1, struct place);
+    find_lifetimes(p);
+    share_memory(p);
+    for (int i = 0; i < g->n_value; i++) {
+        struct place *q = &p->place[i];
+
+        if (q->root == i && in_block(g->value[i]) && q->last >= q->first)
+            item[n++] =
+                (struct item){round_up(q->bytes), q->first, q->last, 0, &q->at};
+    }
+    for (int i = 0; i < p->n_step; i++)
+        if (p->step[i].scratch_bytes)
+            item[n++] = (struct item){round_up(p->step[i].scratch_bytes), i, i,
+                                      0, &p->step[i].scratch_at};
+    p->bytes = place_items(item, n);
+    free(item);
+    return 0;
+}

@@ -1,0 +1,200 @@
+/* params.c -- see params.h.
+ * SPDX-License-Identifier: MIT  */
+#include "run/params.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "graph/device.h"
+#include "graph/graph.h"
+
+/* A packed form of one tensor.  NODES is a copy of the step that asked for
+ * it: pack() may look at the head's attributes, and the plan that asked may
+ * be gone by the next refresh; so it is packed with the latest asker's.  */
+struct packed {
+    const struct kernel *kernel;
+    struct step_nodes step;
+    int operand;
+    void *data;
+    size_t bytes;
+    int stale;
+    struct packed *next;
+};
+
+struct param {
+    const char *name;
+    struct tensor t;
+    struct packed *packed;
+};
+
+struct params {
+    const struct device *device;
+    struct arena arena;
+    struct param *item;
+    int n, cap;
+    struct name_map index;
+};
+
+static int take(struct params *p, const struct value *v, struct err *e)
+{
+    struct param q = {.name = arena_strdup(&p->arena, v->name)};
+
+    if (!v->data.data)
+        return err_set(e, ERR_USAGE,
+                       "'%s' has no values yet: initialise the network with "
+                       "adze-init",
+                       Q(v->name));
+    if (tensor_new(&q.t, v->data.dtype, &v->data.shape, e) < 0)
+        return err_in(e, "'%s'", Q(v->name));
+    memcpy(q.t.data, v->data.data, tensor_bytes(&q.t));
+    name_map_put(&p->index, q.name, p->n);
+    ARRAY_GROW(p->item, p->n, p->cap);
+    p->item[p->n++] = q;
+    return 0;
+}
+
+static struct param *find(const struct params *p, const char *name)
+{
+    const int64_t i = name_map_get(&p->index, name);
+
+    return i < 0 ? NULL : &p->item[i];
+}
+
+static int same(const struct param *q, const struct value *v, struct err *e)
+{
+    if (shape_equal(&q->t.shape, &v->shape) && q->t.dtype == v->dtype)
+        return 0;
+    return err_set(e, ERR_SHAPE, "'%s' is %s %s in one graph, %s %s in another",
+                   Q(v->name), dtype_name(q->t.dtype), ST(&q->t.shape),
+                   dtype_name(v->dtype), ST(&v->shape));
+}
+
+int params_add(struct params *p, const struct graph *g, struct err *e)
+{
+    for (int i = 0; i < g->n_value; i++) {
+        const struct value *v = g->value[i];
+        const struct param *q = find(p, v->name);
+
+        if (v->kind == VALUE_NODE || v->kind == VALUE_INPUT)
+            continue;
+        if ((q ? same(q, v, e) : take(p, v, e)) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+struct params *params_new(const struct graph *g, const struct device *d,
+                          struct err *e)
+{
+    struct params *p = xcalloc(1, sizeof *p);
+
+    p->device = d;
+    if (params_add(p, g, e) < 0) {
+        params_free(p);
+        return NULL;
+    }
+    return p;
+}
+
+void params_free(struct params *p)
+{
+    if (!p)
+        return;
+    for (int i = 0; i < p->n; i++) {
+        while (p->item[i].packed) {
+            struct packed *k = p->item[i].packed;
+
+            p->item[i].packed = k->next;
+            p->device->release(k->data, k->bytes);
+            free(k);
+        }
+        tensor_unref(&p->item[i].t);
+    }
+    name_map_release(&p->index);
+    free(p->item);
+    arena_release(&p->arena);
+    free(p);
+}
+
+struct tensor *params_get(const struct params *p, const char *name)
+{
+    struct param *q = find(p, name);
+
+    return q ? &q->t : NULL;
+}
+
+int params_store(const struct params *p, struct graph *g, struct err *e)
+{
+    for (int i = 0; i < g->n_value; i++) {
+        struct value *v = g->value[i];
+        const struct param *q = find(p, v->name);
+        struct tensor t;
+
+        if (!q || v->kind == VALUE_NODE || v->kind == VALUE_INPUT)
+            continue;
+        if (tensor_convert(&t, &q->t, q->t.dtype, e) < 0)
+            return -1;
+        value_set_data(v, &t);
+        tensor_unref(&t);
+    }
+    return 0;
+}
+
+void params_touch(struct params *p, const char *name)
+{
+    struct param *q = find(p, name);
+
+    for (struct packed *k = q ? q->packed : NULL; k; k = k->next)
+        k->stale = 1;
+}
+
+const void *params_packed(struct params *p, const char *name,
+                          const struct kernel *k, const struct step_nodes *s,
+                          int i, struct err *e)
+{
+    struct param *q = find(p, name);
+    struct packed *f;
+
+    if (!q)
+        BUG("'%s' is no parameter", name);
+    for (f = q->packed; f; f = f->next)
+        if (f->kernel == k && f->operand == i) {
+            f->step = *s;
+            return f->data;
+        }
+    f = xcalloc(1, sizeof *f);
+    f->kernel = k;
+    f->step = *s;
+    f->operand = i;
+    f->bytes = k->pack_bytes(s, i);
+    f->data = p->device->alloc(f->bytes, e);
+    if (!f->data) {
+        free(f);
+        return NULL;
+    }
+    k->pack(s, i, &q->t, f->data);
+    f->next = q->packed;
+    q->packed = f;
+    return f->data;
+}
+
+static void refresh_one(void *ctx, int64_t task, int thread)
+{
+    struct params *p = ctx;
+
+    (void)thread;
+    for (struct packed *k = p->item[task].packed; k; k = k->next)
+        if (k->stale) {
+            k->kernel->pack(&k->step, k->operand, &p->item[task].t, k->data);
+            k->stale = 0;
+        }
+}
+
+void params_refresh(struct params *p, struct pool *pool)
+{
+    pool_run(pool, p->n, refresh_one, p);
+}

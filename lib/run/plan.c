@@ -1,0 +1,371 @@
+/* plan.c -- see plan.h: binding the tensors of the steps, and running them.
+ * SPDX-License-Identifier: MIT  */
+#include "run/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "base/thread.h"
+#include "run/params.h"
+#include "run/step.h"
+
+/* ---- binding ---- */
+
+static void bind_value(struct plan *p, const struct value *v)
+{
+    struct tensor *t = &p->tensor[v->index];
+    int root = v->index;
+
+    while (p->place[root].root != root)
+        root = p->place[root].root;
+    t->dtype = v->dtype;
+    t->shape = shape_bind(v->shape, p->opts.batch);
+    const struct value *r = p->graph->value[root];
+
+    if (r->kind != VALUE_NODE && r->kind != VALUE_INPUT)
+        t->data = params_get(p->params, r->name)->data;
+    else if (p->place[root].at >= 0)
+        t->data = (char *)p->block + p->place[root].at;
+}
+
+/* The tensor of V; without data if V is absent or an extra nobody reads.  */
+static struct tensor operand(const struct plan *p, const struct value *v)
+{
+    return v ? p->tensor[v->index] : (struct tensor){0};
+}
+
+static struct tensor result(const struct plan *p, const struct node *n, int i)
+{
+    struct tensor t = operand(p, n->out[i]);
+
+    if (n->out[i] && i && i >= node_op_out(n) - n->op->n_aux &&
+        !n->out[i]->n_use && !p->opts.keep_values)
+        t.data = NULL;
+    return t;
+}
+
+static struct tensor *tensors(struct plan *p, int n)
+{
+    return ARENA_NEWS(&p->arena, n ? n : 1, struct tensor);
+}
+
+static void bind_forward(struct plan *p, struct step *s)
+{
+    const struct node *n = s->nodes.node[0], *last = step_last(s);
+    struct tensor *in = tensors(p, n->n_in);
+
+    for (int i = 0; i < n->n_in; i++)
+        in[i] = operand(p, n->in[i]);
+    s->args.op.in = in;
+    s->args.op.out = tensors(p, n->n_out);
+    for (int i = 0; i < n->n_out; i++)
+        s->args.op.out[i] = result(p, n, i);
+    s->args.op.out[0] = result(p, last, 0);
+}
+
+static void bind_follow(struct plan *p, struct step *s)
+{
+    struct tensor *t;
+    int count = 0;
+
+    for (int k = 1; k < s->nodes.n; k++)
+        count += s->nodes.node[k]->n_in - 1;
+    s->args.follow = t = tensors(p, count);
+    for (int k = 1; k < s->nodes.n; k++)
+        for (int i = 0; i < s->nodes.node[k]->n_in; i++)
+            if (i != s->nodes.link[k])
+                *t++ = operand(p, s->nodes.node[k]->in[i]);
+}
+
+/* BACKWARD and UPDATE nodes list in[], out[], and dout[] in a row.  */
+static void bind_derived(struct plan *p, struct step *s)
+{
+    const struct node *n = s->nodes.node[0];
+    const int n_in = n->dir == DIR_BACKWARD ? n->n_out : node_op_in(n);
+    const int n_out = n->op->n_out || n->op->n_aux ? node_op_out(n) : 0;
+    struct tensor *in = tensors(p, n_in);
+    struct tensor *dout = tensors(p, n_out);
+
+    s->args.op.out = tensors(p, n_out);
+    s->args.op.din = tensors(p, n_in);
+    for (int i = 0; i < n_in; i++) {
+        in[i] = operand(p, n->in[i]);
+        if (n->dir == DIR_BACKWARD && n->out[i]) {
+            s->args.op.din[i] = operand(p, n->out[i]);
+            in[i].dtype = s->args.op.din[i].dtype;
+            in[i].shape = s->args.op.din[i].shape;
+        }
+    }
+    for (int i = 0; i < n_out && n_in + i < n->n_in; i++)
+        s->args.op.out[i] = operand(p, n->in[n_in + i]);
+    for (int i = 0; n_in + n_out + i < n->n_in; i++)
+        dout[i] = operand(p, n->in[n_in + n_out + i]);
+    s->args.op.in = in;
+    s->args.op.dout = dout;
+}
+
+static int bind_packed(struct plan *p, struct step *s, struct err *e)
+{
+    const struct node *n = s->nodes.node[0];
+    const int count = n->dir == DIR_BACKWARD ? n->n_out : n->n_in;
+    const void **packed =
+        ARENA_NEWS(&p->arena, count ? count : 1, const void *);
+
+    for (int i = 0; i < count; i++) {
+        const struct value *v = n->in[i];
+
+        if (!v || v->kind == VALUE_NODE || v->kind == VALUE_INPUT ||
+            !s->kernel->pack_bytes || !s->kernel->pack_bytes(&s->nodes, i))
+            continue;
+        packed[i] =
+            params_packed(p->params, v->name, s->kernel, &s->nodes, i, e);
+        if (!packed[i])
+            return err_in(e, "packing '%s'", Q(v->name));
+    }
+    s->args.packed = (void *const *)packed;
+    return 0;
+}
+
+static int bind_step(struct plan *p, struct step *s, struct err *e)
+{
+    s->args.op.node = s->nodes.node[0];
+    s->args.step = &s->nodes;
+    s->args.pool = p->opts.pool;
+    s->args.scratch = (char *)p->block + s->scratch_at;
+    if (s->nodes.node[0]->dir == DIR_FORWARD) {
+        bind_forward(p, s);
+        bind_follow(p, s);
+    } else {
+        bind_derived(p, s);
+    }
+    return s->kernel && !s->view ? bind_packed(p, s, e) : 0;
+}
+
+static void list_touched(struct plan *p)
+{
+    int n = 0;
+
+    p->touched = ARENA_NEWS(&p->arena, p->graph->n_value + 1, const char *);
+    for (int i = 0; i < p->graph->n_value; i++) {
+        const struct value *v = p->graph->value[i];
+        int written = 0;
+
+        for (int u = 0; v->kind == VALUE_PARAM && u < v->n_use; u++)
+            written |= v->use[u].node->dir == DIR_UPDATE;
+        if (written)
+            p->touched[n++] = v->name;
+    }
+}
+
+static int build(struct plan *p, struct err *e)
+{
+    const struct graph *g = p->graph;
+
+    if (plan_fuse(p, e) < 0 || plan_memory(p, e) < 0)
+        return -1;
+    p->block = p->device->alloc(p->bytes ? p->bytes : 1, e);
+    if (!p->block)
+        return err_in(e, "'%s' at batch %lld", Q(g->name),
+                      (long long)p->opts.batch);
+    p->tensor = ARENA_NEWS(&p->arena, g->n_value + 1, struct tensor);
+    for (int i = 0; i < g->n_value; i++)
+        bind_value(p, g->value[i]);
+    for (int i = 0; i < p->n_step; i++)
+        if (bind_step(p, &p->step[i], e) < 0)
+            return -1;
+    list_touched(p);
+    return 0;
+}
+
+struct plan *plan_new(const struct graph *g, const struct device *d,
+                      struct params *ps, const struct plan_opts *o,
+                      struct err *e)
+{
+    struct plan *p = xcalloc(1, sizeof *p);
+
+    p->graph = g;
+    p->device = d;
+    p->params = ps;
+    p->opts = *o;
+    if (build(p, e) < 0) {
+        plan_free(p);
+        return NULL;
+    }
+    return p;
+}
+
+void plan_free(struct plan *p)
+{
+    if (!p)
+        return;
+    if (p->block)
+        p->device->release(p->block, p->bytes ? p->bytes : 1);
+    free(p->step);
+    arena_release(&p->arena);
+    free(p);
+}
+
+/* ---- asking ---- */
+
+struct tensor *plan_find(struct plan *p, const char *name)
+{
+    const struct value *v = graph_value(p->graph, name);
+
+    return v ? &p->tensor[v->index] : NULL;
+}
+
+struct tensor *plan_value(struct plan *p, const char *name)
+{
+    struct tensor *t = plan_find(p, name);
+
+    if (!t || !t->data)
+        BUG("the plan of '%s' keeps no value '%s'", p->graph->name, name);
+    return t;
+}
+
+struct tensor *plan_output(struct plan *p, const char *name)
+{
+    const struct value *v = graph_output_value(p->graph, name);
+
+    if (!v)
+        BUG("graph '%s' has no output '%s'", p->graph->name, name);
+    return &p->tensor[v->index];
+}
+
+size_t plan_bytes(const struct plan *p)
+{
+    return p->bytes;
+}
+
+/* ---- running ---- */
+
+static void run_step(struct step *s, const struct run_step *r)
+{
+    const struct node *n = s->nodes.node[0];
+
+    if ((n->op->flags & OP_RANDOM) && r)
+        s->args.op.rng =
+            rng_at(r->seed, RNG_DROPOUT, hash_name(n->name), r->step);
+    if (s->kernel)
+        s->kernel->run(&s->args);
+    else if (n->dir == DIR_FORWARD)
+        n->op->forward(&s->args.op);
+    else if (n->dir == DIR_BACKWARD)
+        n->op->backward(&s->args.op);
+    else
+        n->op->update(&s->args.op);
+}
+
+static void run_range(struct plan *p, int from, int to,
+                      const struct run_step *r)
+{
+    for (int i = from; i < to; i++) {
+        struct step *s = &p->step[i];
+        const double start = p->opts.profile ? clock_now() : 0;
+
+        if (!s->view)
+            run_step(s, r);
+        if (p->opts.profile)
+            s->seconds += clock_now() - start;
+    }
+}
+
+/* UPDATE nodes are sorted last.  */
+static int first_update(const struct plan *p)
+{
+    int i = p->n_step;
+
+    while (i && p->step[i - 1].nodes.node[0]->dir == DIR_UPDATE)
+        i--;
+    return i;
+}
+
+int plan_run(struct plan *p, const struct run_step *r, struct err *e)
+{
+    (void)e;
+    run_range(p, 0, first_update(p), r);
+    return 0;
+}
+
+int plan_update(struct plan *p, struct err *e)
+{
+    (void)e;
+    run_range(p, first_update(p), p->n_step, NULL);
+    for (const char **t = p->touched; *t; t++)
+        params_touch(p->params, *t);
+    if (*p->touched)
+        params_refresh(p->params, p->opts.pool);
+    return 0;
+}
+
+/* ---- printing ---- */
+
+static const char *kernel_name(const struct step *s)
+{
+    return s->view ? "view" : s->kernel ? s->kernel->name : "reference";
+}
+
+static void print_nodes(struct str *out, const struct step *s)
+{
+    static const char *const mark[] = {"", "'", "!"};
+
+    for (int k = 0; k < s->nodes.n; k++)
+        str_printf(out, "%s%s%s", k ? "+" : "", s->nodes.node[k]->op->name,
+                   mark[s->nodes.node[k]->dir]);
+}
+
+void plan_print(struct str *out, const struct plan *p)
+{
+    str_printf(out, "# batch %lld, %d steps, %zu bytes in one block\n",
+               (long long)p->opts.batch, p->n_step, p->bytes);
+    str_add(out, "# node\tops\tkernel\tshape\toffset\tscratch_bytes");
+    str_add(out, p->opts.profile ? "\tms\n" : "\n");
+    for (int i = 0; i < p->n_step; i++) {
+        const struct step *s = &p->step[i];
+        const struct node *last = step_last(s);
+        const struct value *v = last->n_out ? last->out[0] : NULL;
+
+        str_printf(out, "%s\t", last->name);
+        print_nodes(out, s);
+        str_printf(out, "\t%s\t%s\t%lld\t%zu", kernel_name(s),
+                   v ? ST(&p->tensor[v->index].shape) : "-",
+                   v ? (long long)p->place[p->place[v->index].root].at : -1LL,
+                   s->scratch_bytes);
+        if (p->opts.profile)
+            str_printf(out, "\t%.3f", s->seconds * 1e3);
+        str_addc(out, '\n');
+    }
+}
+
+uint64_t plan_hash(const struct plan *p)
+{
+    struct str s = {0};
+    uint64_t h;
+
+    for (int i = 0; i < p->n_step; i++) {
+        str_printf(&s, "%s ", step_last(&p->step[i])->name);
+        print_nodes(&s, &p->step[i]);
+        str_printf(&s, " %s\n", kernel_name(&p->step[i]));
+    }
+    h = hash_u64(str_text(&s), s.len);
+    str_release(&s);
+    return h;
+}
+
+int plan_steps(const struct plan *p)
+{
+    return p->n_step;
+}
+
+struct plan_step_info plan_step(const struct plan *p, int i)
+{
+    const struct step *s = &p->step[i];
+    const struct node *n = s->nodes.node[0];
+
+    return (struct plan_step_info){
+        n->name, kernel_name(s), s->seconds,
+        n->dir == DIR_FORWARD ? node_cost(n).mac * p->opts.batch : 0};
+}
