@@ -1,0 +1,20 @@
+/* ops.h -- every op record, declared from the list in op.def.
+ * SPDX-License-Identifier: MIT
+ *
+ * To add an op: one file with its record, one line in op.def, one test.  */
+#ifndef ADZE_OP_OPS_H
+#define ADZE_OP_OPS_H
+
+#include "graph/op.h"
+
+#define OP(name) extern const struct op op_##name;
+#include "op/op.def"
+#undef OP
+
+/* All records in the order of op.def, ended by NULL.  */
+extern const struct op *const op_all[];
+
+/* The record whose name or alias is NAME, or NULL.  */
+const struct op *op_find(const char *name);
+
+#endif

@@ -1,0 +1,143 @@
+/* rule.c -- what the infer functions of ops share.
+ * SPDX-License-Identifier: MIT  */
+#include "op/rule.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "graph/attr.h"
+#include "graph/graph.h"
+
+static const char *operand(const struct node *n, int i)
+{
+    return node_in_info(n, i)->name;
+}
+
+int rule_size(const struct shape *s, struct err *e)
+{
+    int64_t count;
+    if (shape_check(s, sizeof(double), &count, e) < 0)
+        return -1;
+    if (!count)
+        return err_set(e, ERR_SHAPE, "shape %s has no elements", ST(s));
+    return 0;
+}
+
+int rule_batch(const struct shape *s, int i)
+{
+    return s->batch >> i & 1;
+}
+
+int rule_float(const struct node *n, int i, struct err *e)
+{
+    if (n->in[i]->dtype != DTYPE_F32)
+        return err_set(e, ERR_SHAPE, "operand %s is %s, not f32", operand(n, i),
+                       dtype_name(n->in[i]->dtype));
+    return 0;
+}
+
+int rule_data(const struct node *n, int i, int min, int max, struct err *e)
+{
+    const struct shape *s = &n->in[i]->shape;
+    if (rule_float(n, i, e) < 0)
+        return -1;
+    if (s->rank < min || s->rank > max)
+        return err_set(e, ERR_SHAPE, "operand %s %s has %d sizes, not %d%s%.0d",
+                       operand(n, i), ST(s), s->rank, min,
+                       min < max ? " to " : "", min < max ? max : 0);
+    if (s->batch & ~1)
+        return err_set(e, ERR_SHAPE,
+                       "operand %s %s counts the batch behind the first size",
+                       operand(n, i), ST(s));
+    return 0;
+}
+
+int rule_weight(struct node *n, int i, int rank, const int64_t *dim,
+                struct err *e)
+{
+    struct value *v = i < n->n_in ? n->in[i] : NULL;
+    const struct shape want = shape_make(rank, dim);
+    if (!v)
+        return 0;
+    if (rule_size(&want, e) < 0)
+        return -1;
+    if (v->shape.rank < 0)
+        v->shape = want;
+    if (!shape_equal(&v->shape, &want))
+        return err_set(e, ERR_SHAPE, "%s %s does not fit input %s: needs %s",
+                       operand(n, i), ST(&v->shape), ST(&n->in[0]->shape),
+                       ST(&want));
+    return rule_float(n, i, e);
+}
+
+int rule_out(struct node *n, int i, enum dtype dt, const struct shape *s,
+             struct err *e)
+{
+    if (rule_size(s, e) < 0)
+        return -1;
+    if (i < n->n_out && n->out[i]) {
+        n->out[i]->dtype = dt;
+        n->out[i]->shape = *s;
+    }
+    return 0;
+}
+
+int rule_same(struct node *n, struct err *e)
+{
+    if (rule_float(n, 0, e) < 0)
+        return -1;
+    return rule_out(n, 0, DTYPE_F32, &n->in[0]->shape, e);
+}
+
+int rule_axis(struct node *n, const char *name, int rank, int *axis,
+              struct err *e)
+{
+    const int64_t a = attr_int(n, name);
+    if (a < -rank || a >= rank)
+        return err_set(e, ERR_USAGE,
+                       "attribute %s = %lld is no axis of an array with %d "
+                       "sizes",
+                       name, (long long)a, rank);
+    *axis = (int)(a < 0 ? a + rank : a);
+    attr_set_int(n, name, *axis);
+    return 0;
+}
+
+int rule_int(const struct node *n, const char *name, int64_t min, int64_t max,
+             struct err *e)
+{
+    const int64_t v = attr_int(n, name);
+    if (v < min || v > max)
+        return err_set(e, ERR_USAGE,
+                       "attribute %s = %lld is not in [%lld, %lld]", name,
+                       (long long)v, (long long)min, (long long)max);
+    return 0;
+}
+
+int rule_real(const struct node *n, const char *name, double min, double max,
+              struct err *e)
+{
+    const double v = attr_real(n, name);
+    if (!(v >= min && v <= max))
+        return err_set(e, ERR_USAGE, "attribute %s = %g is not in [%g, %g]",
+                       name, v, min, max);
+    return 0;
+}
+
+int rule_choice(const struct node *n, const char *name, const char *const *list,
+                struct err *e)
+{
+    struct str all = {0};
+    for (const char *const *p = list; *p; p++) {
+        if (!strcmp(attr_str(n, name), *p)) {
+            str_release(&all);
+            return 0;
+        }
+        str_printf(&all, "%s%s", p == list ? "" : ", ", *p);
+    }
+    err_set(e, ERR_USAGE, "attribute %s = '%s' is none of: %s", name,
+            Q(attr_str(n, name)), str_text(&all));
+    str_release(&all);
+    return -1;
+}

@@ -1,0 +1,18 @@
+/* step.c -- what the optimiser updates share.
+ * SPDX-License-Identifier: MIT  */
+#include "op/step.h"
+
+#include "base/err.h"
+#include "graph/graph.h"
+#include "op/rule.h"
+
+int step_infer(struct node *n, int one, struct err *e)
+{
+    const struct shape p = n->in[0]->shape;
+    const int64_t unit = 1;
+    for (int i = 0; i < n->n_in; i++)
+        if (i == one ? rule_weight(n, i, 1, &unit, e) < 0
+                     : rule_weight(n, i, p.rank, p.dim, e) < 0)
+            return -1;
+    return 0;
+}
