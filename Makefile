@@ -3,137 +3,192 @@
 #   make                 build bin/adze and bin/adze-*
 #   make demo            install what is missing, build, show the main job
 #   make test            install what is missing, build, pass every test
-#   make test T=op/conv2d     one test (tests/op/conv2d.c or tests/cli/X.sh)
+#   make test T=op/conv2d     one test: tests/op/conv2d.c, tests/cli/X.sh;
+#                             T=op a folder
 #   make test-interop    ONNX Runtime, safetensors, numpy, Pillow agree
-#   make bench           timings of the kernels and commands
+#   make bench           timings of kernels and commands
 #   make install         PREFIX=/usr/local DESTDIR=
 #   make deps uninstall clean format
 #
-# Knobs: CC CFLAGS NVCC  CUDA=0|1 BLAS=0|1 JPEG=0|1 MPI=0|1 (found)
-#        SAN=address,undefined  V=1 (show commands)
+# Knobs: CC CFLAGS LDFLAGS NVCC  CUDA=0|1 BLAS=0|1 JPEG=0|1 (found)
+#        SAN=address,undefined  V=1 (show commands)  JOBS=2 (of the tests)
 
 PREFIX  ?= /usr/local
-CC      ?= cc
 NVCC    ?= nvcc
 CFLAGS  ?= -O2 -g
 VERSION := 0.1.0
 
 # Lower layers first: a file may include only from its own layer and those
-# to the left.  scripts/check-layers reads this line.
+# to the left.  tests/check/layers.sh reads this line.
 LAYERS  := base tensor image graph op pass format cpu cuda run data train cli
 
 # ---- what is here ----
+# Missing packages come first, as the next lines look for them.
+ifneq ($(filter deps demo test test-interop bench,$(MAKECMDGOALS)),)
+_ := $(shell scripts/deps >&2)
+ifneq ($(.SHELLSTATUS),0)
+$(error packages are missing)
+endif
+endif
+
 have     = $(shell printf '\#include <stdio.h>\n\#include <$1>\n' | $(CC) -E -x c - >/dev/null 2>&1 && echo 1 || echo 0)
 CUDA    ?= $(if $(shell command -v $(NVCC) 2>/dev/null),1,0)
 BLAS    ?= $(call have,cblas.h)
 JPEG    ?= $(call have,jpeglib.h)
-MPI     ?= $(if $(shell command -v mpicc 2>/dev/null),1,0)
 CUDA    := $(CUDA)
 BLAS    := $(BLAS)
 JPEG    := $(JPEG)
-MPI     := $(MPI)
 
-WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-           -Wvla -Wwrite-strings -Wpointer-arith -Wno-missing-field-initializers
-BASEC    = -std=c11 -D_GNU_SOURCE -DADZE_VERSION='"$(VERSION)"' \
-           -DADZE_BUILD='"CUDA=$(CUDA) BLAS=$(BLAS) JPEG=$(JPEG) MPI=$(MPI)"' -Ilib -I$O \
-           $(WARN) -MMD -MP -ffp-contract=off -fno-math-errno -fno-trapping-math \
-           -fexcess-precision=standard -include lib/base/banned.h \
-           $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
-LDLIBS  += -lyaml -ljansson -lxxhash -lprotobuf-c $(if $(filter 1,$(JPEG)),-ljpeg) \
-           $(if $(filter 1,$(BLAS)),-lopenblas) -lm -pthread
-
-# Objects are kept apart by everything that changes them.
-KEY     := $(shell printf '%s' '$(CC) $(CFLAGS) $(CUDA) $(BLAS) $(JPEG) $(MPI) $(SAN) $(EXTRA)' | cksum | cut -d' ' -f1)
 B       ?= .build
-O       := $B/$(KEY)
+G       := $B/gen
 Q       := $(if $V,,@)
 say      = $(if $V,,@printf '  %-5s %s\n' $1 $2)
 
+WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+           -Wvla -Wwrite-strings -Wpointer-arith -Wno-missing-field-initializers
+DEFS    := -D_GNU_SOURCE -DADZE_VERSION='"$(VERSION)"' \
+           -DADZE_BUILD='"CUDA=$(CUDA) BLAS=$(BLAS) JPEG=$(JPEG)"'
+BASEC   := -std=c11 $(DEFS) -Ilib -I$G $(WARN) -ffp-contract=off \
+           -fno-math-errno -fno-trapping-math -fexcess-precision=standard \
+           -include lib/base/banned.h
+sanflag  = $(if $1,-fsanitize=$1 -fno-sanitize-recover=all)
+LDLIBS  += -lyaml -ljansson -lxxhash -lprotobuf-c $(if $(filter 1,$(JPEG)),-ljpeg) \
+           $(if $(filter 1,$(BLAS)),-lopenblas) -lm -pthread
+
+# A file's name says its instruction set.
+isa      = $(if $(filter %_avx2,$1),-mavx2 -mfma -mf16c) \
+           $(if $(filter %_avx512,$1),-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mf16c) \
+           $(if $(filter %_vnni,$1),-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mavx512vnni)
+
+# Objects are kept apart by everything that changes them: $O for this
+# build, $S for the run of the unit tests under the sanitizers.
+key      = $(shell printf '%s' '$(subst ','\'',$(CC) $(BASEC) $(isa) $(CFLAGS) $(CUDA) $1)' | cksum | cut -d' ' -f1)
+O       := $B/$(call key,$(SAN))
+SANS    := address,undefined
+S       := $B/$(call key,$(SANS) -O1)
+
 # ---- sources ----
 # One file of each pair is built: what the machine has, or its stand-in.
-SKIP    := $(if $(filter 1,$(BLAS)),lib/cpu/gemm_own.c,lib/cpu/gemm_blas.c) \
-           $(if $(filter 1,$(JPEG)),lib/image/jpeg_stb.c,lib/image/jpeg_turbo.c)
 CUSRC   := $(if $(filter 1,$(CUDA)),$(sort $(wildcard lib/cuda/*.cu)))
-LIBSRC  := $(filter-out $(SKIP) $(if $(CUSRC),lib/cuda/none.c),\
-           $(foreach l,$(LAYERS),$(sort $(wildcard lib/$l/*.c))))
-GENOBJ  := $(if $(wildcard lib/format/onnx.proto),$O/format/onnx.pb-c.o) \
-           $(if $(wildcard models/*.yaml),$O/format/zoo_text.o)
-LIBOBJ  := $(LIBSRC:%.c=$O/%.o) $(CUSRC:%.cu=$O/%.o) $(GENOBJ)
-CMDS    := $(patsubst src/%.c,bin/adze-%,$(filter-out src/adze.c,$(sort $(wildcard src/*.c)))) \
-           $(patsubst src/adze.c,bin/adze,$(wildcard src/adze.c))
-TESTS   := $(patsubst tests/%.c,$O/tests/%,$(sort $(wildcard tests/$(if $T,$T,*/*).c)))
-TESTLIB := $(patsubst %.c,$O/%.o,$(sort $(wildcard tests/*.c)))
+SKIP    := $(if $(filter 1,$(BLAS)),lib/cpu/gemm_own.c,lib/cpu/gemm_blas.c) \
+           $(if $(filter 1,$(JPEG)),lib/image/jpeg_stb.c,lib/image/jpeg_turbo.c) \
+           $(if $(CUSRC),lib/cuda/none.c)
+LIBSRC  := $(filter-out $(SKIP),$(foreach l,$(LAYERS),$(sort $(wildcard lib/$l/*.c))))
+ZOO     := $(sort $(wildcard models/*.yaml models/recipes/*.yaml))
+PROTO   := $(wildcard lib/format/onnx.proto)
+GENSRC  := $(PROTO:lib/%.proto=$G/%.pb-c.c) $(if $(ZOO),$G/format/zoo_text.c)
+CUOBJ   := $(CUSRC:%.cu=$B/cuda/%.o)
+LIBOBJ   = $(LIBSRC:%.c=$1/%.o) $(GENSRC:$G/%.c=$1/gen/%.o) $(CUOBJ)
+CMDSRC  := $(sort $(wildcard src/*.c))
+CMDS    := $(patsubst src/%.c,bin/adze-%,$(filter-out src/adze.c,$(CMDSRC))) \
+           $(patsubst src/adze.c,bin/adze,$(filter src/adze.c,$(CMDSRC)))
+TESTLIB  = $(patsubst %.c,$1/%.o,$(sort $(wildcard tests/*.c)))
+UNIT    := $(sort $(if $T,$(wildcard tests/$T.c tests/$T/*.c),$(wildcard tests/*/*.c)))
+SHELL_T := $(sort $(if $T,$(wildcard tests/$T.sh tests/$T/*.sh),$(wildcard tests/check/*.sh tests/cli/*.sh)))
+SHELL_T := $(filter-out %/lib.sh,$(SHELL_T))
 
 all: $O/libadze.a $(CMDS)
 
-# A file's name says its instruction set.
-$O/%_avx2.o:   ISA := -mavx2 -mfma -mf16c
-$O/%_avx512.o: ISA := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mf16c
-$O/%_vnni.o:   ISA := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mavx512vnni
+# ---- rules, once for each folder of objects: $1 the folder, $2 the flags ----
+# What the compiler said stays beside the object: tests/check/warnings.sh.
+cc       = $(CC) $(BASEC) $(call isa,$(basename $<)) -MMD -MP
+run_cc   = $Q$(cc) $1 -c -o $@ $< 2>$(@:.o=.warn) || { cat $(@:.o=.warn) >&2; exit 1; }; cat $(@:.o=.warn) >&2
 
-$O/%.o: %.c
-	@mkdir -p $(@D)
-	$(call say,CC,$<)
-	$Q$(CC) $(BASEC) $(ISA) -c -o $@ $<
+define rules
+$1/gen/%.o: $G/%.c
+	@mkdir -p $$(@D)
+	$$Q$$(CC) $(DEFS) -std=c11 -Ilib -I$G -MMD -MP $2 -c -o $$@ $$<
 
-$O/%.o: %.cu
+$1/%.o: %.c
+	@mkdir -p $$(@D)
+	$$(call say,CC,$$<)
+	$$(call run_cc,$2)
+
+$1/libadze.a: $(call LIBOBJ,$1)
+	@rm -f $$@
+	$$(call say,AR,$$@)
+	$$Q$$(AR) qcs $$@ $$^
+
+$1/tests/%: $1/tests/%.o $(call TESTLIB,$1) $1/libadze.a
+	$$(call say,LD,$$@)
+	$$Q$$(CC) $2 $$(LDFLAGS) -o $$@ $$^ -lcmocka $$(LDLIBS)
+
+# Files that include a generated header wait for it.
+$1/lib/format/%.o: | $(PROTO:lib/%.proto=$G/%.pb-c.c)
+endef
+$(eval $(call rules,$O,$(CFLAGS) $(call sanflag,$(SAN))))
+ifneq ($O,$S)
+$(eval $(call rules,$S,-O1 -g $(call sanflag,$(SANS))))
+endif
+
+$B/cuda/%.o: %.cu
 	@mkdir -p $(@D)
 	$(call say,NVCC,$<)
 	$Q$(NVCC) -O3 -std=c++17 -Ilib -MMD -MP -c -o $@ $<
 
-$O/format/onnx.pb-c.c: lib/format/onnx.proto
+$G/format/onnx.pb-c.c: lib/format/onnx.proto
 	@mkdir -p $(@D)
 	$(call say,PROTO,$<)
 	$Qprotoc-c --proto_path=lib/format --c_out=$(@D) $<
 
-$O/format/onnx.pb-c.o: $O/format/onnx.pb-c.c
-	$Q$(CC) -std=c11 -O2 -g $(if $(SAN),-fsanitize=$(SAN)) -MMD -MP -c -o $@ $<
-
-# Files that include the generated header wait for it.
-$O/lib/format/%.o: | $(if $(wildcard lib/format/onnx.proto),$O/format/onnx.pb-c.c)
-
-ZOO     := $(sort $(wildcard models/*.yaml models/recipes/*.yaml))
-$O/format/zoo_text.c: $(ZOO) scripts/embed
+$G/format/zoo_text.c: $(ZOO) scripts/embed
 	@mkdir -p $(@D)
 	$(call say,EMBED,models)
 	$Qscripts/embed $(ZOO) > $@.tmp && mv $@.tmp $@
 
-$O/format/zoo_text.o: $O/format/zoo_text.c
-	$Q$(CC) $(BASEC) -c -o $@ $<
-
-$O/libadze.a: $(LIBOBJ)
-	@rm -f $@
-	$(call say,AR,$@)
-	$Q$(AR) qcs $@ $^
+link     = $Q$(CC) $(CFLAGS) $(call sanflag,$(SAN)) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LDLIBS)
 
 bin/adze: $O/src/adze.o $O/libadze.a $O/flags
 	@mkdir -p bin
 	$(call say,LD,$@)
-	$Q$(CC) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LDLIBS)
+	$(link)
 
 bin/adze-%: $O/src/%.o $O/libadze.a $O/flags
 	@mkdir -p bin
 	$(call say,LD,$@)
-	$Q$(CC) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LDLIBS)
+	$(link)
 
 # bin/ belongs to the flags that were used last.
 $O/flags: FORCE
 	@mkdir -p $O
-	@[ -f $B/last ] && [ "$$(cat $B/last)" = $(KEY) ] && [ -f $@ ] || { echo $(KEY) > $B/last; touch $@; \
-	  echo "  found: CUDA=$(CUDA) BLAS=$(BLAS) JPEG=$(JPEG) MPI=$(MPI)$(if $(SAN), SAN=$(SAN))"; }
+	@[ "$$(cat $B/last 2>/dev/null)" = $O ] && [ -f $@ ] || { echo $O > $B/last; touch $@; \
+	  echo "  found: CUDA=$(CUDA) BLAS=$(BLAS) JPEG=$(JPEG)$(if $(SAN), SAN=$(SAN))"; }
 
-$O/tests/%: $O/tests/%.o $(TESTLIB) $O/libadze.a
-	$(call say,LD,$@)
-	$Q$(CC) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+# ---- tests ----
+UNIT_O  := $(UNIT:%.c=$O/%)
+UNIT_S  := $(if $T$(SAN),,$(UNIT:%.c=$S/%))
+export CC WARN BASEC LAYERS O V
+export SOURCES := $(LIBSRC) $(CMDSRC)
 
-test: $(TESTS) all
-	@CMOCKA_MESSAGE_OUTPUT=TAP prove $(if $V,-v) $(TESTS)
+deps:
+test: all $(UNIT_O) $(UNIT_S)
+	@scripts/run-tests $(or $(UNIT_O) $(UNIT_S) $(SHELL_T),$(error no test is called '$T'))
+
+demo test-interop bench: all
+	@scripts/$@
+
+# ---- installing ----
+BINDIR  := $(DESTDIR)$(PREFIX)/bin
+MANDIR  := $(DESTDIR)$(PREFIX)/share/man
+PAGES   := $(sort $(wildcard man/*.[1-9]))
+
+install: all
+	@mkdir -p $(BINDIR) $(sort $(foreach p,$(PAGES),$(MANDIR)/man$(subst .,,$(suffix $p))))
+	install -m 755 $(CMDS) $(BINDIR)
+	@for p in $(PAGES); do install -m 644 $$p $(MANDIR)/man$${p##*.}; done
+
+uninstall:
+	rm -f $(CMDS:bin/%=$(BINDIR)/%)
+	@for p in $(PAGES); do rm -f $(MANDIR)/man$${p##*.}/$${p#man/}; done
 
 clean:
 	rm -rf $B bin
 
+format:
+	clang-format -i $$(git ls-files '*.[ch]' '*.cu' '*.cuh')
+
 FORCE:
-.PHONY: all test clean FORCE
+.PHONY: all deps demo test test-interop bench install uninstall clean format FORCE
 .SECONDARY:
--include $(LIBOBJ:.o=.d) $(wildcard $O/src/*.d $O/tests/*.d $O/tests/*/*.d)
+-include $(foreach d,$O $S,$(wildcard $d/lib/*/*.d $d/gen/*/*.d $d/src/*.d $d/tests/*.d $d/tests/*/*.d)) \
+         $(CUOBJ:.o=.d)

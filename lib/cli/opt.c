@@ -307,6 +307,6 @@ void cli_help(struct str *s, const struct command *cmd)
     str_printf(s,
                "\nexit status: 0 done, 1 the answer is no, 2 usage, 3 input, "
                "4 output or\nresource, 5 bug, 6 not a number, 75 interrupted "
-               "but resumable\n\nThe manual: man adze%s%s, man adze\n",
-               dash, cmd->name);
+               "but resumable\n\nThe manual: man adze%s%s%s\n",
+               dash, cmd->name, *dash ? ", man adze" : "");
 }
