@@ -418,7 +418,7 @@ struct node *graph_add_backward(struct graph *g, const struct node *n,
         b->out[i] = new_value(g, graph_name_free(g, stem), VALUE_NODE);
         b->out[i]->node = b;
         b->out[i]->out = i;
-        b->out[i]->dtype = n->in[i]->dtype;
+        b->out[i]->dtype = DTYPE_F32; /* also of quantised values */
         b->out[i]->shape = n->in[i]->shape;
     }
     return b;

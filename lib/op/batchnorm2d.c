@@ -173,8 +173,8 @@ static const struct op_in in[] = {
     {0}};
 
 static const struct op_attr attr[] = {
-    {"eps", 'r', "1e-5", "added to the variance"},
-    {"momentum", 'r', "0.1",
+    {"eps", 'f', "1e-5", "added to the variance"},
+    {"momentum", 'f', "0.1",
      "share of the new batch in the running statistics"},
     {"affine", 'b', "yes", "learn a scale and a shift per channel"},
     {0}};

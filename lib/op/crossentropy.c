@@ -190,7 +190,7 @@ static void backward(const struct op_args *a)
 static const struct op_in in[] = {{.name = "x"}, {.name = "target"}, {0}};
 
 static const struct op_attr attr[] = {
-    {"smoothing", 'r', "0", "share of the target spread over all classes"},
+    {"smoothing", 'f', "0", "share of the target spread over all classes"},
     {"smoothing_rule", 's', "k",
      "k: over all classes; k-1: over the wrong ones"},
     {0}};

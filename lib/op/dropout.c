@@ -49,7 +49,7 @@ static void backward(const struct op_args *a)
 static const struct op_in in[] = {{.name = "x"}, {0}};
 
 static const struct op_attr attr[] = {
-    {"rate", 'r', "0.5", "share of the numbers that is dropped"}, {0}};
+    {"rate", 'f', "0.5", "share of the numbers that is dropped"}, {0}};
 
 const struct op op_dropout = {
     .name = "dropout",

@@ -56,10 +56,10 @@ static const struct op_in in[] = {
     {0}};
 
 static const struct op_attr attr[] = {
-    {"momentum", 'r', "0.9", "share of the last step that is kept"},
+    {"momentum", 'f', "0.9", "share of the last step that is kept"},
     {"nesterov", 'b', "no", "look ahead by one step of momentum"},
-    {"decay", 'r', "0", "weight decay, added to the gradient"},
-    {"lr_scale", 'r', "1", "the parameter's own factor on the rate"},
+    {"decay", 'f', "0", "weight decay, added to the gradient"},
+    {"lr_scale", 'f', "1", "the parameter's own factor on the rate"},
     {0}};
 
 const struct op op_sgd = {
