@@ -2,9 +2,10 @@
  * SPDX-License-Identifier: MIT
  *
  * libyaml's events, with our limits checked on events: text at most 16 MiB,
- * depth 32, 1,000,000 nodes; tags, anchors, aliases, merge keys, duplicate
- * keys and a second document are refused.  Scalars stay text: what they mean
- * is decided by whoever asks (so `no', `08', `1e-4' cannot change).  */
+ * depth 32, 1,000,000 nodes, keys of 256 bytes; tags, anchors, aliases, merge
+ * keys, duplicate keys and a second document are refused.  Scalars stay text:
+ * what they mean is decided by whoever asks (so `no', `08', `1e-4' cannot
+ * change).  */
 #ifndef ADZE_FORMAT_YAML_H
 #define ADZE_FORMAT_YAML_H
 
@@ -39,6 +40,9 @@ struct yaml *yaml_get(const struct yaml *m, const char *key);
 #include "base/err.h"
 int yaml_err(const struct yaml *y, struct err *e, enum err_code code,
              const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* Put the place of Y in front of the error in E.  Returns -1.  */
+int yaml_in(const struct yaml *y, struct err *e);
 
 /* Write Y as YAML that reads back to the same tree.  */
 void yaml_print(struct str *s, const struct yaml *y);

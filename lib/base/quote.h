@@ -1,0 +1,13 @@
+/* quote.h -- text as a scalar of another language.
+ * SPDX-License-Identifier: MIT  */
+#ifndef ADZE_BASE_QUOTE_H
+#define ADZE_BASE_QUOTE_H
+
+struct str;
+
+/* Append TEXT (UTF-8) as a YAML scalar that reads back to the same text at any
+ * place, inside {} and [] too: as it is where that is safe, else between
+ * double quotes.  */
+void quote_yaml(struct str *s, const char *text);
+
+#endif

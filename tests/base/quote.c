@@ -1,0 +1,58 @@
+/* quote.c -- tests of base/quote.h; that YAML reads it back is tested in
+ * format/yaml.c.
+ * SPDX-License-Identifier: MIT  */
+#include "base/quote.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+static void yaml(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+    } t[] = {
+        {"layer1.0.conv1", "layer1.0.conv1"},
+        {"$a * 2 if $b else 1", "$a * 2 if $b else 1"},
+        {"-1", "-1"},
+        {".5", ".5"},
+        {"no", "no"},
+        {"", "\"\""},
+        {"-", "\"-\""},
+        {"- a", "\"- a\""},
+        {"---", "\"---\""},
+        {"...", "\"...\""},
+        {"a: b", "\"a: b\""},
+        {"a #b", "\"a #b\""},
+        {"a, b", "\"a, b\""},
+        {"a ", "\"a \""},
+        {"~", "\"~\""},
+        {"*a", "\"*a\""},
+        {"a\"\\\n\t", "\"a\\\"\\\\\\u000A\\u0009\""},
+        {"K\xc3\xa4se", "\"K\xc3\xa4se\""},
+        {"\xc2\x85\xe2\x80\xa8\xef\xbb\xbf", "\"\\u0085\\u2028\\uFEFF\""},
+        {"\xf0\x9f\x98\x80", "\"\xf0\x9f\x98\x80\""},
+    };
+
+    for (size_t i = 0; i < COUNT(t); i++) {
+        struct str s = {0};
+
+        quote_yaml(&s, t[i].text);
+        assert_string_equal(str_text(&s), t[i].want);
+        str_release(&s);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(yaml)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
