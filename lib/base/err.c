@@ -10,11 +10,10 @@
 int err_exit(enum err_code code)
 {
     static const unsigned char status[] = {
-        [ERR_NONE] = 0,        [ERR_NO] = 1,     [ERR_USAGE] = 2,
-        [ERR_INPUT] = 3,       [ERR_FORMAT] = 3, [ERR_SHAPE] = 3,
-        [ERR_UNSUPPORTED] = 3, [ERR_OUTPUT] = 4, [ERR_NOMEM] = 4,
-        [ERR_DEVICE] = 4,      [ERR_NONFINITE] = 6,
-        [ERR_INTERRUPTED] = 75,
+        [ERR_NONE] = 0,        [ERR_NO] = 1,        [ERR_USAGE] = 2,
+        [ERR_INPUT] = 3,       [ERR_FORMAT] = 3,    [ERR_SHAPE] = 3,
+        [ERR_UNSUPPORTED] = 3, [ERR_OUTPUT] = 4,    [ERR_NOMEM] = 4,
+        [ERR_DEVICE] = 4,      [ERR_NONFINITE] = 6, [ERR_INTERRUPTED] = 75,
     };
 
     return status[code];
@@ -65,11 +64,11 @@ static int utf8_len(const unsigned char *s)
     /* U+0080..9F are controls; overlong forms and surrogates are refused */
     if (n == 2 && s[0] == 0xc2 && s[1] < 0xa0)
         return 0;
-    if (n == 3 && ((s[0] == 0xe0 && s[1] < 0xa0) ||
-                   (s[0] == 0xed && s[1] > 0x9f)))
+    if (n == 3 &&
+        ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f)))
         return 0;
-    if (n == 4 && ((s[0] == 0xf0 && s[1] < 0x90) ||
-                   (s[0] == 0xf4 && s[1] > 0x8f)))
+    if (n == 4 &&
+        ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f)))
         return 0;
     return n;
 }

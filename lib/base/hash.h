@@ -29,7 +29,7 @@ struct name_map {
     struct name_slot {
         const char *name;
         int64_t value;
-    } *slot;
+    } * slot;
     int64_t n, cap;
 };
 

@@ -22,9 +22,9 @@ char *xstrndup(const char *s, size_t n);
 /* Grow the array P of N elements (capacity *CAP) so that one more fits.
  *     ARRAY_GROW(g->node, g->n_node, g->cap_node);
  *     g->node[g->n_node++] = x;  */
-#define ARRAY_GROW(p, n, cap)                                                  \
-    ((n) < (cap) ? (void)0                                                     \
-                 : (void)((cap) = (cap) ? (cap) * 2 : 16,                      \
+#define ARRAY_GROW(p, n, cap)                           \
+    ((n) < (cap) ? (void)0                              \
+                 : (void)((cap) = (cap) ? (cap)*2 : 16, \
                           (p) = xrealloc((p), (size_t)(cap), sizeof *(p))))
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -42,8 +42,8 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void arena_release(struct arena *a);
 
-#define ARENA_NEW(a, type)      ((type *)arena_alloc((a), sizeof(type)))
-#define ARENA_NEWS(a, n, type)                                                 \
+#define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))
+#define ARENA_NEWS(a, n, type) \
     ((type *)arena_alloc((a), mem_mul((size_t)(n), sizeof(type))))
 
 /* X * Y; BUG() on overflow: for sizes that were checked before.  */

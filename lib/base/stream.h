@@ -57,8 +57,7 @@ int64_t in_read(struct in *i, void *p, size_t n, struct err *e);
 int in_exact(struct in *i, void *p, size_t n, struct err *e);
 /* Look at up to N <= 4096 bytes without taking them; returns how many there
  * are (fewer only before the end of the file), -1 on error.  */
-int64_t in_peek(struct in *i, const unsigned char **p, size_t n,
-                struct err *e);
+int64_t in_peek(struct in *i, const unsigned char **p, size_t n, struct err *e);
 int in_skip(struct in *i, int64_t n, struct err *e); /* exact, like in_exact */
 /* A line without its end (LF or CRLF) into S (cleared first); DELIM is '\n'
  * or '\0'.  1, 0 at the end, -1 on error.  Lines are bounded to 1 MiB.  */

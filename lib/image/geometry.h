@@ -12,12 +12,12 @@ int pad_by_name(const char *name); /* constant edge reflect; -1 */
 extern const char *const pad_names[];
 
 /* W x H pixels from (X, Y); what lies outside is FILL.  */
-int geometry_crop(struct image *to, const struct image *im, int x, int y,
-                  int w, int h, const uint8_t fill[3], struct err *e);
+int geometry_crop(struct image *to, const struct image *im, int x, int y, int w,
+                  int h, const uint8_t fill[3], struct err *e);
 /* The middle, offsets rounded as torchvision's center_crop does
  * (round half to even of (H - h) / 2), padded with 0 where too small.  */
-int geometry_center_crop(struct image *to, const struct image *im, int w,
-                         int h, struct err *e);
+int geometry_center_crop(struct image *to, const struct image *im, int w, int h,
+                         struct err *e);
 void geometry_flip_x(struct image *im); /* left and right change places */
 void geometry_flip_y(struct image *im);
 int geometry_pad(struct image *to, const struct image *im, int left, int top,

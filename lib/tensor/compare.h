@@ -9,13 +9,13 @@ struct err;
 struct tensor;
 
 struct compare {
-    int64_t n;      /* elements compared */
-    double max_abs; /* max |a - b| */
-    double max_rel; /* max |a - b| / max |b|: relative to the largest of b */
-    double max_ulp; /* largest distance in f32 units in the last place */
-    double nmse;    /* sum (a - b)^2 / sum b^2, 0 when both are 0 */
-    double scale;   /* max |b| */
-    int64_t at;     /* index of the largest |a - b| */
+    int64_t n;         /* elements compared */
+    double max_abs;    /* max |a - b| */
+    double max_rel;    /* max |a - b| / max |b|: relative to the largest of b */
+    double max_ulp;    /* largest distance in f32 units in the last place */
+    double nmse;       /* sum (a - b)^2 / sum b^2, 0 when both are 0 */
+    double scale;      /* max |b| */
+    int64_t at;        /* index of the largest |a - b| */
     int64_t nonfinite; /* elements where just one is not finite, or they
                           differ in sign of infinity or being NaN */
 };

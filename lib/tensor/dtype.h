@@ -19,9 +19,9 @@ enum dtype {
     DTYPE_COUNT
 };
 
-size_t dtype_size(enum dtype t);      /* bytes */
-const char *dtype_name(enum dtype t); /* "f32" */
-const char *dtype_st_name(enum dtype t); /* safetensors: "F32" */
+size_t dtype_size(enum dtype t);          /* bytes */
+const char *dtype_name(enum dtype t);     /* "f32" */
+const char *dtype_st_name(enum dtype t);  /* safetensors: "F32" */
 const char *dtype_npy_name(enum dtype t); /* "<f4"; NULL for bf16 */
 /* -1 if there is none of that name.  */
 int dtype_by_name(const char *name);

@@ -33,7 +33,7 @@ int frame_write(struct frame_writer *w, struct set *s, int64_t epoch,
 int frame_end(struct frame_writer *w, struct err *e); /* also releases */
 
 struct frame_reader {
-    struct in *in; /* borrowed */
+    struct in *in;                  /* borrowed */
     int64_t epoch, frames, samples; /* of the running epoch */
     struct str *counts;
     int open; /* between a first frame and its end frame */

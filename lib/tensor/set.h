@@ -13,12 +13,12 @@ struct set {
     struct set_item {
         const char *name;
         struct tensor t; /* a share of its own */
-    } *item;
+    } * item;
     int64_t n, cap;
     struct name_map index;
     struct set_meta {
         const char *key, *value;
-    } *meta; /* in the order of setting */
+    } * meta; /* in the order of setting */
     int64_t n_meta, cap_meta;
 };
 
