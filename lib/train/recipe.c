@@ -1,0 +1,569 @@
+/* recipe.c -- see recipe.h.
+ * SPDX-License-Identifier: MIT  */
+#include "train/recipe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "base/stream.h"
+#include "format/yaml.h"
+#include "format/zoo.h"
+
+enum { BASES_MAX = 8, FILE_MAX = 1 << 20 };
+
+static const char *const schedules[] = {"constant", "step", "cosine", NULL};
+static const char *const optimizers[] = {"sgd", "adamw", NULL};
+static const char *const rules[] = {"k", "k-1", NULL};
+static const char *const bads[] = {"fail", "skip", NULL};
+static const char *const lasts[] = {"drop", "keep", NULL};
+static const char *const decodes[] = {"exact", "fast", NULL};
+
+#define AT(field) offsetof(struct recipe, field)
+
+/* clang-format off */
+const struct recipe_row recipe_rows[] = {
+{"global.seed", 'i', AT(seed), "1", 0, 9e15, NULL, "of every random number in the run"},
+{"global.epochs", 'i', AT(epochs), "30", 1, 1e6, NULL, "passes over the training set"},
+{"global.save.every", 'i', AT(save_every), "1", 1, 1e6, NULL, "epochs between checkpoints"},
+{"global.save.keep", 'i', AT(save_keep), "3", 1, 1e6, NULL, "checkpoints kept besides the last and the best"},
+{"model.init", 'm', AT(init), "{}", 0, 0, NULL, "initialisers by layer type or name pattern, for adze-init -c"},
+{"model.freeze", 'p', AT(freeze), "[]", 0, 0, NULL, "patterns of layers that are not trained and keep their statistics"},
+{"schedule.kind", 'c', AT(schedule), "cosine", 0, 0, schedules, "how the learning rate falls"},
+{"schedule.lr", 'r', AT(lr), "0.1 per 128", 0, 1e30, NULL, "peak learning rate; `per B' scales it linearly with the batch"},
+{"schedule.end", 'f', AT(lr_end), "0", 0, 1e30, NULL, "cosine: the rate at the end"},
+{"schedule.warmup", 't', AT(warmup), "2 epochs", 0, 1e9, NULL, "linear rise from 0: epochs or steps"},
+{"schedule.milestones", 'n', AT(milestones), "[]", 0, 1e6, NULL, "step: epochs after which the rate is multiplied by gamma"},
+{"schedule.gamma", 'f', AT(gamma), "0.1", 0, 1, NULL, "step: the factor"},
+{"optimizer.kind", 'c', AT(optimizer), "sgd", 0, 0, optimizers, "the update rule"},
+{"optimizer.momentum", 'f', AT(momentum), "0.9", 0, 1, NULL, "sgd: share of the last step that is kept"},
+{"optimizer.nesterov", 'b', AT(nesterov), "yes", 0, 0, NULL, "sgd: look ahead along the momentum"},
+{"optimizer.beta1", 'f', AT(beta1), "0.9", 0, 1, NULL, "adamw: decay of the first moment"},
+{"optimizer.beta2", 'f', AT(beta2), "0.999", 0, 1, NULL, "adamw: decay of the second moment"},
+{"optimizer.epsilon", 'f', AT(epsilon), "1e-8", 0, 1, NULL, "adamw: added to the denominator"},
+{"optimizer.decay.rate", 'f', AT(decay), "5e-4", 0, 1e6, NULL, "weight decay"},
+{"optimizer.decay.except", 'p', AT(no_decay), "[bias, norm]", 0, 0, NULL, "not decayed: bias, norm, or name patterns"},
+{"optimizer.clip", 'f', AT(clip), "0", 0, 1e30, NULL, "largest norm of all gradients together; 0: none"},
+{"train.batch", 'i', AT(batch), "128", 1, 1e6, NULL, "pictures a step"},
+{"train.size", 'i', AT(size), "0", 0, 65535, NULL, "side of the training pictures; 0: the network's"},
+{"train.augment", 'a', AT(augment), "[{pad_crop: {pad: 4}}, flip]", 0, 0, NULL, "operators in order, with their arguments"},
+{"train.loss.smoothing", 'f', AT(smoothing), "0", 0, 1, NULL, "label smoothing"},
+{"train.loss.rule", 'c', AT(smoothing_rule), "k", 0, 0, rules, "smoothing spread over all K classes, or over the K-1 others"},
+{"train.bad", 'c', AT(bad), "skip", 0, 0, bads, "what a broken picture does to the run"},
+{"train.max_bad", 'f', AT(max_bad), "0.01", 0, 1, NULL, "share of broken pictures that ends the run"},
+{"train.last", 'c', AT(last), "drop", 0, 0, lasts, "a last batch that is not full"},
+{"train.decode", 'c', AT(decode), "exact", 0, 0, decodes, "fast scales JPEG in the DCT domain"},
+{"valid.batch", 'i', AT(valid_batch), "256", 1, 1e6, NULL, "pictures at once"},
+{"valid.every", 'i', AT(valid_every), "1", 1, 1e6, NULL, "epochs between evaluations"},
+{"valid.bad", 'c', AT(valid_bad), "fail", 0, 0, bads, "what a broken picture does"},
+{0}};
+/* clang-format on */
+
+enum { ROWS = sizeof recipe_rows / sizeof *recipe_rows - 1 };
+
+static int row_index(const char *key)
+{
+    for (int i = 0; i < ROWS; i++)
+        if (!strcmp(recipe_rows[i].key, key))
+            return i;
+    return -1;
+}
+
+static int wrong(const struct yaml *y, const struct recipe_row *w,
+                 const char *want, struct err *e)
+{
+    return yaml_err(y, e, ERR_USAGE, "'%s' is %s, not '%s'", w->key, want,
+                    y->kind == YAML_SCALAR ? Q(y->text) : "a list or map");
+}
+
+/* ---- kinds ---- */
+
+static int out_of_range(const struct yaml *y, const struct recipe_row *w,
+                        struct err *e)
+{
+    return yaml_err(y, e, ERR_USAGE, "'%s' is '%s', not within %g..%g", w->key,
+                    Q(y->text), w->min, w->max);
+}
+
+static int set_int(struct recipe *r, const struct recipe_row *w,
+                   const struct yaml *y, void *at, struct err *e)
+{
+    (void)r;
+    if (parse_i64(y->text, INT64_MIN, INT64_MAX, at) < 0)
+        return wrong(y, w, "an integer", e);
+    const double v = (double)*(int64_t *)at;
+
+    return v < w->min || v > w->max ? out_of_range(y, w, e) : 0;
+}
+
+static int set_real(struct recipe *r, const struct recipe_row *w,
+                    const struct yaml *y, void *at, struct err *e)
+{
+    double *v = at;
+
+    (void)r;
+    if (parse_f64(y->text, -1e300, 1e300, v) < 0)
+        return wrong(y, w, "a number", e);
+    return *v < w->min || *v > w->max ? out_of_range(y, w, e) : 0;
+}
+
+static int set_bool(struct recipe *r, const struct recipe_row *w,
+                    const struct yaml *y, void *at, struct err *e)
+{
+    (void)r;
+    return parse_bool(y->text, at) < 0 ? wrong(y, w, "yes or no", e) : 0;
+}
+
+static int set_choice(struct recipe *r, const struct recipe_row *w,
+                      const struct yaml *y, void *at, struct err *e)
+{
+    struct str list = {0};
+
+    (void)r;
+    for (int i = 0; w->choices[i]; i++) {
+        if (!strcmp(w->choices[i], y->text)) {
+            *(int *)at = i;
+            str_release(&list);
+            return 0;
+        }
+        str_printf(&list, "%s%s", i ? ", " : "one of ", w->choices[i]);
+    }
+    wrong(y, w, str_text(&list), e);
+    str_release(&list);
+    return -1;
+}
+
+/* "0.1 per 128"  */
+static int set_rate(struct recipe *r, const struct recipe_row *w,
+                    const struct yaml *y, void *at, struct err *e)
+{
+    struct recipe_rate *v = at;
+    char *text = arena_strdup(&r->arena, y->text), *per = strstr(text, " per ");
+
+    v->per = 0;
+    if (per) {
+        *per = 0;
+        if (parse_f64(per + 5, 1, 1e9, &v->per) < 0)
+            return wrong(y, w, "a rate such as 0.1 per 128", e);
+    }
+    if (parse_f64(text, -1e300, 1e300, &v->rate) < 0)
+        return wrong(y, w, "a rate such as 0.1 per 128", e);
+    return v->rate < w->min || v->rate > w->max ? out_of_range(y, w, e) : 0;
+}
+
+/* "2 epochs", "500 steps"  */
+static int set_span(struct recipe *r, const struct recipe_row *w,
+                    const struct yaml *y, void *at, struct err *e)
+{
+    struct recipe_span *v = at;
+    char *text = arena_strdup(&r->arena, y->text), *unit = strchr(text, ' ');
+
+    if (unit)
+        *unit++ = 0;
+    v->steps = unit && (!strcmp(unit, "steps") || !strcmp(unit, "step"));
+    if ((unit && !v->steps && strcmp(unit, "epochs") &&
+         strcmp(unit, "epoch")) ||
+        parse_f64(text, -1e300, 1e300, &v->n) < 0)
+        return wrong(y, w, "a span such as 2 epochs or 500 steps", e);
+    return v->n < w->min || v->n > w->max ? out_of_range(y, w, e) : 0;
+}
+
+static int set_patterns(struct recipe *r, const struct recipe_row *w,
+                        const struct yaml *y, void *at, struct err *e)
+{
+    const char **list = ARENA_NEWS(&r->arena, y->n_child + 1, const char *);
+    int n = 0;
+
+    if (y->kind != YAML_LIST)
+        return wrong(y, w, "a list of names", e);
+    for (const struct yaml *c = y->child; c; c = c->next) {
+        if (c->kind != YAML_SCALAR)
+            return wrong(c, w, "a list of names", e);
+        list[n++] = c->text;
+    }
+    *(const char ***)at = list;
+    return 0;
+}
+
+/* The only row of its kind also counts: n_milestones.  */
+static int set_numbers(struct recipe *r, const struct recipe_row *w,
+                       const struct yaml *y, void *at, struct err *e)
+{
+    double *list = ARENA_NEWS(&r->arena, y->n_child + 1, double);
+    int n = 0;
+
+    if (y->kind != YAML_LIST)
+        return wrong(y, w, "a list of numbers", e);
+    for (const struct yaml *c = y->child; c; c = c->next) {
+        if (set_real(r, w, c, &list[n], e) < 0)
+            return -1;
+        if (n && list[n] <= list[n - 1])
+            return yaml_err(c, e, ERR_USAGE, "'%s' must rise", w->key);
+        n++;
+    }
+    *(const double **)at = list;
+    r->n_milestones = n;
+    return 0;
+}
+
+static int unknown_augment(const struct yaml *y, const char *name,
+                           struct err *e)
+{
+    const char *list[128] = {0}, *near;
+
+    for (int i = 0; augment_ops[i] && i < 127; i++)
+        list[i] = augment_ops[i]->name;
+    near = str_nearest(name, list);
+    return yaml_err(y, e, ERR_USAGE, "no augmentation '%s'%s%s%s", Q(name),
+                    near ? "; did you mean '" : "", near ? near : "",
+                    near ? "'?" : "");
+}
+
+static int add_augment(struct augment *a, const struct yaml *step,
+                       struct err *e)
+{
+    const struct yaml *name = step->kind == YAML_MAP ? step->child->key : step;
+    const struct yaml *args = step->kind == YAML_MAP ? step->child : NULL;
+    const struct augment_op *op;
+
+    if (name->kind != YAML_SCALAR || (args && step->n_child != 1))
+        return yaml_err(step, e, ERR_USAGE,
+                        "an augmentation is NAME or {NAME: {arguments}}");
+    op = augment_find(name->text);
+    if (!op)
+        return unknown_augment(name, name->text, e);
+    augment_add(a, op);
+    if (!args || (args->kind == YAML_SCALAR && !*args->text))
+        return 0;
+    if (args->kind != YAML_MAP)
+        return yaml_err(args, e, ERR_USAGE, "arguments of '%s' are a map",
+                        op->name);
+    for (const struct yaml *c = args->child; c; c = c->next) {
+        struct err inner = {0};
+
+        if (c->kind != YAML_SCALAR)
+            return yaml_err(c, e, ERR_USAGE, "argument '%s' is one value",
+                            Q(c->key->text));
+        if (augment_set(a, c->key->text, c->text, &inner) < 0)
+            return yaml_err(c, e, inner.code, "%s", inner.msg);
+    }
+    return 0;
+}
+
+static int set_augment(struct recipe *r, const struct recipe_row *w,
+                       const struct yaml *y, void *at, struct err *e)
+{
+    struct augment *a = at;
+
+    (void)r;
+    augment_release(a);
+    if (y->kind != YAML_LIST)
+        return wrong(y, w, "a list of operators", e);
+    for (const struct yaml *c = y->child; c; c = c->next) {
+        if (c->kind == YAML_LIST || (c->kind == YAML_MAP && !c->child))
+            return wrong(c, w, "a list of operators", e);
+        if (add_augment(a, c, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int set_map(struct recipe *r, const struct recipe_row *w,
+                   const struct yaml *y, void *at, struct err *e)
+{
+    (void)r;
+    if (y->kind != YAML_MAP)
+        return wrong(y, w, "a map", e);
+    *(const struct yaml **)at = y;
+    return 0;
+}
+
+static const struct kind {
+    char letter;
+    int scalar;
+    int (*set)(struct recipe *, const struct recipe_row *, const struct yaml *,
+               void *, struct err *);
+} kinds[] = {
+    {'i', 1, set_int},      {'f', 1, set_real},    {'b', 1, set_bool},
+    {'c', 1, set_choice},   {'r', 1, set_rate},    {'t', 1, set_span},
+    {'p', 0, set_patterns}, {'n', 0, set_numbers}, {'a', 0, set_augment},
+    {'m', 0, set_map},
+};
+
+static int set_row(struct recipe *r, int i, const struct yaml *y, struct err *e)
+{
+    const struct recipe_row *w = &recipe_rows[i];
+
+    for (size_t k = 0; k < COUNT(kinds); k++) {
+        if (kinds[k].letter != w->kind)
+            continue;
+        if (kinds[k].scalar && y->kind != YAML_SCALAR)
+            return wrong(y, w, "one value", e);
+        r->given[i] = y;
+        return kinds[k].set(r, w, y, (char *)r + w->offset, e);
+    }
+    BUG("recipe key '%s' has kind '%c'", w->key, w->kind);
+}
+
+/* ---- reading ---- */
+
+static int unknown_key(const struct yaml *y, const char *key, struct err *e)
+{
+    const char *list[ROWS + 1] = {0}, *near;
+
+    for (int i = 0; i < ROWS; i++)
+        list[i] = recipe_rows[i].key;
+    near = str_nearest(key, list);
+    return yaml_err(y, e, ERR_USAGE, "no recipe key '%s'%s%s%s", Q(key),
+                    near ? "; did you mean '" : "", near ? near : "",
+                    near ? "'?" : "");
+}
+
+static int is_part(const char *key)
+{
+    const size_t n = strlen(key);
+
+    for (int i = 0; i < ROWS; i++)
+        if (!strncmp(recipe_rows[i].key, key, n) &&
+            recipe_rows[i].key[n] == '.')
+            return 1;
+    return 0;
+}
+
+/* The entries of map M below KEY; depth is bounded by the YAML reader.  */
+static int read_part(struct recipe *r, const char *key, const struct yaml *m,
+                     struct err *e)
+{
+    for (const struct yaml *c = m->child; c; c = c->next) {
+        const char *path = arena_printf(&r->arena, "%s%s%s", key,
+                                        *key ? "." : "", c->key->text);
+        const int i = row_index(path);
+
+        if (!*key && !strcmp(path, "base"))
+            continue;
+        if (i >= 0) {
+            if (set_row(r, i, c, e) < 0)
+                return -1;
+        } else if (c->kind == YAML_MAP && is_part(path)) {
+            if (read_part(r, path, c, e) < 0)
+                return -1;
+        } else {
+            return unknown_key(c, path, e);
+        }
+    }
+    return 0;
+}
+
+static int is_path(const char *name)
+{
+    return strchr(name, '/') || str_ends(name, ".yaml");
+}
+
+/* The text of recipe NAME, which FROM (or nothing) names as its base.  */
+static struct yaml *load(struct recipe *r, const char *name, const char *from,
+                         const char **file, struct err *e)
+{
+    const char *slash = from ? strrchr(from, '/') : NULL, *text;
+    struct bytes b;
+    struct yaml *y;
+
+    if (!is_path(name) || (from && !is_path(from))) {
+        const char *stem = str_ends(name, ".yaml") ? "" : ".yaml";
+
+        *file = arena_printf(&r->arena, "recipes/%s%s", name, stem);
+        text = zoo_find(*file);
+        if (text)
+            return yaml_parse(&r->arena, *file, text, strlen(text), e);
+        err_set(e, ERR_USAGE,
+                "no built-in recipe '%s'; a file needs '/' or "
+                "'.yaml' in its name",
+                Q(name));
+        return NULL;
+    }
+    *file = slash && *name != '/'
+                ? arena_printf(&r->arena, "%.*s/%s", (int)(slash - from), from,
+                               name)
+                : arena_strdup(&r->arena, name);
+    if (bytes_read(&b, *file, FILE_MAX, e) < 0)
+        return NULL;
+    text = arena_strndup(&r->arena, (const char *)b.data, b.n);
+    y = yaml_parse(&r->arena, *file, text, b.n, e);
+    bytes_release(&b);
+    return y;
+}
+
+/* Bases first, then the file itself.  */
+static int read_chain(struct recipe *r, const char *name, struct err *e)
+{
+    struct yaml *chain[BASES_MAX];
+    const char *from = NULL;
+    int n = 0;
+
+    while (name) {
+        const struct yaml *base;
+        struct yaml *y = n < BASES_MAX ? load(r, name, from, &from, e) : NULL;
+
+        if (n == BASES_MAX)
+            return err_set(e, ERR_USAGE,
+                           "'%s': more than %d recipes inherit "
+                           "from each other",
+                           Q(name), BASES_MAX);
+        if (!y)
+            return -1;
+        if (y->kind != YAML_MAP)
+            return yaml_err(y, e, ERR_USAGE, "a recipe is a map");
+        chain[n++] = y;
+        base = yaml_get(y, "base");
+        if (base && base->kind != YAML_SCALAR)
+            return yaml_err(base, e, ERR_USAGE, "'base' is one name");
+        name = base ? base->text : NULL;
+    }
+    while (n--)
+        if (read_part(r, "", chain[n], e) < 0)
+            return -1;
+    return 0;
+}
+
+static int read_override(struct recipe *r, const char *text, struct err *e)
+{
+    const char *eq = strchr(text, '=');
+    struct yaml *y;
+    const char *key;
+    int i;
+
+    if (!eq)
+        return err_set(e, ERR_USAGE, "override '%s' is not KEY=VALUE", Q(text));
+    key = arena_strndup(&r->arena, text, (size_t)(eq - text));
+    y = yaml_parse(&r->arena, "-o", eq + 1, strlen(eq + 1), e);
+    if (!y)
+        return err_in(e, "'%s'", Q(text));
+    i = row_index(key);
+    if (i >= 0)
+        return set_row(r, i, y, e);
+    return is_part(key) && y->kind == YAML_MAP ? read_part(r, key, y, e)
+                                               : unknown_key(y, key, e);
+}
+
+static int set_defaults(struct recipe *r, struct err *e)
+{
+    for (int i = 0; i < ROWS; i++) {
+        const char *def = recipe_rows[i].def;
+        struct yaml *y = yaml_parse(&r->arena, "default", def, strlen(def), e);
+
+        if (!y || set_row(r, i, y, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int recipe_read(struct recipe *r, const char *file,
+                const char *const *overrides, struct err *e)
+{
+    memset(r, 0, sizeof *r);
+    r->given = ARENA_NEWS(&r->arena, ROWS, const struct yaml *);
+    if (set_defaults(r, e) < 0 || read_chain(r, file ? file : "default", e) < 0)
+        goto bad;
+    for (; overrides && *overrides; overrides++)
+        if (read_override(r, *overrides, e) < 0)
+            goto bad;
+    return 0;
+bad:
+    recipe_release(r);
+    return -1;
+}
+
+void recipe_release(struct recipe *r)
+{
+    augment_release(&r->augment);
+    arena_release(&r->arena);
+    memset(r, 0, sizeof *r);
+}
+
+/* ---- printing ---- */
+
+/* Y on one line, in flow style.  */
+static void print_flow(struct str *s, const struct yaml *y)
+{
+    static const char open[] = " [{", close[] = " ]}";
+
+    if (y->kind == YAML_SCALAR) {
+        str_add(s, y->text);
+        return;
+    }
+    str_addc(s, open[y->kind]);
+    for (const struct yaml *c = y->child; c; c = c->next) {
+        if (c->key)
+            str_printf(s, "%s: ", c->key->text);
+        print_flow(s, c);
+        if (c->next)
+            str_add(s, ", ");
+    }
+    str_addc(s, close[y->kind]);
+}
+
+const char *const *recipe_options(struct recipe *r)
+{
+    const char **list = ARENA_NEWS(&r->arena, 2 * ROWS + 1, const char *);
+    struct str s = {0};
+
+    for (int i = 0; i < ROWS; i++) {
+        str_clear(&s);
+        print_flow(&s, r->given[i]);
+        list[2 * i] = recipe_rows[i].key;
+        list[2 * i + 1] = arena_strdup(&r->arena, str_text(&s));
+    }
+    str_release(&s);
+    return list;
+}
+
+/* How much of KEY's path the last printed KEY already opened.  */
+static size_t common_parts(const char *a, const char *b)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; a[i] && a[i] == b[i]; i++)
+        if (a[i] == '.')
+            n = i + 1;
+    return n;
+}
+
+void recipe_print(struct str *s, const struct recipe *r)
+{
+    const char *last = "";
+
+    for (int i = 0; i < ROWS; i++) {
+        const char *key = recipe_rows[i].key;
+        size_t from = common_parts(last, key);
+        int depth = 0;
+
+        for (size_t k = 0; k < from; k++)
+            depth += key[k] == '.';
+        for (const char *p = key + from, *dot; *p; p = dot + 1) {
+            dot = strchr(p, '.');
+            str_printf(s, "%*s%.*s:", 4 * depth++, "",
+                       (int)(dot ? (size_t)(dot - p) : strlen(p)), p);
+            if (!dot)
+                break;
+            str_addc(s, '\n');
+        }
+        str_addc(s, ' ');
+        print_flow(s, r->given[i]);
+        str_addc(s, '\n');
+        last = key;
+    }
+}
+
+int fuzz_recipe(const uint8_t *p, size_t n)
+{
+    struct recipe r = {0};
+    struct err e = {0};
+    struct yaml *y;
+
+    r.given = ARENA_NEWS(&r.arena, ROWS, const struct yaml *);
+    y = yaml_parse(&r.arena, "fuzz", (const char *)p, n, &e);
+    if (y && y->kind == YAML_MAP)
+        read_part(&r, "", y, &e);
+    recipe_release(&r);
+    return 0;
+}

@@ -1,0 +1,95 @@
+/* recipe.h -- how to train: six parts of settings, each key one row of a
+ * table.
+ * SPDX-License-Identifier: MIT
+ *
+ * A recipe is YAML (adze-recipe(5)); `base:' inherits from another, built in
+ * or beside the file; `-o schedule.lr=0.2' overrides.  The table makes
+ * parsing, defaults, ranges, the page, and the resolved text that is stored
+ * with a run.  An unknown key is an error with the nearest known one, file
+ * and line.  */
+#ifndef ADZE_TRAIN_RECIPE_H
+#define ADZE_TRAIN_RECIPE_H
+
+#include <stdint.h>
+
+#include "base/mem.h"
+#include "data/augment.h"
+
+struct err;
+struct str;
+struct yaml;
+
+/* 0.1 per 128: the rate for a batch of PER; linear scaling gives
+ * rate * batch / per.  PER 0: the rate as it is.  */
+struct recipe_rate {
+    double rate, per;
+};
+
+/* A length of training.  */
+struct recipe_span {
+    double n;
+    int steps; /* 1: N steps, 0: N epochs */
+};
+
+enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_STEP, SCHEDULE_COSINE };
+enum optim_kind { OPTIM_SGD, OPTIM_ADAMW };
+
+struct recipe {
+    struct arena arena;
+    const struct yaml **given; /* by row: what set it last */
+
+    int64_t seed, epochs, save_every, save_keep;
+
+    const struct yaml *init; /* {pattern: initialiser} for adze-init */
+    const char **freeze;     /* name patterns, NULL-ended */
+
+    int schedule; /* enum schedule_kind */
+    struct recipe_rate lr;
+    struct recipe_span warmup;
+    const double *milestones; /* step: epochs at which the rate falls */
+    int n_milestones;
+    double gamma, lr_end;
+
+    int optimizer;                                       /* enum optim_kind */
+    double momentum, beta1, beta2, epsilon, decay, clip; /* clip 0: none */
+    int nesterov;
+    const char **no_decay; /* "bias", "norm", or name patterns */
+
+    int64_t batch, size; /* size 0: the network's input */
+    struct augment augment;
+    double smoothing;
+    int smoothing_rule;    /* 0: eps / K, 1: eps / (K - 1) on the others */
+    int bad, last, decode; /* enum bad_policy; 0 drop 1 keep; 0 exact 1 fast */
+    double max_bad;        /* share of the set */
+
+    int64_t valid_batch, valid_every;
+    int valid_bad;
+};
+
+/* FILE (built in, or a path with '/' or .yaml; NULL: "default") with
+ * OVERRIDES ("key=value", NULL-ended) on top.  */
+int recipe_read(struct recipe *r, const char *file,
+                const char *const *overrides, struct err *e);
+void recipe_release(struct recipe *r);
+
+/* All keys with their values as YAML that recipe_read() reads back.  */
+void recipe_print(struct str *s, const struct recipe *r);
+/* "key", "value" pairs for the history, NULL-ended; text in the arena.  */
+const char *const *recipe_options(struct recipe *r);
+
+/* ---- the table, for the page and for tests ---- */
+struct recipe_row {
+    const char *key; /* "schedule.lr" */
+    char kind;       /* i f b c choice, r rate, t span, p patterns, n numbers,
+                  a augmentation, m map of initialisers */
+    size_t offset;
+    const char *def; /* YAML text */
+    double min, max;
+    const char *const *choices;
+    const char *help;
+};
+extern const struct recipe_row recipe_rows[]; /* ended by a NULL key */
+
+int fuzz_recipe(const uint8_t *p, size_t n);
+
+#endif
