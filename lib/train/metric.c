@@ -1,0 +1,205 @@
+/* metric.c -- see metric.h.
+ * SPDX-License-Identifier: MIT  */
+#include "train/metric.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+void metric_init(struct metric *m, int64_t classes, int keep_scores)
+{
+    memset(m, 0, sizeof *m);
+    m->k = classes;
+    m->keep = keep_scores;
+    m->confusion =
+        xcalloc(mem_mul((size_t)classes, (size_t)classes), sizeof(int64_t));
+}
+
+void metric_release(struct metric *m)
+{
+    free(m->confusion);
+    free(m->score);
+    free(m->label);
+    memset(m, 0, sizeof *m);
+}
+
+/* Does A come before B: larger first, lower index on ties, NaN last.  */
+static int better(const float *s, int64_t a, int64_t b)
+{
+    if (isnan(s[a]) || isnan(s[b]))
+        return !isnan(s[a]) && isnan(s[b]);
+    return s[a] > s[b] || (s[a] == s[b] && a < b);
+}
+
+void metric_best(const float *score, int64_t k, int64_t n, int64_t *best)
+{
+    int64_t count = 0;
+
+    for (int64_t i = 0; i < k; i++) {
+        int64_t at = count;
+
+        while (at && better(score, i, best[at - 1]))
+            at--;
+        if (at == n)
+            continue;
+        count += count < n;
+        memmove(best + at + 1, best + at,
+                (size_t)(count - 1 - at) * sizeof *best);
+        best[at] = i;
+    }
+}
+
+static double log_sum_exp(const float *x, int64_t k)
+{
+    double max = -INFINITY, sum = 0;
+
+    for (int64_t i = 0; i < k; i++)
+        max = x[i] > max ? x[i] : max;
+    if (!isfinite(max))
+        return NAN;
+    for (int64_t i = 0; i < k; i++)
+        sum += exp(x[i] - max);
+    return max + log(sum);
+}
+
+void metric_softmax(const float *logits, int64_t k, float *y)
+{
+    const double lse = log_sum_exp(logits, k);
+
+    for (int64_t i = 0; i < k; i++)
+        y[i] = (float)exp(logits[i] - lse);
+}
+
+/* How many classes come before LABEL.  */
+static int64_t rank_of(const float *x, int64_t k, int64_t label)
+{
+    int64_t r = 0;
+
+    for (int64_t i = 0; i < k; i++)
+        r += i != label && better(x, i, label);
+    return r;
+}
+
+static void keep(struct metric *m, const float *x, int64_t label)
+{
+    if (m->n == m->cap) {
+        m->cap = m->cap ? 2 * m->cap : 1024;
+        m->score = xrealloc(m->score, mem_mul((size_t)m->cap, (size_t)m->k),
+                            sizeof *m->score);
+        m->label = xrealloc(m->label, (size_t)m->cap, sizeof *m->label);
+    }
+    metric_softmax(x, m->k, m->score + m->n * m->k);
+    m->label[m->n] = label;
+}
+
+void metric_add(struct metric *m, const float *x, int64_t label)
+{
+    const double lse = log_sum_exp(x, m->k);
+    int64_t best;
+    int finite = 1;
+
+    metric_best(x, m->k, 1, &best);
+    for (int64_t i = 0; i < m->k; i++)
+        finite &= isfinite(x[i]) != 0;
+    if (m->keep)
+        keep(m, x, label);
+    m->n++;
+    m->nonfinite += !finite;
+    m->confusion[label * m->k + best]++;
+    m->loss += lse - x[label];
+    if (!isnan(x[label])) {
+        const int64_t r = rank_of(x, m->k, label);
+
+        m->top1 += r < 1;
+        m->top5 += r < 5;
+    }
+    if (finite) {
+        const double p = exp(x[best] - lse);
+        int bin = (int)ceil(p * METRIC_BINS) - 1;
+
+        bin = bin < 0 ? 0 : bin >= METRIC_BINS ? METRIC_BINS - 1 : bin;
+        m->bin_n[bin]++;
+        m->bin_right[bin] += best == label;
+        m->bin_confidence[bin] += p;
+    }
+}
+
+static double share(int64_t a, int64_t n)
+{
+    return n ? (double)a / (double)n : 0;
+}
+
+double metric_top1(const struct metric *m)
+{
+    return share(m->top1, m->n);
+}
+
+double metric_top5(const struct metric *m)
+{
+    return share(m->top5, m->n);
+}
+
+double metric_loss(const struct metric *m)
+{
+    return m->n ? m->loss / (double)m->n : 0;
+}
+
+double metric_ece(const struct metric *m)
+{
+    double sum = 0;
+
+    for (int i = 0; i < METRIC_BINS; i++)
+        sum += fabs((double)m->bin_right[i] - m->bin_confidence[i]);
+    return m->n ? sum / (double)m->n : 0;
+}
+
+struct scored {
+    float score;
+    int64_t index;
+};
+
+static int by_score(const void *a, const void *b)
+{
+    const struct scored *x = a, *y = b;
+
+    if (x->score != y->score)
+        return x->score < y->score ? 1 : -1;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+static double average_precision(const struct metric *m, int64_t c)
+{
+    struct scored *s = xcalloc((size_t)m->n + 1, sizeof *s);
+    int64_t right = 0, total = 0;
+    double sum = 0;
+
+    for (int64_t i = 0; i < m->n; i++) {
+        s[i] = (struct scored){m->score[i * m->k + c], i};
+        total += m->label[i] == c;
+    }
+    qsort(s, (size_t)m->n, sizeof *s, by_score);
+    for (int64_t i = 0; i < m->n; i++)
+        if (m->label[s[i].index] == c)
+            sum += (double)++right / (double)(i + 1);
+    free(s);
+    return total ? sum / (double)total : NAN;
+}
+
+struct metric_class metric_class(const struct metric *m, int64_t c)
+{
+    struct metric_class r = {.right = m->confusion[c * m->k + c]};
+
+    for (int64_t i = 0; i < m->k; i++) {
+        r.n += m->confusion[c * m->k + i];
+        r.predicted += m->confusion[i * m->k + c];
+    }
+    r.precision = r.predicted ? share(r.right, r.predicted) : NAN;
+    r.recall = r.n ? share(r.right, r.n) : NAN;
+    r.f1 = r.n + r.predicted
+               ? 2.0 * (double)r.right / (double)(r.n + r.predicted)
+               : NAN;
+    r.ap = m->keep ? average_precision(m, c) : NAN;
+    return r;
+}

@@ -1,0 +1,184 @@
+/* optim.c -- see optim.h.
+ * SPDX-License-Identifier: MIT  */
+#include "train/optim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "graph/graph.h"
+#include "op/ops.h"
+#include "train/recipe.h"
+
+/* The forward node that reads V, and as what.  */
+static const struct op_in *reader(const struct value *v, const struct op **op)
+{
+    for (int u = 0; u < v->n_use; u++) {
+        const struct node *n = v->use[u].node;
+
+        if (n->dir == DIR_FORWARD) {
+            *op = n->op;
+            return node_in_info(n, v->use[u].in);
+        }
+    }
+    return NULL;
+}
+
+int optim_decays(const struct value *v, const struct recipe *r)
+{
+    const struct op *op = NULL;
+    const struct op_in *in = reader(v, &op);
+
+    for (const char **p = r->no_decay; *p; p++) {
+        if (!strcmp(*p, "bias")   ? in && !strcmp(in->name, "bias")
+            : !strcmp(*p, "norm") ? op && (strstr(op->name, "norm") != NULL)
+                                  : str_match(*p, v->name))
+            return 0;
+    }
+    return 1;
+}
+
+/* A state tensor of V's shape (or [1]), zeros.  */
+static struct value *state(struct graph *g, const char *kind,
+                           const struct value *v, int scalar, struct err *e)
+{
+    const struct shape one = shape_make(1, (int64_t[]){1});
+    struct value *s;
+    struct tensor t;
+
+    if (tensor_new(&t, DTYPE_F32, scalar ? &one : &v->shape, e) < 0)
+        return NULL;
+    s = graph_tensor(g, arena_printf(&g->arena, "adze:%s:%s", kind, v->name),
+                     VALUE_STATE, NULL, &t);
+    tensor_unref(&t);
+    return s;
+}
+
+static struct node *add_sgd(struct graph *g, const struct recipe *r,
+                            struct value *v, struct value *d, struct value *lr,
+                            const char *decay, struct err *e)
+{
+    char m[FMT_NUM];
+    struct value *in[] = {v, d, lr, state(g, "momentum", v, 0, e)};
+    const struct attr_text attr[] = {{"momentum", fmt_f64(m, r->momentum)},
+                                     {"nesterov", r->nesterov ? "yes" : "no"},
+                                     {"decay", decay},
+                                     {0}};
+
+    return in[3]
+               ? graph_add_step(g, op_find("sgd"),
+                                arena_printf(&g->arena, "adze:sgd:%s", v->name),
+                                in, 4, attr, e)
+               : NULL;
+}
+
+static struct node *add_adamw(struct graph *g, const struct recipe *r,
+                              struct value *v, struct value *d,
+                              struct value *lr, const char *decay,
+                              struct err *e)
+{
+    char b1[FMT_NUM], b2[FMT_NUM], eps[FMT_NUM];
+    struct value *in[] = {v,
+                          d,
+                          lr,
+                          state(g, "m", v, 0, e),
+                          state(g, "v", v, 0, e),
+                          state(g, "t", v, 1, e)};
+    const struct attr_text attr[] = {{"beta1", fmt_f64(b1, r->beta1)},
+                                     {"beta2", fmt_f64(b2, r->beta2)},
+                                     {"eps", fmt_f64(eps, r->epsilon)},
+                                     {"decay", decay},
+                                     {0}};
+
+    return in[3] && in[4] && in[5]
+               ? graph_add_step(
+                     g, op_find("adamw"),
+                     arena_printf(&g->arena, "adze:adamw:%s", v->name), in, 6,
+                     attr, e)
+               : NULL;
+}
+
+static struct node *(*const rules[])(struct graph *, const struct recipe *,
+                                     struct value *, struct value *,
+                                     struct value *, const char *,
+                                     struct err *) = {
+    [OPTIM_SGD] = add_sgd,
+    [OPTIM_ADAMW] = add_adamw,
+};
+
+/* The norm of all gradients, as the output `grad_norm'.  */
+static struct value *add_norm(struct graph *g, struct value *const *d, int n,
+                              struct err *e)
+{
+    struct node *norm =
+        graph_add(g, op_find("gradnorm"), "adze:grad_norm", d, n, NULL, e);
+
+    if (!norm)
+        return NULL;
+    graph_output(g, "grad_norm", norm->out[0], 1);
+    return norm->out[0];
+}
+
+static struct value *clip(struct graph *g, const struct recipe *r,
+                          struct value *d, struct value *norm, struct err *e)
+{
+    char max[FMT_NUM];
+    struct value *in[] = {d, norm};
+    struct node *n = graph_add(
+        g, op_find("clipscale"), arena_printf(&g->arena, "adze:%s", d->name),
+        in, 2, (struct attr_text[]){{"max_norm", fmt_f64(max, r->clip)}, {0}},
+        e);
+
+    return n ? n->out[0] : NULL;
+}
+
+/* The gradients among G's outputs; W[i] is what D[i] is the gradient of.  */
+static int list_gradients(const struct graph *g, struct value **w,
+                          struct value **d)
+{
+    int n = 0;
+
+    for (int i = 0; i < g->n_output; i++) {
+        const char *name = g->output[i].name;
+        const size_t len = strlen(name);
+        char *stem;
+
+        if (len < 4 || strncmp(name, "d(", 2) || name[len - 1] != ')')
+            continue;
+        stem = xstrndup(name + 2, len - 3);
+        w[n] = graph_value(g, stem);
+        free(stem);
+        if (w[n] && w[n]->kind == VALUE_PARAM)
+            d[n++] = g->output[i].value;
+    }
+    return n;
+}
+
+int optim_add(struct graph *g, const struct recipe *r, struct err *e)
+{
+    const size_t count = (size_t)g->n_output + 1;
+    struct value **w = ARENA_NEWS(&g->arena, count, struct value *);
+    struct value **d = ARENA_NEWS(&g->arena, count, struct value *);
+    const int n = list_gradients(g, w, d);
+    const struct shape one = shape_make(1, (int64_t[]){1});
+    struct value *lr = graph_input(g, "adze:lr", DTYPE_F32, &one), *norm;
+    char rate[FMT_NUM];
+
+    if (!n)
+        return err_set(e, ERR_USAGE,
+                       "nothing to train: every parameter is frozen");
+    fmt_f64(rate, r->decay);
+    norm = add_norm(g, d, n, e);
+    for (int i = 0; norm && i < n; i++) {
+        if (r->clip > 0 && !(d[i] = clip(g, r, d[i], norm, e)))
+            return -1;
+        if (!rules[r->optimizer](g, r, w[i], d[i], lr,
+                                 optim_decays(w[i], r) ? rate : "0", e))
+            return -1;
+    }
+    if (!norm)
+        return -1;
+    graph_sort(g);
+    return graph_check(g, e);
+}
