@@ -11,14 +11,20 @@
 
 struct err;
 
+enum { IMAGE_SIDE = 65535 };
+
 struct image {
-    int w, h;     /* pixels, 1 .. 65535 */
+    int w, h;     /* pixels, 1 .. IMAGE_SIDE */
     uint8_t *rgb; /* h * w * 3 bytes; owned */
 };
 
-/* Memory for W x H pixels, not cleared; ERR_NOMEM.  */
+/* Memory for W x H pixels, not cleared; ERR_SHAPE, ERR_NOMEM.  What IM held
+ * is not released; on failure it is empty.  */
 int image_new(struct image *im, int w, int h, struct err *e);
 void image_release(struct image *im); /* zeroes it; zero is allowed */
 int image_copy(struct image *to, const struct image *from, struct err *e);
+
+/* CRC-32 (IEEE) of the pixels, as zlib's crc32 gives it.  */
+uint32_t image_crc(const struct image *im);
 
 #endif
