@@ -1,8 +1,13 @@
 /* resize.h -- another size: nearest, bilinear, bicubic (a = -0.5) and box, with
  * antialiasing, equal to Pillow's Image.resize(..., reducing_gap=None) to the
- * bit: separable, horizontal pass first, coefficients rounded to
- * 8.22-bit fixed point, result rounded and clipped after each pass.
- * SPDX-License-Identifier: MIT  */
+ * bit.
+ * SPDX-License-Identifier: MIT
+ *
+ * Separable; weights rounded to 8.22-bit fixed point, the result rounded and
+ * clipped after each of the two passes.  Across first, unless the height
+ * shrinks by more than twice as many pixels as the width: so does Pillow from
+ * version 13 on.  Older ones always go across first, which rounds
+ * differently for tall and narrow pictures.  */
 #ifndef ADZE_IMAGE_RESIZE_H
 #define ADZE_IMAGE_RESIZE_H
 
