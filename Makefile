@@ -55,10 +55,12 @@ sanflag  = $(if $1,-fsanitize=$1 -fno-sanitize-recover=all)
 LDLIBS  += -lyaml -ljansson -lxxhash -lprotobuf-c $(if $(filter 1,$(JPEG)),-ljpeg) \
            $(if $(filter 1,$(BLAS)),-lopenblas) -lm -pthread
 
-# A file's name says its instruction set.
+# A file's name says its instruction set.  stb_image_write.h and jerror.h hold
+# banned functions.
 isa      = $(if $(filter %_avx2,$1),-mavx2 -mfma -mf16c) \
            $(if $(filter %_avx512,$1),-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mf16c) \
-           $(if $(filter %_vnni,$1),-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mavx512vnni)
+           $(if $(filter %_vnni,$1),-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mavx512vnni) \
+           $(if $(filter %/image/stb %/image/jpeg_turbo,$1),-DADZE_BASE_BANNED_H)
 
 # Objects are kept apart by everything that changes them: $O for this
 # build, $S for the run of the unit tests under the sanitizers.

@@ -33,7 +33,8 @@ struct codec_opts {
                            IDCT, the pixels that Pillow gives */
 };
 
-#define CODEC_MAX_PIXELS 178956970 /* Pillow's line */
+#define CODEC_MAX_PIXELS 178956970         /* Pillow's line */
+#define CODEC_MAX_BYTES  ((size_t)2 << 30) /* of a file that is read */
 
 struct codec_info {
     const char *format; /* "jpeg" */
@@ -45,7 +46,8 @@ struct codec_info {
 int codec_info(struct codec_info *ci, const uint8_t *p, size_t n,
                struct err *e);
 
-/* Decode the N bytes at P.  ERR_FORMAT, ERR_UNSUPPORTED, ERR_NOMEM.  */
+/* Decode the N bytes at P; O may be NULL (exact, no EXIF).  The image is empty
+ * on failure: ERR_FORMAT, ERR_UNSUPPORTED, ERR_NOMEM.  */
 int codec_decode(struct image *im, const uint8_t *p, size_t n,
                  const struct codec_opts *o, struct err *e);
 
@@ -61,9 +63,6 @@ int codec_save_png(const struct image *im, const char *path, struct err *e);
  * ERR_UNSUPPORTED without libjpeg-turbo.  */
 int codec_write_jpeg(const struct image *im, int quality, struct out *o,
                      struct err *e);
-
-/* CRC-32 (IEEE) of the pixels, as zlib's crc32 gives it.  */
-uint32_t image_crc(const struct image *im);
 
 int fuzz_image(const uint8_t *p, size_t n);
 

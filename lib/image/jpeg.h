@@ -1,0 +1,36 @@
+/* jpeg.h -- between our walk over the segments of a JPEG (jpeg.c) and the
+ * library that makes the pixels (jpeg_turbo.c or jpeg_stb.c).
+ * SPDX-License-Identifier: MIT  */
+#ifndef ADZE_IMAGE_JPEG_H
+#define ADZE_IMAGE_JPEG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct image;
+struct err;
+
+/* A progressive file may send thousands of scans over the whole picture.  */
+enum { JPEG_SCANS = 500 };
+
+struct jpeg_info {
+    int w, h, components;
+    int hmax, vmax; /* the largest sampling factors */
+    int progressive;
+    int scans;
+    size_t coded; /* bytes of entropy-coded data */
+    const uint8_t *exif;
+    size_t exif_n;
+};
+
+/* The pixels of the N bytes at P, which the walk has found sound.  They are
+ * scaled down by DENOM (1, 2, 4, 8) in the DCT domain, where that can be
+ * done.  Any warning of the library is ERR_FORMAT.  */
+int jpeg_decode(struct image *im, const struct jpeg_info *ji, const uint8_t *p,
+                size_t n, int denom, struct err *e);
+
+/* IM as baseline JPEG 4:2:0; release with free().  NULL on failure.  */
+uint8_t *jpeg_encode(const struct image *im, int quality, size_t *n,
+                     struct err *e);
+
+#endif

@@ -1,0 +1,64 @@
+/* jpeg_stb.c -- JPEG by stb_image, where libjpeg-turbo is absent.
+ * SPDX-License-Identifier: MIT
+ *
+ * Pixels differ from Pillow's by a few steps (another inverse transform and
+ * upsampling), nothing is scaled while decoding, and coded data that is
+ * damaged inside a scan is not always noticed.  The walk in jpeg.c has
+ * checked the segments and code tables, among them the counts that 2.27
+ * trusts (CVE-2022-28041, -28042, -28048).  */
+#include "image/jpeg.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "image/image.h"
+
+/* said at the end of the file, so for all of it */
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#pragma GCC diagnostic ignored "-Wunused-but-set-variable"
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#pragma GCC diagnostic ignored "-Wsign-compare"
+#pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Wtype-limits"
+#define STB_IMAGE_IMPLEMENTATION
+#define STB_IMAGE_STATIC
+#define STBI_ONLY_JPEG
+#define STBI_NO_STDIO
+#define STBI_NO_LINEAR
+#define STBI_MAX_DIMENSIONS 65535
+#define STBI_ASSERT(x)      ((x) ? (void)0 : BUG("stb_image: %s", #x))
+#include <stb/stb_image.h>
+#pragma GCC diagnostic pop
+
+int jpeg_decode(struct image *im, const struct jpeg_info *ji, const uint8_t *p,
+                size_t n, int denom, struct err *e)
+{
+    int w, h, components;
+    uint8_t *rgb;
+
+    (void)ji;
+    (void)denom;
+    *im = (struct image){0};
+    if (n > INT_MAX)
+        return err_set(e, ERR_UNSUPPORTED, "jpeg: %zu bytes are too many", n);
+    rgb = stbi_load_from_memory(p, (int)n, &w, &h, &components, 3);
+    if (!rgb)
+        return err_set(e, ERR_FORMAT, "jpeg: %s", stbi_failure_reason());
+    *im = (struct image){.w = w, .h = h, .rgb = rgb};
+    return 0;
+}
+
+uint8_t *jpeg_encode(const struct image *im, int quality, size_t *n,
+                     struct err *e)
+{
+    (void)im;
+    (void)quality;
+    *n = 0;
+    err_set(e, ERR_UNSUPPORTED,
+            "writing JPEG needs libjpeg-turbo, which this build has not");
+    return NULL;
+}
