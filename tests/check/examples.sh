@@ -1,0 +1,43 @@
+#!/bin/sh
+# examples.sh -- the examples of the manual pages work.
+# SPDX-License-Identifier: MIT
+#
+# Each line of EXAMPLES that begins with "$ " is run by sh in a scratch
+# folder and must end with status 0; a line ending in \e goes on.  What the
+# examples may use is made by `world' below.  An example that needs more than
+# a test has (a GPU, an hour) stands behind a line  .\" not run: REASON
+. tests/cli/lib.sh
+
+# The folder that examples run in: a data set, a model, some pictures.
+world() {
+    command -v adze-synth adze-init adze-train >/dev/null || return 0
+    adze-synth -q -n 60 -O data &&
+        adze-init -q resnet20 -o classes=10 -O new.st &&
+        adze-train -q -m new.st -d data -o global.epochs=1 -O model.st -R run
+}
+
+# The examples of a page, one a line; "# " in front of one not to run.
+examples() {
+    awk '
+    /^\.Sh/ { on = /^\.Sh EXAMPLES/ }
+    /^\.\\" not run/ { off = 1 }
+    on && (/^\$ / || /^\.Dl \$ / || more) {
+        sub(/^\.Dl /, ""); sub(/^\$ /, "")
+        gsub(/\\\(dq/, "\""); gsub(/\\\(aq/, "\047"); gsub(/\\\(ti/, "~"); gsub(/\\&/, ""); gsub(/\\-/, "-")
+        more = sub(/\\e$/, "")
+        line = line $0
+        if (!more) { print (off ? "# " : "") line; line = ""; off = 0 }
+    }' "$1"
+}
+
+shell=$(command -v bash || command -v sh)
+world >"$out" 2>&1
+ok 'the world of the examples' || explain <"$out"
+for page in "$top"/man/*.[1-9]; do
+    examples "$page" >"$work/examples"
+    while read -r line; do
+        case $line in '# '*) skip "${page##*/}: ${line#\# }" 'marked not to run' ; continue ;; esac
+        "$shell" -c "$line" >"$out" 2>"$err" </dev/null
+        ok "${page##*/}: $line" || cat "$err" "$out" | explain
+    done <"$work/examples"
+done

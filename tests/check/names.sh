@@ -1,0 +1,38 @@
+#!/bin/sh
+# names.sh -- a thing has one name: command = source = man page = test, op =
+# record = test.
+# SPDX-License-Identifier: MIT
+. tests/cli/lib.sh
+cd "$top" || exit 1
+
+# compare NAME FILE FILE: two sorted lists are the same.
+compare() {
+    diff "$2" "$3" >"$out"
+    ok "$1" || explain <"$out"
+}
+
+verb() { sed 's|.*/||;s/\.[a-z0-9]*$//;s/^adze-//' | sort; }
+
+ls src/*.c | verb >"$work/src"
+ls man/adze.1 man/adze-*.1 2>/dev/null | verb >"$work/man"
+ls tests/cli/*.sh | grep -v '/lib.sh$\|/faults.sh$\|/pipe-.*' | verb >"$work/test"
+compare 'each command has a man page and no page is alone' "$work/src" "$work/man"
+compare 'each command has a test script' "$work/src" "$work/test"
+
+sed -n 's/^OP(\([a-z0-9_]*\)).*/\1/p' lib/op/op.def | sort >"$work/def"
+grep -l '^const struct op op_' lib/op/*.c | verb >"$work/records"
+compare 'each op in op.def has a file with its record' "$work/def" "$work/records"
+for op in $(cat "$work/def"); do
+    grep -q "^const struct op op_$op = " "lib/op/$op.c" || echo "lib/op/$op.c"
+done >"$out"
+[ ! -s "$out" ]
+ok 'the file of each op holds its record' || explain <"$out"
+sed -n 's/^OP(\([a-z0-9_]*\)).*/\1/p' lib/op/op.def | LC_ALL=C sort -c 2>"$out"
+ok 'op.def is in alphabetical order' || explain <"$out"
+
+for t in $(cd tests && ls -d */*.c 2>/dev/null); do
+    case $t in cli/* | check/*) continue ;; esac
+    [ -d "lib/${t%/*}" ] || echo "tests/$t mirrors nothing in lib"
+done >"$out"
+[ ! -s "$out" ]
+ok 'unit tests mirror the layers of lib' || explain <"$out"

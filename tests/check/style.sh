@@ -1,0 +1,54 @@
+#!/bin/sh
+# style.sh -- what grep can see of the house style.
+# SPDX-License-Identifier: MIT
+. tests/cli/lib.sh
+cd "$top" || exit 1
+files=$(find lib src tests \( -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' \) | sort)
+
+for f in $files; do
+    head -1 "$f" | grep -q "^/\* ${f##*/} -- " || echo "$f: the first line does not say what the file is"
+    head -60 "$f" | grep -q 'SPDX-License-Identifier: MIT' || echo "$f: no licence line"
+done >"$out"
+[ ! -s "$out" ]
+ok 'files say what they are and their licence' || explain <"$out"
+
+# shellcheck disable=SC2086
+{
+    grep -n 'TODO\|FIXME\|XXX:' $files
+    grep -n '#.*ifn*def *\(CUDA\|BLAS\|JPEG\|MPI\|HAVE_\)' $files
+    grep -n 'case OP_[A-Z0-9]*:' $files | grep -v 'OP_\(FLAG\|INT\|REAL\)'
+    grep -n '#include "[a-z_0-9]*\.h"' $(printf '%s\n' $files | grep '^lib/')
+    grep -n 'alloca *(' $files
+    grep -n 'ffast-math' Makefile
+} >"$out" 2>/dev/null
+[ ! -s "$out" ]
+ok 'no TODO, no #ifdef of a library, no switch over ops, no alloca' || explain <"$out"
+
+grep -l 'printf *(\|puts *(\|fputs *(' $(printf '%s\n' $files | grep '^lib/' | grep -v '^lib/cli/') |
+    xargs grep -n '[^a-z_]\(printf\|puts\|putchar\|perror\) *(\|[a-z]*printf *(stderr\|fputs *(.*std\|[^a-z_]exit *(' |
+    grep -v ':[ /]*\*\|^lib/base/\(err\|mem\)\.c' >"$out"
+[ ! -s "$out" ]
+ok 'the library neither prints nor exits' || explain <"$out"
+
+for f in scripts/* tests/check/*.sh tests/cli/*.sh .ci/run; do
+    [ -f "$f" ] || continue
+    case $f in */lib.sh | *.py) continue ;; esac
+    [ -x "$f" ] || echo "$f is not executable"
+    case $(head -1 "$f") in '#!/bin/sh') sh -n "$f" 2>&1 ;; esac
+done >"$out"
+[ ! -s "$out" ]
+ok 'scripts can be run' || explain <"$out"
+
+[ "$(wc -l <Makefile)" -le 220 ]
+ok 'the Makefile is short'
+
+big=$(find . -path ./.git -prune -o -path ./.build -prune -o -path ./bin -prune -o -type f -size +100k -print)
+[ -z "$big" ]
+ok 'no file over 100 kB' || echo "$big" | explain
+
+scripts/longest 1000000 >"$out"
+awk '{ n[NR] = $1 } END { exit !(NR && n[int((NR + 1) / 2)] < 15) }' "$out"
+ok 'the median function has under 15 lines' || head -5 "$out" | explain
+awk '$1 > 120' "$out" >"$err"
+[ ! -s "$err" ]
+ok 'no function over 120 lines' || explain <"$err"

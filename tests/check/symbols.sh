@@ -1,0 +1,39 @@
+#!/bin/sh
+# symbols.sh -- a name tells where it lives.
+# SPDX-License-Identifier: MIT
+# A module may bear several nouns (base/stream has in_, out_ and bytes_), so
+# the rule is: a header of the same layer declares the name, and a first word
+# belongs to one layer.
+. tests/cli/lib.sh
+cd "$top" || exit 1
+command -v nm >/dev/null || skip_all 'nm is not here'
+
+for c in $SOURCES; do
+    case $c in lib/*)
+        layer=${c#lib/} layer=${layer%%/*}
+        nm -g --defined-only "$O/${c%.c}.o" | sed -n "s|^[0-9a-f]* [A-Z] |$layer |p"
+        ;;
+    esac
+done | sort >"$work/names"
+[ -s "$work/names" ]
+ok 'there are names to look at'
+
+cut -d' ' -f2 "$work/names" | sort | uniq -d >"$out"
+[ ! -s "$out" ]
+ok 'no name is defined twice' || explain <"$out"
+
+for layer in $LAYERS; do
+    cat lib/$layer/*.h lib/$layer/*.def 2>/dev/null | sed 's/^OP(\(.*\))/op_\1/' |
+        tr -c 'A-Za-z0-9_' '\n' | sort -u >"$work/words"
+    sed -n "s/^$layer //p" "$work/names" | sort -u | comm -23 - "$work/words" |
+        sed "s/^/lib\/$layer: /"
+done >"$out"
+[ ! -s "$out" ]
+ok 'a header of its layer declares each exported name' || explain <"$out"
+
+# fuzz_ is for the readers of all layers; cpu_ names the device's kernels and
+# the machine's features.
+sed 's/_.*//' "$work/names" | sort -u | grep -v ' fuzz$\| cpu$' |
+    awk '{ if ($2 in at) printf "%s_ is used in %s and %s\n", $2, at[$2], $1; at[$2] = $1 }' >"$out"
+[ ! -s "$out" ]
+ok 'a first word belongs to one layer' || explain <"$out"
