@@ -1,0 +1,144 @@
+/* simplify.c -- what a graph does not need is removed.
+ * SPDX-License-Identifier: MIT  */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../graph_random.h"
+#include "../pass_check.h"
+#include "base/err.h"
+#include "graph/graph.h"
+#include "op/ops.h"
+#include "pass/pass.h"
+
+static void random_graphs(void **state)
+{
+    (void)state;
+    pass_check_random(pass_simplify, 40, 1);
+}
+
+static struct value *add(struct graph *g, const char *op, const char *name,
+                         struct value *x, const struct attr_text *attr)
+{
+    struct err e = {0};
+    struct node *n = graph_add(g, op_find(op), name, &x, 1, attr, &e);
+
+    if (!n)
+        fail_msg("%s", e.msg);
+    return n->out[0];
+}
+
+static struct value *image(struct graph *g)
+{
+    const struct shape s = {.rank = 4, .dim = {1, 3, 4, 4}, .batch = 1};
+
+    return graph_input(g, "image", DTYPE_F32, &s);
+}
+
+static void idle_nodes_go(void **state)
+{
+    struct graph *g = graph_new("idle"), *p;
+    struct value *x = image(g);
+    struct err e = {0};
+
+    (void)state;
+    x = add(g, "identity", "identity", x, NULL);
+    x = add(g, "relu", "relu", x, NULL);
+    x = add(g, "dropout", "dropout", x, NULL);
+    x = add(g, "padchannels", "pad", x, (struct attr_text[]){{"to", "3"}, {0}});
+    x = add(g, "subsample", "sub", x,
+            (struct attr_text[]){{"stride", "1"}, {0}});
+    x = add(g, "reshape", "reshape", x,
+            (struct attr_text[]){{"shape", "[1, 3, 4, 4]"}, {0}});
+    graph_output(g, "logits", x, 0);
+    pass_check_one(pass_simplify, g, 1);
+    p = pass_simplify(g, &e);
+    assert_int_equal(p->n_node, 1);
+    assert_string_equal(graph_output_value(p, "logits")->name, "relu");
+    graph_free(p);
+    /* Dropout that draws stays.  */
+    g->node[2]->train = 1;
+    p = pass_simplify(g, &e);
+    assert_int_equal(p->n_node, 2);
+    graph_free(p);
+    graph_free(g);
+}
+
+static void training_parts_go(void **state)
+{
+    struct graph *g = graph_new("heads"), *p;
+    struct value *x = add(g, "globalavgpool", "pool", image(g), NULL);
+    const struct attr_text two[] = {{"out", "2"}, {0}};
+    struct err e = {0};
+
+    (void)state;
+    graph_output(g, "logits", add(g, "linear", "fc", x, two), 0);
+    graph_output(g, "aux", add(g, "linear", "aux.fc", x, two), 1);
+    graph_random_fill(g, 1);
+    pass_check_one(pass_simplify, g, 1);
+    p = pass_simplify(g, &e);
+    assert_int_equal(p->n_output, 1);
+    assert_null(graph_value(p, "aux.fc"));
+    assert_null(graph_value(p, "aux.fc.weight"));
+    assert_non_null(graph_value(p, "fc.weight"));
+    graph_free(p);
+    graph_free(g);
+}
+
+/* relu(constant) + image: the constant is worked out, its name stays.  */
+static void constants_fold(void **state)
+{
+    struct graph *g = graph_new("const"), *p;
+    struct value *x = image(g), *c;
+    struct shape s = shape_make(3, (int64_t[]){3, 1, 1});
+    struct tensor t;
+    struct err e = {0};
+
+    (void)state;
+    assert_int_equal(tensor_new(&t, DTYPE_F32, &s, &e), 0);
+    ((float *)t.data)[0] = -2;
+    ((float *)t.data)[1] = 3;
+    c = add(g, "relu", "relu", graph_tensor(g, "shift", VALUE_CONST, NULL, &t),
+            NULL);
+    tensor_unref(&t);
+    graph_output(g, "logits",
+                 graph_add(g, op_find("add"), "add", (struct value *[]){x, c},
+                           2, NULL, &e)
+                     ->out[0],
+                 0);
+    pass_check_one(pass_simplify, g, 1);
+    p = pass_simplify(g, &e);
+    assert_int_equal(p->n_node, 1);
+    assert_null(graph_value(p, "shift"));
+    c = graph_value(p, "relu");
+    assert_int_equal(c->kind, VALUE_CONST);
+    assert_true(((float *)c->data.data)[0] == 0);
+    assert_true(((float *)c->data.data)[1] == 3);
+    graph_free(p);
+    graph_free(g);
+}
+
+static void table(void **state)
+{
+    (void)state;
+    for (const struct pass *p = pass_all; p->name; p++) {
+        assert_true(p->exact);
+        pass_check_random(p->apply, 5, p->exact);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_graphs),
+        cmocka_unit_test(idle_nodes_go),
+        cmocka_unit_test(training_parts_go),
+        cmocka_unit_test(constants_fold),
+        cmocka_unit_test(table),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,29 @@
+/* pass_check.h -- the properties that every pass has, on random graphs.
+ * SPDX-License-Identifier: MIT  */
+#ifndef ADZE_TESTS_PASS_CHECK_H
+#define ADZE_TESTS_PASS_CHECK_H
+
+#include <stdint.h>
+
+struct err;
+struct graph;
+
+typedef struct graph *pass_fn(const struct graph *in, struct err *e);
+
+/* On graphs of SEEDS seeds: the input stays as it was; graph_check() holds;
+ * p(p(g)) = p(g) to the bit of every weight; shapes of outputs stay.  With
+ * EXACT also: outputs stay within interp_bound() of both graphs.  Fails the
+ * running cmocka test.  */
+void pass_check_random(pass_fn *apply, int seeds, int exact);
+
+/* The same for one graph.  */
+void pass_check_one(pass_fn *apply, const struct graph *g, int exact);
+
+/* APPLY to G fails with CODE, and its message holds each of the words.  */
+void pass_check_fails(pass_fn *apply, const struct graph *g, int code,
+                      const char *word1, const char *word2);
+
+/* Nodes of op NAME in G.  */
+int pass_check_count(const struct graph *g, const char *op);
+
+#endif
