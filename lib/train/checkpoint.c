@@ -1,0 +1,294 @@
+/* checkpoint.c -- what a run remembers, as one file: see trainer.h.
+ * SPDX-License-Identifier: MIT
+ *
+ * The model's own tensors have their plain names; the optimiser's begin with
+ * `adze:'.  All numbers stand in the metadata `adze.loop' as JSON, doubles so
+ * that they read back to the same bits.  */
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "format/model.h"
+#include "graph/graph.h"
+#include "run/params.h"
+#include "train/recipe.h"
+#include "train/trainer.h"
+
+/* ---- JSON ---- */
+
+/* JSON has no NaN: null stands for it.  */
+static json_t *real(double v)
+{
+    return isfinite(v) ? json_real(v) : json_null();
+}
+
+static double get_real(const json_t *o, const char *key)
+{
+    const json_t *v = json_object_get(o, key);
+
+    return json_is_number(v) ? json_number_value(v) : NAN;
+}
+
+static int64_t get_int(const json_t *o, const char *key)
+{
+    return json_integer_value(json_object_get(o, key));
+}
+
+static void get_text(char to[HASH_TEXT], const json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+
+    snprintf(to, HASH_TEXT, "%s", s ? s : "");
+}
+
+static json_t *rows_to_json(const struct trainer *t)
+{
+    json_t *list = json_array();
+
+    for (int64_t i = 0; i < t->n_row; i++) {
+        const struct train_row *r = &t->row[i];
+
+        json_array_append_new(
+            list, json_pack("[I,I,o,o,o,o,o,o]", (json_int_t)r->epoch,
+                            (json_int_t)r->step, real(r->lr), real(r->loss),
+                            real(r->top1), real(r->valid_loss),
+                            real(r->valid_top1), real(r->valid_top5)));
+    }
+    return list;
+}
+
+static double item(const json_t *list, size_t i)
+{
+    const json_t *v = json_array_get(list, i);
+
+    return json_is_number(v) ? json_number_value(v) : NAN;
+}
+
+static void rows_from_json(struct trainer *t, const json_t *list)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *r = json_array_get(list, i);
+
+        ARRAY_GROW(t->row, t->n_row, t->cap_row);
+        t->row[t->n_row++] = (struct train_row){
+            .epoch = (int64_t)json_integer_value(json_array_get(r, 0)),
+            .step = (int64_t)json_integer_value(json_array_get(r, 1)),
+            .lr = item(r, 2),
+            .loss = item(r, 3),
+            .top1 = item(r, 4),
+            .valid_loss = item(r, 5),
+            .valid_top1 = item(r, 6),
+            .valid_top5 = item(r, 7),
+        };
+    }
+}
+
+static char *loop_text(const struct trainer *t)
+{
+    struct str recipe = {0};
+    json_t *o;
+    char *text;
+
+    recipe_print(&recipe, t->r);
+    o = json_pack("{s:I,s:f,s:I,s:I,s:f,s:I,s:s,s:s,s:s,s:s,s:o}", "step",
+                  (json_int_t)t->step, "loss", t->loss, "seen",
+                  (json_int_t)t->seen, "right", (json_int_t)t->right, "best",
+                  t->best, "best_step", (json_int_t)t->best_step, "start",
+                  t->start, "data", t->data, "valid", t->valid, "recipe",
+                  str_text(&recipe), "rows", rows_to_json(t));
+    str_release(&recipe);
+    if (!o)
+        BUG("adze.loop cannot be packed");
+    text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    json_decref(o);
+    return text;
+}
+
+/* ---- saving ---- */
+
+static int is_ours(const struct value *v)
+{
+    return v->kind == VALUE_STATE && str_starts(v->name, "adze:");
+}
+
+static int check_finite(const struct graph *g, const struct params *p,
+                        struct err *e)
+{
+    for (int i = 0; i < g->n_value; i++) {
+        const struct value *v = g->value[i];
+
+        if ((v->kind == VALUE_PARAM || v->kind == VALUE_STATE) &&
+            !tensor_finite(params_get(p, v->name)))
+            return err_set(e, ERR_NONFINITE,
+                           "'%s' holds a value that is not finite; the last "
+                           "good checkpoint is kept",
+                           Q(v->name));
+    }
+    return 0;
+}
+
+static void pack_state(struct trainer *t)
+{
+    char *text = loop_text(t);
+
+    set_release(&t->m->extra);
+    set_init(&t->m->extra);
+    for (int i = 0; i < t->graph->n_value; i++)
+        if (is_ours(t->graph->value[i]))
+            set_put(&t->m->extra, t->graph->value[i]->name,
+                    params_get(t->params, t->graph->value[i]->name));
+    set_meta_put(&t->m->extra, "adze.loop", text);
+    free(text);
+}
+
+static int save_as(const struct trainer *t, const char *name, struct err *e)
+{
+    char *path = rundir_path(&t->dir, name);
+    const int bad = model_save(t->m, path, e);
+
+    free(path);
+    return bad;
+}
+
+int checkpoint_save(struct trainer *t, int64_t epoch, struct err *e)
+{
+    char name[64];
+    int bad;
+
+    if (check_finite(t->graph, t->params, e) < 0 ||
+        params_store(t->params, t->m->graph, e) < 0)
+        return -1;
+    if (!t->o->run_dir)
+        return 0;
+    pack_state(t);
+    t->m->kind = "checkpoint";
+    snprintf(name, sizeof name, "epoch-%06lld.st", (long long)epoch);
+    bad = save_as(t, "last.st", e) < 0 || (epoch && save_as(t, name, e) < 0) ||
+          rundir_metrics(&t->dir, t->row, t->n_row, e) < 0;
+    t->m->kind = "model";
+    set_release(&t->m->extra);
+    set_init(&t->m->extra);
+    if (!bad && epoch)
+        rundir_rotate(&t->dir, t->r->save_keep);
+    return bad ? -1 : 0;
+}
+
+/* ---- resuming ---- */
+
+/* The first line in which two recipes differ.  */
+static int check_recipe(const struct trainer *t, const json_t *o, struct err *e)
+{
+    const char *was = json_string_value(json_object_get(o, "recipe"));
+    struct str now = {0};
+    const char *a, *b;
+    int bad = 0;
+
+    recipe_print(&now, t->r);
+    a = was ? was : "";
+    b = str_text(&now);
+    while (*a && *b && !bad) {
+        const size_t na = strcspn(a, "\n"), nb = strcspn(b, "\n");
+
+        if (na != nb || memcmp(a, b, na))
+            bad = err_set(e, ERR_USAGE,
+                          "the run was begun with recipe line '%.*s', not "
+                          "'%.*s': resume with the same recipe",
+                          (int)na, a, (int)nb, b);
+        a += na + (a[na] != 0);
+        b += nb + (b[nb] != 0);
+    }
+    str_release(&now);
+    return bad;
+}
+
+static int check_data(const char *what, const char *was, const char *now,
+                      struct err *e)
+{
+    if (!strcmp(was, now))
+        return 0;
+    return err_set(e, ERR_USAGE,
+                   "the %s data is not what the run was begun with "
+                   "(fingerprint %s, now %s)",
+                   what, *was ? was : "none", *now ? now : "none");
+}
+
+static int restore_tensors(struct trainer *t, struct err *e)
+{
+    for (int i = 0; i < t->graph->n_value; i++) {
+        const struct value *v = t->graph->value[i];
+        const struct tensor *from;
+
+        if (!is_ours(v))
+            continue;
+        from = set_get(&t->m->extra, v->name);
+        if (!from || from->dtype != v->dtype ||
+            !shape_equal(&from->shape, &v->shape))
+            return err_set(e, ERR_FORMAT, "checkpoint has no '%s' of shape %s",
+                           Q(v->name), ST(&v->shape));
+        memcpy(params_get(t->params, v->name)->data, from->data,
+               tensor_bytes(from));
+    }
+    return 0;
+}
+
+static int restore_best(struct trainer *t, struct err *e)
+{
+    char *path = rundir_path(&t->dir, "best.st");
+    struct model *b = model_read(path, e);
+
+    free(path);
+    if (!b)
+        return err_in(e, "the best model of the run");
+    t->best_graph = b->graph;
+    b->graph = NULL;
+    model_free(b);
+    return 0;
+}
+
+static int restore(struct trainer *t, const json_t *o, struct err *e)
+{
+    char data[HASH_TEXT], valid[HASH_TEXT];
+
+    get_text(data, o, "data");
+    get_text(valid, o, "valid");
+    get_text(t->start, o, "start");
+    if (check_recipe(t, o, e) < 0 ||
+        check_data("training", data, t->data, e) < 0 ||
+        check_data("evaluation", valid, t->valid, e) < 0)
+        return -1;
+    t->step = get_int(o, "step");
+    t->loss = get_real(o, "loss");
+    t->seen = get_int(o, "seen");
+    t->right = get_int(o, "right");
+    t->best = get_real(o, "best");
+    t->best_step = get_int(o, "best_step");
+    rows_from_json(t, json_object_get(o, "rows"));
+    if (t->step < 0 || t->step > t->steps * t->r->epochs)
+        return err_set(e, ERR_FORMAT, "checkpoint is at step %lld of %lld",
+                       (long long)t->step,
+                       (long long)(t->steps * t->r->epochs));
+    if (restore_tensors(t, e) < 0)
+        return -1;
+    return t->best_step && t->o->run_dir ? restore_best(t, e) : 0;
+}
+
+int checkpoint_restore(struct trainer *t, struct err *e)
+{
+    const char *text = set_meta_get(&t->m->extra, "adze.loop");
+    json_t *o = json_loads(text ? text : "", 0, NULL);
+    int bad;
+
+    if (!json_is_object(o))
+        bad = err_set(e, ERR_FORMAT, "checkpoint has no readable 'adze.loop'");
+    else
+        bad = restore(t, o, e);
+    json_decref(o);
+    t->m->kind = "model";
+    set_release(&t->m->extra);
+    set_init(&t->m->extra);
+    return bad;
+}

@@ -1,0 +1,52 @@
+/* evaluate.h -- a network over a data set.
+ * SPDX-License-Identifier: MIT
+ *
+ *     struct evaluator *ev = evaluator_new(graph, dev, params, data, &o, &e);
+ *     evaluator_run(ev, &metric, NULL, NULL, &e);  */
+#ifndef ADZE_TRAIN_EVALUATE_H
+#define ADZE_TRAIN_EVALUATE_H
+
+#include <stdint.h>
+
+#include "data/loader.h"
+
+struct dataset;
+struct device;
+struct err;
+struct graph;
+struct metric;
+struct params;
+struct pool;
+struct preprocess;
+
+/* A model's preprocessing as the loader takes it.  */
+struct loader_pre evaluate_pre(const struct preprocess *p);
+
+struct evaluate_opts {
+    struct loader_pre pre;
+    int64_t batch;
+    struct pool *pool;
+    enum bad_policy bad;
+    int64_t max_bad; /* BAD_SKIP: more than this many end the run */
+};
+
+struct evaluator;
+
+/* Binds G (evaluation: no node in training) at the batch.  All arguments are
+ * borrowed for the evaluator's life.  */
+struct evaluator *evaluator_new(const struct graph *g, const struct device *d,
+                                struct params *p, const struct dataset *data,
+                                const struct evaluate_opts *o, struct err *e);
+void evaluator_free(struct evaluator *ev);
+
+/* Called with the logits of sample INDEX, in order; may be NULL.  */
+typedef void evaluate_fn(void *ctx, int64_t index, const float *logits,
+                         int64_t k);
+
+/* Every sample once; M (initialised by the caller) collects.  ERR_FORMAT or
+ * ERR_INPUT name the broken picture under BAD_FAIL.  */
+int evaluator_run(struct evaluator *ev, struct metric *m, evaluate_fn *f,
+                  void *ctx, struct err *e);
+int64_t evaluator_bad(const struct evaluator *ev);
+
+#endif

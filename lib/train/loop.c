@@ -1,0 +1,504 @@
+/* loop.c -- see loop.h.
+ * SPDX-License-Identifier: MIT  */
+#include "train/loop.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/cpuinfo.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "data/dataset.h"
+#include "data/loader.h"
+#include "format/model.h"
+#include "graph/graph.h"
+#include "op/ops.h"
+#include "pass/pass.h"
+#include "run/params.h"
+#include "run/plan.h"
+#include "train/evaluate.h"
+#include "train/metric.h"
+#include "train/optim.h"
+#include "train/recipe.h"
+#include "train/schedule.h"
+#include "train/trainer.h"
+
+/* ---- building ---- */
+
+/* loss = crossentropy(logits, target) as a graph of its own.  */
+static struct graph *loss_graph(const struct trainer *t, struct err *e)
+{
+    static const char *const rule[] = {"k", "k-1"};
+    const struct value *logits = graph_output_value(t->m->graph, "logits");
+    struct shape target = {1, {1}, 1};
+    struct graph *g = graph_new("loss");
+    char smoothing[FMT_NUM];
+    const struct attr_text attr[] = {
+        {"smoothing", fmt_f64(smoothing, t->r->smoothing)},
+        {"smoothing_rule", rule[t->r->smoothing_rule]},
+        {0}};
+    struct value *in[2];
+    struct node *n;
+
+    in[0] = graph_input(g, "logits", DTYPE_F32, &logits->shape);
+    in[1] = graph_input(g, "target", DTYPE_I64, &target);
+    n = graph_add(g, op_find("crossentropy"), "loss", in, 2, attr, e);
+    if (!n) {
+        graph_free(g);
+        return NULL;
+    }
+    graph_output(g, "loss", n->out[0], 1);
+    return g;
+}
+
+static struct graph *train_graph(const struct trainer *t, struct err *e)
+{
+    struct graph *loss = loss_graph(t, e), *joined = NULL, *g = NULL;
+
+    if (loss)
+        joined = pass_join(t->m->graph, loss, t->r->freeze, e);
+    if (joined)
+        g = pass_differentiate(joined, "loss", e);
+    graph_free(loss);
+    graph_free(joined);
+    if (g && optim_add(g, t->r, e) < 0) {
+        graph_free(g);
+        return NULL;
+    }
+    return g;
+}
+
+static struct loader *train_loader(struct trainer *t)
+{
+    const struct recipe *r = t->r;
+    struct loader_opts lo = {
+        .pre = evaluate_pre(&t->m->pre),
+        .augment = &r->augment,
+        .sampler = t->sampler,
+        .bad = (enum bad_policy)r->bad,
+        .max_bad = (int64_t)(r->max_bad * (double)t->sampler.n),
+        .fast_decode = r->decode,
+    };
+
+    return loader_new(t->o->train, &lo);
+}
+
+static struct evaluator *make_evaluator(const struct trainer *t, struct err *e)
+{
+    const struct evaluate_opts eo = {
+        .pre = evaluate_pre(&t->m->pre),
+        .batch = t->r->valid_batch,
+        .pool = t->o->pool,
+        .bad = (enum bad_policy)t->r->valid_bad,
+        .max_bad = INT64_MAX,
+    };
+
+    return evaluator_new(t->eval, t->o->device, t->params, t->o->valid, &eo, e);
+}
+
+static int set_sampler(struct trainer *t, struct err *e)
+{
+    const int64_t n = dataset_count(t->o->train), b = t->r->batch;
+
+    t->sampler = (struct sampler){.n = n,
+                                  .batch = b,
+                                  .shuffle = 1,
+                                  .keep_last = t->r->last,
+                                  .seed = (uint64_t)t->r->seed};
+    t->steps = sampler_steps(&t->sampler);
+    if (t->steps < 1)
+        return err_set(e, ERR_USAGE,
+                       "a batch of %lld needs more than the %lld pictures "
+                       "there are: lower train.batch",
+                       (long long)b, (long long)n);
+    return 0;
+}
+
+static int check_labels(const struct trainer *t, const struct dataset *d,
+                        struct err *e)
+{
+    const int64_t head = model_head(t->m), need = dataset_labels(d);
+
+    if (need <= head)
+        return 0;
+    return err_set(e, ERR_SHAPE,
+                   "the data has labels up to %lld, the network's head %lld "
+                   "classes: make it with adze-init -o classes=%lld",
+                   (long long)need - 1, (long long)head, (long long)need);
+}
+
+static int build_plans(struct trainer *t, struct err *e)
+{
+    const int64_t rest = t->sampler.n % t->sampler.batch;
+    struct plan_opts po = {.batch = t->r->batch, .pool = t->o->pool};
+
+    t->plan = plan_new(t->graph, t->o->device, t->params, &po, e);
+    if (!t->plan)
+        return -1;
+    if (!t->r->last || rest < 2)
+        return 0;
+    po.batch = rest;
+    t->tail = plan_new(t->graph, t->o->device, t->params, &po, e);
+    return t->tail ? 0 : -1;
+}
+
+static int build(struct trainer *t, struct err *e)
+{
+    if (set_sampler(t, e) < 0 || check_labels(t, t->o->train, e) < 0 ||
+        (t->o->valid && check_labels(t, t->o->valid, e) < 0))
+        return -1;
+    t->graph = train_graph(t, e);
+    t->eval = t->graph ? pass_simplify(t->m->graph, e) : NULL;
+    t->params = t->eval ? params_new(t->graph, t->o->device, e) : NULL;
+    if (!t->params || params_add(t->params, t->eval, e) < 0 ||
+        build_plans(t, e) < 0)
+        return -1;
+    t->target = xcalloc((size_t)t->r->batch, sizeof *t->target);
+    t->loader = train_loader(t);
+    t->evaluator = t->o->valid ? make_evaluator(t, e) : NULL;
+    return t->o->valid && !t->evaluator ? -1 : 0;
+}
+
+static void release(struct trainer *t)
+{
+    rundir_close(&t->dir);
+    evaluator_free(t->evaluator);
+    loader_free(t->loader);
+    plan_free(t->tail);
+    plan_free(t->plan);
+    params_free(t->params);
+    graph_free(t->eval);
+    graph_free(t->graph);
+    graph_free(t->best_graph);
+    free(t->target);
+    free(t->row);
+}
+
+/* ---- a step ---- */
+
+/* Run the same step again and keep everything: which value is first?  */
+static void name_nonfinite(struct trainer *t, struct plan *ran,
+                           const struct run_step *rs, struct str *s)
+{
+    struct plan_opts po = {.batch = ran == t->plan ? t->r->batch
+                                                   : t->sampler.n % t->r->batch,
+                           .pool = t->o->pool,
+                           .keep_values = 1};
+    struct err e = {0};
+    struct plan *p = plan_new(t->graph, t->o->device, t->params, &po, &e);
+
+    for (int i = 0; p && i < t->graph->n_value; i++) {
+        const struct value *v = t->graph->value[i];
+
+        if (v->kind == VALUE_INPUT)
+            memcpy(plan_value(p, v->name)->data, plan_value(ran, v->name)->data,
+                   tensor_bytes(plan_value(p, v->name)));
+    }
+    if (p)
+        plan_run(p, rs, &e);
+    for (int i = 0; p && i < t->graph->n_node; i++) {
+        const struct node *n = t->graph->node[i];
+
+        for (int k = 0; k < n->n_out; k++)
+            if (n->out[k] && n->dir != DIR_UPDATE &&
+                !tensor_finite(plan_value(p, n->out[k]->name))) {
+                str_printf(s, "; the first such value is '%s' (%s)",
+                           n->out[k]->name, n->op->name);
+                plan_free(p);
+                return;
+            }
+    }
+    plan_free(p);
+}
+
+static int nonfinite(struct trainer *t, struct plan *p,
+                     const struct run_step *rs, double loss, double norm,
+                     double lr, struct err *e)
+{
+    struct str where = {0};
+
+    name_nonfinite(t, p, rs, &where);
+    err_set(e, ERR_NONFINITE,
+            "step %lld: loss %g, gradient norm %g at learning rate %g%s%s",
+            (long long)t->step, loss, norm, lr, str_text(&where),
+            t->o->run_dir ? "; the last good checkpoint is kept" : "");
+    str_release(&where);
+    return -1;
+}
+
+static void count_right(struct trainer *t, struct plan *p, int64_t count)
+{
+    const struct tensor *y = plan_output(p, "logits");
+    const int64_t k = y->shape.dim[1];
+    const float *row = y->data;
+
+    for (int64_t i = 0; i < count; i++, row += k) {
+        int64_t best;
+
+        metric_best(row, k, 1, &best);
+        t->right += best == t->target[i];
+    }
+}
+
+static struct plan *load(struct trainer *t, int64_t *count, struct err *e)
+{
+    struct tensor *x = plan_value(t->plan, "image");
+    struct plan *p = t->plan;
+    const double start = clock_now();
+
+    if (loader_batch(t->loader, t->step / t->steps, t->step % t->steps, x->data,
+                     t->target, count, t->o->pool, e) < 0)
+        return NULL;
+    if (*count < t->r->batch) {
+        p = t->tail;
+        memcpy(plan_value(p, "image")->data, x->data,
+               tensor_bytes(plan_value(p, "image")));
+    }
+    memcpy(plan_value(p, "target")->data, t->target,
+           (size_t)*count * sizeof *t->target);
+    t->data_seconds += clock_now() - start;
+    return p;
+}
+
+static int train_step(struct trainer *t, struct err *e)
+{
+    const struct run_step rs = {(uint64_t)t->r->seed, (uint64_t)t->step};
+    const double lr = schedule_lr(t->r, t->step, t->steps);
+    int64_t count;
+    struct plan *p = load(t, &count, e);
+    double loss, norm;
+
+    if (!p)
+        return -1;
+    *(float *)plan_value(p, "adze:lr")->data = (float)lr;
+    if (plan_run(p, &rs, e) < 0)
+        return -1;
+    loss = *(const float *)plan_output(p, "loss")->data;
+    norm = *(const float *)plan_output(p, "grad_norm")->data;
+    if (!isfinite(loss) || !isfinite(norm))
+        return nonfinite(t, p, &rs, loss, norm, lr, e);
+    if (plan_update(p, e) < 0)
+        return -1;
+    t->step++;
+    t->loss += loss * (double)count;
+    t->seen += count;
+    count_right(t, p, count);
+    if (t->o->on_step)
+        t->o->on_step(t->o->ctx, t->step, t->steps * t->r->epochs,
+                      t->loss / (double)t->seen);
+    return 0;
+}
+
+/* ---- an epoch ---- */
+
+static int evaluate(struct trainer *t, struct train_row *row, struct err *e)
+{
+    struct metric m;
+    int bad;
+
+    metric_init(&m, model_head(t->m), 0);
+    bad = evaluator_run(t->evaluator, &m, NULL, NULL, e);
+    row->valid_loss = metric_loss(&m);
+    row->valid_top1 = metric_top1(&m);
+    row->valid_top5 = metric_top5(&m);
+    metric_release(&m);
+    return bad;
+}
+
+static void add_history(struct trainer *t, struct model *m)
+{
+    struct recipe *r = t->o->recipe;
+    const char *const *recipe = recipe_options(r);
+    const char **list;
+    int n = 0;
+
+    while (recipe[n])
+        n++;
+    list = ARENA_NEWS(&r->arena, n + 7, const char *);
+    memcpy(list, recipe, (size_t)n * sizeof *list);
+    list[n++] = "cpu";
+    list[n++] = cpu_level_name(cpu_features());
+    list[n++] = "plan";
+    list[n++] = arena_printf(&r->arena, "%016llx",
+                             (unsigned long long)plan_hash(t->plan));
+    if (t->o->max_steps) {
+        list[n++] = "steps";
+        list[n++] = arena_printf(&r->arena, "%lld", (long long)t->o->max_steps);
+    }
+    model_history_add(m, "train", list,
+                      (const char *[]){"model", t->start, "data", t->data,
+                                       t->o->valid ? "valid" : NULL, t->valid,
+                                       NULL});
+}
+
+/* best.st is what the run would give if it ended now.  */
+static int save_best(struct trainer *t, struct err *e)
+{
+    char *path, *history;
+    int bad;
+
+    graph_free(t->best_graph);
+    t->best_graph = graph_copy(t->m->graph);
+    if (!t->o->run_dir)
+        return 0;
+    path = rundir_path(&t->dir, "best.st");
+    history = xstrdup(t->m->history);
+    add_history(t, t->m);
+    bad = model_save(t->m, path, e);
+    free(t->m->history);
+    t->m->history = history;
+    free(path);
+    return bad;
+}
+
+static int save_bad(struct trainer *t, struct err *e)
+{
+    const int64_t *index;
+    const char *const *reason;
+    const int64_t n = loader_bad(t->loader, &index, &reason);
+    struct str s = {0};
+    int bad;
+
+    if (!n || !t->o->run_dir)
+        return 0;
+    for (int64_t i = 0; i < n; i++)
+        str_printf(&s, "{\"index\": %lld, \"reason\": \"%s\"}\n",
+                   (long long)index[i], Q(reason[i]));
+    bad = rundir_write(&t->dir, "bad.jsonl", str_text(&s), e);
+    str_release(&s);
+    return bad;
+}
+
+static int end_epoch(struct trainer *t, struct err *e)
+{
+    const int64_t epoch = t->step / t->steps;
+    struct train_row row = {
+        .epoch = epoch,
+        .step = t->step,
+        .lr = schedule_lr(t->r, t->step - 1, t->steps),
+        .loss = t->loss / (double)t->seen,
+        .top1 = (double)t->right / (double)t->seen,
+        .valid_loss = NAN,
+        .valid_top1 = NAN,
+        .valid_top5 = NAN,
+        .data_seconds = t->data_seconds,
+    };
+    const int last = epoch == t->r->epochs;
+
+    if (t->evaluator && (epoch % t->r->valid_every == 0 || last) &&
+        evaluate(t, &row, e) < 0)
+        return -1;
+    row.seconds = clock_now() - t->epoch_start;
+    ARRAY_GROW(t->row, t->n_row, t->cap_row);
+    t->row[t->n_row++] = row;
+    t->loss = 0;
+    t->seen = t->right = 0;
+    t->epoch_start = clock_now();
+    t->data_seconds = 0;
+    if (row.valid_top1 > t->best) {
+        t->best = row.valid_top1;
+        t->best_step = t->step;
+        if (params_store(t->params, t->m->graph, e) < 0 || save_best(t, e) < 0)
+            return -1;
+    }
+    if (t->o->on_epoch)
+        t->o->on_epoch(t->o->ctx, &row);
+    if (save_bad(t, e) < 0)
+        return -1;
+    return checkpoint_save(t, epoch % t->r->save_every == 0 || last ? epoch : 0,
+                           e);
+}
+
+static int loop(struct trainer *t, struct err *e)
+{
+    int64_t total = t->steps * t->r->epochs;
+
+    if (t->o->max_steps && t->o->max_steps < total)
+        total = t->o->max_steps;
+    t->epoch_start = clock_now();
+    while (t->step < total) {
+        if (train_step(t, e) < 0)
+            return -1;
+        if (t->step % t->steps == 0 && end_epoch(t, e) < 0)
+            return -1;
+        if (t->o->save && *t->o->save) {
+            *t->o->save = 0;
+            if (checkpoint_save(t, 0, e) < 0)
+                return -1;
+        }
+        if (t->o->stop && *t->o->stop && t->step < total) {
+            if (checkpoint_save(t, 0, e) < 0)
+                return -1;
+            return err_set(e, ERR_INTERRUPTED,
+                           "interrupted at step %lld of %lld%s",
+                           (long long)t->step, (long long)total,
+                           t->o->run_dir ? "; go on with --resume"
+                                         : "; nothing was saved (no -R)");
+        }
+    }
+    return t->step % t->steps ? checkpoint_save(t, 0, e) : 0;
+}
+
+/* ---- the run ---- */
+
+static int open_dir(struct trainer *t, struct err *e)
+{
+    struct str s = {0};
+    size_t bytes = 1 << 16;
+    int bad;
+
+    for (int i = 0; i < t->graph->n_value; i++)
+        bytes += t->graph->value[i]->data.data
+                     ? tensor_bytes(&t->graph->value[i]->data)
+                     : 0;
+    if (rundir_open(&t->dir, t->o->run_dir,
+                    bytes * (size_t)(t->r->save_keep + 3), e) < 0)
+        return -1;
+    recipe_print(&s, t->r);
+    bad = rundir_write(&t->dir, "recipe.yaml", str_text(&s), e);
+    str_release(&s);
+    return bad;
+}
+
+static int begin(struct trainer *t, struct err *e)
+{
+    t->best = -1;
+    dataset_fingerprint(t->o->train, t->data);
+    if (t->o->valid)
+        dataset_fingerprint(t->o->valid, t->valid);
+    if (build(t, e) < 0 || (t->o->run_dir && open_dir(t, e) < 0))
+        return -1;
+    if (!strcmp(t->m->kind, "checkpoint"))
+        return checkpoint_restore(t, e);
+    return model_fingerprint(t->m, t->start, e);
+}
+
+static void take_tensors(struct graph *to, const struct graph *from)
+{
+    for (int i = 0; i < from->n_value; i++) {
+        struct value *v = graph_value(to, from->value[i]->name);
+
+        if (v && v->kind != VALUE_NODE && v->kind != VALUE_INPUT)
+            value_set_data(v, &from->value[i]->data);
+    }
+}
+
+int train_run(struct model *m, const struct train_opts *o, int *best,
+              struct err *e)
+{
+    struct trainer t = {.m = m, .o = o, .r = o->recipe, .dir = {NULL, -1}};
+    const int bad = begin(&t, e) < 0 || loop(&t, e) < 0;
+
+    if (!bad) {
+        params_store(t.params, m->graph, e);
+        *best = t.best_graph != NULL;
+        if (*best)
+            take_tensors(m->graph, t.best_graph);
+        add_history(&t, m);
+    }
+    release(&t);
+    return bad || e->code ? -1 : 0;
+}

@@ -1,0 +1,65 @@
+/* loop.h -- the training loop: epochs, evaluation, checkpoints, resuming.
+ * SPDX-License-Identifier: MIT
+ *
+ * The state after step S is a function of the model, data, recipe and
+ * instruction-set level alone: not of threads, not of interruptions.  A
+ * checkpoint holds all of it; a run that was killed and resumed ends in the
+ * same bytes as one that was not.
+ *
+ * The run folder holds
+ *   recipe.yaml     the resolved recipe
+ *   metrics.csv     a row an epoch; metrics.jsonl the same as JSON lines
+ *   last.st         the newest checkpoint
+ *   epoch-000007.st  the newest `global.save.keep' checkpoints
+ *   best.st         the model with the best top-1 on the evaluation data
+ *   bad.jsonl       pictures that were skipped, with the reason
+ *   lock            the process that trains there  */
+#ifndef ADZE_TRAIN_LOOP_H
+#define ADZE_TRAIN_LOOP_H
+
+#include <signal.h>
+#include <stdint.h>
+
+struct dataset;
+struct device;
+struct err;
+struct model;
+struct pool;
+struct recipe;
+
+/* One epoch, as logged.  */
+struct train_row {
+    int64_t epoch, step; /* finished epochs and steps */
+    double lr;           /* of the last step */
+    double loss, top1;   /* training: means over the epoch */
+    double valid_loss, valid_top1, valid_top5; /* NaN where not evaluated */
+    double seconds, data_seconds; /* of this epoch in this process; 0 for
+                                     rows read from a checkpoint */
+};
+
+struct train_opts {
+    struct recipe *recipe;
+    const struct dataset *train, *valid; /* valid may be NULL */
+    const struct device *device;
+    struct pool *pool;
+    const char *run_dir; /* NULL: none, and no checkpoints */
+    int64_t max_steps;   /* stop after this many in all; 0: as the recipe
+                            says */
+    const volatile sig_atomic_t *stop; /* set by a signal: save, and end */
+    volatile sig_atomic_t *save;       /* set by a signal: save, and go on */
+    /* Progress: a row an epoch, and every step (done, total).  May be NULL. */
+    void (*on_epoch)(void *ctx, const struct train_row *row);
+    void (*on_step)(void *ctx, int64_t step, int64_t steps, double loss);
+    void *ctx;
+};
+
+/* Train M in place; if M is a checkpoint (run_dir/last.st), go on from there:
+ * recipe and data must be those it was made with.  At the end M holds the best model if there is evaluation
+ * data, else the last; *BEST says which (1, 0).  M's history gets its entry.
+ * ERR_NONFINITE (the step, the rate, the first value that is not finite; the
+ * last good checkpoint is untouched), ERR_INTERRUPTED (saved), ERR_OUTPUT,
+ * ERR_INPUT.  */
+int train_run(struct model *m, const struct train_opts *o, int *best,
+              struct err *e);
+
+#endif

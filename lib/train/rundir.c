@@ -1,0 +1,212 @@
+/* rundir.c -- see rundir.h.
+ * SPDX-License-Identifier: MIT  */
+#include "train/rundir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/stream.h"
+#include "train/loop.h"
+
+char *rundir_path(const struct rundir *d, const char *name)
+{
+    struct str s = {0};
+
+    str_printf(&s, "%s/%s", d->path, name);
+    return str_take(&s);
+}
+
+static int make_dirs(const char *path, struct err *e)
+{
+    char *p = xstrdup(path);
+    struct stat st;
+    int bad = 0;
+
+    for (char *slash = strchr(p + 1, '/'); !bad;
+         slash = strchr(slash + 1, '/')) {
+        if (slash)
+            *slash = 0;
+        if (mkdir(p, 0777) < 0 && errno != EEXIST)
+            bad = err_set(e, ERR_OUTPUT, "cannot make folder '%s': %s", Q(p),
+                          strerror(errno));
+        if (!slash)
+            break;
+        *slash = '/';
+    }
+    free(p);
+    if (!bad && (stat(path, &st) < 0 || !S_ISDIR(st.st_mode)))
+        bad = err_set(e, ERR_OUTPUT, "'%s' is no folder", Q(path));
+    return bad;
+}
+
+static int check_space(const char *path, size_t need, struct err *e)
+{
+    struct statvfs vfs;
+    const char *unit = "bytes";
+
+    if (statvfs(path, &vfs) < 0)
+        return 0;
+    const unsigned long long left =
+        (unsigned long long)vfs.f_bavail * vfs.f_frsize;
+
+    if (left >= need)
+        return 0;
+    return err_set(e, ERR_OUTPUT,
+                   "run folder '%s' needs %zu %s for checkpoints, %llu free",
+                   Q(path), need, unit, left);
+}
+
+static int take_lock(struct rundir *d, struct err *e)
+{
+    char *path = rundir_path(d, "lock"), text[32] = {0};
+    ssize_t n;
+
+    d->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    free(path);
+    if (d->lock < 0)
+        return err_set(e, ERR_OUTPUT, "cannot write in '%s': %s", Q(d->path),
+                       strerror(errno));
+    if (flock(d->lock, LOCK_EX | LOCK_NB) < 0) {
+        n = read(d->lock, text, sizeof text - 1);
+        text[n > 0 ? strcspn(text, "\n") : 0] = 0;
+        return err_set(e, ERR_OUTPUT, "run folder '%s' is in use by process %s",
+                       Q(d->path), *text ? text : "?");
+    }
+    n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    if (ftruncate(d->lock, 0) < 0 || pwrite(d->lock, text, (size_t)n, 0) != n)
+        return err_set(e, ERR_OUTPUT, "cannot write in '%s': %s", Q(d->path),
+                       strerror(errno));
+    return 0;
+}
+
+int rundir_open(struct rundir *d, const char *path, size_t need, struct err *e)
+{
+    *d = (struct rundir){path, -1};
+    if (make_dirs(path, e) < 0 || take_lock(d, e) < 0 ||
+        check_space(path, need, e) < 0) {
+        rundir_close(d);
+        return -1;
+    }
+    return 0;
+}
+
+void rundir_close(struct rundir *d)
+{
+    if (d->path && d->lock >= 0)
+        close(d->lock);
+    d->lock = -1;
+}
+
+int rundir_has(const struct rundir *d, const char *name)
+{
+    char *path = rundir_path(d, name);
+    const int there = access(path, F_OK) == 0;
+
+    free(path);
+    return there;
+}
+
+int rundir_write(const struct rundir *d, const char *name, const char *text,
+                 struct err *e)
+{
+    char *path = rundir_path(d, name);
+    struct out o;
+    int bad = out_open(&o, path, e);
+
+    if (!bad)
+        bad = out_write(&o, text, strlen(text), e) < 0 ? out_abort(&o)
+                                                       : out_commit(&o, e);
+    free(path);
+    return bad;
+}
+
+struct column {
+    const char *name;
+    double value;
+};
+
+enum { COLUMNS = 8 };
+
+static void columns(struct column c[COLUMNS], const struct train_row *r)
+{
+    const struct column list[COLUMNS] = {
+        {"epoch", (double)r->epoch},
+        {"step", (double)r->step},
+        {"lr", r->lr},
+        {"loss", r->loss},
+        {"top1", r->top1},
+        {"valid_loss", r->valid_loss},
+        {"valid_top1", r->valid_top1},
+        {"valid_top5", r->valid_top5},
+    };
+
+    memcpy(c, list, sizeof list);
+}
+
+/* An empty cell, or null, stands for what was not measured.  */
+static const char *number(char buf[FMT_NUM], double v, const char *none)
+{
+    return isfinite(v) ? fmt_f64(buf, v) : none;
+}
+
+int rundir_metrics(const struct rundir *d, const struct train_row *row,
+                   int64_t n, struct err *e)
+{
+    struct str csv = {0}, json = {0};
+    struct column c[COLUMNS];
+    char buf[FMT_NUM];
+    int bad;
+
+    columns(c, &(struct train_row){0});
+    for (int k = 0; k < COLUMNS; k++)
+        str_printf(&csv, "%s%s", k ? "," : "", c[k].name);
+    str_addc(&csv, '\n');
+    for (int64_t i = 0; i < n; i++) {
+        columns(c, &row[i]);
+        for (int k = 0; k < COLUMNS; k++) {
+            str_printf(&csv, "%s%s", k ? "," : "", number(buf, c[k].value, ""));
+            str_printf(&json, "%s\"%s\": %s", k ? ", " : "{", c[k].name,
+                       number(buf, c[k].value, "null"));
+        }
+        str_add(&csv, "\n");
+        str_add(&json, "}\n");
+    }
+    bad = rundir_write(d, "metrics.csv", str_text(&csv), e) < 0 ||
+          rundir_write(d, "metrics.jsonl", str_text(&json), e) < 0;
+    str_release(&csv);
+    str_release(&json);
+    return bad ? -1 : 0;
+}
+
+static int is_epoch(const struct dirent *f)
+{
+    return str_starts(f->d_name, "epoch-") && str_ends(f->d_name, ".st");
+}
+
+void rundir_rotate(const struct rundir *d, int64_t keep)
+{
+    struct dirent **list;
+    const int n = scandir(d->path, &list, is_epoch, alphasort);
+
+    for (int i = 0; i < n; i++) {
+        char *path = rundir_path(d, list[i]->d_name);
+
+        if (i < n - keep)
+            unlink(path);
+        free(path);
+        free(list[i]);
+    }
+    if (n >= 0)
+        free(list);
+}

@@ -1,0 +1,35 @@
+/* rundir.h -- the files of a run folder, apart from the model itself.
+ * SPDX-License-Identifier: MIT  */
+#ifndef ADZE_TRAIN_RUNDIR_H
+#define ADZE_TRAIN_RUNDIR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct train_row;
+
+struct rundir {
+    const char *path;
+    int lock; /* descriptor */
+};
+
+/* Make the folder and take its lock; NEED bytes must be free for
+ * checkpoints.  ERR_OUTPUT: "in use by process 123", "needs 8 MB, 1 MB
+ * free".  */
+int rundir_open(struct rundir *d, const char *path, size_t need, struct err *e);
+void rundir_close(struct rundir *d);
+
+/* PATH/NAME, malloc'ed.  */
+char *rundir_path(const struct rundir *d, const char *name);
+int rundir_has(const struct rundir *d, const char *name);
+/* Write TEXT as NAME, atomically.  */
+int rundir_write(const struct rundir *d, const char *name, const char *text,
+                 struct err *e);
+/* metrics.csv and metrics.jsonl from all rows.  */
+int rundir_metrics(const struct rundir *d, const struct train_row *row,
+                   int64_t n, struct err *e);
+/* Remove epoch-*.st but the newest KEEP.  */
+void rundir_rotate(const struct rundir *d, int64_t keep);
+
+#endif
