@@ -111,7 +111,23 @@ $1/libadze.a: $(call LIBOBJ,$1)
 	$$(call say,AR,$$@)
 	$$Q$$(AR) qcs $$@ $$^
 
-$1/tests/%: $1/tests/%.o $(call TESTLIB,$1) $1/libadze.a
+# The references once more with real = double and every symbol named d_X:
+# tests/op_check.c takes derivatives of them.
+$1/double/%.o: lib/op/%.c
+	@mkdir -p $$(@D)
+	$$(call run_cc,-DREAL=double $2)
+
+$1/tests/d_op.o: $(patsubst lib/op/%.c,$1/double/%.o,$(filter lib/op/%,$(LIBSRC)))
+	@mkdir -p $$(@D)
+	$$(call say,LD,$$@)
+	$$Q$$(LD) -r -o $$@.tmp $$^ && nm -g --defined-only $$@.tmp | awk '{ print $$$$3, "d_" $$$$3 }' > $$@.names
+	$$Qobjcopy --redefine-syms=$$@.names $$@.tmp $$@
+
+$1/tests/lib.a: $(call TESTLIB,$1) $1/tests/d_op.o
+	@rm -f $$@
+	$$Q$$(AR) qcs $$@ $$^
+
+$1/tests/%: $1/tests/%.o $1/tests/lib.a $1/libadze.a
 	$$(call say,LD,$$@)
 	$$Q$$(CC) $2 $$(LDFLAGS) -o $$@ $$^ -lcmocka $$(LDLIBS)
 
@@ -192,5 +208,5 @@ format:
 FORCE:
 .PHONY: all deps demo test test-interop bench install uninstall clean format FORCE
 .SECONDARY:
--include $(foreach d,$O $S,$(wildcard $d/lib/*/*.d $d/gen/*/*.d $d/src/*.d $d/tests/*.d $d/tests/*/*.d)) \
+-include $(foreach d,$O $S,$(wildcard $d/lib/*/*.d $d/double/*.d $d/gen/*/*.d $d/src/*.d $d/tests/*.d $d/tests/*/*.d)) \
          $(CUOBJ:.o=.d)

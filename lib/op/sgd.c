@@ -23,7 +23,7 @@ static int infer(struct node *n, struct err *e)
         rule_real(n, "decay", 0, 1e6, e) < 0 ||
         rule_real(n, "lr_scale", 0, 1e6, e) < 0)
         return -1;
-    return step_infer(n, LR, e);
+    return step_infer(n, 1 << LR, e);
 }
 
 static struct op_cost cost(const struct node *n)

@@ -6,13 +6,13 @@
 #include "graph/graph.h"
 #include "op/rule.h"
 
-int step_infer(struct node *n, int one, struct err *e)
+int step_infer(struct node *n, unsigned ones, struct err *e)
 {
     const struct shape p = n->in[0]->shape;
-    const int64_t unit = 1;
+    const int64_t one = 1;
     for (int i = 0; i < n->n_in; i++)
-        if (i == one ? rule_weight(n, i, 1, &unit, e) < 0
-                     : rule_weight(n, i, p.rank, p.dim, e) < 0)
+        if (ones >> i & 1 ? rule_weight(n, i, 1, &one, e) < 0
+                          : rule_weight(n, i, p.rank, p.dim, e) < 0)
             return -1;
     return 0;
 }

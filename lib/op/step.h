@@ -6,8 +6,8 @@
 struct err;
 struct node;
 
-/* infer: operand 0 is the parameter; those before operand ONE and behind it
- * have its shape (states get it); operand ONE has one element.  */
-int step_infer(struct node *n, int one, struct err *e);
+/* infer: operand 0 is the parameter; the operands whose bit is set in ONES
+ * have one element, the others the parameter's shape; states get theirs.  */
+int step_infer(struct node *n, unsigned ones, struct err *e);
 
 #endif

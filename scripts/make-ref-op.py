@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""make-ref-op.py -- what torch says to the cases of tests/op.
+SPDX-License-Identifier: MIT
+
+usage: scripts/make-ref-op.py > tests/ref/op_torch.h
+Needs torch.  Each case is (op, attributes, inputs, shapes of the operands,
+function of the operands, what else); the inputs are those of op_fill()."""
+import torch
+import torch.nn.functional as F
+
+N = 2
+
+
+def fill(shape, k, scale=1.0, positive=False):
+    count = 1
+    for d in shape:
+        count *= d
+    i = torch.arange(count, dtype=torch.int64)
+    v = ((i * 7919 + k * 104729 + 17) % 1009 - 504).double() / 256 + 1 / 512
+    v = v.abs() + 0.5 if positive else v * scale
+    return v.reshape(shape)
+
+
+def index(n, k, modulus):
+    i = torch.arange(n, dtype=torch.int64)
+    return (i * 7919 + k * 104729 + 17) % 1009 % modulus
+
+
+def wide(shape, k=0, scale=1.0):
+    return fill(shape, k, scale).requires_grad_()
+
+
+cases = []
+
+
+def case(op, attr, given, f, shapes, flags="0", scale=1.0, positive=(),
+         fixed=None):
+    """SHAPES of the float operands by place; FIXED: {place: tensor} others."""
+    x = {k: fill(s, k, scale, k in positive).requires_grad_(
+        k not in positive) for k, s in shapes.items()}
+    args = dict(x)
+    args.update(fixed or {})
+    out = f(*[args[k] for k in sorted(args)])
+    outs = list(out) if isinstance(out, (tuple, list)) else [out]
+    loss = sum((o * fill(o.shape, 100 + i)).sum() for i, o in enumerate(outs))
+    leaf = [x[k] for k in sorted(x) if x[k].requires_grad]
+    grads = torch.autograd.grad(loss, leaf, allow_unused=True)
+    values = [v for t in outs + [g for g in grads if g is not None]
+              for v in t.detach().float().flatten().tolist()]
+    cases.append((op, attr, given, flags, scale, values))
+
+
+X = (N, 3, 5, 4)
+for op, f, scale in [
+        ("relu", F.relu, 1), ("relu6", F.relu6, 4),
+        ("hardswish", F.hardswish, 3), ("hardsigmoid", F.hardsigmoid, 3),
+        ("sigmoid", torch.sigmoid, 4), ("silu", F.silu, 4),
+        ("tanh", torch.tanh, 2), ("gelu", F.gelu, 2)]:
+    case(op, "", "N,7", f, {0: (N, 7)}, scale=scale)
+case("gelu", "approximate=tanh", "N,7",
+     lambda x: F.gelu(x, approximate="tanh"), {0: (N, 7)}, scale=2)
+case("clip", "min=-1 max=0.5", "N,7", lambda x: x.clamp(-1, .5), {0: (N, 7)})
+
+case("conv2d", "out=4 kernel=3 pad=1 bias=yes", "N,3,5,4",
+     lambda x, w, b: F.conv2d(x, w, b, padding=1),
+     {0: X, 1: (4, 3, 3, 3), 2: (4,)})
+case("conv2d", "out=2 kernel=[3,2] stride=[2,1] dilation=[1,2] pad=[1,0]",
+     "N,3,5,4", lambda x, w: F.conv2d(x, w, None, (2, 1), (1, 0), (1, 2)),
+     {0: X, 1: (2, 3, 3, 2)})
+case("conv2d", "out=6 kernel=3 pad=1 groups=3", "N,3,5,4",
+     lambda x, w: F.conv2d(x, w, None, 1, 1, 1, 3),
+     {0: X, 1: (6, 1, 3, 3)})
+case("linear", "out=3", "N,4,5", F.linear, {0: (N, 4, 5), 1: (3, 5), 2: (3,)})
+case("matmul", "", "N,3,4 N,4,2", torch.matmul, {0: (N, 3, 4), 1: (N, 4, 2)})
+case("matmul", "", "N,3,4 4,2", torch.matmul, {0: (N, 3, 4), 1: (4, 2)})
+
+
+def bn(train):
+    def f(x, w, b, m, v):
+        return F.batch_norm(x, m.detach().clone(), v.detach().clone(), w, b,
+                            train)
+    return f
+
+
+BN = {0: X, 1: (3,), 2: (3,), 3: (3,), 4: (3,)}
+
+
+def case_bn(train):
+    x = {k: fill(s, k, 1, k == 4) for k, s in BN.items()}
+    for k in range(3):
+        x[k].requires_grad_()
+    out = bn(train)(*[x[k] for k in range(5)])
+    g = torch.autograd.grad((out * fill(out.shape, 100)).sum(),
+                            [x[k] for k in range(3)])
+    cases.append(("batchnorm2d", "", "N,3,5,4", "CASE_TRAIN" if train else "0",
+                  1, [v for t in (out, *g)
+                      for v in t.detach().float().flatten().tolist()]))
+
+
+case_bn(True)
+case_bn(False)
+case("layernorm", "", "N,4,5",
+     lambda x, w, b: F.layer_norm(x, (5,), w, b),
+     {0: (N, 4, 5), 1: (5,), 2: (5,)})
+case("layernorm", "axis=1 eps=1e-6", "N,3,5,4",
+     lambda x, w, b: F.layer_norm(x.permute(0, 2, 3, 1), (3,), w, b,
+                                  1e-6).permute(0, 3, 1, 2),
+     {0: X, 1: (3,), 2: (3,)})
+case("softmax", "axis=1", "N,3,5", lambda x: x.softmax(1), {0: (N, 3, 5)},
+     scale=4)
+case("maxpool2d", "kernel=3 stride=2 pad=1", "N,3,5,4",
+     lambda x: F.max_pool2d(x, 3, 2, 1), {0: X})
+case("maxpool2d", "kernel=2 ceil_mode=yes", "N,3,5,4",
+     lambda x: F.max_pool2d(x, 2, ceil_mode=True), {0: X})
+for ceil in (False, True):
+    for inc in (False, True):
+        case("avgpool2d", "kernel=3 stride=2 pad=1 ceil_mode=%s "
+             "count_include_pad=%s" % (("no", "yes")[ceil],
+                                       ("no", "yes")[inc]), "N,2,6,5",
+             lambda x: F.avg_pool2d(x, 3, 2, 1, ceil, inc), {0: (N, 2, 6, 5)})
+case("globalavgpool", "", "N,3,5,4", lambda x: x.mean((2, 3)), {0: X})
+case("adaptiveavgpool2d", "size=[3,2]", "N,2,5,7",
+     lambda x: F.adaptive_avg_pool2d(x, (3, 2)), {0: (N, 2, 5, 7)})
+case("add", "", "N,3,2 N,3,2 3,1", lambda x, y, z: x + y + z,
+     {0: (N, 3, 2), 1: (N, 3, 2), 2: (3, 1)})
+case("mul", "", "N,3,2,2 N,3,1,1", lambda x, y: x * y,
+     {0: (N, 3, 2, 2), 1: (N, 3, 1, 1)})
+case("concat", "axis=1", "N,3,2 N,1,2", lambda x, y: torch.cat((x, y), 1),
+     {0: (N, 3, 2), 1: (N, 1, 2)})
+case("split", "axis=1 sizes=[1,3]", "N,4,2",
+     lambda x: torch.split(x, (1, 3), 1), {0: (N, 4, 2)})
+case("transpose", "perm=[0,2,1,3]", "N,3,5,4",
+     lambda x: x.permute(0, 2, 1, 3), {0: X})
+for mode, name in (("constant", "constant"), ("reflect", "reflect"),
+                   ("edge", "replicate")):
+    case("pad", "pad=[1,2,0,3] mode=%s" % mode, "N,1,4,5",
+         lambda x: F.pad(x, (2, 3, 1, 0), name), {0: (N, 1, 4, 5)})
+case("channelshuffle", "groups=3", "N,6,2", lambda x: F.channel_shuffle(x, 3),
+     {0: (N, 6, 2)})
+case("scale", "", "N,3,5,4", lambda x, g: x * g[:, None, None],
+     {0: X, 1: (3,)})
+
+K = 5
+hard = {1: index(4, 1, K)}
+for eps in (0, .1):
+    case("crossentropy", "smoothing=%g" % eps, "2*N,5 i64%5:2*N",
+         lambda x, y: F.cross_entropy(x, y, label_smoothing=eps),
+         {0: (4, K)}, fixed=hard, scale=2)
+    case("crossentropy", "smoothing=%g" % eps, "2*N,5 2*N,5",
+         lambda x, y: F.cross_entropy(x, y, label_smoothing=eps),
+         {0: (4, K), 1: (4, K)}, scale=2)
+
+
+def number(v):
+    return "%.9g" % v if "." in "%.9g" % v or "e" in "%.9g" % v \
+        else "%.9g.0" % v
+
+
+print("""/* op_torch.h -- what torch %s says to the cases of tests/op.
+ * SPDX-License-Identifier: MIT
+ *
+ * Made by scripts/make-ref-op.py; computed in double.  Each row: the results,
+ * then the gradients of the operands, one after the other.  */
+#ifndef ADZE_TESTS_REF_OP_TORCH_H
+#define ADZE_TESTS_REF_OP_TORCH_H
+
+#include "../op_check.h"
+
+struct op_ref {
+    struct op_case c;
+    const float *value;
+    int count;
+};
+
+/* clang-format off */""" % torch.__version__.split("+")[0])
+for i, c in enumerate(cases):
+    print("static const float ref_%d[] = {" % i)
+    line = ""
+    for v in c[5]:
+        t = number(v) + "f,"
+        if len(line) + len(t) > 76:
+            print("   " + line)
+            line = ""
+        line += " " + t
+    print("   " + line + "\n};")
+print("\nstatic const struct op_ref op_ref[] = {")
+for i, (op, attr, given, flags, scale, v) in enumerate(cases):
+    print('    {{"%s", "%s", "%s", NULL, %s, %g, %d}, ref_%d, %d},'
+          % (op, attr, given, flags, scale, N, i, len(v)))
+print("};\n/* clang-format on */\n\n#endif")
