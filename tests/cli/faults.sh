@@ -1,0 +1,150 @@
+#!/bin/sh
+# faults.sh -- what no command may do, whatever it is given (F-001 to F-015).
+# SPDX-License-Identifier: MIT
+# Loops over all commands; what an option takes is read from --help: N is an
+# integer, X a real number.
+. tests/cli/lib.sh
+bin=$top/bin
+
+# each NAME: collects the complaints of a loop, one a line in $out.
+each() {
+    [ ! -s "$work/bad" ]
+    ok "$1" || explain <"$work/bad"
+    : >"$work/bad"
+}
+complain() { echo "$*" >>"$work/bad"; }
+: >"$work/bad"
+
+# status WANT... -- COMMAND...: one of these statuses, no bug, in 20 seconds.
+status() {
+    wants=
+    while [ "$1" != -- ]; do wants="$wants $1" && shift; done
+    shift
+    timeout 20 "$@" >"$out" 2>"$err"
+    got=$?
+    case "$wants " in
+    *" $got "*) ;;
+    *) complain "status $got, not$wants: $*: $(head -c 300 "$err")" ;;
+    esac
+    if grep -q 'adze: bug\|Sanitizer\|runtime error' "$err"; then
+        complain "bug: $*: $(head -c 300 "$err")"
+    fi
+}
+
+# refused COMMAND...: status 2, nothing on stdout, one line that is safe.
+refused() {
+    status 2 -- "$@"
+    [ ! -s "$out" ] || complain "writes to stdout: $*"
+    [ "$(wc -l <"$err")" = 1 ] || complain "not one line: $*: $(cat "$err")"
+    head -1 "$err" | grep -q "^${1##*/}: " || complain "no name in front: $*: $(cat "$err")"
+    tr -d '\n' <"$err" | LC_ALL=C grep -q '[[:cntrl:]]' && complain "control bytes: $*"
+}
+
+# options COMMAND PATTERN: its long options whose line of --help has PATTERN.
+options() {
+    "$1" --help | sed -n "s/^  \(-., \|    \)\(--[a-z0-9-]*\)$2\( .*\|\)\$/\2/p"
+}
+
+for c in "$bin"/adze*; do status 0 1 2 3 -- "$c" </dev/null; done
+each 'F-001 no arguments, empty input: ends'
+if command -v script >/dev/null; then
+    for c in "$bin"/adze*; do
+        status 0 1 2 3 -- script -qec "$c" /dev/null
+        [ -s "$out" ] || complain "$c says nothing"
+    done
+    each 'F-001 no arguments on a terminal: says something'
+else
+    skip 'F-001 no arguments on a terminal: says something' 'script is not here'
+fi
+
+for c in "$bin"/adze*; do
+    refused "$c" --no-such-option
+    refused "$c" "--no-such$(printf '\033[31m\nx')"
+    refused "$c" '-%'
+    for o in $(options "$c" '=[^ ]*'); do
+        refused "$c" "$o"
+        refused "$c" "$o="
+    done
+    for o in $(options "$c" ''); do refused "$c" "$o=1"; done
+done
+each 'F-002 unknown options, missing and empty values'
+
+for c in "$bin"/adze-*; do
+    [ -e "$c" ] || continue
+    status 2 3 -- "$c" -- -no-such-file </dev/null
+    status 2 3 -- "$c" - - </dev/null
+done
+each 'F-003 F-004 operands "-- -x" and "- -"'
+
+for c in "$bin"/adze*; do
+    for o in $(options "$c" =N); do
+        for v in -1 9223372036854775808 1e3 ' 7' 7x 0x10 '' 1,5; do
+            refused "$c" "$o=$v"
+        done
+    done
+    for o in $(options "$c" =X); do
+        for v in nan inf -inf 1e-400x 0,5 '' ' 1' 0x1p3; do
+            refused "$c" "$o=$v"
+        done
+    done
+done
+each 'F-005 numbers'
+
+for c in "$bin"/adze*; do
+    status 0 -- sh -c '"$1" -V <&-' - "$c"
+    status 4 -- sh -c '"$1" -V >&-' - "$c"
+    status 0 -- sh -c '"$1" -V 2>&-' - "$c"
+    status 4 -- sh -c '"$1" -h <&- >&- 2>&-' - "$c"
+    status 4 -- sh -c '"$1" -h >/dev/full' - "$c"
+    grep -q 'standard output' "$err" || complain "$c says nothing of /dev/full"
+    status 0 1 2 3 4 -- sh -c 'exec "$1" <&- >&- 2>&-' - "$c"
+    [ -z "$(ls -A)" ] || complain "$c left $(ls -A)"
+done
+each 'F-006 closed descriptors, full output'
+
+if command -v perl >/dev/null; then
+    for c in "$bin"/adze*; do
+        status 0 1 2 3 -- perl -e 'exec {$ARGV[0]} ""' "$c" </dev/null
+        status 0 1 2 3 -- perl -e '@a = (); exec {$ARGV[0]} @a' "$c" </dev/null
+    done
+    each 'F-007 an empty argv[0], no argv at all'
+else
+    skip 'F-007 an empty argv[0], no argv at all' 'perl is not here'
+fi
+
+for c in "$bin"/adze*; do
+    "$c" -h >"$work/plain"
+    for e in 'LANG=garbage LC_ALL=garbage' 'LC_ALL=de_DE.UTF-8' 'NO_COLOR=1 TERM=dumb COLUMNS=0' \
+        'COLUMNS=99999999999 TERM=' 'OMP_NUM_THREADS=abc OPENBLAS_NUM_THREADS=99999' \
+        'TMPDIR=/nonexistent HOME=/nonexistent'; do
+        # shellcheck disable=SC2086
+        status 0 -- env $e "$c" -h
+        cmp -s "$out" "$work/plain" || complain "$e changes $c -h"
+    done
+    status 0 -- env -i "$c" -h
+    cmp -s "$out" "$work/plain" || complain "an empty environment changes $c -h"
+done
+each 'F-008 F-011 F-012 the environment changes nothing'
+
+mkdir gone
+(
+    cd gone && rmdir ../gone
+    for c in "$bin"/adze*; do status 0 -- "$c" -V; done
+)
+each 'F-009 the current folder is gone'
+
+long=$(printf '%0300d' 0)
+longer=$(printf '%05000d' 0)
+for c in "$bin"/adze-*; do
+    [ -e "$c" ] || continue
+    for f in "$long" "$longer" "$(printf 'a\nb\tc\033[31m\377')" /nonexistent/x ""; do
+        for o in $(options "$c" '=\(FILE\|DATA\)'); do
+            case $o in --output) continue ;; esac
+            status 2 3 -- "$c" "$o=$f" </dev/null
+            tr '\n' ' ' <"$err" | LC_ALL=C grep -q '[[:cntrl:]]' && complain "control bytes: $c $o"
+        done
+        status 2 3 -- "$c" "$f" </dev/null
+        tr '\n' ' ' <"$err" | LC_ALL=C grep -q '[[:cntrl:]]' && complain "control bytes: $c"
+    done
+done
+each 'F-014 names that are too long or hold control bytes'
