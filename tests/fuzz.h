@@ -1,9 +1,10 @@
 /* fuzz.h -- feed a reader with damaged files, the same ones every time.
  * SPDX-License-Identifier: MIT
  *
- * Included as "../fuzz.h".  A reader is `int f(const uint8_t *p, size_t n)'; what it returns does not
- * matter, it must only come back.  Run under the sanitizers, so that reads
- * and writes out of bounds, leaks and undefined behaviour are seen:
+ * Included as "../fuzz.h".  A reader is `int f(const uint8_t *p, size_t n)';
+ * what it returns does not matter, it must only come back.  Run under the
+ * sanitizers, so that reads and writes out of bounds, leaks and undefined
+ * behaviour are seen:
  *
  *     make SAN=address,undefined test T=tensor/npy
  *     ADZE_FUZZ_RUNS=1000000 .build/.../tests/tensor/npy

@@ -329,11 +329,24 @@ int in_open(struct in *i, const char *path, struct err *e)
     return 0;
 }
 
+/* A full buffer with nothing to come.  It is not written to: bytes are only
+ * moved when more are fetched.  */
+void in_memory(struct in *i, const void *p, size_t n)
+{
+    *i = (struct in){.fd = -1,
+                     .buf = (unsigned char *)(uintptr_t)p,
+                     .len = n,
+                     .eof = 1,
+                     .memory = 1,
+                     .name = "memory"};
+}
+
 void in_close(struct in *i)
 {
     if (i->own && i->fd >= 0)
         close(i->fd);
-    free(i->buf);
+    if (!i->memory)
+        free(i->buf);
     *i = (struct in){.fd = -1};
 }
 
@@ -356,8 +369,10 @@ static int64_t refill(struct in *i, struct err *e)
 {
     const int64_t k = fetch(i, i->buf, BUF_BYTES, e);
 
-    i->pos = 0;
-    i->len = k > 0 ? (size_t)k : 0;
+    if (k > 0) {
+        i->pos = 0;
+        i->len = (size_t)k;
+    }
     return k;
 }
 
@@ -410,18 +425,16 @@ int64_t in_peek(struct in *i, const unsigned char **p, size_t n, struct err *e)
 {
     if (n > PEEK_MAX)
         BUG("in_peek of %zu bytes", n);
-    if (i->len - i->pos < n && i->pos) {
+    if (i->len - i->pos < n && i->pos && !i->eof) {
         memmove(i->buf, i->buf + i->pos, i->len - i->pos);
         i->len -= i->pos;
         i->pos = 0;
     }
-    while (i->len - i->pos < n) {
+    while (i->len - i->pos < n && !i->eof) {
         const int64_t k = fetch(i, i->buf + i->len, BUF_BYTES - i->len, e);
 
         if (k < 0)
             return -1;
-        if (k == 0)
-            break;
         i->len += (size_t)k;
     }
     *p = i->buf + i->pos;

@@ -45,11 +45,14 @@ struct in {
     unsigned char *buf;
     size_t pos, len; /* unread part of buf */
     int64_t offset;  /* bytes handed out so far */
-    int eof, own;
+    int eof, memory;
+    int own; /* the descriptor is closed by in_close() */
     const char *name; /* as given, or "standard input"; borrowed */
 };
 
 int in_open(struct in *i, const char *path, struct err *e);
+/* The N bytes at P, borrowed, as an input.  */
+void in_memory(struct in *i, const void *p, size_t n);
 /* Up to N bytes; 0 at the end of the file, -1 on error.  */
 int64_t in_read(struct in *i, void *p, size_t n, struct err *e);
 /* Exactly N bytes; ERR_FORMAT "ends after K of N bytes" if there are fewer.

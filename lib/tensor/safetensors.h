@@ -10,7 +10,14 @@
  * Integrity (adze's own, in the metadata): `adze.hashes' is a JSON object
  * from tensor name to XXH3-128, `adze.hash' covers every other metadata pair
  * sorted by key, then each tensor sorted by name with dtype, shape, hash.
- * Present ones are verified; absent ones are accepted.  */
+ * It is XXH3-128 of these texts, each closed by a NUL byte: the number of
+ * pairs, then key and value of each; the number of tensors, then of each its
+ * name, "F32", "[64,3,7,7]" and its hash.  Order is that of bytes.  Present
+ * ones are verified; both may be absent, but not one of them.
+ *
+ * Stricter than the reference reader: a name that stands twice, unknown keys
+ * of a tensor, escapes in dtype names, BOOL elements other than 0 and 1, and
+ * metadata of more than 65,536 pairs are refused.  */
 #ifndef ADZE_TENSOR_SAFETENSORS_H
 #define ADZE_TENSOR_SAFETENSORS_H
 
