@@ -11,20 +11,23 @@ struct tensor;
 struct compare {
     int64_t n;         /* elements compared */
     double max_abs;    /* max |a - b| */
-    double max_rel;    /* max |a - b| / max |b|: relative to the largest of b */
+    double max_rel;    /* max_abs / scale: relative to the largest of b */
     double max_ulp;    /* largest distance in f32 units in the last place */
     double nmse;       /* sum (a - b)^2 / sum b^2, 0 when both are 0 */
     double scale;      /* max |b| */
     int64_t at;        /* index of the largest |a - b| */
     int64_t nonfinite; /* elements where just one is not finite, or they
-                          differ in sign of infinity or being NaN */
+                          differ in sign of infinity or being NaN; then the
+                          differences above are infinite */
+    double sum_diff, sum_ref; /* the sums of nmse */
 };
 
 /* Compare A with the reference B, any dtypes; ERR_SHAPE if the shapes differ.
  * Not-finite elements on both sides alike are equal.  */
 int compare_tensors(struct compare *c, const struct tensor *a,
                     const struct tensor *b, struct err *e);
-/* Put C2 into C, for many tensors; the units stay those above.  */
+/* Put C2 into C, for many tensors as one: scale is the largest of all, AT
+ * counts in the tensor with the largest difference.  */
 void compare_join(struct compare *c, const struct compare *c2);
 
 #endif

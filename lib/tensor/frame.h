@@ -8,10 +8,12 @@
  * `image' u8 or f32, `target' [N] i64 or [N,K] f32.  The end frame states
  * frames and samples per epoch in its metadata `frames' and `samples' (JSON
  * lists, one number an epoch).  End of file is legal only behind an end frame;
- * another stream may follow it.  */
+ * another stream may follow it; a stream of no frames still has one.
+ * An epoch without frames leaves no number.  */
 #ifndef ADZE_TENSOR_FRAME_H
 #define ADZE_TENSOR_FRAME_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/stream.h"
@@ -22,12 +24,12 @@ struct err;
 struct frame_writer {
     struct out *out; /* borrowed */
     int64_t epoch, frames, samples;
-    struct str *counts; /* of finished epochs */
+    struct str *counts; /* [2]: of finished epochs */
 };
 
 int frame_writer_init(struct frame_writer *w, struct out *o);
-/* Write S as the next frame of EPOCH (never falling); adds kind and hashes.
- */
+/* Write S, whose `layout' is set, as the next frame of EPOCH (never falling)
+ * with SAMPLES rows; adds format, kind, epoch and hashes.  */
 int frame_write(struct frame_writer *w, struct set *s, int64_t epoch,
                 int64_t samples, struct err *e);
 int frame_end(struct frame_writer *w, struct err *e); /* also releases */
@@ -45,5 +47,8 @@ int frame_reader_init(struct frame_reader *r, struct in *in);
  * passed over.  */
 int frame_read(struct frame_reader *r, struct set *s, struct err *e);
 void frame_reader_release(struct frame_reader *r);
+
+/* All frames of the N bytes at P.  */
+int fuzz_frame(const uint8_t *p, size_t n);
 
 #endif
