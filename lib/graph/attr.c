@@ -50,6 +50,8 @@ static int parse_list(struct attr *v, const struct op_attr *d, const char *text,
         char *last = end;
 
         p = *end ? end + 1 : end;
+        if (p > end && !*p)
+            return bad(d, text, "a list without a comma at its end", e);
         while (last > item && last[-1] == ' ')
             last--;
         *last = 0;

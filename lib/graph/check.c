@@ -96,6 +96,19 @@ static int check_value(const struct graph *g, const struct value *v, int at,
     return 0;
 }
 
+static int check_outputs(const struct graph *g, struct err *e)
+{
+    for (int i = 0; i < g->n_output; i++) {
+        const struct value *v = g->output[i].value;
+
+        if (v->index < 0 || v->index >= g->n_value || g->value[v->index] != v)
+            return broken(e, "an output of another graph", g->output[i].name);
+        if (graph_output_value(g, g->output[i].name) != v)
+            return broken(e, "two outputs of one name", g->output[i].name);
+    }
+    return 0;
+}
+
 int graph_check(const struct graph *g, struct err *e)
 {
     for (int i = 0; i < g->n_value; i++)
@@ -104,10 +117,7 @@ int graph_check(const struct graph *g, struct err *e)
     for (int i = 0; i < g->n_node; i++)
         if (check_node(g, g->node[i], i, e) < 0)
             return -1;
-    for (int i = 0; i < g->n_output; i++)
-        if (g->value[g->output[i].value->index] != g->output[i].value)
-            return broken(e, "an output of another graph", g->output[i].name);
-    return 0;
+    return check_outputs(g, e);
 }
 
 void graph_lifetimes(const struct graph *g, int *first, int *last)

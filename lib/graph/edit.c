@@ -9,6 +9,8 @@
 
 void graph_replace(struct graph *g, struct value *old, struct value *new_)
 {
+    if (old == new_)
+        return;
     while (old->n_use)
         node_set_in(old->use[old->n_use - 1].node, old->use[old->n_use - 1].in,
                     new_);
@@ -108,8 +110,12 @@ void value_rename(struct graph *g, struct value *v, const char *name)
     if (!strcmp(v->name, name))
         return;
     v->name = arena_strdup(&g->arena, name);
-    if (v->node && v->node->dir == DIR_FORWARD && v->out == 0)
+    if (v->node && v->node->dir == DIR_FORWARD && v->out == 0) {
         v->node->name = v->name;
+        for (int i = 1; i < v->node->n_out; i++)
+            v->node->out[i]->name =
+                arena_printf(&g->arena, "%s/%d", v->name, i);
+    }
     compact_values(g);
 }
 

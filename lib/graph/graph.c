@@ -245,7 +245,15 @@ int node_op_out(const struct node *n)
     return result_count(n) + n->op->n_aux;
 }
 
-static void make_outputs(struct node *n, int count)
+/* Names come from files: one that is taken is an error, not a bug.  */
+static int check_free(const struct graph *g, const char *name, struct err *e)
+{
+    if (graph_value(g, name))
+        return err_set(e, ERR_USAGE, "two values are named '%s'", Q(name));
+    return 0;
+}
+
+static int make_outputs(struct node *n, int count, struct err *e)
 {
     struct graph *g = n->graph;
 
@@ -255,10 +263,13 @@ static void make_outputs(struct node *n, int count)
         const char *name =
             i ? arena_printf(&g->arena, "%s/%d", n->name, i) : n->name;
 
+        if (check_free(g, name, e) < 0)
+            return -1;
         n->out[i] = new_value(g, name, VALUE_NODE);
         n->out[i]->node = n;
         n->out[i]->out = i;
     }
+    return 0;
 }
 
 static int is_tensor_role(enum role r)
@@ -267,23 +278,28 @@ static int is_tensor_role(enum role r)
 }
 
 /* Make the parameters that the caller did not give.  */
-static void make_params(struct node *n, int given)
+static int make_params(struct node *n, int given, struct err *e)
 {
     struct graph *g = n->graph;
 
     for (int i = given; i < n->n_in; i++) {
         const struct op_in *info = node_in_info(n, i);
+        const char *name;
         struct value *v;
 
         if (!is_tensor_role(info->role) ||
             (info->when && !attr_int(n, info->when)))
             continue;
-        v = graph_tensor(
-            g, arena_printf(&g->arena, "%s.%s", n->name, info->name),
-            info->role == ROLE_PARAM ? VALUE_PARAM : VALUE_STATE, NULL, NULL);
+        name = arena_printf(&g->arena, "%s.%s", n->name, info->name);
+        if (check_free(g, name, e) < 0)
+            return -1;
+        v = graph_tensor(g, name,
+                         info->role == ROLE_PARAM ? VALUE_PARAM : VALUE_STATE,
+                         NULL, NULL);
         v->init = info->init;
         node_set_in(n, i, v);
     }
+    return 0;
 }
 
 static int check_operands(const struct node *n, struct err *e)
@@ -340,9 +356,10 @@ struct node *graph_add(struct graph *g, const struct op *op, const char *name,
         err_in(e, "'%s'", Q(name));
         return NULL;
     }
-    make_params(n, n_in);
-    make_outputs(n, node_op_out(n));
-    return check_operands(n, e) < 0 || infer(n, e) < 0 ? NULL : n;
+    if (make_params(n, n_in, e) < 0 || make_outputs(n, node_op_out(n), e) < 0 ||
+        check_operands(n, e) < 0 || infer(n, e) < 0)
+        return NULL;
+    return n;
 }
 
 struct node *graph_add_like(struct graph *g, const struct op *op,
@@ -358,8 +375,10 @@ struct node *graph_add_like(struct graph *g, const struct op *op,
     } else if (read_attrs(n, NULL, e) < 0) {
         return NULL;
     }
-    make_outputs(n, node_op_out(n));
-    return check_operands(n, e) < 0 || infer(n, e) < 0 ? NULL : n;
+    if (make_outputs(n, node_op_out(n), e) < 0 || check_operands(n, e) < 0 ||
+        infer(n, e) < 0)
+        return NULL;
+    return n;
 }
 
 /* Does backward read operand I (a result if OUT)?  */

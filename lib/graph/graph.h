@@ -117,7 +117,7 @@ struct attr_text {
     const char *name, *text;
 };
 
-/* Append a forward node named NAME (must be free, see graph_name_free()).  IN
+/* Append a forward node named NAME (ERR_USAGE if a value has that name).  IN
  * holds the operands given; PARAM and STATE operands behind them that the
  * caller did not give are made here as NAME.weight and so on, absent where
  * their `when' attribute is no.  Runs infer.  NULL on error (the graph is
@@ -157,7 +157,8 @@ void node_set_in(struct node *n, int i, struct value *v);
 void graph_remove(struct graph *g, struct node *n);
 /* Drop nodes that reach no output and no update, and tensors unused then.  */
 void graph_prune(struct graph *g);
-/* V gets the name NAME (free).  The node's name follows its first output.  */
+/* V gets the name NAME (free).  A node's name and its further outputs follow
+ * its first output.  */
 void value_rename(struct graph *g, struct value *v, const char *name);
 /* Topological order, stable: nodes keep their order where they can; UPDATE
  * nodes last.  Renumbers.  */
