@@ -1,0 +1,15 @@
+/* none.c -- the GPU of a build without CUDA.
+ * SPDX-License-Identifier: MIT  */
+#include "base/err.h"
+#include "cuda/cuda.h"
+
+struct device *device_cuda_new(int index, struct err *e)
+{
+    err_set(e, ERR_DEVICE, "no GPU %d: adze was built without CUDA", index);
+    return NULL;
+}
+
+void device_cuda_free(struct device *d)
+{
+    (void)d;
+}
