@@ -9,12 +9,9 @@
 #include "graph/device.h"
 
 /* The device for feature mask FEATURES (usually cpu_features()); freed with
- * device_cpu_free().  Tests make one per mask.  */
+ * device_cpu_free().  Tests make one per mask; the mask ~0 gives
+ * every kernel of the layer, whatever the machine has.  */
 struct device *device_cpu_new(unsigned features);
 void device_cpu_free(struct device *d);
-
-/* Every kernel of the layer, whatever the machine has, NULL-ended: for tests
- * and `show --plan'.  */
-extern const struct kernel *const cpu_kernels[];
 
 #endif

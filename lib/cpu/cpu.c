@@ -1,0 +1,65 @@
+/* cpu.c -- see cpu.h.
+ * SPDX-License-Identifier: MIT  */
+#include "cpu/cpu.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpuinfo.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "cpu/kernels.h"
+
+/* Families, best first; within one the widest instruction set comes first.
+ * Each is ended by a kernel without a name.  */
+static const struct kernel *const families[] = {
+    KERNELS(conv2d_gemm_kernels),
+    KERNELS(eltwise_kernels),
+};
+
+enum { MOST = 512, ALIGN = 64 };
+
+struct cpu {
+    struct device device;
+    const struct kernel *kernel[MOST];
+};
+
+static void *alloc(size_t bytes, struct err *e)
+{
+    const size_t size = (bytes + ALIGN - 1) / ALIGN * ALIGN;
+    void *p = size < bytes ? NULL : aligned_alloc(ALIGN, size ? size : ALIGN);
+
+    if (!p) {
+        err_set(e, ERR_NOMEM, "cannot get %zu bytes of memory", bytes);
+        return NULL;
+    }
+    memset(p, 0, size);
+    return p;
+}
+
+static void release(void *p, size_t bytes)
+{
+    (void)bytes;
+    free(p);
+}
+
+struct device *device_cpu_new(unsigned features)
+{
+    struct cpu *c = xcalloc(1, sizeof *c);
+    int n = 0;
+
+    for (size_t i = 0; i < COUNT(families); i++)
+        for (const struct kernel *k = families[i]; k->name; k++)
+            if ((k->isa & features) == k->isa) {
+                if (n + 1 == MOST)
+                    BUG("more than %d kernels", MOST);
+                c->kernel[n++] = k;
+            }
+    c->device = (struct device){"cpu", c->kernel, 1, alloc, release};
+    return &c->device;
+}
+
+void device_cpu_free(struct device *d)
+{
+    free(d);
+}

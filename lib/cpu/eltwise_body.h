@@ -1,0 +1,183 @@
+/* eltwise_body.h -- element by element: activations, sums; compiled once per
+ * instruction set.  Results may lie where operands do.
+ * SPDX-License-Identifier: MIT  */
+#include <math.h>
+
+#include "base/thread.h"
+#include "cpu/follow.h"
+#include "cpu/kernels.h"
+#include "cpu/vec.h"
+#include "graph/graph.h"
+
+enum { CHUNK = 16384, TERMS = 4 };
+
+struct job {
+    float *y;
+    const float *x[TERMS];
+    int terms;
+    int64_t count;
+    enum act act;
+    float lo, hi;
+};
+
+typedef vf element_fn(const struct job *j, const vf *x);
+
+/* F over one chunk; inlined into each caller, so that F is too.  */
+INLINE void sweep(const struct job *j, int64_t task, const int terms, element_fn *f)
+{
+    const int64_t end = (task + 1) * CHUNK < j->count ? (task + 1) * CHUNK : j->count;
+    int64_t i = task * CHUNK;
+    vf x[TERMS];
+
+    for (; i + VL <= end; i += VL) {
+        for (int t = 0; t < terms; t++)
+            x[t] = vf_load(j->x[t] + i);
+        vf_store(j->y + i, f(j, x));
+    }
+    if (i < end) {
+        for (int t = 0; t < terms; t++)
+            x[t] = vf_load_n(j->x[t] + i, end - i);
+        vf_store_n(j->y + i, f(j, x), end - i);
+    }
+}
+
+static void run_job(const struct kernel_args *a, struct job *j, pool_fn *task)
+{
+    j->count = tensor_count(&a->op.in[0]);
+    pool_run(a->pool, (j->count + CHUNK - 1) / CHUNK, task, j);
+}
+
+/* ---- activations ---- */
+
+INLINE vf act(const struct job *j, const vf *x)
+{
+    return vf_act(j->act, x[0], VF1(j->lo), VF1(j->hi));
+}
+
+static void act_task(void *job, int64_t task, int thread)
+{
+    (void)thread;
+    sweep(job, task, 1, act);
+}
+
+static void act_forward(const struct kernel_args *a)
+{
+    struct job j = {.y = a->op.out[0].data, .x = {a->op.in[0].data}};
+
+    j.act = (enum act)follow_act(a->op.node, &j.lo, &j.hi);
+    run_job(a, &j, act_task);
+}
+
+/* dy where lo < y < hi.  */
+INLINE vf inside(const struct job *j, const vf *x)
+{
+    return vf_gt(x[0], VF1(j->lo), vf_gt(VF1(j->hi), x[0], x[1], VF0), VF0);
+}
+
+static void inside_task(void *job, int64_t task, int thread)
+{
+    (void)thread;
+    sweep(job, task, 2, inside);
+}
+
+static void relu_backward(const struct kernel_args *a)
+{
+    struct job j = {.y = a->op.din[0].data, .x = {a->op.out[0].data, a->op.dout[0].data}};
+
+    follow_act(a->op.node, &j.lo, &j.hi);
+    j.count = tensor_count(&a->op.dout[0]);
+    pool_run(a->pool, (j.count + CHUNK - 1) / CHUNK, inside_task, &j);
+}
+
+/* ---- sums ---- */
+
+INLINE vf sum2(const struct job *j, const vf *x)
+{
+    return vf_act(j->act, x[0] + x[1], VF1(j->lo), VF1(j->hi));
+}
+
+INLINE vf sum3(const struct job *j, const vf *x)
+{
+    return vf_act(j->act, x[0] + x[1] + x[2], VF1(j->lo), VF1(j->hi));
+}
+
+static void sum2_task(void *job, int64_t task, int thread)
+{
+    (void)thread;
+    sweep(job, task, 2, sum2);
+}
+
+static void sum3_task(void *job, int64_t task, int thread)
+{
+    (void)thread;
+    sweep(job, task, 3, sum3);
+}
+
+static int equal_shapes(const struct step_nodes *s)
+{
+    const struct node *n = s->node[0];
+    const int results = n->dir == DIR_BACKWARD ? n->n_out : n->n_in;
+    const struct value *const *v =
+        (const struct value *const *)(n->dir == DIR_BACKWARD ? n->out : n->in);
+    const struct value *like = n->dir == DIR_BACKWARD ? n->in[n->n_in - 1] : n->out[0];
+
+    for (int i = 0; i < results; i++)
+        if (v[i] && !shape_equal(&v[i]->shape, &like->shape))
+            return 0;
+    return 1;
+}
+
+static int add_accepts(const struct step_nodes *s)
+{
+    return s->node[0]->n_join >= 2 && s->node[0]->n_join <= 3 && equal_shapes(s) &&
+           follow_accepts(s);
+}
+
+static void add_forward(const struct kernel_args *a)
+{
+    struct job j = {.y = a->op.out[0].data, .terms = a->op.node->n_join};
+
+    for (int i = 0; i < j.terms; i++)
+        j.x[i] = a->op.in[i].data;
+    if (a->step->n > 1)
+        j.act = (enum act)follow_act(a->step->node[1], &j.lo, &j.hi);
+    run_job(a, &j, j.terms == 2 ? sum2_task : sum3_task);
+}
+
+static void copy_task(void *job, int64_t task, int thread)
+{
+    const struct job *j = job;
+    const int64_t left = j->count - task * CHUNK;
+
+    (void)thread;
+    memmove(j->y + task * CHUNK, j->x[0] + task * CHUNK,
+            (size_t)(left < CHUNK ? left : CHUNK) * sizeof(float));
+}
+
+static void add_backward(const struct kernel_args *a)
+{
+    struct job j = {.x = {a->op.dout[0].data}, .count = tensor_count(&a->op.dout[0])};
+
+    for (int i = 0; i < a->op.node->n_join; i++) {
+        j.y = a->op.din[i].data;
+        if (j.y && j.y != j.x[0])
+            pool_run(a->pool, (j.count + CHUNK - 1) / CHUNK, copy_task, &j);
+    }
+}
+
+/* clang-format off */
+#define FORWARD(o)  {.name = "eltwise_" ISA_NAME, .op = #o, .dir = DIR_FORWARD, .isa = ISA_BITS, \
+                     .dtypes = 1 << DTYPE_F32, .run = act_forward}
+#define BACKWARD(o, f) {.name = "eltwise_" ISA_NAME, .op = #o, .dir = DIR_BACKWARD, \
+                     .isa = ISA_BITS, .dtypes = 1 << DTYPE_F32, .run = f}
+
+const struct kernel ISA(eltwise_kernels)[] = {
+    FORWARD(relu), FORWARD(relu6), FORWARD(clip), FORWARD(hardswish), FORWARD(silu),
+    BACKWARD(relu, relu_backward), BACKWARD(relu6, relu_backward),
+    {.name = "eltwise_" ISA_NAME, .op = "add", .dir = DIR_FORWARD, .isa = ISA_BITS,
+     .dtypes = 1 << DTYPE_F32, .epilogue = follow_act_names, .accepts = add_accepts,
+     .run = add_forward},
+    {.name = "eltwise_" ISA_NAME, .op = "add", .dir = DIR_BACKWARD, .isa = ISA_BITS,
+     .dtypes = 1 << DTYPE_F32, .accepts = equal_shapes, .run = add_backward},
+    {0},
+};

@@ -1,0 +1,109 @@
+/* follow.c -- see follow.h.
+ * SPDX-License-Identifier: MIT  */
+#include "cpu/follow.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "cpu/vec.h"
+#include "graph/attr.h"
+#include "graph/graph.h"
+
+#define ACTIVATIONS "relu|relu6|clip|hardswish|silu"
+
+const char *const follow_names[] = {"batchnorm2d", "add", ACTIVATIONS, NULL};
+const char *const follow_act_names[] = {ACTIVATIONS, NULL};
+const char *const follow_add_names[] = {"add", ACTIVATIONS, NULL};
+
+static int is(const struct node *n, const char *op)
+{
+    return !strcmp(n->op->name, op);
+}
+
+int follow_act(const struct node *n, float *lo, float *hi)
+{
+    *lo = 0;
+    *hi = INFINITY;
+    if (is(n, "relu"))
+        return ACT_CLIP;
+    if (is(n, "relu6")) {
+        *hi = 6;
+        return ACT_CLIP;
+    }
+    if (is(n, "clip")) {
+        *lo = (float)attr_real(n, "min");
+        *hi = (float)attr_real(n, "max");
+        return ACT_CLIP;
+    }
+    return is(n, "hardswish") ? ACT_HARDSWISH : is(n, "silu") ? ACT_SILU : -1;
+}
+
+static int same_shapes(const struct node *n)
+{
+    for (int i = 0; i < n->n_in; i++)
+        if (!shape_equal(&n->in[i]->shape, &n->out[0]->shape))
+            return 0;
+    return 1;
+}
+
+int follow_accepts(const struct step_nodes *s)
+{
+    float lo, hi;
+
+    for (int i = 1; i < s->n; i++) {
+        const struct node *n = s->node[i];
+
+        if (is(n, "batchnorm2d") ? n->train || s->link[i] != 0
+            : is(n, "add")       ? n->n_join != 2 || !same_shapes(n)
+                                 : follow_act(n, &lo, &hi) < 0)
+            return 0;
+    }
+    return 1;
+}
+
+/* y = (x - mean) weight / sqrt(var + eps) + bias; operands T as the op's but
+ * for x.  */
+static void normalise(const struct node *n, const struct tensor *t, int64_t c, float *scale,
+                      float *shift)
+{
+    const float *weight = t[0].data, *bias = t[1].data, *mean = t[2].data, *var = t[3].data;
+    const double eps = attr_real(n, "eps");
+
+    for (int64_t i = 0; i < c; i++) {
+        const double a = (weight ? weight[i] : 1) / sqrt(var[i] + eps);
+
+        shift[i] = (float)((shift[i] - mean[i]) * a + (bias ? bias[i] : 0));
+        scale[i] = (float)a;
+    }
+}
+
+struct follow follow_of(const struct kernel_args *a, int64_t c, const float *bias, float *table)
+{
+    struct follow f = {0};
+    const struct tensor *t = a->follow;
+
+    for (int64_t i = 0; i < c; i++) {
+        table[i] = 1;
+        table[c + i] = bias ? bias[i] : 0;
+    }
+    if (bias) {
+        f.scale = table;
+        f.shift = table + c;
+    }
+    for (int i = 1; i < a->step->n; i++) {
+        const struct node *n = a->step->node[i];
+
+        if (is(n, "batchnorm2d")) {
+            normalise(n, t, c, table, table + c);
+            f.scale = table;
+            f.shift = table + c;
+        } else if (is(n, "add")) {
+            f.add = t[0].data;
+        } else {
+            f.act = follow_act(n, &f.lo, &f.hi);
+        }
+        t += n->n_in - 1;
+    }
+    return f;
+}

@@ -1,0 +1,22 @@
+/* kernels.h -- the tables of kernels, one for each family and instruction set;
+ * each is ended by a kernel without a name.
+ * SPDX-License-Identifier: MIT  */
+#ifndef ADZE_CPU_KERNELS_H
+#define ADZE_CPU_KERNELS_H
+
+#include "graph/device.h"
+
+/* clang-format off */
+#if defined(__x86_64__)
+#    define KERNELS(name) name##_avx512, name##_avx2, name##_any
+#    define DECLARE(name) extern const struct kernel name##_avx512[], name##_avx2[], name##_any[]
+#else
+#    define KERNELS(name) name##_any
+#    define DECLARE(name) extern const struct kernel name##_any[]
+#endif
+/* clang-format on */
+
+DECLARE(conv2d_gemm_kernels);
+DECLARE(eltwise_kernels);
+
+#endif

@@ -1,0 +1,204 @@
+/* vec.h -- vectors of float in the width of the instruction set that the
+ * including file is compiled for.
+ * SPDX-License-Identifier: MIT
+ *
+ * Kernels are written once against these words (X_body.h) and compiled once
+ * per instruction set (X_any.c, X_avx2.c, X_avx512.c).  Arithmetic + - * / is
+ * written with operators.  Nothing here is visible outside a file.
+ *
+ *     VL                 lanes of a vector
+ *     ISA(name)          name_any, name_avx2, name_avx512
+ *     ISA_BITS           what struct kernel.isa says for this file
+ *
+ * vf_fma() is one rounding where the instruction set has it (all but "any").
+ * vf_max(a, b) and vf_min(a, b) give B where either is a NaN: put the number
+ * that may be one second, and it goes through.  */
+#ifndef ADZE_CPU_VEC_H
+#define ADZE_CPU_VEC_H
+
+#include <stdint.h>
+#include <string.h>
+
+#include "base/cpuinfo.h"
+
+#define INLINE static inline __attribute__((always_inline, unused))
+#define UNROLL _Pragma("GCC unroll 32")
+
+#if defined(__AVX512F__)
+#    include <immintrin.h>
+enum { VL = 16, ISA_BITS = CPU_AVX2 | CPU_AVX512 };
+#    define ISA(name) name##_avx512
+#    define ISA_NAME  "avx512"
+typedef __m512 vf;
+typedef __m512i vi;
+#    define VF1(x)           _mm512_set1_ps(x)
+#    define VI1(x)           _mm512_set1_epi32(x)
+#    define vf_load(p)       _mm512_loadu_ps(p)
+#    define vf_store(p, v)   _mm512_storeu_ps(p, v)
+#    define vf_fma(a, b, c)  _mm512_fmadd_ps(a, b, c)
+#    define vf_fnma(a, b, c) _mm512_fnmadd_ps(a, b, c)
+#    define vf_max(a, b)     _mm512_max_ps(a, b)
+#    define vf_min(a, b)     _mm512_min_ps(a, b)
+#    define vf_sqrt(a)       _mm512_sqrt_ps(a)
+#    define vf_round(a)      _mm512_roundscale_ps(a, 8)
+#    define vi_of(a)         _mm512_cvtps_epi32(a)
+#    define vf_of(a)         _mm512_cvtepi32_ps(a)
+#    define vf_bits(a)       _mm512_castsi512_ps(a)
+#    define vi_bits(a)       _mm512_castps_si512(a)
+#    define vi_add(a, b)     _mm512_add_epi32(a, b)
+#    define vi_shl(a, n)     _mm512_slli_epi32(a, n)
+/* C where A > B (not a NaN), else D.  */
+#    define vf_gt(a, b, c, d)   _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), d, c)
+#    define VF_MASK(n)          ((__mmask16)((1u << (n)) - 1))
+#    define vf_load_n(p, n)     _mm512_maskz_loadu_ps(VF_MASK(n), p)
+#    define vf_store_n(p, v, n) _mm512_mask_storeu_ps(p, VF_MASK(n), v)
+
+#elif defined(__AVX2__)
+#    include <immintrin.h>
+enum { VL = 8, ISA_BITS = CPU_AVX2 };
+#    define ISA(name)         name##_avx2
+#    define ISA_NAME          "avx2"
+typedef __m256 vf;
+typedef __m256i vi;
+#    define VF1(x)            _mm256_set1_ps(x)
+#    define VI1(x)            _mm256_set1_epi32(x)
+#    define vf_load(p)        _mm256_loadu_ps(p)
+#    define vf_store(p, v)    _mm256_storeu_ps(p, v)
+#    define vf_fma(a, b, c)   _mm256_fmadd_ps(a, b, c)
+#    define vf_fnma(a, b, c)  _mm256_fnmadd_ps(a, b, c)
+#    define vf_max(a, b)      _mm256_max_ps(a, b)
+#    define vf_min(a, b)      _mm256_min_ps(a, b)
+#    define vf_sqrt(a)        _mm256_sqrt_ps(a)
+#    define vf_round(a)       _mm256_round_ps(a, 8)
+#    define vi_of(a)          _mm256_cvtps_epi32(a)
+#    define vf_of(a)          _mm256_cvtepi32_ps(a)
+#    define vf_bits(a)        _mm256_castsi256_ps(a)
+#    define vi_bits(a)        _mm256_castps_si256(a)
+#    define vi_add(a, b)      _mm256_add_epi32(a, b)
+#    define vi_shl(a, n)      _mm256_slli_epi32(a, n)
+#    define vf_gt(a, b, c, d) _mm256_blendv_ps(d, c, _mm256_cmp_ps(a, b, _CMP_GT_OQ))
+
+#else
+enum { VL = 4, ISA_BITS = 0 };
+#    define ISA(name)        name##_any
+#    define ISA_NAME         "any"
+typedef float vf __attribute__((vector_size(16)));
+typedef int32_t vi __attribute__((vector_size(16)));
+#    define VF1(x)           ((vf){x, x, x, x})
+#    define VI1(x)           ((vi){x, x, x, x})
+#    define vf_fma(a, b, c)  ((a) * (b) + (c))
+#    define vf_fnma(a, b, c) ((c) - (a) * (b))
+#    define vf_bits(a)       ((vf)(a))
+#    define vi_bits(a)       ((vi)(a))
+#    define vf_of(a)         __builtin_convertvector(a, vf)
+#    define vi_of(a)         __builtin_convertvector(vf_round(a), vi)
+#    define vi_add(a, b)     ((a) + (b))
+#    define vi_shl(a, n)     ((a) << (n))
+#    define vf_max(a, b)     vf_gt(a, b, a, b)
+#    define vf_min(a, b)     vf_gt(b, a, a, b)
+
+INLINE vf vf_load(const float *p)
+{
+    vf v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+INLINE void vf_store(float *p, vf v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+INLINE vf vf_gt(vf a, vf b, vf c, vf d)
+{
+    const vi m = a > b;
+    return (vf)((m & (vi)c) | (~m & (vi)d));
+}
+
+/* To nearest even; for numbers below 2^22 in size.  */
+INLINE vf vf_round(vf a)
+{
+    const vf big = VF1(12582912.0f);
+    return (a + big) - big;
+}
+
+INLINE vf vf_sqrt(vf a)
+{
+    for (int i = 0; i < VL; i++)
+        a[i] = __builtin_sqrtf(a[i]);
+    return a;
+}
+#endif
+
+#ifndef VF_MASK
+/* The first N lanes; zeros behind them.  */
+INLINE vf vf_load_n(const float *p, int64_t n)
+{
+    float t[VL] = {0};
+    memcpy(t, p, (size_t)n * sizeof *t);
+    return vf_load(t);
+}
+
+INLINE void vf_store_n(float *p, vf v, int64_t n)
+{
+    float t[VL];
+    vf_store(t, v);
+    memcpy(p, t, (size_t)n * sizeof *t);
+}
+#endif
+
+#define VF0 VF1(0.0f)
+
+/* The sum of all lanes, always in the same tree.  */
+INLINE float vf_sum(vf v)
+{
+    float t[VL];
+    vf_store(t, v);
+    for (int n = VL / 2; n; n /= 2)
+        for (int i = 0; i < n; i++)
+            t[i] += t[i + n];
+    return t[0];
+}
+
+/* e^x to 2 units in the last place (Cephes' polynomial); 0 below -87.3, the
+ * largest float above 88.7; a NaN stays one.  */
+INLINE vf vf_exp(vf x)
+{
+    const vf y = vf_min(VF1(88.72f), vf_max(VF1(-87.33f), x));
+    const vf n = vf_round(y * VF1(1.44269504088896341f));
+    vf r = vf_fnma(n, VF1(0.693359375f), y);
+    r = vf_fnma(n, VF1(-2.12194440e-4f), r);
+    vf p = VF1(1.9875691500e-4f);
+    p = vf_fma(p, r, VF1(1.3981999507e-3f));
+    p = vf_fma(p, r, VF1(8.3334519073e-3f));
+    p = vf_fma(p, r, VF1(4.1665795894e-2f));
+    p = vf_fma(p, r, VF1(1.6666665459e-1f));
+    p = vf_fma(p, r, VF1(5.0000001201e-1f));
+    p = vf_fma(p, r * r, r + VF1(1.0f));
+    /* 2^n in two halves: n may be 128.  */
+    const vi i = vi_of(n * VF1(0.5f) - VF1(0.25f));
+    const vi j = vi_of(n - vf_of(i));
+    const vf s = vf_bits(vi_shl(vi_add(i, VI1(127)), 23));
+    const vf t = vf_bits(vi_shl(vi_add(j, VI1(127)), 23));
+    return vf_gt(VF1(-87.33f), x, VF0, p * s * t);
+}
+
+/* One vector of an activation; kinds by name, see act_find().  */
+enum act { ACT_NONE, ACT_CLIP, ACT_HARDSWISH, ACT_SILU };
+
+INLINE vf vf_act(enum act a, vf x, vf lo, vf hi)
+{
+    switch (a) {
+    case ACT_CLIP:
+        return vf_min(hi, vf_max(lo, x));
+    case ACT_HARDSWISH:
+        return x * vf_min(VF1(6.0f), vf_max(VF0, x + VF1(3.0f))) * VF1(1.0f / 6.0f);
+    case ACT_SILU:
+        return x / (VF1(1.0f) + vf_exp(VF0 - x));
+    case ACT_NONE:
+        break;
+    }
+    return x;
+}
+
+#endif

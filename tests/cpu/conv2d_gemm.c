@@ -1,0 +1,99 @@
+/* conv2d_gemm.c -- tests of the convolution kernels.
+ * SPDX-License-Identifier: MIT  */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../kernel_check.h"
+#include "base/mem.h"
+
+#define C "conv2d"
+
+static const struct kernel_case forward[] = {
+    {C, "out=16 kernel=3 pad=1", "2,3,32,32", NULL, 0, 27, 0},
+    {C, "out=20 kernel=3 pad=1", "3,16,8,8", NULL, 0, 144, 0},
+    {C, "out=7 kernel=3 pad=1 stride=2", "2,5,16,16", NULL, 0, 45, 0},
+    {C, "out=9 kernel=3 pad=1 stride=2", "1,5,15,13", NULL, 0, 45, 0},
+    {C, "out=8 kernel=7 pad=3 stride=2 bias=yes", "1,3,30,29", NULL, 0, 147, 0},
+    {C, "out=33 kernel=1", "2,17,7,7", NULL, 0, 17, 0},
+    {C, "out=64 kernel=1", "1,64,16,16", NULL, 0, 64, 0},
+    {C, "out=24 kernel=1 stride=2", "2,16,14,14", NULL, 0, 16, 0},
+    {C, "out=12 kernel=3 groups=3 pad=1", "2,6,9,10", NULL, 0, 18, 0},
+    {C, "out=6 kernel=3 groups=6 pad=1", "2,6,9,10", NULL, 0, 9, 0},
+    {C, "out=5 kernel=[1,5] pad=[0,2]", "2,4,6,11", NULL, 0, 20, 0},
+    {C, "out=5 kernel=3 dilation=2 pad=2", "1,4,12,17", NULL, 0, 36, 0},
+    {C, "out=5 kernel=3 dilation=2 stride=3 pad=[0,1,3,2]", "2,4,12,17", NULL,
+     0, 36, 0},
+    {C, "out=4 kernel=3", "1,4,34,34", NULL, 0, 36, 0},
+    {C, "out=3 kernel=[6,1]", "2,2,6,1", NULL, 0, 12, 0},
+    {C, "out=16 kernel=3 pad=1", "1,128,7,7", NULL, 0, 1152, 0},
+    {C, "out=130 kernel=1", "1,900,5,5", NULL, 0, 900, 0},
+    {C, "out=2 kernel=2 stride=4", "1,2,9,9", NULL, 0, 8, 0},
+};
+
+static const struct kernel_case followed[] = {
+    {C, "out=16 kernel=3 pad=1", "2,16,16,16", "batchnorm2d add relu", 0, 144,
+     0},
+    {C, "out=9 kernel=3 pad=1 bias=yes", "2,4,7,9", "batchnorm2d relu6", 0, 144,
+     0},
+    {C, "out=9 kernel=3 pad=1 bias=yes", "1,4,7,9", "add", 0, 144, 0},
+    {C, "out=9 kernel=1", "1,4,7,9", "relu", 0, 16, 0},
+};
+
+static const struct kernel_case backward[] = {
+    {C, "out=16 kernel=3 pad=1", "3,16,16,16", NULL, KERNEL_BACKWARD, 768, 0},
+    {C, "out=16 kernel=3 pad=1 bias=yes", "17,3,8,8", NULL, KERNEL_BACKWARD,
+     1088, 0},
+    {C, "out=20 kernel=3 pad=1 stride=2", "2,8,16,16", NULL, KERNEL_BACKWARD,
+     180, 0},
+    {C, "out=20 kernel=3 pad=1 stride=2", "2,8,15,13", NULL, KERNEL_BACKWARD,
+     180, 0},
+    {C, "out=20 kernel=1 stride=2", "2,9,15,14", NULL, KERNEL_BACKWARD, 112, 0},
+    {C, "out=40 kernel=1 bias=yes", "2,9,7,7", NULL, KERNEL_BACKWARD, 98, 0},
+    {C, "out=6 kernel=5 stride=3 dilation=2 pad=3", "2,5,17,16", NULL,
+     KERNEL_BACKWARD, 150, 0},
+    {C, "out=6 kernel=3 stride=[2,3] dilation=[3,2] pad=[1,0,2,3]", "2,5,17,16",
+     NULL, KERNEL_BACKWARD, 54, 0},
+    {C, "out=6 kernel=2 stride=4", "2,3,9,10", NULL, KERNEL_BACKWARD, 24, 0},
+    {C, "out=2 kernel=1 stride=4", "1,3,2,3", NULL, KERNEL_BACKWARD, 24, 0},
+    {C, "out=12 kernel=3 groups=3 pad=1", "2,6,9,10", NULL, KERNEL_BACKWARD,
+     180, 0},
+    {C, "out=12 kernel=3 groups=6 pad=1 bias=yes", "2,6,9,10", NULL,
+     KERNEL_BACKWARD, 180, 0},
+    {C, "out=16 kernel=7 stride=2 pad=3", "2,3,33,31", NULL, KERNEL_BACKWARD,
+     800, 2},
+    {C, "out=16 kernel=3 pad=1", "2,3,9,9", NULL, KERNEL_BACKWARD, 162, 1},
+    {C, "out=17 kernel=3 pad=1", "1,24,80,80", NULL, KERNEL_BACKWARD, 6400, 2},
+};
+
+static void test_forward(void **state)
+{
+    (void)state;
+    kernel_check_all(forward, COUNT(forward));
+}
+
+static void test_followed(void **state)
+{
+    (void)state;
+    kernel_check_all(followed, COUNT(followed));
+}
+
+static void test_backward(void **state)
+{
+    (void)state;
+    kernel_check_all(backward, COUNT(backward));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_forward),
+        cmocka_unit_test(test_followed),
+        cmocka_unit_test(test_backward),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,412 @@
+/* kernel_check.c -- see kernel_check.h.
+ * SPDX-License-Identifier: MIT  */
+#include "kernel_check.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+
+#include "base/cpuinfo.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "cpu/cpu.h"
+#include "graph/attr.h"
+#include "graph/graph.h"
+#include "op/ops.h"
+
+enum { MOST = 64, GUARD = 64, TEXT = 256 };
+
+struct bench {
+    struct graph *g;
+    struct node *node[STEP_NODES];
+    int link[STEP_NODES];
+    int n;
+    struct node *back;
+    struct tensor value[MOST]; /* by index */
+};
+
+/* ---- guarded memory ---- */
+
+static void *guarded(size_t bytes)
+{
+    char *p = aligned_alloc(64, (bytes + 63) / 64 * 64 + 2 * GUARD);
+
+    memset(p, 0x5a, GUARD);
+    memset(p + GUARD, 0xff, bytes); /* NaN: what is not written shows */
+    memset(p + GUARD + bytes, 0x5a, GUARD);
+    return p + GUARD;
+}
+
+static void give_back(void *data, size_t bytes)
+{
+    char *p = data;
+
+    for (int i = 0; i < GUARD; i++) {
+        assert_int_equal(p[i - GUARD], 0x5a);
+        assert_int_equal(p[bytes + (size_t)i], 0x5a);
+    }
+    free(p - GUARD);
+}
+
+/* ---- the graph ---- */
+
+static struct shape shape_read(const char **text)
+{
+    struct shape s = {0};
+
+    do {
+        s.dim[s.rank++] = strtoll(*text + (**text == ','), (char **)text, 10);
+    } while (**text == ',');
+    while (**text == ' ')
+        ++*text;
+    return s;
+}
+
+static int attrs_read(char *text, struct attr_text *a)
+{
+    int n = 0;
+    char *save = NULL;
+
+    for (char *w = strtok_r(text, " ", &save); w;
+         w = strtok_r(NULL, " ", &save)) {
+        char *eq = strchr(w, '=');
+
+        *eq = 0;
+        a[n++] = (struct attr_text){w, eq + 1};
+    }
+    a[n] = (struct attr_text){0};
+    return n;
+}
+
+static void add_followers(struct bench *b, const char *names)
+{
+    char text[TEXT], *save = NULL, name[16];
+    struct err e = {0};
+
+    snprintf(text, sizeof text, "%s", names ? names : "");
+    for (char *w = strtok_r(text, " ", &save); w;
+         w = strtok_r(NULL, " ", &save)) {
+        struct value *in[2] = {b->node[b->n - 1]->out[0]};
+        const int add = !strcmp(w, "add") || !strcmp(w, "mul");
+        struct attr_text clip[] = {{"min", "-0.3"}, {"max", "0.4"}, {0}};
+
+        snprintf(name, sizeof name, "f%d", b->n);
+        if (add) /* linked as the second operand */
+            in[1] = in[0],
+            in[0] = graph_input(b->g, "other", DTYPE_F32, &in[0]->shape);
+        b->link[b->n] = add;
+        b->node[b->n] = graph_add(b->g, op_find(w), name, in, 1 + add,
+                                  strcmp(w, "clip") ? NULL : clip, &e);
+        if (!b->node[b->n++])
+            fail_msg("%s", e.msg);
+    }
+}
+
+static void build(struct bench *b, const struct kernel_case *c)
+{
+    struct attr_text attr[16];
+    struct value *in[8];
+    char text[TEXT], name[16];
+    struct err e = {0};
+    int n = 0;
+
+    *b = (struct bench){.g = graph_new("test"), .n = 1};
+    snprintf(text, sizeof text, "%s", c->attr);
+    attrs_read(text, attr);
+    for (const char *p = c->in; *p; n++) {
+        const struct shape s = shape_read(&p);
+
+        snprintf(name, sizeof name, "x%d", n);
+        in[n] = graph_input(b->g, name, DTYPE_F32, &s);
+    }
+    b->node[0] =
+        c->flags & KERNEL_UPDATE
+            ? graph_add_step(b->g, op_find(c->op), "head", in, n, attr, &e)
+            : graph_add(b->g, op_find(c->op), "head", in, n, attr, &e);
+    if (!b->node[0])
+        fail_msg("%s %s: %s", c->op, c->attr, e.msg);
+    b->node[0]->train = c->flags & KERNEL_TRAIN;
+    add_followers(b, c->follow);
+    if (c->flags & KERNEL_BACKWARD) {
+        struct value *dout[4];
+        int want[8];
+        const int results = b->node[0]->n_out - b->node[0]->op->n_aux;
+
+        for (int i = 0; i < results; i++) {
+            snprintf(name, sizeof name, "dy%d", i);
+            dout[i] =
+                graph_input(b->g, name, DTYPE_F32, &b->node[0]->out[i]->shape);
+        }
+        for (int i = 0; i < b->node[0]->n_in; i++) {
+            const enum role r = node_in_info(b->node[0], i)->role;
+
+            want[i] = b->node[0]->in[i] &&
+                      (r == ROLE_DATA || r == ROLE_PARAM) &&
+                      (!c->want || c->want >> i & 1);
+        }
+        b->back = graph_add_backward(b->g, b->node[0], dout, want, &e);
+        if (!b->back)
+            fail_msg("%s", e.msg);
+        b->back->train = b->node[0]->train;
+    }
+}
+
+/* Numbers that look random, both signs; variances positive; labels small.  */
+static void fill(const struct value *v, struct tensor *t)
+{
+    uint32_t r = 2463534242u + 77u * (uint32_t)v->index;
+    const int positive =
+        v->kind == VALUE_STATE && strstr(v->name, "var") != NULL;
+
+    t->dtype = v->dtype;
+    t->shape = v->shape;
+    t->data = guarded(tensor_bytes(t));
+    for (int64_t i = 0; i < tensor_count(t) && v->kind != VALUE_NODE; i++) {
+        r ^= r << 13, r ^= r >> 17, r ^= r << 5;
+        const float u = (float)(r >> 8) / (float)(1 << 24);
+
+        if (v->dtype == DTYPE_F32)
+            ((float *)t->data)[i] = positive ? 0.5f + u : 2 * u - 1;
+        else if (v->dtype == DTYPE_I64)
+            ((int64_t *)t->data)[i] = r % 5;
+    }
+}
+
+/* ---- running ---- */
+
+static struct tensor tensor_of(struct bench *b, const struct value *v)
+{
+    return v ? b->value[v->index] : (struct tensor){0};
+}
+
+static void bind(struct bench *b, const struct node *n, struct tensor *in,
+                 struct tensor *out)
+{
+    for (int i = 0; i < n->n_in; i++)
+        in[i] = tensor_of(b, n->in[i]);
+    for (int i = 0; i < n->n_out; i++)
+        out[i] = tensor_of(b, n->out[i]);
+}
+
+static void reference_backward(struct bench *b, struct op_args *a,
+                               struct tensor *in, struct tensor *out)
+{
+    const struct node *n = b->node[0], *k = b->back;
+
+    bind(b, k, in, out);
+    for (int i = 0; i < n->n_in + n->n_out; i++)
+        if (!k->in[i]) { /* not kept: a shape without data */
+            const struct value *v =
+                i < n->n_in ? n->in[i] : n->out[i - n->n_in];
+
+            in[i] = tensor_of(b, v);
+            in[i].data = NULL;
+        }
+    a->node = k;
+    a->in = in;
+    a->out = in + n->n_in;
+    a->dout = in + n->n_in + n->n_out;
+    a->din = out;
+}
+
+static void run_references(struct bench *b)
+{
+    struct tensor in[MOST], out[MOST];
+
+    for (int i = 0; i < b->n; i++) {
+        struct op_args a = {.node = b->node[i], .in = in, .out = out};
+
+        bind(b, b->node[i], in, out);
+        if (b->node[i]->dir == DIR_UPDATE)
+            b->node[i]->op->update(&a);
+        else
+            b->node[i]->op->forward(&a);
+    }
+    if (b->back) {
+        struct op_args a = {0};
+
+        reference_backward(b, &a, in, out);
+        b->back->op->backward(&a);
+    }
+}
+
+static void run_kernel(struct bench *b, const struct kernel *k,
+                       const struct step_nodes *s, int threads)
+{
+    struct tensor in[MOST], out[MOST], follow[MOST], *f = follow;
+    struct pool *pool = pool_new(threads);
+    struct kernel_args a = {.step = s, .follow = follow, .pool = pool};
+    void *packed[MOST] = {0};
+    size_t packed_bytes[MOST] = {0};
+    const size_t bytes = k->scratch ? k->scratch(s, threads) : 0;
+
+    bind(b, s->node[0], in, out);
+    a.op = (struct op_args){.node = s->node[0], .in = in, .out = out};
+    if (b->back)
+        reference_backward(b, &a.op, in, out);
+    else if (s->node[0]->dir == DIR_FORWARD)
+        out[0] = tensor_of(b, s->node[s->n - 1]->out[0]);
+    for (int i = 1; i < s->n; i++)
+        for (int j = 0; j < s->node[i]->n_in; j++)
+            if (j != s->link[i])
+                *f++ = tensor_of(b, s->node[i]->in[j]);
+    for (int i = 0; k->pack_bytes && i < node_op_in(s->node[0]); i++)
+        if (in[i].data && (packed_bytes[i] = k->pack_bytes(s, i))) {
+            packed[i] = guarded(packed_bytes[i]);
+            k->pack(s, i, &in[i], packed[i]);
+        }
+    a.packed = packed;
+    a.scratch = guarded(bytes);
+    k->run(&a);
+    give_back(a.scratch, bytes);
+    for (int i = 0; i < MOST; i++)
+        if (packed[i])
+            give_back(packed[i], packed_bytes[i]);
+    pool_free(pool);
+}
+
+/* ---- comparing ---- */
+
+static void compare(const struct kernel_case *c, const struct kernel *k,
+                    const char *what, const struct tensor *want,
+                    const struct tensor *got)
+{
+    const float *w = want->data, *g = got->data;
+    double scale = 0, worst = 0;
+    const int64_t n = tensor_count(want);
+    int64_t at = 0;
+
+    if (want->dtype != DTYPE_F32) {
+        assert_memory_equal(want->data, got->data, tensor_bytes(want));
+        return;
+    }
+    for (int64_t i = 0; i < n; i++)
+        scale = fabs(w[i]) > scale ? fabs(w[i]) : scale;
+    for (int64_t i = 0; i < n; i++) {
+        const double d =
+            isnan(w[i]) && isnan(g[i]) ? 0 : fabs((double)w[i] - g[i]);
+
+        if (!(d <= worst)) {
+            worst = d;
+            at = i;
+            if (isnan(d))
+                break;
+        }
+    }
+    /* A chain of L roundings of sums of random sign, eight sigmas.  */
+    const double tol = 8 * (1 + sqrt(c->length)) * scale * 6e-8 + 1e-37;
+    if (!(worst <= tol))
+        fail_msg("%s %s [%s] +%s: %s %s at %lld: %g, not %g (%g of %g)", c->op,
+                 c->attr, c->in, c->follow ? c->follow : "", k->name, what,
+                 (long long)at, g[at], w[at], worst, tol);
+}
+
+/* The values that a step writes: poison them, compare them.  */
+static int is_result(const struct bench *b, const struct step_nodes *s,
+                     const struct value *v)
+{
+    const struct node *last = s->node[s->n - 1];
+
+    if (s->node[0]->dir == DIR_UPDATE)
+        return v->kind == VALUE_INPUT;
+    if (v->kind != VALUE_NODE)
+        return 0;
+    if (b->back)
+        return v->node == b->back;
+    return v == last->out[0] || (v->node == s->node[0] && v->out > 0);
+}
+
+static void check_kernel(struct bench *b, const struct kernel_case *c,
+                         const struct kernel *k, const struct step_nodes *s,
+                         const struct tensor *want)
+{
+    static const int threads[] = {1, 2, 3, 5};
+    struct tensor first[MOST] = {0};
+
+    for (size_t t = 0; t < COUNT(threads); t++) {
+        for (int i = 0; i < b->g->n_value; i++)
+            if (is_result(b, s, b->g->value[i])) {
+                struct tensor *v = &b->value[i];
+
+                v->data = guarded(tensor_bytes(v));
+                if (s->node[0]->dir == DIR_UPDATE)
+                    memcpy(v->data, want[MOST + i].data, tensor_bytes(v));
+            }
+        run_kernel(b, k, s, threads[t]);
+        for (int i = 0; i < b->g->n_value; i++) {
+            struct tensor *v = &b->value[i];
+
+            if (!is_result(b, s, b->g->value[i]))
+                continue;
+            if (!t) {
+                first[i] = *v;
+                compare(c, k, b->g->value[i]->name, &want[i], v);
+                continue;
+            }
+            if (memcmp(first[i].data, v->data, tensor_bytes(v)))
+                fail_msg("%s %s: %s: %d threads give other bits", c->op,
+                         c->attr, k->name, threads[t]);
+            give_back(v->data, tensor_bytes(v));
+        }
+    }
+    for (int i = 0; i < b->g->n_value; i++) {
+        if (first[i].data)
+            give_back(first[i].data, tensor_bytes(&first[i]));
+        b->value[i].data = want[i].data;
+    }
+}
+
+int kernel_check(const struct kernel_case *c)
+{
+    struct device *d = device_cpu_new(cpu_features());
+    struct tensor want[2 * MOST] = {0};
+    struct step_nodes s = {.batch = 1};
+    struct bench b;
+    int count = 0;
+
+    build(&b, c);
+    assert_true(b.g->n_value < MOST);
+    s.n = b.n;
+    for (int i = 0; i < b.n; i++) {
+        s.node[i] = b.node[i];
+        s.link[i] = b.link[i];
+    }
+    if (b.back)
+        s.node[0] = b.back;
+    for (int i = 0; i < b.g->n_value; i++) {
+        fill(b.g->value[i], &b.value[i]);
+        fill(b.g->value[i], &want[MOST + i]); /* as it was */
+    }
+    run_references(&b);
+    for (int i = 0; i < b.g->n_value; i++)
+        want[i] = b.value[i];
+    for (const struct kernel *const *k = d->kernels; *k; k++)
+        if (!strcmp((*k)->op, c->op) && (*k)->dir == s.node[0]->dir &&
+            (*k)->dtypes >> DTYPE_F32 & 1 && (*k)->layout == LAYOUT_PLAIN &&
+            (s.n == 1 || (*k)->epilogue) &&
+            (!(*k)->accepts || (*k)->accepts(&s))) {
+            check_kernel(&b, c, *k, &s, want);
+            count++;
+        }
+    for (int i = 0; i < b.g->n_value; i++) {
+        give_back(want[i].data, tensor_bytes(&want[i]));
+        give_back(want[MOST + i].data, tensor_bytes(&want[i]));
+    }
+    graph_free(b.g);
+    device_cpu_free(d);
+    if (!count)
+        fail_msg("%s %s: no kernel takes this", c->op, c->attr);
+    return count;
+}
+
+void kernel_check_all(const struct kernel_case *c, int n)
+{
+    for (int i = 0; i < n; i++)
+        kernel_check(&c[i]);
+}

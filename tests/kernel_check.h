@@ -1,0 +1,35 @@
+/* kernel_check.h -- kernels of a device against the references of the nodes
+ * that they compute.
+ * SPDX-License-Identifier: MIT
+ *
+ * A case names an op, its attributes and data operands, and the ops that
+ * follow; kernel_check() runs every kernel of the device that accepts it
+ * (those whose instruction set the machine has), with 1, 2, 3 and 5 threads:
+ * equal bits, guards untouched, and equal to the references within the
+ * rounding of a sum of LENGTH terms.  */
+#ifndef ADZE_TESTS_KERNEL_CHECK_H
+#define ADZE_TESTS_KERNEL_CHECK_H
+
+#include "graph/device.h"
+
+enum {
+    KERNEL_TRAIN = 1,    /* node->train of the head */
+    KERNEL_BACKWARD = 2, /* the head's gradients */
+    KERNEL_UPDATE = 4,   /* in place: all operands are given and compared */
+};
+
+struct kernel_case {
+    const char *op, *attr; /* "out=8 kernel=3" */
+    const char *in;        /* shapes of the data operands: "2,3,5,7 4,4" */
+    const char *follow;    /* "batchnorm2d add relu", or NULL */
+    unsigned flags;
+    double length; /* terms of the longest sum; 0: 1 */
+    unsigned want; /* BACKWARD: operands wanted; 0: all */
+};
+
+/* Returns how many kernels ran; fails the test on a difference, and if none
+ * of the kernels that should run is there.  */
+int kernel_check(const struct kernel_case *c);
+void kernel_check_all(const struct kernel_case *c, int n);
+
+#endif
