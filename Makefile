@@ -8,7 +8,7 @@
 #   make test-interop    ONNX Runtime, safetensors, numpy, Pillow agree
 #   make bench           timings of kernels and commands
 #   make install         PREFIX=/usr/local DESTDIR=
-#   make deps uninstall clean format
+#   make deps uninstall pages clean format
 #
 # Knobs: CC CFLAGS LDFLAGS NVCC  CUDA=0|1 BLAS=0|1 JPEG=0|1 (found)
 #        SAN=address,undefined  V=1 (show commands)  JOBS=2 (of the tests)
@@ -199,6 +199,10 @@ uninstall:
 	rm -f $(CMDS:bin/%=$(BINDIR)/%)
 	@for p in $(PAGES); do rm -f $(MANDIR)/man$${p##*.}/$${p#man/}; done
 
+# The tables of manual pages that come from tables in C.
+pages: $O/tests/cli/pages
+	@ADZE_WRITE_PAGES=1 $<
+
 clean:
 	rm -rf $B bin
 
@@ -206,7 +210,7 @@ format:
 	clang-format -i $$(git ls-files '*.[ch]' '*.cu' '*.cuh')
 
 FORCE:
-.PHONY: all deps demo test test-interop bench install uninstall clean format FORCE
+.PHONY: all deps demo test test-interop bench install uninstall pages clean format FORCE
 .SECONDARY:
 -include $(foreach d,$O $S,$(wildcard $d/lib/*/*.d $d/double/*.d $d/gen/*/*.d $d/src/*.d $d/tests/*.d $d/tests/*/*.d)) \
          $(CUOBJ:.o=.d)
