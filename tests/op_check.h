@@ -22,7 +22,6 @@
 #ifndef ADZE_TESTS_OP_CHECK_H
 #define ADZE_TESTS_OP_CHECK_H
 
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -46,7 +46,7 @@ struct in {
     size_t pos, len; /* unread part of buf */
     int64_t offset;  /* bytes handed out so far */
     int eof, memory;
-    int own; /* the descriptor is closed by in_close() */
+    int own;          /* the descriptor is closed by in_close() */
     const char *name; /* as given, or "standard input"; borrowed */
 };
 
