@@ -22,9 +22,10 @@ static int named(const char *list, const char *name)
     return 0;
 }
 
-/* The only reader of the head's result, if it may be taken over.  */
-static const struct node *follower(const struct plan *p, const struct node *n,
-                                   int *link)
+/* The only reader of the head's result, if it may be taken over: no other
+ * step has it, and nobody reads more of it than its result.  */
+static const struct node *follower(const struct plan *p, const char *taken,
+                                   const struct node *n, int *link)
 {
     const struct value *v = n->out[0];
     const struct node *f;
@@ -32,7 +33,7 @@ static const struct node *follower(const struct plan *p, const struct node *n,
     if (v->n_use != 1 || value_is_output(p->graph, v))
         return NULL;
     f = v->use[0].node;
-    if (f->dir != DIR_FORWARD || f->n_out < 1)
+    if (f->dir != DIR_FORWARD || f->n_out < 1 || taken[f->index])
         return NULL;
     for (int i = 1; i < f->n_out; i++)
         if (f->out[i]->n_use || value_is_output(p->graph, f->out[i]))
@@ -41,8 +42,8 @@ static const struct node *follower(const struct plan *p, const struct node *n,
     return f;
 }
 
-static void match_epilogue(const struct plan *p, const struct kernel *k,
-                           struct step_nodes *s)
+static void match_epilogue(const struct plan *p, const char *taken,
+                           const struct kernel *k, struct step_nodes *s)
 {
     for (const char *const *place = k->epilogue; place && *place; place++) {
         const struct node *f;
@@ -50,7 +51,7 @@ static void match_epilogue(const struct plan *p, const struct kernel *k,
 
         if (s->n == STEP_NODES)
             return;
-        f = follower(p, s->node[s->n - 1], &link);
+        f = follower(p, taken, s->node[s->n - 1], &link);
         if (f && named(*place, f->op->name)) {
             s->link[s->n] = link;
             s->node[s->n++] = f;
@@ -74,8 +75,8 @@ static int accepted(const struct kernel *k, struct step_nodes *s)
     return 1;
 }
 
-static const struct kernel *choose(const struct plan *p, const struct node *n,
-                                   struct step_nodes *s)
+static const struct kernel *choose(const struct plan *p, const char *taken,
+                                   const struct node *n, struct step_nodes *s)
 {
     for (const struct kernel *const *k = p->device->kernels; k && *k; k++) {
         *s = (struct step_nodes){1, {n}, {0}, p->opts.batch};
@@ -83,7 +84,7 @@ static const struct kernel *choose(const struct plan *p, const struct node *n,
             (*k)->layout != LAYOUT_PLAIN || !dtypes_fit(*k, n))
             continue;
         if (n->dir == DIR_FORWARD && !p->opts.no_fuse && !p->opts.keep_values)
-            match_epilogue(p, *k, s);
+            match_epilogue(p, taken, *k, s);
         if (accepted(*k, s))
             return *k;
     }
@@ -104,13 +105,13 @@ static int has_reference(const struct node *n)
                                     : n->op->update != NULL;
 }
 
-static int build(struct plan *p, const struct node *n, struct step *s,
-                 struct err *e)
+static int build(struct plan *p, const char *taken, const struct node *n,
+                 struct step *s, struct err *e)
 {
     static const char *const dir[] = {"forward", "backward", "update"};
 
     s->view = is_view(n);
-    s->kernel = choose(p, n, &s->nodes);
+    s->kernel = choose(p, taken, n, &s->nodes);
     if (s->view)
         s->nodes.n = 1;
     if (!s->kernel && !s->view && !(p->device->reference && has_reference(n)))
@@ -136,7 +137,7 @@ int plan_fuse(struct plan *p, struct err *e)
 
         if (taken[i])
             continue;
-        bad = build(p, g->node[i], &s, e) < 0;
+        bad = build(p, taken, g->node[i], &s, e) < 0;
         for (int k = 0; k < s.nodes.n; k++)
             taken[s.nodes.node[k]->index] = 1;
         if (!bad)

@@ -101,8 +101,11 @@ static void bind_derived(struct plan *p, struct step *s)
     }
     for (int i = 0; i < n_out && n_in + i < n->n_in; i++)
         s->args.op.out[i] = operand(p, n->in[n_in + i]);
-    for (int i = 0; n_in + n_out + i < n->n_in; i++)
+    for (int i = 0; n_in + n_out + i < n->n_in; i++) {
         dout[i] = operand(p, n->in[n_in + n_out + i]);
+        s->args.op.out[i].dtype = dout[i].dtype;
+        s->args.op.out[i].shape = dout[i].shape;
+    }
     s->args.op.in = in;
     s->args.op.dout = dout;
 }
