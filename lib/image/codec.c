@@ -111,21 +111,38 @@ static int refuse_unknown(const uint8_t *p, size_t n, struct err *e)
                    "is no picture (JPEG, PNG, BMP, PNM): begins with%s", hex);
 }
 
-static int refuse_by_name(const uint8_t *p, size_t n, struct err *e)
+static const struct refused *find_refused(const uint8_t *p, size_t n)
 {
-    if (!n)
-        return err_set(e, ERR_FORMAT, "is empty (0 bytes)");
     for (size_t i = 0; i < COUNT(refused); i++) {
         const struct refused *r = &refused[i];
 
         if (n >= r->at + r->n && !memcmp(p + r->at, r->magic, r->n))
-            return refuse(r->what, r->advice, e);
+            return r;
     }
+    return NULL;
+}
+
+static int refuse_by_name(const uint8_t *p, size_t n, struct err *e)
+{
+    const struct refused *r = find_refused(p, n);
+
+    if (!n)
+        return err_set(e, ERR_FORMAT, "is empty (0 bytes)");
+    if (r)
+        return refuse(r->what, r->advice, e);
     if (refuse_markup(p, n, e) < 0)
         return -1;
     if (is_tga(p, n))
         return refuse("a TGA", "magick IN.tga OUT.png", e);
     return refuse_unknown(p, n, e);
+}
+
+int codec_sniff(const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < COUNT(formats); i++)
+        if (formats[i]->sniff(p, n))
+            return 1;
+    return find_refused(p, n) != NULL;
 }
 
 static const struct format *find(const uint8_t *p, size_t n, struct err *e)

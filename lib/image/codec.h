@@ -42,6 +42,10 @@ struct codec_info {
     int orientation;    /* 1..8; 1 if absent or broken */
 };
 
+/* The bytes begin as a picture does, one that is read here or one that is
+ * refused by name.  */
+int codec_sniff(const uint8_t *p, size_t n);
+
 /* The header only.  */
 int codec_info(struct codec_info *ci, const uint8_t *p, size_t n,
                struct err *e);
