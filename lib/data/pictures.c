@@ -1,0 +1,154 @@
+/* pictures.c -- see pictures.h.
+ * SPDX-License-Identifier: MIT  */
+#include "data/pictures.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "data/tar.h"
+#include "image/codec.h"
+
+enum { TAR_BLOCK = 512 };
+
+struct pictures {
+    const char *const *path;
+    int n, at;
+    char delim;
+    struct in in; /* of standard input, while it is a list */
+    enum { FROM_PATHS, FROM_LIST, FROM_TAR, FROM_ONE } kind;
+    struct str line, whole;
+    struct tar tar;
+};
+
+void picture_release(struct picture *p)
+{
+    free(p->name);
+    if (p->bytes.data)
+        bytes_release(&p->bytes);
+    memset(p, 0, sizeof *p);
+}
+
+/* All that is left of IN.  */
+static int read_rest(struct in *in, struct str *s, struct err *e)
+{
+    char buf[65536];
+    int64_t n;
+
+    while ((n = in_read(in, buf, sizeof buf, e)) > 0) {
+        if (s->len + (size_t)n > (size_t)1 << 36)
+            return err_set(e, ERR_INPUT, "standard input is over 64 GiB");
+        str_addn(s, buf, (size_t)n);
+    }
+    return (int)n;
+}
+
+static int sniff(struct pictures *s, struct err *e)
+{
+    const unsigned char *p;
+    const int64_t n = in_peek(&s->in, &p, TAR_BLOCK, e);
+
+    if (n < 0)
+        return -1;
+    s->kind = tar_is(p, (size_t)n)        ? FROM_TAR
+              : codec_sniff(p, (size_t)n) ? FROM_ONE
+                                          : FROM_LIST;
+    if (s->kind == FROM_LIST)
+        return 0;
+    if (read_rest(&s->in, &s->whole, e) < 0)
+        return -1;
+    s->tar.data = (const unsigned char *)str_text(&s->whole);
+    s->tar.n = s->whole.len;
+    return 0;
+}
+
+static int open_stdin(struct pictures *s, struct err *e)
+{
+    return in_open(&s->in, "-", e) < 0 ? -1 : sniff(s, e);
+}
+
+struct pictures *pictures_open(const char *const *paths, int n, char delim,
+                               struct err *e)
+{
+    struct pictures *s = xcalloc(1, sizeof *s);
+
+    s->path = paths;
+    s->n = n;
+    s->delim = delim;
+    s->in.fd = -1;
+    if (!n && open_stdin(s, e) < 0) {
+        pictures_close(s);
+        return NULL;
+    }
+    return s;
+}
+
+void pictures_close(struct pictures *s)
+{
+    if (!s)
+        return;
+    if (s->in.fd >= 0)
+        in_close(&s->in);
+    tar_release(&s->tar);
+    str_release(&s->line);
+    str_release(&s->whole);
+    free(s);
+}
+
+/* A path: read errors belong to the picture.  */
+static int next_file(struct picture *p, const char *path)
+{
+    enum { FILE_MAX = 512 << 20 };
+
+    p->name = xstrdup(path);
+    if (!bytes_read(&p->bytes, path, FILE_MAX, &p->err)) {
+        p->data = p->bytes.data;
+        p->n = p->bytes.n;
+    }
+    return 1;
+}
+
+static int next_member(struct pictures *s, struct picture *p, struct err *e)
+{
+    struct tar_member m;
+    const int r = tar_next(&s->tar, &m, e);
+
+    if (r > 0) {
+        p->name = xstrdup(m.name);
+        p->data = m.data;
+        p->n = m.n;
+    }
+    return r < 0 ? err_in(e, "standard input") : r;
+}
+
+static int next_line(struct pictures *s, struct picture *p, struct err *e)
+{
+    int r;
+
+    do
+        r = in_line(&s->in, &s->line, s->delim, e);
+    while (r > 0 && !s->line.len);
+    return r > 0 ? next_file(p, str_text(&s->line)) : r;
+}
+
+int pictures_next(struct pictures *s, struct picture *p, struct err *e)
+{
+    memset(p, 0, sizeof *p);
+    switch (s->kind) {
+    case FROM_PATHS:
+        return s->at < s->n ? next_file(p, s->path[s->at++]) : 0;
+    case FROM_LIST:
+        return next_line(s, p, e);
+    case FROM_TAR:
+        return next_member(s, p, e);
+    case FROM_ONE:
+        if (s->at++)
+            return 0;
+        p->name = xstrdup("standard input");
+        p->data = (const unsigned char *)str_text(&s->whole);
+        p->n = s->whole.len;
+        return 1;
+    }
+    return 0;
+}
