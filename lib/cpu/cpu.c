@@ -43,6 +43,11 @@ static void release(void *p, size_t bytes)
     free(p);
 }
 
+void device_cpu_free(struct device *d)
+{
+    free(d);
+}
+
 struct device *device_cpu_new(unsigned features)
 {
     struct cpu *c = xcalloc(1, sizeof *c);
@@ -55,11 +60,6 @@ struct device *device_cpu_new(unsigned features)
                     BUG("more than %d kernels", MOST);
                 c->kernel[n++] = k;
             }
-    c->device = (struct device){"cpu", c->kernel, 1, alloc, release};
+    c->device = (struct device){"cpu", c->kernel, 1, alloc, release, device_cpu_free};
     return &c->device;
-}
-
-void device_cpu_free(struct device *d)
-{
-    free(d);
 }

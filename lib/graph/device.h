@@ -90,6 +90,7 @@ struct device {
     int reference; /* ops without an offer run their reference */
     void *(*alloc)(size_t bytes, struct err *e); /* zeroed, 64-byte aligned */
     void (*release)(void *p, size_t bytes);
+    void (*free)(struct device *d); /* the device itself */
 };
 
 #endif

@@ -1,0 +1,62 @@
+/* io.c -- see io.h.
+ * SPDX-License-Identifier: MIT  */
+#include "cli/io.h"
+
+#include <string.h>
+
+#include "base/cpuinfo.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "cli/opt.h"
+#include "cpu/cpu.h"
+#include "cuda/cuda.h"
+#include "format/model.h"
+#include "graph/device.h"
+
+struct device *io_device(const char *name, struct err *e)
+{
+    int64_t index = 0;
+
+    if (!strcmp(name, "cpu"))
+        return device_cpu_new(cpu_features());
+    if (!strcmp(name, "cuda") ||
+        (str_starts(name, "cuda:") && !parse_i64(name + 5, 0, 1023, &index)))
+        return device_cuda_new((int)index, e);
+    err_set(e, ERR_USAGE, "no device '%s': cpu, cuda or cuda:N", Q(name));
+    return NULL;
+}
+
+void io_device_free(struct device *d)
+{
+    if (d)
+        d->free(d);
+}
+
+struct model *io_model(const char *path, struct err *e)
+{
+    const char *from = path ? path : "-";
+
+    if (cli_streams(from, "", e) < 0)
+        return NULL;
+    return model_read(from, e);
+}
+
+struct model *io_trained_model(const char *path, struct err *e)
+{
+    struct model *m = io_model(path, e);
+
+    if (!m || model_trained(m))
+        return m;
+    err_set(e, ERR_USAGE,
+            "the model's head was never trained: train it with adze-train or "
+            "take weights with adze-init --from");
+    model_free(m);
+    return NULL;
+}
+
+int io_write_model(const struct model *m, const char *path, struct err *e)
+{
+    const char *to = path ? path : "-";
+
+    return cli_streams("", to, e) < 0 ? -1 : model_save(m, to, e);
+}

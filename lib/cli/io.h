@@ -1,0 +1,27 @@
+/* io.h -- what commands open: models, devices.
+ * SPDX-License-Identifier: MIT  */
+#ifndef ADZE_CLI_IO_H
+#define ADZE_CLI_IO_H
+
+struct device;
+struct err;
+struct model;
+
+/* The device NAME: "cpu", "cuda", "cuda:1"; freed with io_device_free().
+ * ERR_USAGE for another name, ERR_DEVICE if there is none.  */
+struct device *io_device(const char *name, struct err *e);
+void io_device_free(struct device *d);
+
+/* Read the model PATH ("-" or NULL: standard input, which must not be a
+ * terminal).  */
+struct model *io_model(const char *path, struct err *e);
+
+/* The same for commands that use a model: one whose head was never trained
+ * is refused with ERR_USAGE.  */
+struct model *io_trained_model(const char *path, struct err *e);
+
+/* Write M to PATH ("-" or NULL: standard output, which must not be a
+ * terminal).  */
+int io_write_model(const struct model *m, const char *path, struct err *e);
+
+#endif
