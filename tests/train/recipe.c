@@ -1,0 +1,132 @@
+/* recipe.c -- tests of train/recipe.h.
+ * SPDX-License-Identifier: MIT  */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "train/recipe.h"
+
+#include "../fuzz.h"
+
+static void refused(const char *over, const char *part)
+{
+    const char *const list[] = {over, NULL};
+    struct err e = {0};
+    struct recipe r;
+
+    assert_int_equal(recipe_read(&r, NULL, list, &e), -1);
+    assert_int_equal(e.code, ERR_USAGE);
+    if (!strstr(e.msg, part))
+        fail_msg("'%s' does not hold '%s'", e.msg, part);
+}
+
+static void test_defaults(void **state)
+{
+    struct err e = {0};
+    struct recipe r;
+
+    (void)state;
+    assert_int_equal(recipe_read(&r, NULL, NULL, &e), 0);
+    assert_int_equal(r.batch, 128);
+    assert_int_equal(r.epochs, 30);
+    assert_int_equal(r.schedule, SCHEDULE_COSINE);
+    assert_int_equal(r.augment.n, 2);
+    assert_string_equal(r.no_decay[0], "bias");
+    assert_string_equal(r.no_decay[1], "norm");
+    assert_null(r.no_decay[2]);
+    recipe_release(&r);
+}
+
+static void test_round_trip(void **state)
+{
+    static const char *const over[] = {
+        "train.augment=[{pad_crop: {pad: 2}}]", "optimizer.kind=adamw",
+        "schedule.milestones=[1, 2.5]", "train.loss.smoothing=0.1", NULL};
+    char path[] = "/tmp/adze-recipe-XXXXXX.yaml";
+    const int fd = mkstemps(path, 5);
+    struct str a = {0}, b = {0};
+    struct err e = {0};
+    struct recipe r;
+
+    (void)state;
+    assert_int_equal(recipe_read(&r, NULL, over, &e), 0);
+    recipe_print(&a, &r);
+    assert_int_equal(write(fd, str_text(&a), a.len), (ssize_t)a.len);
+    close(fd);
+    recipe_release(&r);
+    if (recipe_read(&r, path, NULL, &e) < 0)
+        fail_msg("%s", e.msg);
+    recipe_print(&b, &r);
+    assert_string_equal(str_text(&a), str_text(&b));
+    assert_int_equal(r.optimizer, OPTIM_ADAMW);
+    assert_int_equal(r.n_milestones, 2);
+    assert_true(r.smoothing == 0.1);
+    recipe_release(&r);
+    unlink(path);
+    str_release(&a);
+    str_release(&b);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    refused("schedule.ls=1", "did you mean 'schedule.lr'");
+    refused("schedule.lr", "KEY=VALUE");
+    refused("global.epochs=0", "within 1..");
+    refused("global.epochs=1e3", "an integer");
+    refused("train.batch=-1", "within 1..");
+    refused("schedule.lr=nan", "a rate");
+    refused("schedule.lr=0.1 per 0", "a rate");
+    refused("schedule.warmup=2 weeks", "a span");
+    refused("schedule.kind=cosin", "one of constant, step, cosine");
+    refused("optimizer.nesterov=maybe", "yes or no");
+    refused("train.augment=[flop]", "did you mean 'flip'");
+    refused("train.augment=flip", "a list");
+    refused("train.augment=[{flip: {q: 1}}]", "'q'");
+    refused("schedule.milestones=[2, 1]", "must rise");
+    refused("train.loss.smoothing=1.5", "within 0..1");
+    refused("schedule={lr: 0.2, rate: 1}", "schedule.rate");
+}
+
+static void test_file_errors(void **state)
+{
+    struct err e = {0};
+    struct recipe r;
+
+    (void)state;
+    assert_int_equal(recipe_read(&r, "none-such", NULL, &e), -1);
+    assert_int_equal(e.code, ERR_USAGE);
+    memset(&e, 0, sizeof e);
+    assert_int_equal(recipe_read(&r, "./none-such.yaml", NULL, &e), -1);
+    assert_int_equal(e.code, ERR_INPUT);
+}
+
+static void test_fuzz(void **state)
+{
+    static const char *const seeds[] = {
+        "global: {seed: 1, epochs: 30}\nschedule: {lr: 0.1 per 128}\n",
+        "train: {augment: [{pad_crop: {pad: 4}}, flip], batch: 3}\n"};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++)
+        fuzz_cut(fuzz_recipe, (const uint8_t *)seeds[i], strlen(seeds[i]));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults), cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_refused),  cmocka_unit_test(test_file_errors),
+        cmocka_unit_test(test_fuzz),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
