@@ -150,6 +150,24 @@ INLINE void store_row(const struct follow *f, const float *acc, int64_t n, float
                    n - i);
 }
 
+/* The same on a coarser grid of the map: gradients, so nothing follows.  */
+static void spread(const struct sweep *s, const float *acc, int64_t p, int64_t n, float *y)
+{
+    const int64_t step = s->map_step[1];
+
+    while (n) {
+        const int64_t r = p / s->out[1], q = p % s->out[1];
+        const int64_t m = s->out[1] - q < n ? s->out[1] - q : n;
+        float *to = y + (s->map_at[0] + r * s->map_step[0]) * s->map[1] + s->map_at[1] + q * step;
+
+        for (int64_t i = 0; i < m; i++)
+            to[i * step] = acc[i];
+        acc += m;
+        p += m;
+        n -= m;
+    }
+}
+
 /* Pixels [P, P + N) of the outputs of block B.  */
 static void store(const struct place *l, const struct follow *f, int64_t b, const float *acc,
                   int64_t p, int64_t n)
@@ -167,12 +185,7 @@ static void store(const struct place *l, const struct follow *f, int64_t b, cons
             store_row(f, acc, n, y + p, f->add ? l->add + o * plane + p : NULL, scale, shift);
             continue;
         }
-        for (int64_t i = 0; i < n; i++) { /* gradients: nothing follows */
-            const int64_t r = (p + i) / s->out[1], q = (p + i) % s->out[1];
-
-            y[(s->map_at[0] + r * s->map_step[0]) * s->map[1] + s->map_at[1] + q * s->map_step[1]] =
-                acc[i];
-        }
+        spread(s, acc, p, n, y);
     }
 }
 

@@ -15,6 +15,7 @@
 static const struct kernel *const families[] = {
     KERNELS(conv2d_gemm_kernels),
     KERNELS(eltwise_kernels),
+    KERNELS(norm_kernels),
 };
 
 enum { MOST = 512, ALIGN = 64 };

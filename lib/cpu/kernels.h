@@ -18,5 +18,6 @@
 
 DECLARE(conv2d_gemm_kernels);
 DECLARE(eltwise_kernels);
+DECLARE(norm_kernels);
 
 #endif
