@@ -180,7 +180,7 @@ export SOURCES := $(LIBSRC) $(CMDSRC)
 
 deps:
 test: all $(UNIT_O) $(UNIT_S)
-	@scripts/run-tests $(or $(UNIT_O) $(UNIT_S) $(SHELL_T),$(error no test is called '$T'))
+	@scripts/run-tests $(or $(strip $(UNIT_O) $(UNIT_S) $(SHELL_T)),$(error no test is called '$T'))
 
 demo test-interop bench: all
 	@scripts/$@
