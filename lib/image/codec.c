@@ -261,11 +261,14 @@ int fuzz_image(const uint8_t *p, size_t n)
     struct image im;
     struct err e = {0};
     const struct codec_opts o = {.exif = 1, .max_pixels = 1 << 20};
+    int r;
 
-    codec_info(&ci, p, n, &e);
+    if (codec_info(&ci, p, n, &e) < 0 && !e.msg[0])
+        BUG("a picture's header was refused without a word");
     e = (struct err){0};
-    if (codec_decode(&im, p, n, &o, &e) < 0 && (!e.code || !e.msg[0]))
-        BUG("a picture was refused without a word");
+    r = codec_decode(&im, p, n, &o, &e);
+    if (r < 0 && (!e.msg[0] || im.rgb))
+        BUG("a picture was refused without a word or left pixels");
     image_release(&im);
-    return 0;
+    return r;
 }

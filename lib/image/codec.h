@@ -68,6 +68,8 @@ int codec_save_png(const struct image *im, const char *path, struct err *e);
 int codec_write_jpeg(const struct image *im, int quality, struct out *o,
                      struct err *e);
 
+/* For the fuzz driver: header and pixels, up to a megapixel.  0 if the bytes
+ * are a picture.  */
 int fuzz_image(const uint8_t *p, size_t n);
 
 #endif

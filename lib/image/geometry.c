@@ -193,13 +193,13 @@ static int fits_fixed(const double m[6], double x, double y)
            fabs(x * m[3] + y * m[4] + m[5]) < 32768;
 }
 
-static int to_fixed(double v)
+static int64_t to_fixed(double v)
 {
-    return (int)floor(v * 65536 + 0.5);
+    return (int64_t)floor(v * 65536 + 0.5);
 }
 
-/* 16.16 fixed point; the sums may pass the range only where fits_fixed() was
- * false, so they are taken in 64 bits.  */
+/* 16.16 fixed point, in 64 bits: the factor along a side of one pixel may be
+ * large.  */
 static void nearest_fixed(struct image *to, const struct image *im,
                           const double m[6])
 {
