@@ -11,6 +11,7 @@
 #include "base/rng.h"
 #include "base/str.h"
 #include "graph/graph.h"
+#include "op_check.h"
 
 static void make(struct tensor *t, enum dtype dt, const struct shape *s)
 {
@@ -25,8 +26,12 @@ static void draw(struct tensor *t, uint64_t seed, const char *name)
     const struct rng r = rng_at(seed, RNG_TEST, hash_name(name), 0);
 
     for (int64_t i = 0, n = tensor_count(t); i < n; i++) {
+        const float x = (float)rng_normal(&r, (uint64_t)i);
+
         if (t->dtype == DTYPE_F32)
-            ((float *)t->data)[i] = (float)rng_normal(&r, (uint64_t)i);
+            ((float *)t->data)[i] = x;
+        else if (t->dtype == DTYPE_F64)
+            ((double *)t->data)[i] = x;
         else if (t->dtype == DTYPE_I64)
             ((int64_t *)t->data)[i] = (int64_t)rng_below(&r, (uint64_t)i, 2);
         else
@@ -35,63 +40,91 @@ static void draw(struct tensor *t, uint64_t seed, const char *name)
 }
 
 void interp_fill(struct interp *r, const struct graph *g, int64_t batch,
-                 uint64_t seed)
+                 uint64_t seed, int wide)
 {
     r->g = g;
     r->batch = batch;
+    r->wide = wide;
     r->value = xcalloc((size_t)g->n_value, sizeof *r->value);
     for (int i = 0; i < g->n_value; i++) {
         const struct value *v = g->value[i];
         const struct shape s = shape_bind(v->shape, batch);
 
-        make(&r->value[i], v->dtype, &s);
+        make(&r->value[i], wide && v->dtype == DTYPE_F32 ? DTYPE_F64 : v->dtype,
+             &s);
         if (v->kind == VALUE_INPUT)
             draw(&r->value[i], seed, v->name);
         else if (v->data.data)
-            memcpy(r->value[i].data, v->data.data, tensor_bytes(&v->data));
+            dtype_convert(r->value[i].dtype, r->value[i].data, v->dtype,
+                          v->data.data, tensor_count(&v->data));
     }
 }
 
-static void operands(struct interp *r, struct tensor *to, int n,
-                     struct value *const *v)
+/* TO = N operands from number AT on; absent ones have a shape only.  */
+static void operands(struct interp *r, struct tensor *to, const struct node *n,
+                     int at, int count)
 {
-    for (int i = 0; i < n; i++)
-        if (v[i])
-            to[i] = r->value[v[i]->index];
+    for (int i = 0; i < count; i++) {
+        const struct value *v = n->in[at + i];
+
+        if (v)
+            to[i] = r->value[v->index];
+        else if (n->in_shape)
+            to[i].shape = shape_bind(n->in_shape[at + i], r->batch);
+    }
+}
+
+static void results(struct interp *r, struct tensor *to, const struct node *n)
+{
+    for (int i = 0; i < n->n_out; i++)
+        if (n->out[i])
+            to[i] = r->value[n->out[i]->index];
 }
 
 enum { MAX = 64 };
 
+/* The record that computes for R.  */
+static const struct op *record(const struct interp *r, const struct node *n)
+{
+    for (int i = 0; r->wide && d_op_all[i]; i++)
+        if (!strcmp(d_op_all[i]->name, n->op->name))
+            return d_op_all[i];
+    return n->op;
+}
+
 static void run_node(struct interp *r, const struct node *n)
 {
+    const struct op *op = record(r, n);
     struct tensor in[MAX] = {{0}}, out[MAX] = {{0}}, dout[MAX] = {{0}},
                   din[MAX] = {{0}};
-    struct op_args a = {.node = n,
-                        .in = in,
-                        .out = out,
-                        .dout = dout,
-                        .din = din,
-                        .rng = rng_at(1, RNG_DROPOUT, hash_name(n->name), 0)};
+    struct op_args a = {
+        .node = n,
+        .in = in,
+        .out = out,
+        .dout = dout,
+        .din = din,
+        .rng = rng_at(1, RNG_DROPOUT,
+                      hash_name(n->origin ? n->origin : n->name), 0)};
     const int n_in = node_op_in(n);
     const int n_out =
         n->op->n_out < 0 && n->dir != DIR_FORWARD ? 0 : node_op_out(n);
 
     if (n->dir == DIR_FORWARD) {
-        operands(r, in, n->n_in, n->in);
-        operands(r, out, n->n_out, n->out);
-        n->op->forward(&a);
+        operands(r, in, n, 0, n->n_in);
+        results(r, out, n);
+        op->forward(&a);
         return;
     }
-    operands(r, in, n_in, n->in);
+    operands(r, in, n, 0, n_in);
     if (n->n_in > n_in)
-        operands(r, out, n_out, n->in + n_in);
+        operands(r, out, n, n_in, n_out);
     if (n->dir == DIR_UPDATE) {
-        n->op->update(&a);
+        op->update(&a);
         return;
     }
-    operands(r, dout, n->n_in - n_in - n_out, n->in + n_in + n_out);
-    operands(r, din, n->n_out, n->out);
-    n->op->backward(&a);
+    operands(r, dout, n, n_in + n_out, n->n_in - n_in - n_out);
+    results(r, din, n);
+    op->backward(&a);
 }
 
 void interp_go(struct interp *r)
@@ -103,7 +136,7 @@ void interp_go(struct interp *r)
 void interp_run(struct interp *r, const struct graph *g, int64_t batch,
                 uint64_t seed)
 {
-    interp_fill(r, g, batch, seed);
+    interp_fill(r, g, batch, seed, 0);
     interp_go(r);
 }
 

@@ -19,6 +19,7 @@ struct str;
 struct interp {
     const struct graph *g;
     int64_t batch;
+    int wide;             /* f32 values are f64, ops compiled with double */
     struct tensor *value; /* [n_value] */
 };
 
@@ -27,9 +28,10 @@ struct interp {
  * reach the graph.  */
 void interp_run(struct interp *r, const struct graph *g, int64_t batch,
                 uint64_t seed);
-/* The same in steps: fill, change interp_value() at will, go.  */
+/* The same in steps: fill (WIDE in double), change interp_value() at will,
+ * go.  */
 void interp_fill(struct interp *r, const struct graph *g, int64_t batch,
-                 uint64_t seed);
+                 uint64_t seed, int wide);
 void interp_go(struct interp *r);
 struct tensor *interp_value(struct interp *r, const char *name);
 struct tensor *interp_output(struct interp *r, const char *name);

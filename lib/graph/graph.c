@@ -402,6 +402,7 @@ static struct node *add_derived(struct graph *g, const struct node *n,
     copy_attrs(d, n);
     d->n_join = n->n_join;
     d->train = n->train;
+    d->origin = arena_strdup(&g->arena, n->name);
     return d;
 }
 
@@ -427,6 +428,15 @@ struct node *graph_add_backward(struct graph *g, const struct node *n,
     for (int i = 0; i < results; i++)
         in[k++] = dout[i];
     b = add_derived(g, n, "'", DIR_BACKWARD, in, n_in);
+    b->in_shape = ARENA_NEWS(&g->arena, n_in, struct shape);
+    k = 0;
+    for (int i = 0; i < n->n_in; i++, k++)
+        if (n->in[i])
+            b->in_shape[k] = n->in[i]->shape;
+    for (int i = 0; i < n->n_out; i++)
+        b->in_shape[k++] = n->out[i]->shape;
+    for (int i = 0; i < results; i++)
+        b->in_shape[k++] = n->out[i]->shape;
     b->n_out = n->n_in;
     b->out = ARENA_NEWS(&g->arena, n->n_in, struct value *);
     for (int i = 0; i < n->n_in; i++) {
@@ -542,6 +552,13 @@ static void copy_node(struct graph *g, const struct node *from)
     copy_attrs(n, from);
     n->n_join = from->n_join;
     n->train = from->train;
+    if (from->origin)
+        n->origin = arena_strdup(&g->arena, from->origin);
+    if (from->in_shape) {
+        n->in_shape = ARENA_NEWS(&g->arena, n->n_in, struct shape);
+        memcpy(n->in_shape, from->in_shape,
+               (size_t)n->n_in * sizeof *n->in_shape);
+    }
     n->n_out = from->n_out;
     n->out = ARENA_NEWS(&g->arena, n->n_out ? n->n_out : 1, struct value *);
     for (int i = 0; i < n->n_out; i++)

@@ -69,9 +69,13 @@ struct node {
     int train;                /* batch statistics, dropout on */
     struct value **in, **out; /* entries may be NULL: see above */
     int n_in, n_out;
-    int n_join;        /* OP_JOIN: how many data inputs the op has; else 1 */
-    struct attr *attr; /* parallel to op->attr */
-    int index;         /* in graph->node */
+    int n_join;         /* OP_JOIN: how many data inputs the op has; else 1 */
+    struct attr *attr;  /* parallel to op->attr */
+    const char *origin; /* BACKWARD, UPDATE: name of the forward node, whose
+                           random numbers they draw again; else NULL */
+    struct shape *in_shape; /* BACKWARD: [n_in], also of entries that are NULL;
+                               else NULL */
+    int index;              /* in graph->node */
     struct graph *graph;
 };
 

@@ -80,6 +80,16 @@ static void bind_follow(struct plan *p, struct step *s)
                 *t++ = operand(p, s->nodes.node[k]->in[i]);
 }
 
+/* Operand I of a BACKWARD or UPDATE node; absent ones have a shape.  */
+static struct tensor derived(const struct plan *p, const struct node *n, int i)
+{
+    struct tensor t = operand(p, n->in[i]);
+
+    if (!n->in[i] && n->in_shape)
+        t.shape = shape_bind(n->in_shape[i], p->opts.batch);
+    return t;
+}
+
 /* BACKWARD and UPDATE nodes list in[], out[], and dout[] in a row.  */
 static void bind_derived(struct plan *p, struct step *s)
 {
@@ -92,20 +102,14 @@ static void bind_derived(struct plan *p, struct step *s)
     s->args.op.out = tensors(p, n_out);
     s->args.op.din = tensors(p, n_in);
     for (int i = 0; i < n_in; i++) {
-        in[i] = operand(p, n->in[i]);
-        if (n->dir == DIR_BACKWARD && n->out[i]) {
+        in[i] = derived(p, n, i);
+        if (n->dir == DIR_BACKWARD && n->out[i])
             s->args.op.din[i] = operand(p, n->out[i]);
-            in[i].dtype = s->args.op.din[i].dtype;
-            in[i].shape = s->args.op.din[i].shape;
-        }
     }
     for (int i = 0; i < n_out && n_in + i < n->n_in; i++)
-        s->args.op.out[i] = operand(p, n->in[n_in + i]);
-    for (int i = 0; n_in + n_out + i < n->n_in; i++) {
-        dout[i] = operand(p, n->in[n_in + n_out + i]);
-        s->args.op.out[i].dtype = dout[i].dtype;
-        s->args.op.out[i].shape = dout[i].shape;
-    }
+        s->args.op.out[i] = derived(p, n, n_in + i);
+    for (int i = 0; n_in + n_out + i < n->n_in; i++)
+        dout[i] = derived(p, n, n_in + n_out + i);
     s->args.op.in = in;
     s->args.op.dout = dout;
 }
@@ -251,7 +255,8 @@ static void run_step(struct step *s, const struct run_step *r)
 
     if ((n->op->flags & OP_RANDOM) && r)
         s->args.op.rng =
-            rng_at(r->seed, RNG_DROPOUT, hash_name(n->name), r->step);
+            rng_at(r->seed, RNG_DROPOUT,
+                   hash_name(n->origin ? n->origin : n->name), r->step);
     if (s->kernel)
         s->kernel->run(&s->args);
     else if (n->dir == DIR_FORWARD)
