@@ -11,12 +11,14 @@
 #   make deps uninstall pages clean format
 #
 # Knobs: CC CFLAGS LDFLAGS NVCC  CUDA=0|1 BLAS=0|1 JPEG=0|1 (found)
-#        SAN=address,undefined  V=1 (show commands)  JOBS=2 (of the tests)
+#        SAN=address,undefined  V=1 (show commands)  JOBS=N (at a time; all processors)
 
 PREFIX  ?= /usr/local
 NVCC    ?= nvcc
 CFLAGS  ?= -O2 -g
 VERSION := 0.1.0
+JOBS    ?= $(shell nproc)
+MAKEFLAGS += -j$(JOBS)
 
 # Lower layers first: a file may include only from its own layer and those
 # to the left.  tests/check/layers.sh reads this line.
@@ -175,7 +177,7 @@ $O/flags: FORCE
 # ---- tests ----
 UNIT_O  := $(UNIT:%.c=$O/%)
 UNIT_S  := $(if $T$(SAN),,$(UNIT:%.c=$S/%))
-export CC WARN BASEC LAYERS O V
+export CC WARN BASEC LAYERS O V JOBS
 export SOURCES := $(LIBSRC) $(CMDSRC)
 
 deps:
