@@ -53,7 +53,9 @@ DEFS    := -D_GNU_SOURCE -DADZE_VERSION='"$(VERSION)"' \
 BASEC   := -std=c11 $(DEFS) -Ilib -I$G $(WARN) -ffp-contract=off \
            -fno-math-errno -fno-trapping-math -fexcess-precision=standard \
            -include lib/base/banned.h
-sanflag  = $(if $1,-fsanitize=$1 -fno-sanitize-recover=all)
+# One flag each: a comma would end the argument of a $(call).
+comma    := ,
+sanflag  = $(if $1,$(patsubst %,-fsanitize=%,$(subst $(comma), ,$1)) -fno-sanitize-recover=all)
 LDLIBS  += -lyaml -ljansson -lxxhash -lprotobuf-c $(if $(filter 1,$(JPEG)),-ljpeg) \
            $(if $(filter 1,$(BLAS)),-lopenblas) -lm -pthread
 
@@ -67,9 +69,9 @@ isa      = $(if $(filter %_avx2,$1),-mavx2 -mfma -mf16c) \
 # Objects are kept apart by everything that changes them: $O for this
 # build, $S for the run of the unit tests under the sanitizers.
 key      = $(shell printf '%s' '$(subst ','\'',$(CC) $(BASEC) $(isa) $(CFLAGS) $(CUDA) $1)' | cksum | cut -d' ' -f1)
-O       := $B/$(call key,$(SAN))
+O       := $B/$(call key,$(call sanflag,$(SAN)))
 SANS    := address,undefined
-S       := $B/$(call key,$(SANS) -O1)
+S       := $B/$(call key,$(call sanflag,$(SANS)) -O1)
 
 # ---- sources ----
 # One file of each pair is built: what the machine has, or its stand-in.
