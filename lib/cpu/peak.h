@@ -1,0 +1,22 @@
+/* peak.h -- what the machine could do at best, measured.
+ * SPDX-License-Identifier: MIT  */
+#ifndef ADZE_CPU_PEAK_H
+#define ADZE_CPU_PEAK_H
+
+struct pool;
+
+/* fp32 GFLOP/s (a multiply-add counts two) of all threads of P with the
+ * instruction sets in FEATURES: independent chains of multiply-adds in
+ * registers, the best of several runs of about 20 ms.  */
+double peak_gflops(unsigned features, struct pool *p);
+
+/* Bytes per second that one thread copies, both ways counted.  */
+double peak_copy(void);
+
+/* One run of N rounds on one thread, by instruction set; returns the flops
+ * done.  The sum goes to *SINK so that nothing is optimised away.  */
+double peak_run_any(long n, float *sink);
+double peak_run_avx2(long n, float *sink);
+double peak_run_avx512(long n, float *sink);
+
+#endif
