@@ -8,6 +8,7 @@
 #include "base/cpuinfo.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "cpu/gemm.h"
 #include "cpu/kernels.h"
 
 /* Families, best first; within one the widest instruction set comes first.
@@ -16,6 +17,9 @@ static const struct kernel *const families[] = {
     KERNELS(conv2d_gemm_kernels),
     KERNELS(eltwise_kernels),
     KERNELS(norm_kernels),
+    linear_kernels,
+    optim_kernels,
+    pool_kernels,
 };
 
 enum { MOST = 512, ALIGN = 64 };
@@ -61,6 +65,7 @@ struct device *device_cpu_new(unsigned features)
                     BUG("more than %d kernels", MOST);
                 c->kernel[n++] = k;
             }
+    gemm_start();
     c->device = (struct device){"cpu", c->kernel, 1, alloc, release, device_cpu_free};
     return &c->device;
 }

@@ -1,0 +1,35 @@
+/* linear.c -- tests of the matrix products behind linear layers.
+ * SPDX-License-Identifier: MIT  */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../kernel_check.h"
+#include "base/mem.h"
+
+enum { B = KERNEL_BACKWARD };
+
+static const struct kernel_case cases[] = {
+    {"linear", "out=10", "1,64", NULL, 0, 64, 0},
+    {"linear", "out=10 bias=no", "33,65", NULL, 0, 65, 0},
+    {"linear", "out=300", "2,70,17", NULL, 0, 17, 0},
+    {"linear", "out=129", "5,1100", NULL, 0, 1100, 0},
+    {"linear", "out=10", "128,64", NULL, B, 128, 0},
+    {"linear", "out=70 bias=no", "3,5,33", NULL, B, 70, 0},
+    {"linear", "out=7", "9,300", NULL, B, 16, 2},
+};
+
+static void test_cases(void **state)
+{
+    (void)state;
+    kernel_check_all(cases, COUNT(cases));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cases)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
