@@ -3,8 +3,11 @@
 SPDX-License-Identifier: MIT
 
 usage: scripts/make-ref-op.py > tests/ref/op_torch.h
+       scripts/make-ref-op.py optim > tests/ref/optim_torch.h
 Needs torch.  Each case is (op, attributes, inputs, shapes of the operands,
 function of the operands, what else); the inputs are those of op_fill()."""
+import sys
+
 import torch
 import torch.nn.functional as F
 
@@ -156,35 +159,80 @@ def number(v):
         else "%.9g.0" % v
 
 
-print("""/* op_torch.h -- what torch %s says to the cases of tests/op.
- * SPDX-License-Identifier: MIT
- *
- * Made by scripts/make-ref-op.py; computed in double.  Each row: the results,
- * then the gradients of the operands, one after the other.  */
-#ifndef ADZE_TESTS_REF_OP_TORCH_H
-#define ADZE_TESTS_REF_OP_TORCH_H
-
-#include "../op_check.h"
-
-struct op_ref {
-    struct op_case c;
-    const float *value;
-    int count;
-};
-
-/* clang-format off */""" % torch.__version__.split("+")[0])
-for i, c in enumerate(cases):
-    print("static const float ref_%d[] = {" % i)
+def table(name, values):
+    print("static const float %s[] = {" % name)
     line = ""
-    for v in c[5]:
+    for v in values:
         t = number(v) + "f,"
         if len(line) + len(t) > 76:
             print("   " + line)
             line = ""
         line += " " + t
     print("   " + line + "\n};")
-print("\nstatic const struct op_ref op_ref[] = {")
-for i, (op, attr, given, flags, scale, v) in enumerate(cases):
-    print('    {{"%s", "%s", "%s", NULL, %s, %g, %d}, ref_%d, %d},'
-          % (op, attr, given, flags, scale, N, i, len(v)))
-print("};\n/* clang-format on */\n\n#endif")
+
+
+def head(name, what, more, body):
+    guard = "ADZE_TESTS_REF_%s_H" % name.upper()
+    print("/* %s.h -- %s by torch %s.\n * SPDX-License-Identifier: MIT\n *\n"
+          " * Made by scripts/make-ref-op.py%s  */\n#ifndef %s\n#define %s\n\n"
+          "#include \"../op_check.h\"\n\n%s/* clang-format off */" % (
+              name, what, torch.__version__.split("+")[0], more, guard, guard,
+              body))
+
+
+STEPS = 10
+
+
+def optim(op, attr, make):
+    p = torch.nn.Parameter(fill((5,), 0))
+    o = make([p])
+    values = []
+    for s in range(STEPS):
+        p.grad = fill((5,), 1 + s)
+        for g in o.param_groups:
+            g["lr"] = .1 - .01 * s
+        o.step()
+        values += p.detach().float().tolist()
+    return op, attr, values
+
+
+def print_optim():
+    rows = [
+        optim("sgd", "momentum=0", lambda p: torch.optim.SGD(p)),
+        optim("sgd", "momentum=0.9 decay=0.1", lambda p: torch.optim.SGD(
+            p, momentum=.9, weight_decay=.1)),
+        optim("sgd", "momentum=0.9 nesterov=yes decay=0.1",
+              lambda p: torch.optim.SGD(p, momentum=.9, weight_decay=.1,
+                                        nesterov=True)),
+        optim("adamw", "", lambda p: torch.optim.AdamW(p)),
+        optim("adamw", "beta1=0.8 beta2=0.9 eps=1e-3 decay=0.5",
+              lambda p: torch.optim.AdamW(p, betas=(.8, .9), eps=1e-3,
+                                          weight_decay=.5))]
+    head("optim_torch", "ten steps of optimisers", "; computed in double.", "")
+    for i, r in enumerate(rows):
+        table("optim_%d" % i, r[2])
+    print("\nstatic const struct optim_ref optim_ref[] = {")
+    for i, r in enumerate(rows):
+        print('    {"%s", "%s", optim_%d},' % (r[0], r[1], i))
+    print("};\n/* clang-format on */\n\n#endif")
+
+
+def print_ops():
+    head("op_torch", "answers to the cases of tests/op",
+         "; computed in double.  Each row:\n * the results, then the gradients "
+         "of the operands.",
+         "struct op_ref {\n    struct op_case c;\n    const float *value;\n"
+         "    int count;\n};\n\n")
+    for i, c in enumerate(cases):
+        table("ref_%d" % i, c[5])
+    print("\nstatic const struct op_ref op_ref[] = {")
+    for i, (op, attr, given, flags, scale, v) in enumerate(cases):
+        print('    {{"%s", "%s", "%s", NULL, %s, %g, %d}, ref_%d, %d},'
+              % (op, attr, given, flags, scale, N, i, len(v)))
+    print("};\n/* clang-format on */\n\n#endif")
+
+
+if sys.argv[1:] == ["optim"]:
+    print_optim()
+else:
+    print_ops()

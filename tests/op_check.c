@@ -446,6 +446,8 @@ void trial_backward(struct trial *t, unsigned want)
     check_guards(t);
     assert_int_equal(before, sum_bytes(in, t->n_in) + sum_bytes(out, t->n_out) +
                                  sum_bytes(t->dout, t->n_res));
+    t->args.in = t->in;
+    t->args.out = t->out;
     for (int i = 0; i < t->n_in; i++)
         if (t->din[i].data)
             check_written(t, "gradient", i, &t->din[i]);
@@ -623,16 +625,47 @@ static void check_ref(const struct op_ref *r)
     trial_release(&t);
 }
 
-void op_check_bad(const struct op_case *c, enum err_code code, const char *part)
+static void check_refused(const struct op_bad *b)
 {
+    const struct op_case *c = &b->c;
     struct inputs in = {0};
     struct err e = {0};
     if (build(c, 0, &in, &e))
         fail_msg("%s %s(%s) is not refused", c->op, c->attr, c->in);
-    if (e.code != code || !strstr(e.msg, part))
+    if (e.code != b->code || !strstr(e.msg, b->part))
         fail_msg("%s %s(%s): message '%s' (%d) does not say '%s' (%d)", c->op,
-                 c->attr, c->in, e.msg, (int)e.code, part, (int)code);
+                 c->attr, c->in, e.msg, (int)e.code, b->part, (int)b->code);
     graph_free(in.graph);
+}
+
+void op_check_refused(const struct op_bad *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        check_refused(&b[i]);
+}
+
+/* The gradient of step S is op_fill() of operand 1 + S, the rate 0.1, 0.09,
+ * ...; errors of all steps add up.  */
+void op_check_optim(const char *op, const char *in, const struct optim_ref *r)
+{
+    const struct op_case c = {op, r->attr, in};
+    struct trial t;
+    if (strcmp(r->op, op))
+        return;
+    trial_init(&t, &c, 0);
+    for (int k = 3; k < t.n_in; k++)
+        memset(t.in[k].data, 0, (size_t)tensor_count(&t.in[k]) * sizeof(float));
+    for (int s = 0; s < OPTIM_STEPS; s++) {
+        const struct tensor want =
+            tensor_view(DTYPE_F32, &t.in[0].shape,
+                        (void *)(uintptr_t)(r->value + (size_t)s * OPTIM_SIZE));
+        fill(&t.in[1], 1 + s, 1, 0, 0);
+        trial_set(&t.in[2], 0, .1 - .01 * s);
+        trial_update(&t);
+        trial_equal(&t, "torch: parameter", &t.in[0], &want,
+                    op_tolerance(s, trial_scale(&want)));
+    }
+    trial_release(&t);
 }
 
 struct op_cost op_check_cost(const struct op_case *c)

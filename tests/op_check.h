@@ -57,9 +57,24 @@ void op_check(const struct op_case *c, size_t n);
 int op_check_main(const char *name, const struct op_case *c, size_t n,
                   const struct CMUnitTest *more, size_t n_more);
 
-/* infer refuses the case with CODE and a message that holds PART.  */
-void op_check_bad(const struct op_case *c, enum err_code code,
-                  const char *part);
+/* infer refuses each case with CODE and a message that holds PART.  */
+struct op_bad {
+    struct op_case c;
+    enum err_code code;
+    const char *part;
+};
+void op_check_refused(const struct op_bad *b, size_t n);
+
+/* Ten steps of an update op as torch made them (ref/optim_torch.h): operand 0
+ * is the parameter, 1 the gradient, 2 the rate, the states behind begin as
+ * zeros; after each step the parameter equals the stored one.  Other ops' rows
+ * are passed over.  */
+struct optim_ref {
+    const char *op, *attr;
+    const float *value; /* [steps][5] */
+};
+enum { OPTIM_STEPS = 10, OPTIM_SIZE = 5 };
+void op_check_optim(const char *op, const char *in, const struct optim_ref *r);
 
 /* Cost of the case for one unit of batch.  */
 struct op_cost op_check_cost(const struct op_case *c);

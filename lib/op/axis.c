@@ -52,21 +52,27 @@ static int64_t readers(const struct shape *x, const struct shape *y,
     return count;
 }
 
-void axis_sum(real *dx, const struct shape *x, const struct shape *y,
-              axis_term *term, const void *ctx)
+double axis_sum_one(const struct shape *x, const struct shape *y, int64_t j,
+                    axis_term *term, const void *ctx)
 {
     struct shape rep;
     int64_t stride[SHAPE_MAX];
-    const int64_t count = shape_count(x), times = readers(x, y, &rep, stride);
-    for (int64_t j = 0; j < count; j++) {
-        const int64_t first = first_reader(x, y, j);
-        double sum = 0;
-        for (int64_t t = 0; t < times; t++) {
-            int64_t at = first, rest = t;
-            for (int i = rep.rank - 1; i >= 0; rest /= rep.dim[i--])
-                at += rest % rep.dim[i] * stride[i];
-            sum += term(ctx, at);
-        }
-        dx[j] = (real)sum;
+    const int64_t times = readers(x, y, &rep, stride);
+    const int64_t first = first_reader(x, y, j);
+    double sum = 0;
+    for (int64_t t = 0; t < times; t++) {
+        int64_t at = first, rest = t;
+        for (int i = rep.rank - 1; i >= 0; rest /= rep.dim[i--])
+            at += rest % rep.dim[i] * stride[i];
+        sum += term(ctx, at);
     }
+    return sum;
+}
+
+void axis_sum(real *dx, const struct shape *x, const struct shape *y,
+              axis_term *term, const void *ctx)
+{
+    const int64_t count = shape_count(x);
+    for (int64_t j = 0; j < count; j++)
+        dx[j] = (real)axis_sum_one(x, y, j, term, ctx);
 }

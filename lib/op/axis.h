@@ -18,10 +18,14 @@ struct axis axis_of(const struct shape *s, int axis);
  * it (axes aligned at the end, sizes equal or 1): the index into X.  */
 int64_t axis_broadcast(const struct shape *x, const struct shape *y, int64_t i);
 
-/* DX, of shape X: element j is the sum of TERM(ctx, i) over the elements i
- * of an array of shape Y that read j when X is broadcast over it; double
- * sums in a fixed order.  */
+/* The sum of TERM(ctx, i) over the elements i of an array of shape Y that
+ * read element J of an array of shape X broadcast over it; a double sum in a
+ * fixed order.  */
 typedef double axis_term(const void *ctx, int64_t i);
+double axis_sum_one(const struct shape *x, const struct shape *y, int64_t j,
+                    axis_term *term, const void *ctx);
+
+/* DX, of shape X: that sum for each element.  */
 void axis_sum(real *dx, const struct shape *x, const struct shape *y,
               axis_term *term, const void *ctx);
 

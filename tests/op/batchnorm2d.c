@@ -14,15 +14,16 @@ static const struct op_case cases[] = {
     {"batchnorm2d", "", "N,2,1,1", "N,2,1,1", CASE_TRAIN, 1, 1},
 };
 
+static const struct op_bad bad[] = {
+    {{"batchnorm2d", "", "N"}, ERR_SHAPE, "[N]"},
+    {{"batchnorm2d", "", "N,3,2,2 4"}, ERR_SHAPE, "weight [4] does not fit"},
+    {{"batchnorm2d", "eps=-1", "N,3,2,2"}, ERR_USAGE, "eps = -1"},
+};
+
 static void check_bad(void **state)
 {
-    const struct op_case flat = {"batchnorm2d", "", "N"};
-    const struct op_case weight = {"batchnorm2d", "", "N,3,2,2 4"};
-    const struct op_case eps = {"batchnorm2d", "eps=-1", "N,3,2,2"};
     (void)state;
-    op_check_bad(&flat, ERR_SHAPE, "[N]");
-    op_check_bad(&weight, ERR_SHAPE, "weight [4] does not fit");
-    op_check_bad(&eps, ERR_USAGE, "eps = -1");
+    op_check_refused(bad, COUNT(bad));
 }
 
 /* What torch makes of the running statistics: unbiased variance, a share of

@@ -18,11 +18,7 @@ static const struct op_case cases[] = {
     {"conv2d", "out=2 kernel=2", "4*N,1,3,3", "4*N,2,2,2"},
 };
 
-static const struct {
-    struct op_case c;
-    enum err_code code;
-    const char *part;
-} bad[] = {
+static const struct op_bad bad[] = {
     {{"conv2d", "kernel=3", "N,3,5,5"}, ERR_USAGE, "'out'"},
     {{"conv2d", "out=0 kernel=3", "N,3,5,5"}, ERR_USAGE, "out = 0"},
     {{"conv2d", "out=4 kernel=0", "N,3,5,5"}, ERR_USAGE, "kernel"},
@@ -44,8 +40,7 @@ static const struct {
 static void check_bad(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT(bad); i++)
-        op_check_bad(&bad[i].c, bad[i].code, bad[i].part);
+    op_check_refused(bad, COUNT(bad));
 }
 
 /* A picture of two halves under a vertical edge filter.  */

@@ -14,16 +14,20 @@ static const struct op_case cases[] = {
     {"crossentropy", "", "N,1 i64%1:N", "1"},
 };
 
+static const struct op_bad bad[] = {
+    {{"crossentropy", "smoothing_rule=n", "N,3 i64:N"},
+     ERR_USAGE,
+     "none of: k, k-1"},
+    {{"crossentropy", "", "N,3 i64:2*N"},
+     ERR_SHAPE,
+     "target [2*N] does not fit input [N,3]"},
+    {{"crossentropy", "", "N,3 i32:N"}, ERR_SHAPE, "i32"},
+};
+
 static void check_bad(void **state)
 {
-    const struct op_case rule = {"crossentropy", "smoothing_rule=n",
-                                 "N,3 i64:N"};
-    const struct op_case shape = {"crossentropy", "", "N,3 i64:2*N"};
-    const struct op_case type = {"crossentropy", "", "N,3 i32:N"};
     (void)state;
-    op_check_bad(&rule, ERR_USAGE, "none of: k, k-1");
-    op_check_bad(&shape, ERR_SHAPE, "target [2*N] does not fit input [N,3]");
-    op_check_bad(&type, ERR_SHAPE, "i32");
+    op_check_refused(bad, COUNT(bad));
 }
 
 /* Rows of one 1 give the bits of class numbers, smoothed or not.  */

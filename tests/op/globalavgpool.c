@@ -8,7 +8,19 @@ static const struct op_case cases[] = {
     {"globalavgpool", "", "1,2,7,1", "1,2"},
 };
 
+static const struct op_bad bad[] = {
+    {{"globalavgpool", "", "N,3,4"}, ERR_SHAPE, "3 sizes, not 4"},
+};
+
+static void check_bad(void **state)
+{
+    (void)state;
+    op_check_refused(bad, COUNT(bad));
+}
+
 int main(void)
 {
-    return op_check_main("globalavgpool", cases, COUNT(cases), NULL, 0);
+    const struct CMUnitTest more[] = {cmocka_unit_test(check_bad)};
+    return op_check_main("globalavgpool", cases, COUNT(cases), more,
+                         COUNT(more));
 }

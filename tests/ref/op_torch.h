@@ -1,8 +1,8 @@
-/* op_torch.h -- what torch 2.15.0 says to the cases of tests/op.
+/* op_torch.h -- answers to the cases of tests/op by torch 2.15.0.
  * SPDX-License-Identifier: MIT
  *
- * Made by scripts/make-ref-op.py; computed in double.  Each row: the results,
- * then the gradients of the operands, one after the other.  */
+ * Made by scripts/make-ref-op.py; computed in double.  Each row:
+ * the results, then the gradients of the operands.  */
 #ifndef ADZE_TESTS_REF_OP_TORCH_H
 #define ADZE_TESTS_REF_OP_TORCH_H
 
