@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -149,9 +148,7 @@ static void install_sigbus(void)
 /* Note the mapping; 0 if the table is full.  */
 static int map_note(const void *p, size_t n, const char *name)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-    pthread_once(&once, install_sigbus);
+    install_sigbus(); /* each time: others may have set theirs */
     for (int i = 0; i < MAPS; i++) {
         int expected = 0;
 

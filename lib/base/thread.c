@@ -150,12 +150,18 @@ static int64_t path_quota(const char *mount, char *path)
     }
 }
 
-/* A line of /proc/self/cgroup is ID:CONTROLLERS:PATH; version 2 has no
- * controllers.  */
-static int64_t line_quota(char *line)
+/* CONTROLLERS, a list with commas, holds "cpu".  */
+static int has_cpu(const char *controllers)
 {
-    static const char *const v1[] = {"/sys/fs/cgroup/cpu",
-                                     "/sys/fs/cgroup/cpu,cpuacct"};
+    return !strcmp(controllers, "cpu") || str_starts(controllers, "cpu,") ||
+           str_ends(controllers, ",cpu") || str_match("*,cpu,*", controllers);
+}
+
+/* The quota of the group that one line of /proc/self/cgroup names:
+ * ID:CONTROLLERS:PATH, without controllers in version 2.  */
+static int64_t line_quota(char *line, const char *root)
+{
+    static const char *const v1[] = {"/cpu", "/cpu,cpuacct"};
     char *what = strchr(line, ':'), *path = what ? strchr(what + 1, ':') : NULL;
     int64_t least = INT32_MAX;
 
@@ -164,34 +170,45 @@ static int64_t line_quota(char *line)
     *path++ = 0;
     path[strcspn(path, "\n")] = 0;
     if (!what[1])
-        return path_quota("/sys/fs/cgroup", path);
-    if (!str_match("*,cpu,*", what + 1) && !str_starts(what + 1, "cpu,") &&
-        !str_ends(what + 1, ",cpu") && strcmp(what + 1, "cpu") != 0)
-        return least;
-    for (size_t i = 0; i < COUNT(v1); i++) {
+        return path_quota(root, path);
+    for (size_t i = 0; has_cpu(what + 1) && i < COUNT(v1); i++) {
+        struct str mount = {0};
         char *copy = xstrdup(path);
-        const int64_t q = path_quota(v1[i], copy);
+        int64_t q;
 
+        str_printf(&mount, "%s%s", root, v1[i]);
+        q = path_quota(str_text(&mount), copy);
         least = q < least ? q : least;
+        str_release(&mount);
         free(copy);
     }
     return least;
 }
 
-int thread_count_available(void)
+/* The least quota of the groups that the file LIST names, mounted below
+ * ROOT; INT32_MAX if there is none.  */
+static int64_t groups_quota(const char *list, const char *root)
 {
-    FILE *f = fopen("/proc/self/cgroup", "re");
-    int64_t n = affinity_count();
+    FILE *f = fopen(list, "re");
+    int64_t least = INT32_MAX;
     char line[4096];
 
     while (f && fgets(line, sizeof line, f)) {
-        const int64_t q = line_quota(line);
+        const int64_t q = line_quota(line, root);
 
-        n = q < n ? q : n;
+        least = q < least ? q : least;
     }
     if (f)
         fclose(f);
-    return n < 1 ? 1 : (int)n;
+    return least;
+}
+
+int thread_count_available(void)
+{
+    const int64_t quota = groups_quota("/proc/self/cgroup", "/sys/fs/cgroup");
+    const int cpus = affinity_count();
+
+    return quota < cpus ? (int)quota : cpus;
 }
 
 /* ---- the pool ---- */

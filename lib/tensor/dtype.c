@@ -301,6 +301,26 @@ static void f16_to_f32_all(void *dst, const void *src, int64_t n)
     }
 }
 
+/* Normal numbers and zeros by the processor; what it may flush or change,
+ * subnormals and NaNs, by their bits.  */
+static void f32_to_f64_all(void *dst, const void *src, int64_t n)
+{
+    char *const d = dst;
+    const char *const s = src;
+
+    for (int64_t i = 0; i < n; i++) {
+        const uint32_t x = (uint32_t)get_bits(s + 4 * i, 4);
+        const uint32_t e = x >> 23 & 255;
+        uint64_t v;
+
+        if ((e && e < 255) || !(x << 1))
+            v = f64_bits((double)f32_of(x));
+        else
+            v = widen(x, form_f32, form_f64);
+        memcpy(d + 8 * i, &v, 8);
+    }
+}
+
 static const struct fast {
     enum dtype to, from;
     void (*run)(void *dst, const void *src, int64_t n);
@@ -308,6 +328,7 @@ static const struct fast {
     {DTYPE_F32, DTYPE_U8, u8_to_f32},
     {DTYPE_F32, DTYPE_F16, f16_to_f32_all},
     {DTYPE_F32, DTYPE_BF16, bf16_to_f32_all},
+    {DTYPE_F64, DTYPE_F32, f32_to_f64_all},
 };
 
 void dtype_convert(enum dtype to, void *dst, enum dtype from, const void *src,

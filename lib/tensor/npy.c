@@ -94,6 +94,9 @@ static int take_number(struct text *t, int64_t *v, struct err *e)
 
     if (peek(t) == '-')
         return bad(e, t, "a negative dimension");
+    if (t->n - t->at > 1 && t->p[t->at] == '0' && t->p[t->at + 1] >= '0' &&
+        t->p[t->at + 1] <= '9')
+        return bad(e, t, "a number that starts with 0");
     for (; t->at < t->n && t->p[t->at] >= '0' && t->p[t->at] <= '9'; t->at++) {
         digits++;
         if (i64_mul(x, 10, &x) < 0 || i64_add(x, t->p[t->at] - '0', &x) < 0)

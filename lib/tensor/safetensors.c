@@ -162,7 +162,9 @@ static json_t *parse_piece(const struct piece *v, struct err *e)
     json_error_t why;
     json_t *j = json_loadb(v->p, v->n, JSON_DECODE_ANY, &why);
 
-    if (!j)
+    if (!j && strstr(why.text, "\\u0000"))
+        bad_json(e, v, "a NUL byte in a string");
+    else if (!j)
         err_set(e, ERR_FORMAT, "header byte %zu: %s",
                 v->off + (why.position > 0 ? (size_t)why.position : 0),
                 Q(why.text));

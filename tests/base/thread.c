@@ -8,12 +8,13 @@
 #include <cmocka.h>
 
 #include <float.h>
-#include <stdatomic.h>
-#include <stdlib.h>
-#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 
-#include "base/thread.h"
+/* the whole of it: the reading of quotas has no door of its own */
+#include "base/thread.c"
 
 enum { N = 1000 };
 
@@ -151,6 +152,141 @@ static void test_subnormals(void **state)
 #endif
 }
 
+static void put(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+/* Groups as the kernel shows them, in a folder of our own.  */
+static void test_quota(void **state)
+{
+    static const struct {
+        const char *groups, *quota, *period;
+        const char *v2, *above;
+        int64_t want;
+    } row[] = {
+        {"0::/a/b\n", "-1", "100000", "max 100000", "max 100000", INT32_MAX},
+        {"0::/a/b\n", "-1", "100000", "200000 100000", "max 100000", 2},
+        {"0::/a/b\n", "-1", "100000", "150000 100000", "max 100000", 2},
+        {"0::/a/b\n", "-1", "100000", "1000 100000", "max 100000", 1},
+        {"0::/a/b\n", "-1", "100000", "800000 100000", "300000 100000", 3},
+        {"0::/a/gone\n", "-1", "100000", "100000 100000", "300000 100000", 3},
+        {"0::/\n", "-1", "100000", "100000 100000", "100000 100000", INT32_MAX},
+        {"0::/a/b\n", "-1", "100000", "", "", INT32_MAX},
+        {"0::/a/b\n", "-1", "100000", "100000", "5 0", INT32_MAX},
+        {"4:memory:/a\n3:cpu,cpuacct:/a\n", "400000", "100000", "", "", 4},
+        {"3:cpuset,cpu:/a\n", "400000", "100000", "", "", 4},
+        {"3:cpu:/a\n0::/a/b\n", "400000", "100000", "100000 100000", "", 1},
+        {"3:cpuset,cpuacct:/a\n", "400000", "100000", "", "", INT32_MAX},
+        {"3:cpu:/a\n", "-1", "100000", "", "", INT32_MAX},
+        {"rubbish\n\n:\n::\n", "100000", "100000", "", "", INT32_MAX},
+    };
+    static const char *const dir[] = {"a", "a/b", "cpu", "cpu/a"};
+    static const char *const file[] = {"a/b/cpu.max", "a/cpu.max",
+                                       "cpu/a/cpu.cfs_quota_us",
+                                       "cpu/a/cpu.cfs_period_us", "groups"};
+    char root[] = "/tmp/adze-thread-XXXXXX";
+
+    (void)state;
+    assert_true(mkdtemp(root) && chdir(root) == 0);
+    for (size_t i = 0; i < 4; i++)
+        mkdir(dir[i], 0700);
+    for (size_t i = 0; i < COUNT(row); i++) {
+        put(file[0], row[i].v2);
+        put(file[1], row[i].above);
+        put(file[2], row[i].quota);
+        put(file[3], row[i].period);
+        put(file[4], row[i].groups);
+        if (groups_quota("groups", root) != row[i].want)
+            fail_msg("row %zu", i);
+    }
+    assert_true(groups_quota("nothing", root) == INT32_MAX);
+    for (size_t i = 0; i < 5; i++)
+        unlink(file[i]);
+    for (size_t i = 4; i--;)
+        rmdir(dir[i]);
+    assert_true(chdir("/") == 0 && rmdir(root) == 0);
+}
+
+static void test_affinity(void **state)
+{
+    cpu_set_t all, one;
+
+    (void)state;
+    assert_int_equal(sched_getaffinity(0, sizeof all, &all), 0);
+    CPU_ZERO(&one);
+    for (int i = 0; i < CPU_SETSIZE && !CPU_COUNT(&one); i++)
+        if (CPU_ISSET(i, &all))
+            CPU_SET(i, &one);
+    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+    assert_int_equal(thread_count_available(), 1);
+    sched_setaffinity(0, sizeof all, &all);
+    assert_true(thread_count_available() <= CPU_COUNT(&all));
+}
+
+/* Where no thread can be made, the caller does the work.  */
+static void test_no_threads(void **state)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    (void)state; /* they need address space of their own */
+#else
+    const pid_t pid = fork();
+    int status;
+
+    (void)state;
+    if (!pid) {
+        const struct rlimit r = {64 << 20, 64 << 20};
+        struct pool *p;
+
+        setrlimit(RLIMIT_AS, &r);
+        p = pool_new(64); /* stacks of 8 MB do not fit */
+        if (pool_threads(p) > 8)
+            _exit(1);
+        check_all(p, 100);
+        pool_free(p);
+        _exit(0);
+    }
+    assert_true(waitpid(pid, &status, 0) == pid && status == 0);
+#endif
+}
+
+static void on_signal(int sig)
+{
+    (void)sig;
+}
+
+static _Atomic int wrong_thread;
+
+static void look_at_mask(void *ctx, int64_t task, int thread)
+{
+    sigset_t mask;
+
+    (void)ctx;
+    (void)task;
+    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    if (sigismember(&mask, SIGTERM) != (thread > 0) ||
+        sigismember(&mask, SIGSEGV) || sigismember(&mask, SIGBUS))
+        wrong_thread = 1;
+}
+
+/* Signals are for the caller's thread.  */
+static void test_signals(void **state)
+{
+    struct pool *p = pool_new(4);
+
+    (void)state;
+    signal(SIGTERM, on_signal);
+    for (int i = 0; i < 50; i++)
+        pool_run(p, 64, look_at_mask, NULL);
+    assert_int_equal(wrong_thread, 0);
+    pool_free(p);
+    signal(SIGTERM, SIG_DFL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +294,10 @@ int main(void)
         cmocka_unit_test(test_many_loops),
         cmocka_unit_test(test_nested),
         cmocka_unit_test(test_subnormals),
+        cmocka_unit_test(test_quota),
+        cmocka_unit_test(test_affinity),
+        cmocka_unit_test(test_no_threads),
+        cmocka_unit_test(test_signals),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

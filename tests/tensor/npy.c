@@ -106,6 +106,7 @@ static void test_refuses(void **state)
         {H("'<f4'", "False", "(2)"), 8, "(3,) a shape", ERR_FORMAT},
         {H("'<f4'", "False", "[2]"), 8, "'('", ERR_FORMAT},
         {H("'<f4'", "False", "(-2,)"), 8, "negative", ERR_FORMAT},
+        {H("'<f4'", "False", "(02,)"), 8, "starts with 0", ERR_FORMAT},
         {H("'<f4'", "False", "(2 2)"), 8, "')'", ERR_FORMAT},
         {H("'<f4'", "False", "((2,),)"), 8, "a number", ERR_FORMAT},
         {H("'<f4'", "False", "(2.0,)"), 8, "')'", ERR_FORMAT},

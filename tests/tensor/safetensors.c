@@ -164,7 +164,7 @@ static const struct refused {
     {"{\"__metadata__\":{},\"__metadata__\":{}}", 0, "stands twice",
      ERR_FORMAT},
     {"{\"__metadata__\":[]}", 0, "'{' expected", ERR_FORMAT},
-    {"{\"__metadata__\":{\"a\":\"\\u0000\"}}", 0, "header byte", ERR_FORMAT},
+    {"{\"__metadata__\":{\"a\":\"\\u0000\"}}", 0, "a NUL byte", ERR_FORMAT},
     {"{\"__metadata__\":{\"a\":\"\\ud800\"}}", 0, "header byte", ERR_FORMAT},
     {"{\"__metadata__\":{\"a\":\"\xff\"}}", 0, "header byte", ERR_FORMAT},
     {"{\"__metadata__\":{\"a\":\"\x01\"}}", 0, "header byte", ERR_FORMAT},
@@ -472,7 +472,7 @@ static void test_fuzz(void **state)
 /* Many tensors are read in linear time.  */
 static void test_many(void **state)
 {
-    enum { N = 100000 };
+    enum { N = 30000 };
     const struct shape one = shape_make(1, (int64_t[]){1});
     struct err e = {0};
     struct set s, t;
