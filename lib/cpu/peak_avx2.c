@@ -16,7 +16,7 @@ double peak_run_avx2(long n, float *sink)
 
 #    pragma GCC unroll 10
     for (int k = 0; k < CHAINS; k++)
-        a[k] = _mm256_setzero_ps();
+        a[k] = _mm256_set1_ps((float)k); /* chains that differ */
     for (long i = 0; i < n; i++) {
 #    pragma GCC unroll 10
         for (int k = 0; k < CHAINS; k++)

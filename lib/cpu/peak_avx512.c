@@ -16,7 +16,7 @@ double peak_run_avx512(long n, float *sink)
 
 #    pragma GCC unroll 20
     for (int k = 0; k < CHAINS; k++)
-        a[k] = _mm512_setzero_ps();
+        a[k] = _mm512_set1_ps((float)k); /* chains that differ */
     for (long i = 0; i < n; i++) {
 #    pragma GCC unroll 20
         for (int k = 0; k < CHAINS; k++)
