@@ -23,12 +23,17 @@ struct graph *network_read(const char *name, const char *const *opts,
                            struct err *e);
 
 /* The same from text; FILE is for messages, DIR where `base' is sought (NULL:
- * built-in only).  LIMIT_NODES 0 means the default of 100,000 ops.  */
+ * built-in only).  At most 100,000 ops.  */
 struct graph *network_parse(const char *file, const char *text, size_t n,
                             const char *dir, const char *const *opts,
                             struct err *e);
 
-/* Names of the built-in networks (not families that cannot stand alone),
+/* Set in *P what the network's key `preprocess' states: the pictures that its
+ * published weights want.  */
+struct preprocess;
+int network_preprocess(const char *name, struct preprocess *p, struct err *e);
+
+/* Names of the built-in networks (not of families that others are based on),
  * NULL-ended, in order of name; and the source text of one.  */
 const char *const *network_names(void);
 const char *network_source(const char *name);

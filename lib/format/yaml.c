@@ -462,5 +462,5 @@ int fuzz_yaml(const uint8_t *p, size_t n)
     }
     str_release(&s);
     arena_release(&a);
-    return 0;
+    return y ? 0 : -1;
 }

@@ -11,6 +11,10 @@ struct zoo_file {
 /* NULL-named at the end; made by scripts/embed from models/.  */
 extern const struct zoo_file zoo_files[];
 
+/* Names of the networks ("resnet50") that no other is based on, NULL-ended.
+ */
+extern const char *const zoo_networks[];
+
 /* The text of "resnet50.yaml", NULL if there is none.  */
 const char *zoo_find(const char *name);
 

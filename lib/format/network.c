@@ -1,0 +1,593 @@
+/* network.c -- see network.h: files, their bases, parameters, inputs and
+ * outputs.
+ * SPDX-License-Identifier: MIT  */
+#include "format/network.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "base/stream.h"
+#include "format/model.h"
+#include "format/preprocess.h"
+#include "format/stepname.h"
+#include "format/steps.h"
+#include "format/yaml.h"
+#include "format/zoo.h"
+#include "graph/graph.h"
+#include "graph/print.h"
+
+enum {
+    BASES = 8,
+    PARAMS = 256,
+    OUTPUTS = 1000,
+    LIMIT_NODES = 100000,
+    FUZZ_NODES = 1000,
+    TEXT_BYTES = 16 << 20
+};
+
+static const char *const keys[] = {"network", "with",       "input",
+                                   "blocks",  "body",       "outputs",
+                                   "base",    "preprocess", NULL};
+
+/* A file and those it is based on, nearest first.  */
+struct file {
+    struct arena arena;
+    const struct yaml *doc[BASES];
+    int n;
+    struct err *e;
+};
+
+/* ---- files ---- */
+
+static int is_path(const char *name)
+{
+    return strchr(name, '/') || str_ends(name, ".yaml");
+}
+
+static const char *stem_of(struct arena *a, const char *file)
+{
+    const char *slash = strrchr(file, '/'), *s = slash ? slash + 1 : file;
+
+    return str_ends(s, ".yaml") ? arena_strndup(a, s, strlen(s) - 5)
+                                : arena_strdup(a, s);
+}
+
+static int unknown_key(struct file *f, const struct yaml *y)
+{
+    const char *near = str_nearest(y->key->text, keys);
+
+    return yaml_err(y->key, f->e, ERR_FORMAT, "a network has no key '%s'%s%s%s",
+                    Q(y->key->text), near ? ", did you mean '" : "",
+                    near ? near : "", near ? "'?" : "");
+}
+
+static int check_keys(struct file *f, const struct yaml *y)
+{
+    if (y->kind != YAML_MAP)
+        return yaml_err(y, f->e, ERR_FORMAT, "a network is a mapping");
+    for (const struct yaml *c = y->child; c; c = c->next)
+        if (!stepname_in(keys, c->key->text))
+            return unknown_key(f, c);
+    return 0;
+}
+
+static int add_text(struct file *f, const char *name, const char *text,
+                    size_t n, const char *dir);
+
+static int add_path(struct file *f, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *dir =
+        slash ? arena_strndup(&f->arena, path, (size_t)(slash - path + 1)) : "";
+    struct bytes b;
+    int rc;
+
+    if (bytes_read(&b, path, TEXT_BYTES, f->e) < 0)
+        return -1;
+    rc = add_text(f, path, (const char *)b.data, b.n, dir);
+    bytes_release(&b);
+    return rc;
+}
+
+static int add_zoo(struct file *f, const char *name)
+{
+    const char *text = zoo_find(name);
+
+    return add_text(f, name, text, strlen(text), NULL);
+}
+
+/* `base' is sought beside the file, then built in.  */
+static int add_base(struct file *f, const struct yaml *y, const char *dir)
+{
+    const char *path;
+
+    if (y->kind != YAML_SCALAR || !*y->text)
+        return yaml_err(y, f->e, ERR_FORMAT, "'base' names one file");
+    if (f->n == BASES)
+        return yaml_err(y, f->e, ERR_FORMAT,
+                        "more than 8 files based on each "
+                        "other");
+    path = dir && *y->text != '/'
+               ? arena_printf(&f->arena, "%s%s", dir, y->text)
+               : y->text;
+    if (dir && access(path, F_OK) == 0)
+        return add_path(f, path);
+    if (zoo_find(y->text))
+        return add_zoo(f, y->text);
+    return yaml_err(y, f->e, ERR_INPUT,
+                    "base '%s' is neither beside this file nor built in",
+                    Q(y->text));
+}
+
+static int add_text(struct file *f, const char *name, const char *text,
+                    size_t n, const char *dir)
+{
+    const struct yaml *y = yaml_parse(&f->arena, name, text, n, f->e), *base;
+
+    if (!y || check_keys(f, y) < 0)
+        return -1;
+    f->doc[f->n++] = y;
+    base = yaml_get(y, "base");
+    return base ? add_base(f, base, dir) : 0;
+}
+
+static int add_name(struct file *f, const char *name)
+{
+    const char *file = arena_printf(&f->arena, "%s.yaml", name), *near;
+
+    if (is_path(name))
+        return add_path(f, name);
+    if (zoo_find(file))
+        return add_zoo(f, file);
+    near = str_nearest(name, network_names());
+    return err_set(f->e, ERR_USAGE,
+                   "no built-in network is called '%s'%s%s%s (a file is "
+                   "written with '/' or '.yaml')",
+                   Q(name), near ? ", did you mean '" : "", near ? near : "",
+                   near ? "'?" : "");
+}
+
+/* The nearest file's value of KEY.  */
+static const struct yaml *get(const struct file *f, const char *key)
+{
+    for (int i = 0; i < f->n; i++) {
+        const struct yaml *y = yaml_get(f->doc[i], key);
+
+        if (y)
+            return y;
+    }
+    return NULL;
+}
+
+/* ---- parameters ---- */
+
+/* The `with' of the family: that of the last file that has one.  */
+static const struct yaml *family(const struct file *f)
+{
+    const struct yaml *with = NULL;
+
+    for (int i = 0; i < f->n; i++) {
+        const struct yaml *y = yaml_get(f->doc[i], "with");
+
+        with = y ? y : with;
+    }
+    return with;
+}
+
+static int no_param(struct file *f, const struct yaml *at, const char *name,
+                    size_t n)
+{
+    const struct yaml *with = family(f);
+    const char *list[PARAMS + 1], *near;
+    char *key = arena_strndup(&f->arena, name, n);
+    int k = 0;
+
+    for (const struct yaml *c = with ? with->child : NULL; c; c = c->next)
+        list[k++] = c->key->text;
+    list[k] = NULL;
+    near = str_nearest(key, list);
+    err_set(f->e, at ? ERR_FORMAT : ERR_USAGE,
+            "the network has no parameter '%s'%s%s%s", Q(key),
+            near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return at ? yaml_in(at, f->e) : -1;
+}
+
+static int check_with(struct file *f)
+{
+    const struct yaml *known = family(f);
+
+    for (int i = f->n - 1; i >= 0; i--) {
+        const struct yaml *with = yaml_get(f->doc[i], "with");
+
+        if (with && (with->kind != YAML_MAP || with->n_child > PARAMS))
+            return yaml_err(with, f->e, ERR_FORMAT,
+                            "'with' is a mapping of at most 256 parameters");
+        for (const struct yaml *c = with ? with->child : NULL; c; c = c->next)
+            if (!yaml_get(known, c->key->text))
+                return no_param(f, c->key, c->key->text, strlen(c->key->text));
+    }
+    return 0;
+}
+
+static int check_opts(struct file *f, const char *const *opts)
+{
+    const struct yaml *with = family(f);
+
+    for (; opts && *opts; opts++) {
+        const char *eq = strchr(*opts, '=');
+        const size_t n = eq ? (size_t)(eq - *opts) : strlen(*opts);
+        int known = 0;
+
+        if (!eq)
+            return err_set(f->e, ERR_USAGE, "'%s' is not KEY=VALUE", Q(*opts));
+        for (const struct yaml *c = with ? with->child : NULL; c; c = c->next)
+            known |=
+                strlen(c->key->text) == n && !strncmp(c->key->text, *opts, n);
+        if (!known)
+            return no_param(f, NULL, *opts, n);
+    }
+    return 0;
+}
+
+/* The override of KEY as YAML: the last one counts.  0 where none is.  */
+static int from_opts(struct file *f, const char *const *opts, const char *key,
+                     const struct yaml **y)
+{
+    const size_t n = strlen(key);
+    const char *found = NULL;
+
+    for (; opts && *opts; opts++)
+        if (!strncmp(*opts, key, n) && (*opts)[n] == '=')
+            found = *opts;
+    if (!found)
+        return 0;
+    if (!found[n + 1])
+        return err_set(f->e, ERR_USAGE, "-o %s gives no value", Q(found));
+    *y = yaml_parse(&f->arena, arena_printf(&f->arena, "-o %s", found),
+                    found + n + 1, strlen(found + n + 1), f->e);
+    if (!*y)
+        f->e->code = ERR_USAGE;
+    else if ((*y)->kind == YAML_MAP)
+        return err_set(f->e, ERR_USAGE, "-o %s: a value or list is wanted",
+                       Q(found));
+    return *y ? 0 : -1;
+}
+
+static const struct yaml *from_files(const struct file *f, const char *key)
+{
+    for (int i = 0; i < f->n; i++) {
+        const struct yaml *with = yaml_get(f->doc[i], "with");
+        const struct yaml *y = with ? yaml_get(with, key) : NULL;
+
+        if (y)
+            return y;
+    }
+    return NULL;
+}
+
+/* The environment of the network's parameters, in the family's order.  */
+static int bind(struct file *f, const char *const *opts,
+                const struct expr_env **env)
+{
+    const struct yaml *with = family(f);
+
+    *env = NULL;
+    if (check_with(f) < 0 || check_opts(f, opts) < 0)
+        return -1;
+    for (const struct yaml *c = with ? with->child : NULL; c; c = c->next) {
+        const struct yaml *y = from_files(f, c->key->text);
+        struct expr_env *b = ARENA_NEW(&f->arena, struct expr_env);
+
+        if (from_opts(f, opts, c->key->text, &y) < 0)
+            return -1;
+        if (y->kind == YAML_SCALAR && !*y->text)
+            return yaml_err(y, f->e, ERR_USAGE,
+                            "the network needs its parameter '%s'",
+                            Q(c->key->text));
+        *b = (struct expr_env){.up = *env, .name = c->key->text};
+        if (expr_yaml(&b->value, y, *env, &f->arena, f->e) < 0)
+            return -1;
+        *env = b;
+    }
+    return 0;
+}
+
+/* ---- inputs ---- */
+
+/* "64", "N", "64N"  */
+static int read_dim(const struct yaml *y, const char *text, struct shape *s,
+                    struct err *e)
+{
+    const size_t n = strlen(text);
+    const int batch = n && text[n - 1] == 'N';
+    char num[24] = "1";
+    int64_t *d = &s->dim[s->rank];
+
+    if (n < sizeof num && !(batch && n == 1)) {
+        memcpy(num, text, n - (size_t)batch);
+        num[n - (size_t)batch] = 0;
+    }
+    if (n >= sizeof num || parse_i64(num, 1, INT32_MAX, d) < 0)
+        return yaml_err(y, e, ERR_FORMAT,
+                        "'%s' is not a size such as 64, N or 64N", Q(text));
+    s->batch |= (uint8_t)(batch << s->rank++);
+    return 0;
+}
+
+static int read_dims(struct steps *st, const struct yaml *y, struct shape *s)
+{
+    struct expr v;
+    int64_t count;
+
+    if (expr_yaml(&v, y, st->params, st->arena, st->e) < 0)
+        return -1;
+    if (v.kind != EXPR_LIST || v.n < 1 || s->rank + v.n > SHAPE_MAX)
+        return yaml_err(y, st->e, ERR_FORMAT,
+                        "a list of 1 to 8 sizes is "
+                        "wanted");
+    for (int i = 0; i < v.n; i++) {
+        struct str text = {0};
+        int rc;
+
+        expr_print(&text, &v.item[i]);
+        rc = read_dim(y, str_text(&text), s, st->e);
+        str_release(&text);
+        if (rc < 0)
+            return -1;
+    }
+    return shape_check(s, 8, &count, st->e) < 0 ? yaml_in(y, st->e) : 0;
+}
+
+static int read_picture(struct steps *st, const struct yaml *y)
+{
+    struct shape s = {.rank = 1, .dim = {1}, .batch = 1};
+
+    if (read_dims(st, y, &s) < 0)
+        return -1;
+    if (s.rank != 4 || s.batch != 1)
+        return yaml_err(y, st->e, ERR_FORMAT, "'size' is [C, H, W]");
+    for (int i = 1; i < 4; i++)
+        if (s.dim[i] > 65535)
+            return yaml_err(y, st->e, ERR_FORMAT, "a size of more than 65535");
+    graph_input(st->g, "image", DTYPE_F32, &s);
+    return 0;
+}
+
+static int read_named(struct steps *st, const struct yaml *y)
+{
+    const struct yaml *shape = yaml_get(y, "shape"),
+                      *dtype = yaml_get(y, "dtype");
+    struct shape s = {0};
+    int dt = DTYPE_F32;
+
+    if (!shape)
+        return yaml_err(y, st->e, ERR_FORMAT, "input '%s' has no 'shape'",
+                        Q(y->key->text));
+    if (stepname_check(st, y->key, y->key->text) < 0 ||
+        read_dims(st, shape, &s) < 0)
+        return -1;
+    if (dtype && (dt = dtype_by_name(dtype->text)) < 0)
+        return yaml_err(dtype, st->e, ERR_FORMAT,
+                        "no element type is called '%s'", Q(dtype->text));
+    graph_input(st->g, y->key->text, (enum dtype)dt, &s);
+    return 0;
+}
+
+static int read_input(struct steps *st, const struct yaml *y)
+{
+    if (!y || y->kind != YAML_MAP || !y->n_child)
+        return err_set(st->e, ERR_FORMAT,
+                       "the network does not say 'input: {size: [C, H, W]}'");
+    if (yaml_get(y, "size"))
+        return y->n_child == 1
+                   ? read_picture(st, yaml_get(y, "size"))
+                   : yaml_err(y, st->e, ERR_FORMAT,
+                              "'size' is the only key of a picture's input");
+    for (const struct yaml *c = y->child; c; c = c->next)
+        if (read_named(st, c) < 0)
+            return -1;
+    return 0;
+}
+
+/* ---- outputs ---- */
+
+static int read_output(struct steps *st, const struct yaml *y)
+{
+    const struct yaml *from = y->kind == YAML_MAP ? yaml_get(y, "from") : y;
+    const struct yaml *train = yaml_get(y, "train");
+    const char *name;
+    struct value *v;
+    int b = 0;
+
+    if (!from || from->kind != YAML_SCALAR)
+        return yaml_err(y, st->e, ERR_FORMAT,
+                        "an output is a value, or {from: VALUE, train: yes}");
+    for (const struct yaml *c = y->child; c; c = c->next)
+        if (c != from && c != train)
+            return yaml_err(c->key, st->e, ERR_FORMAT,
+                            "an output has no key '%s'", Q(c->key->text));
+    if (train && parse_bool(train->text, &b) < 0)
+        return yaml_err(train, st->e, ERR_FORMAT, "'%s' is neither yes nor no",
+                        Q(train->text));
+    name = expr_template(from, st->params, st->arena, st->e);
+    if (!name || stepname_check(st, y->key, y->key->text) < 0)
+        return -1;
+    v = stepname_find(st, "", name);
+    if (!v)
+        v = graph_scope_value(st->g, name);
+    if (!v)
+        return stepname_no_value(st, from, name);
+    graph_output(st->g, y->key->text, v, b);
+    return 0;
+}
+
+static int read_outputs(struct steps *st, const struct yaml *y,
+                        struct value *last)
+{
+    if (!y) {
+        graph_output(st->g, "logits", last, 0);
+        return 0;
+    }
+    if (y->kind != YAML_MAP || !y->n_child || y->n_child > OUTPUTS)
+        return yaml_err(y, st->e, ERR_FORMAT,
+                        "'outputs' is a mapping of 1 to 1000 names");
+    for (const struct yaml *c = y->child; c; c = c->next)
+        if (read_output(st, c) < 0)
+            return -1;
+    return 0;
+}
+
+/* ---- the whole ---- */
+
+static int build(struct file *f, struct steps *st)
+{
+    const struct yaml *body = get(f, "body");
+    struct place top = {.path = ""};
+    struct value *last;
+
+    for (int i = 0; i < f->n; i++) {
+        const struct yaml *blocks = yaml_get(f->doc[i], "blocks");
+
+        if (blocks && steps_blocks(st, blocks) < 0)
+            return -1;
+    }
+    if (!body)
+        return yaml_err(f->doc[0], f->e, ERR_FORMAT, "a network needs 'body'");
+    if (read_input(st, get(f, "input")) < 0)
+        return -1;
+    top.x = st->g->value[0];
+    top.env = st->params;
+    if (steps_run(st, body, &top, &last) < 0 ||
+        read_outputs(st, get(f, "outputs"), last) < 0)
+        return -1;
+    return graph_check(st->g, f->e);
+}
+
+static const char *name_of(struct file *f)
+{
+    const struct yaml *y = yaml_get(f->doc[0], "network");
+
+    if (!y)
+        return stem_of(&f->arena, f->doc[0]->file);
+    if (y->kind == YAML_SCALAR && *y->text && !strchr(y->text, '$'))
+        return y->text;
+    yaml_err(y, f->e, ERR_FORMAT, "'network' is a name");
+    return NULL;
+}
+
+static struct graph *expand(struct file *f, const char *const *opts,
+                            int64_t limit)
+{
+    const char *name = name_of(f);
+    const struct yaml *pre = get(f, "preprocess");
+    struct preprocess unused;
+    struct steps st;
+    struct graph *g;
+
+    preprocess_init(&unused, 3, 224, 224);
+    if (!name || (pre && preprocess_yaml(&unused, pre, f->e) < 0))
+        return NULL;
+    g = graph_new(name);
+    steps_init(&st, g, &f->arena, limit, f->e);
+    if (bind(f, opts, &st.params) < 0 || build(f, &st) < 0) {
+        graph_free(g);
+        g = NULL;
+    }
+    steps_release(&st);
+    return g;
+}
+
+struct graph *network_read(const char *name, const char *const *opts,
+                           struct err *e)
+{
+    struct file f = {.e = e};
+    struct graph *g = NULL;
+
+    if (add_name(&f, name) == 0)
+        g = expand(&f, opts, LIMIT_NODES);
+    arena_release(&f.arena);
+    return g;
+}
+
+static struct graph *parse(const char *name, const char *text, size_t n,
+                           const char *dir, const char *const *opts,
+                           int64_t limit, struct err *e)
+{
+    struct file f = {.e = e};
+    struct graph *g = NULL;
+
+    if (add_text(&f, name, text, n, dir) == 0)
+        g = expand(&f, opts, limit);
+    arena_release(&f.arena);
+    return g;
+}
+
+struct graph *network_parse(const char *file, const char *text, size_t n,
+                            const char *dir, const char *const *opts,
+                            struct err *e)
+{
+    return parse(file, text, n, dir, opts, LIMIT_NODES, e);
+}
+
+int network_preprocess(const char *name, struct preprocess *p, struct err *e)
+{
+    struct file f = {.e = e};
+    int rc = add_name(&f, name);
+    const struct yaml *y = rc < 0 ? NULL : get(&f, "preprocess");
+
+    if (y)
+        rc = preprocess_yaml(p, y, e);
+    arena_release(&f.arena);
+    return rc;
+}
+
+const char *const *network_names(void)
+{
+    return zoo_networks;
+}
+
+const char *network_source(const char *name)
+{
+    struct arena a = {0};
+    const char *text = zoo_find(arena_printf(&a, "%s.yaml", name));
+
+    arena_release(&a);
+    return text;
+}
+
+/* ---- fuzzing ---- */
+
+/* What is read can be written and read again, and is the same.  */
+static void fuzz_print(const struct graph *g)
+{
+    struct str s = {0}, t = {0};
+    struct err e = {0};
+    struct graph *h;
+
+    graph_print(&s, g);
+    h = network_parse("printed", str_text(&s), s.len, NULL, NULL, &e);
+    if (!h)
+        BUG("graph_print() is not read back: %s", e.msg);
+    graph_print(&t, h);
+    if (strcmp(str_text(&s), str_text(&t)) != 0)
+        BUG("graph_print() reads back as another graph");
+    graph_free(h);
+    str_release(&s);
+    str_release(&t);
+}
+
+int fuzz_network(const uint8_t *p, size_t n)
+{
+    struct err e = {0};
+    struct graph *g =
+        parse("fuzz", (const char *)p, n, NULL, NULL, FUZZ_NODES, &e);
+
+    if (!g && !e.code)
+        BUG("network_parse() fails without a reason");
+    if (g)
+        fuzz_print(g);
+    graph_free(g);
+    return g ? 0 : -1;
+}

@@ -1,0 +1,531 @@
+/* network.c -- tests of format/network.h: the language of network files.
+ * SPDX-License-Identifier: MIT  */
+#include "format/network.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../fuzz.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "format/model.h"
+#include "graph/graph.h"
+#include "graph/print.h"
+
+#define IN "input: {size: [3, 8, 8]}\n"
+
+static struct graph *parse(const char *text)
+{
+    struct err e = {0};
+    struct graph *g = network_parse("t", text, strlen(text), NULL, NULL, &e);
+
+    if (!g)
+        fail_msg("%s\n%s", e.msg, text);
+    return g;
+}
+
+/* The flat form of the body without attributes: "NAME = op(operands)".  */
+static char *outline(const struct graph *g)
+{
+    struct str s = {0};
+
+    for (int i = 0; i < g->n_node; i++) {
+        const struct node *n = g->node[i];
+
+        str_printf(&s, "%s=%s(", n->name, n->op->name);
+        for (int k = 0, some = 0; k < n->n_in; k++)
+            if (n->in[k])
+                str_printf(&s, "%s%s", some++ ? " " : "", n->in[k]->name);
+        str_add(&s, ") ");
+    }
+    return str_take(&s);
+}
+
+static void expect(const char *text, const char *want)
+{
+    struct graph *g = parse(text);
+    char *got = outline(g);
+
+    assert_string_equal(got, want);
+    free(got);
+    graph_free(g);
+}
+
+static void names(void **state)
+{
+    (void)state;
+    expect("body: [relu, relu, {do: [relu, relu], as: a}, relu]\n" IN,
+           "relu=relu(image) relu_2=relu(relu) a.relu=relu(relu_2) "
+           "a.relu_2=relu(a.relu) relu_3=relu(a.relu_2) ");
+    expect("body:\n- do: [{do: [relu: {as: b}], as: a.c}]\n  as: d\n" IN,
+           "d.a.c.b=relu(image) ");
+    expect("body: [relu: {as: relu_2}, relu, relu]\n" IN,
+           "relu_2=relu(image) relu=relu(relu_2) relu_3=relu(relu) ");
+}
+
+static void values(void **state)
+{
+    (void)state;
+    expect("body: [relu: {as: a}, relu: {as: b}, relu: {from: a}]\n" IN,
+           "a=relu(image) b=relu(a) relu=relu(a) ");
+    expect("body: [{as: s, do: [relu, relu]}, relu6, relu: {from: s}]\n" IN,
+           "s.relu=relu(image) s.relu_2=relu(s.relu) relu6=relu6(s.relu_2) "
+           "relu=relu(s.relu_2) ");
+    expect("body: [relu, add: [identity, relu6, do: []]]\n" IN,
+           "relu=relu(image) relu6=relu6(relu) add=add(relu relu6 relu) ");
+    expect("body: [relu, add: {as: x, from: [relu, image]}]\n" IN,
+           "relu=relu(image) x=add(relu image) ");
+    expect("body: [add: {of: [relu, identity], as: x}]\n" IN,
+           "x.relu=relu(image) x=add(x.relu image) ");
+    /* the nearest scope that has the name */
+    expect("body:\n- relu: {as: a}\n- as: s\n  do: [relu: {as: a}, relu6, "
+           "relu: {from: a}]\n- relu: {from: a}\n" IN,
+           "a=relu(image) s.a=relu(a) s.relu6=relu6(s.a) s.relu=relu(s.a) "
+           "relu=relu(a) ");
+}
+
+static void conditions(void **state)
+{
+    (void)state;
+    expect("body: [relu: {when: no}, relu6: {when: $in == 3}]\n" IN,
+           "relu6=relu6(image) ");
+    expect("body: [relu: {when: no, else: relu6}]\n" IN, "relu6=relu6(image) ");
+    expect("body: [{do: [relu], when: $in > 3, else: {relu6: {as: x}}}]\n" IN,
+           "x=relu6(image) ");
+}
+
+static void loops(void **state)
+{
+    (void)state;
+    expect(
+        "body: [{repeat: 2, as: l$i, do: [relu]}, {repeat: 0, do: relu}]\n" IN,
+        "l0.relu=relu(image) l1.relu=relu(l0.relu) ");
+    expect("with: {d: [1, 2]}\n"
+           "body:\n"
+           "- each: {depth: $d, op: [relu, relu6]}\n"
+           "  as: s$n\n"
+           "  do:\n"
+           "  - repeat: $depth\n"
+           "    do: [$op: {as: x$i.$k}]\n" IN,
+           "s1.x0.0=relu(image) s2.x0.1=relu6(s1.x0.0) "
+           "s2.x1.2=relu6(s2.x0.1) ");
+}
+
+static void blocks(void **state)
+{
+    (void)state;
+    expect("with: {c: 4}\n"
+           "blocks:\n"
+           "  cb:\n"
+           "    with: {out, k: 1, pad: $k // 2, half: $in // 2}\n"
+           "    do:\n"
+           "    - conv: {as: conv, out: $out + $half + $c, kernel: $k, pad: "
+           "$pad}\n"
+           "  two:\n"
+           "    do: [cb: {as: 1, out: 2}, cb: {as: 2, out: $in, k: 3}]\n"
+           "body: [two: {as: b}, cb: {out: 1, half: 0}]\n" IN,
+           "b.1.conv=conv2d(image b.1.conv.weight) "
+           "b.2.conv=conv2d(b.1.conv b.2.conv.weight) "
+           "conv=conv2d(b.2.conv conv.weight) ");
+}
+
+static void parameters(void **state)
+{
+    (void)state;
+    expect("body:\n- {as: s, do: [conv: {as: c, out: 3, kernel: 1, weight: "
+           "a.w, bias: b}]}\n- conv: {out: 3, kernel: 1, weight: s.a.w}\n" IN,
+           "s.c=conv2d(image s.a.w s.b) conv=conv2d(s.c s.a.w) ");
+    expect(
+        "body: [conv: {as: c, out: 3, kernel: 1, bias: no}, add: "
+        "[identity, param: {as: p, shape: [1, $in, 8, 8], init: zeros}]]\n" IN,
+        "c=conv2d(image c.weight) add=add(c p) ");
+
+    struct graph *g = parse("body: [bn: {as: a, init: {weight: zeros if $in "
+                            "== 3 else ones}}, param: {as: p, shape: [], "
+                            "init: normal}, state: {as: q, shape: [0]}, "
+                            "const: {as: r, shape: [2, 3], dtype: i8}]\n"
+                            "outputs: {logits: a}\n" IN);
+
+    assert_string_equal(graph_value(g, "a.weight")->init, "zeros");
+    assert_string_equal(graph_value(g, "a.bias")->init, "zeros");
+    assert_string_equal(graph_value(g, "a.running_var")->init, "ones");
+    assert_string_equal(graph_value(g, "p")->init, "normal");
+    assert_int_equal(graph_value(g, "p")->kind, VALUE_PARAM);
+    assert_int_equal(graph_value(g, "q")->kind, VALUE_STATE);
+    assert_int_equal(graph_value(g, "r")->kind, VALUE_CONST);
+    assert_int_equal(graph_value(g, "r")->dtype, DTYPE_I8);
+    graph_free(g);
+}
+
+static void outputs(void **state)
+{
+    (void)state;
+    struct graph *g =
+        parse("network: n\nbody: [{as: a, do: [relu, relu6]}, relu]\n"
+              "outputs: {logits: relu, aux1: {from: a.relu, train: yes}, f: "
+              "a}\n" IN);
+
+    assert_string_equal(g->name, "n");
+    assert_int_equal(g->n_output, 3);
+    assert_string_equal(g->output[0].value->name, "relu");
+    assert_string_equal(g->output[1].name, "aux1");
+    assert_int_equal(g->output[1].train, 1);
+    assert_string_equal(g->output[2].value->name, "a.relu6");
+    graph_free(g);
+    g = parse("body: [relu]\ninput: {a: {shape: [N, 2]}, b: {shape: [4N, 3, "
+              "5], dtype: i64}}\n");
+    assert_string_equal(g->output[0].name, "logits");
+    assert_int_equal(g->value[1]->dtype, DTYPE_I64);
+    assert_int_equal(g->value[1]->shape.batch, 1);
+    assert_int_equal(g->value[1]->shape.dim[0], 4);
+    graph_free(g);
+}
+
+/* The errors say where, what, and what was near.  */
+static const struct {
+    const char *text, *want;
+} errors[] = {
+    {"", "t:1:1: a network needs 'body'"},
+    {"body: [relu]\n", "the network does not say 'input"},
+    {"[1]\n", "t:1:1: a network is a mapping"},
+    {"bodie: []\n",
+     "t:1:1: a network has no key 'bodie', did you mean 'body'?"},
+    {"body: [rellu]\n" IN,
+     "t:1:8: no op or block is called 'rellu', did you mean 'relu'?"},
+    {"body: [conv: {outt: 3, kernel: 1}]\n" IN,
+     "t:1:15: op 'conv2d' has no attribute 'outt', did you mean 'out'?"},
+    {"body: [conv: {out: 3}]\n" IN, "t:1:8: 'conv': op 'conv2d' needs "
+                                    "attribute 'kernel'"},
+    {"body: [conv: {out: 08, kernel: 1}]\n" IN,
+     "t:1:20: attribute 'out' is an integer, not '08'"},
+    {"body: [conv: {out: 1_000, kernel: 1}]\n" IN, "not '1_000'"},
+    {"body: [conv: {out: 1e1, kernel: 1}]\n" IN, "not '1e1'"},
+    {"body: [bn: {eps: .nan}]\n" IN, "a number, not '.nan'"},
+    {"body: [bn: {affine: on}]\n" IN, "yes or no, not 'on'"},
+    {"body: [conv: {out: 3, kernel: 1:30}]\n" IN, "not '1:30'"},
+    {"body: [conv: {out: 0, kernel: 1}]\n" IN, "t:1:8: "},
+    {"body: [conv: {out: 3, kernel: 99}]\n" IN, "t:1:8: "},
+    {"body: [conv: {out: 3, kernel: {a: 1}}]\n" IN, "t:1:31: a mapping where"},
+    {"body: [conv: {out: max(3, 4), kernel: 1}]\n" IN, "t:1:"},
+    {"body: [conv: {out: $in, kernel: max($in, 4)}]\n" IN,
+     "quote expressions that hold commas"},
+    {"body: [relu: {from: imag}]\n" IN,
+     "t:1:21: no value before this step is called 'imag', did you mean "
+     "'image'?"},
+    {"body: [relu: {from: []}]\n" IN, "'from' names no value"},
+    {"body: [relu: {as: a}, relu: {as: a}]\n" IN, "two values are called 'a'"},
+    {"body: [relu: {as: image}]\n" IN, "two values are called 'image'"},
+    {"body: [conv: {as: a, out: 1, kernel: 1}, relu: {as: a.weight}]\n" IN,
+     "two values are called 'a.weight'"},
+    {"body: [relu: {as: a.weight}, conv: {as: a, out: 1, kernel: 1}]\n" IN,
+     "'a.weight' is there already; a step that shares it says weight: "
+     "a.weight"},
+    {"body: [conv: {as: a, out: 1, kernel: 1}, conv: {as: b, out: 2, kernel: "
+     "1, weight: a.weight}]\n" IN,
+     "[1,3,1,1]"},
+    {"body: [relu: {as: ''}]\n" IN, "an empty name"},
+    {"body: [relu: {as: 'a b'}]\n" IN, "'a b' cannot be a name"},
+    {"body: [relu: {as: a/1}]\n" IN, "'a/1' cannot be a name"},
+    {"body: [relu: {as: 'adze:x'}]\n" IN, "'adze:x' cannot be a name"},
+    {"body: [relu: {as: [a]}]\n" IN, "a list or mapping where a name"},
+    {"body: [relu: 3]\n" IN, "step 'relu' takes {arguments}, not '3'"},
+    {"body: [{conv: , as: x}]\n" IN, "'as' stands beside the step 'conv'"},
+    {"body: [[relu]]\n" IN, "a step is NAME or NAME: {arguments}"},
+    {"body: [{repeat: 2}]\n" IN, "'do' is missing here"},
+    {"body: [{repeat: x, do: relu}]\n" IN, "'x' is not a whole number"},
+    {"body: [{repeat: -1, do: relu}]\n" IN, "'-1' is not a whole number"},
+    {"body: [{repaet: 2, do: relu}]\n" IN,
+     "a control step has no key 'repaet', did you mean 'repeat'?"},
+    {"body: [{repeat: 1, each: {a: [1]}, do: relu}]\n" IN, "nest them"},
+    {"body: [{each: {a: [1], b: [1, 2]}, do: relu}]\n" IN,
+     "column 'b' has 2 rows, the first one has 1"},
+    {"body: [{each: {a: 1}, do: relu}]\n" IN, "column 'a' is not a list"},
+    {"body: [relu: {when: maybe}]\n" IN, "'maybe' is neither yes nor no"},
+    {"body: [{repeat: 2, as: x, do: [relu: {as: y}]}]\n" IN,
+     "two values are called 'x.y'"},
+    {"blocks: {relu: {do: relu6}}\nbody: [relu]\n" IN,
+     "t:1:10: block 'relu' has the name of an op"},
+    {"blocks: {conv: {do: relu6}}\nbody: [relu]\n" IN, "the name of an op"},
+    {"blocks: {repeat: {do: relu6}}\nbody: [relu]\n" IN,
+     "the name of a control step"},
+    {"blocks: {a: {od: relu6}}\nbody: [a]\n" IN, "block 'a' has no 'do'"},
+    {"blocks: {a: {do: relu6, wiht: {}}}\nbody: [a]\n" IN,
+     "a block has no key 'wiht', did you mean 'with'?"},
+    {"blocks: {a: {do: [b]}, b: {do: [relu, a]}}\nbody: [a]\n" IN,
+     "block 'a' holds itself"},
+    {"blocks: {a: {with: {width}, do: relu}}\nbody: [a: {widht: 3}]\n" IN,
+     "the block has no parameter 'widht', did you mean 'width'?"},
+    {"blocks: {a: {with: {width}, do: relu}}\nbody: [a]\n" IN,
+     "t:2:8: the block needs its parameter 'width'"},
+    {"blocks: {a: {with: {as: 1}, do: relu}}\nbody: [a]\n" IN,
+     "a parameter cannot be called 'as'"},
+    {"blocks: {a: {do: relu}}\nbody: [a: [relu]]\n" IN,
+     "only ops take branches"},
+    {"blocks: {a: {do: relu}}\nbody: [a: {from: [image, image]}]\n" IN,
+     "a block starts from one value, not 2"},
+    {"body: [relu: [relu, relu6]]\n" IN, "op 'relu' takes 1 values, not 2"},
+    {"body: [add: []]\n" IN, "a list of branches is wanted"},
+    {"body: [sgd]\n" IN, "op 'sgd' is not for networks"},
+    {"body: [bn: {affine: no, weight: x}]\n" IN,
+     "'weight' is switched off by 'affine'"},
+    {"body: [bn: {init: {wieght: ones}}]\n" IN,
+     "op 'batchnorm2d' has no parameter 'wieght'"},
+    {"body: [param: {as: p}]\n" IN, "'param' needs 'as' and 'shape'"},
+    {"body: [param: {as: p, shape: [-1]}]\n" IN, "not a whole number"},
+    {"body: [param: {as: p, shape: [9223372036854775807, 9]}]\n" IN, "t:1:"},
+    {"body: [param: {as: p, shape: [1], dtype: f8}]\n" IN,
+     "no element type is called 'f8'"},
+    {"body: [relu]\ninput: {size: [3, 8]}\n", "'size' is [C, H, W]"},
+    {"body: [relu]\ninput: {size: [3, 0, 8]}\n", "'0' is not a size"},
+    {"body: [relu]\ninput: {size: [3, -8, 8]}\n", "'-8' is not a size"},
+    {"body: [relu]\ninput: {size: [3, 65536, 8]}\n", "more than 65535"},
+    {"body: [relu]\ninput: {size: [3, 8, 8N]}\n", "'size' is [C, H, W]"},
+    {"body: [relu]\ninput: {size: [3, 8, 8], x: 1}\n", "the only key"},
+    {"body: [relu]\ninput: {x: {shape: [N, Nx]}}\n", "'Nx' is not a size"},
+    {"body: [relu]\noutputs: {logits: x}\n" IN,
+     "t:2:19: no value before this step is called 'x'"},
+    {"body: [relu]\noutputs: {logits: {from: relu, tarin: yes}}\n" IN,
+     "an output has no key 'tarin'"},
+    {"body: [relu]\noutputs: {logits: {from: relu, train: on}}\n" IN,
+     "'on' is neither yes nor no"},
+    {"body: [relu]\nwith: [1]\n" IN, "'with' is a mapping"},
+    {"body: [relu]\nwith: {a: }\n" IN, "the network needs its parameter 'a'"},
+    {"body: [relu]\nwith: {a: $b, b: 1}\n" IN, "'$b' is not known here"},
+    {"base: nothing.yaml\n", "base 'nothing.yaml' is neither beside"},
+    {"base: resnet.yaml\nwith: {dephts: [1]}\n",
+     "t:2:8: the network has no parameter 'dephts', did you mean 'depths'?"},
+    {"body: [relu]\npreprocess: {men: 1}\n" IN,
+     "'preprocess' has no key 'men', did you mean 'mean'?"},
+    {"body: [relu]\npreprocess: {std: 0}\n" IN, "'std' cannot be '0'"},
+    {"body: [relu]\npreprocess: {crop: random}\n" IN, "'crop' cannot be"},
+    {"body: [relu: {as: $x}]\n" IN, "'$x' is not known here"},
+};
+
+static void says_what_is_wrong(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(errors); i++) {
+        struct err e = {0};
+        struct graph *g = network_parse("t", errors[i].text,
+                                        strlen(errors[i].text), NULL, NULL, &e);
+
+        if (g || !e.code || !strstr(e.msg, errors[i].want))
+            fail_msg("'%s' is not in '%s'\n%s", errors[i].want, e.msg,
+                     errors[i].text);
+    }
+}
+
+static void options(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *opt, *want;
+        enum err_code code;
+    } t[] = {
+        {"clases=10", "no parameter 'clases', did you mean 'classes'?",
+         ERR_USAGE},
+        {"classes", "'classes' is not KEY=VALUE", ERR_USAGE},
+        {"depths=[2,2", "-o depths=[2,2:", ERR_USAGE},
+        {"depths={a: 1}", "a value or list is wanted", ERR_USAGE},
+        {"depths=&a [1]", "anchors", ERR_USAGE},
+        {"classes=", "-o classes= gives no value", ERR_USAGE},
+        {"classes=0", "out", ERR_USAGE},
+        {"classes=-1", "out", ERR_USAGE},
+    };
+    struct err e = {0};
+    struct graph *g;
+
+    for (size_t i = 0; i < COUNT(t); i++) {
+        const char *const opts[] = {t[i].opt, NULL};
+
+        e = (struct err){0};
+        assert_null(network_read("resnet20", opts, &e));
+        if (e.code != t[i].code || !strstr(e.msg, t[i].want))
+            fail_msg("'%s' is not in '%s' (%d)", t[i].want, e.msg, e.code);
+    }
+    e = (struct err){0};
+    g = network_read("resnet20",
+                     (const char *const[]){"classes=3", "classes=7", NULL}, &e);
+    assert_non_null(g);
+    assert_int_equal(g->output[0].value->shape.dim[1], 7);
+    graph_free(g);
+    /* a count that no memory holds is still a graph; only tensors fail */
+    g = network_read("resnet20",
+                     (const char *const[]){"classes=1000000000", NULL}, &e);
+    assert_non_null(g);
+    graph_free(g);
+    e = (struct err){0};
+    assert_null(network_read("resnet19", NULL, &e));
+    assert_int_equal(e.code, ERR_USAGE);
+    assert_non_null(strstr(e.msg, "did you mean 'resnet18'?"));
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static void files_and_bases(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/adze-network-XXXXXX", path[64], other[64];
+    struct err e = {0};
+    struct preprocess p;
+    struct graph *g;
+
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/mine.yaml", dir);
+    snprintf(other, sizeof other, "%s/other.yaml", dir);
+    write_file(path, "base: resnet.yaml\nwith: {depths: [1, 1, 1, 1]}\n"
+                     "preprocess: {mean: [1, 2, 3], interpolation: bicubic}\n"
+                     "blocks: {stem_plain: {do: [conv: {out: 4, kernel: 8, "
+                     "stride: 8}]}}\n");
+    g = network_read(path, NULL, &e);
+    if (!g)
+        fail_msg("%s", e.msg);
+    assert_string_equal(g->name, "mine");
+    assert_string_equal(g->node[1]->name, "layer1.0.conv1");
+    graph_free(g);
+    memset(&p, 0, sizeof p);
+    assert_int_equal(network_preprocess(path, &p, &e), 0);
+    assert_true(p.mean[1] == 2 && !strcmp(p.interpolation, "bicubic"));
+
+    write_file(other, "base: mine.yaml\nwith: {classes: 5}\nnetwork: x\n");
+    g = network_read(other, NULL, &e);
+    assert_non_null(g);
+    assert_string_equal(g->name, "x");
+    assert_int_equal(g->output[0].value->shape.dim[1], 5);
+    graph_free(g);
+
+    write_file(path, "base: other.yaml\n"); /* based on each other: F-029 */
+    assert_null(network_read(other, NULL, &e));
+    assert_non_null(strstr(e.msg, "more than 8 files"));
+    unlink(path);
+    unlink(other);
+    e = (struct err){0};
+    assert_null(network_read(path, NULL, &e));
+    assert_int_equal(e.code, ERR_INPUT);
+    e = (struct err){0};
+    snprintf(path, sizeof path, "%s/", dir);
+    assert_null(network_read(path, NULL, &e)); /* a folder: F-028 */
+    assert_int_equal(e.code, ERR_INPUT);
+    rmdir(dir);
+}
+
+/* Text that stands for far more than it is long ends soon with an error.  */
+static void bombs(void **state)
+{
+    (void)state;
+    static const char *const t[] = {
+        "body: [{repeat: 1000000, do: [relu]}]\n" IN,
+        "body: [{repeat: 1000000, do: [{repeat: 1000000, do: []}]}]\n" IN,
+        "blocks: {a: {do: [b, b, b, b, b, b, b, b]}, "
+        "b: {do: [c, c, c, c, c, c, c, c]}, c: {do: [d, d, d, d, d, d, d, d]}, "
+        "d: {do: [e, e, e, e, e, e, e, e]}, e: {do: [f, f, f, f, f, f, f, f]}, "
+        "f: {do: [g, g, g, g, g, g, g, g]}, g: {do: []}}\n"
+        "body: [{repeat: 100, do: [a]}]\n" IN,
+        "body: [{repeat: 1000000, do: [{each: {a: [1, 2, 3]}, do: [{each: {b: [1, "
+        "2, 3, 4, 5, 6, 7, 8, 9]}, do: []}]}]}]\n" IN,
+    };
+    struct str s = {0};
+    struct err e = {0};
+
+    for (size_t i = 0; i < COUNT(t); i++) {
+        e = (struct err){0};
+        assert_null(network_parse("t", t[i], strlen(t[i]), NULL, NULL, &e));
+        if (!strstr(e.msg, "grows too large") && !strstr(e.msg, "too many ops"))
+            fail_msg("%s", e.msg);
+    }
+    str_add(&s, "body: [b0]\n" IN "blocks:\n");
+    for (int i = 0; i < 100; i++)
+        str_printf(&s, "  b%d: {do: [b%d]}\n", i, i + 1);
+    str_add(&s, "  b100: {do: [relu]}\n");
+    e = (struct err){0};
+    assert_null(network_parse("t", str_text(&s), s.len, NULL, NULL, &e));
+    assert_non_null(strstr(e.msg, "nested more than 64 deep"));
+    str_release(&s);
+}
+
+/* A flat form of some MiB is read in about linear time.  */
+static void long_flat_form(void **state)
+{
+    (void)state;
+    struct str s = {0};
+    struct err e = {0};
+    struct graph *g;
+
+    str_add(&s, IN "body:\n  - relu: {as: n0, from: image}\n");
+    for (int i = 1; i < 20000; i++)
+        str_printf(&s, "  - relu: {as: n%d, from: n%d}\n", i, i - 1);
+    g = network_parse("t", str_text(&s), s.len, NULL, NULL, &e);
+    assert_non_null(g);
+    assert_int_equal(g->n_node, 20000);
+    graph_free(g);
+    str_release(&s);
+}
+
+static const char sample[] =
+    "network: n\nwith: {w: 2, l: [1, 2]}\n" IN
+    "preprocess: {mean: [.5, .5, .5]}\n"
+    "blocks:\n"
+    "  b:\n"
+    "    with: {out, k: $out + 1}\n"
+    "    do:\n"
+    "    - conv: {as: c, out: $out, kernel: 3, pad: 1, bias: b.w}\n"
+    "    - bn: {init: {weight: zeros}}\n"
+    "body:\n"
+    "- each: {d: $l, o: [relu, relu6]}\n"
+    "  as: s$n\n"
+    "  do: [{repeat: $d, as: $i, do: [add: [b: {out: $in}, identity], $o]}]\n"
+    "- add: {of: [relu, param: {as: p, shape: [1, $in, 8, 8]}], when: $w == "
+    "2, else: relu}\n"
+    "- linear: {as: fc, out: round8($w * 3), weight: s1.w, from: s2}\n"
+    "outputs: {logits: fc, aux: {from: s1, train: yes}}\n";
+
+static void every_cut(void **state)
+{
+    (void)state;
+    graph_free(parse(sample));
+    fuzz_cut(fuzz_network, sample, strlen(sample));
+}
+
+static void fuzz(void **state)
+{
+    (void)state;
+    const struct fuzz_seed seeds[] = {
+        {sample, strlen(sample)},
+        {network_source("resnet20"), strlen(network_source("resnet20"))},
+        {errors[20].text, strlen(errors[20].text)},
+        {errors[60].text, strlen(errors[60].text)},
+    };
+
+    fuzz_run(fuzz_network, seeds, COUNT(seeds), NULL, 10000, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names),      cmocka_unit_test(values),
+        cmocka_unit_test(conditions), cmocka_unit_test(loops),
+        cmocka_unit_test(blocks),     cmocka_unit_test(parameters),
+        cmocka_unit_test(outputs),    cmocka_unit_test(says_what_is_wrong),
+        cmocka_unit_test(options),    cmocka_unit_test(files_and_bases),
+        cmocka_unit_test(bombs),      cmocka_unit_test(long_flat_form),
+        cmocka_unit_test(every_cut),  cmocka_unit_test(fuzz),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
