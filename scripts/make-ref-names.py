@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+# Names and shapes of the state of torchvision's and timm's networks, as the
+# rows of tests/format/zoo.c: parameters, tensors, FNV-1a of the sorted lines
+# "NAME [A,B]".  Needs torch, torchvision, timm.
+import timm, torch, torchvision
+
+def fnv(text):
+    h = 0xcbf29ce484222325
+    for b in text.encode():
+        h = (h ^ b) * 0x100000001b3 % 2**64
+    return h
+
+def row(name, opts, net):
+    state = {k: list(v.shape) for k, v in net.state_dict().items()
+             if not k.endswith("num_batches_tracked")}
+    lines = sorted(f"{k} [{','.join(map(str, s))}]\n" for k, s in state.items())
+    params = sum(p.numel() for p in net.parameters())
+    print(f'    {{"{name}", {opts}, {params}, {len(state)}, '
+          f"0x{fnv(''.join(lines)):016x}}},")
+
+def cifar(path):
+    # the state of the CIFAR ResNets is that of a published file
+    from safetensors import safe_open
+    f = safe_open(path, "np")
+    lines = sorted(f"{k} [{','.join(map(str, f.get_slice(k).get_shape()))}]\n"
+                   for k in f.keys())
+    print(f'    {{"resnet20", NULL, 269722, {len(lines)}, '
+          f"0x{fnv(''.join(lines)):016x}}},")
+
+print(f"/* torch {torch.__version__}, torchvision {torchvision.__version__}, "
+      f"timm {timm.__version__}  */")
+m = torchvision.models
+row("resnet18", "NULL", m.resnet18())
+row("resnet34", "NULL", m.resnet34())
+row("resnet50", "NULL", m.resnet50())
+row("resnet18", '"classes=10"', m.resnet18(num_classes=10))
+row("mobilenet-v2", "NULL", m.mobilenet_v2())
+row("mobilenet-v2", '"scale=0.35"', m.mobilenet_v2(width_mult=.35))
+row("mobilenet-v2", '"scale=1.4"', m.mobilenet_v2(width_mult=1.4))
+row("resnet50-vd", "NULL", timm.create_model("resnet50d"))
+row("resnet50", '"variant=c"', timm.create_model("resnet50c"))
+row("resnet18", '"variant=d"', timm.create_model("resnet18d"))
+row("repvgg-a0", "NULL", timm.create_model("repvgg_a0"))
+import sys
+if len(sys.argv) > 1:
+    cifar(sys.argv[1])

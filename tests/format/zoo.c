@@ -1,0 +1,256 @@
+/* zoo.c -- tests of the networks in models/: their parameters by count, name
+ * and shape, and that their flat form reads back.
+ * SPDX-License-Identifier: MIT  */
+#include "format/zoo.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "format/network.h"
+#include "graph/graph.h"
+#include "graph/print.h"
+
+/* Made by scripts/make-ref-names.py: torch 2.15.0, torchvision 0.29.2, timm
+ * 1.0.31; the last row from the names of resnet20-cifar10.safetensors.
+ * Parameters, tensors (running statistics too), FNV-1a of the sorted lines
+ * "NAME [A,B]".  */
+static const struct {
+    const char *name, *opt;
+    int64_t params;
+    int tensors;
+    uint64_t hash;
+} refs[] = {
+    {"resnet18", NULL, 11689512, 102, 0x2fb34343a6a39bca},
+    {"resnet34", NULL, 21797672, 182, 0x6ca75b811c36c852},
+    {"resnet50", NULL, 25557032, 267, 0xcd5b58669e734151},
+    {"resnet18", "classes=10", 11181642, 102, 0xf5ca0f282f976c1a},
+    {"mobilenet-v2", NULL, 3504872, 262, 0x527b814b96c9178d},
+    {"mobilenet-v2", "scale=0.35", 1677128, 262, 0xfe1a7d784f1bdc14},
+    {"mobilenet-v2", "scale=1.4", 6108776, 262, 0xf3796ab8780c80b4},
+    {"resnet50-vd", NULL, 25576264, 277, 0xf63c32641ee164c4},
+    {"resnet50", "variant=c", 25576264, 277, 0xa4f53a7b466045e6},
+    {"resnet18", "variant=d", 11708744, 112, 0x743ca495cf7d9f92},
+    {"repvgg-a0", NULL, 9108968, 290, 0x48477c89a208bd10},
+    {"resnet20", NULL, 269722, 97, 0x6c7d8dde15a4c38e},
+};
+
+/* By formula: features of the papers.  */
+static const struct {
+    const char *name, *opt;
+    int64_t params;
+} counts[] = {
+    {"resnet20", NULL, 269722},
+    {"resnet32", NULL, 464154},
+    {"resnet44", NULL, 658586},
+    {"resnet56", NULL, 853018},
+    {"resnet20", "shortcut=conv", 272474},
+    {"resnet32", "shortcut=conv", 466906},
+    {"resnet44", "shortcut=conv", 661338},
+    {"resnet56", "shortcut=conv", 855770},
+    {"resnet20", "depths=[18,18,18]", 1727962},
+    {"lenet5", NULL, 61706},
+    {"resnet50", "depths=[3,4,23,3]", 44549160},
+    {"resnet50-vd", "depths=[3,4,23,3]", 44568392},
+    {"mobilenet-v2", "scale=0.5", 1968680},
+    {"resnet50", "variant=a", 25557032},
+};
+
+static struct graph *load(const char *name, const char *opt)
+{
+    const char *const opts[] = {opt, NULL};
+    struct err e = {0};
+    struct graph *g = network_read(name, opts, &e);
+
+    if (!g)
+        fail_msg("%s: %s", name, e.msg);
+    return g;
+}
+
+static int64_t n_params(const struct graph *g)
+{
+    int64_t n = 0;
+
+    for (int i = 0; i < g->n_value; i++)
+        if (g->value[i]->kind == VALUE_PARAM)
+            n += shape_count(&g->value[i]->shape);
+    return n;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static uint64_t fnv(uint64_t h, const char *s)
+{
+    for (; *s; s++)
+        h = (h ^ (unsigned char)*s) * 0x100000001b3;
+    return h;
+}
+
+static uint64_t hash_state(const struct graph *g, int *count)
+{
+    char **line = xcalloc((size_t)g->n_value, sizeof *line);
+    struct arena a = {0};
+    uint64_t h = 0xcbf29ce484222325;
+    int n = 0;
+
+    for (int i = 0; i < g->n_value; i++)
+        if (g->value[i]->kind == VALUE_PARAM ||
+            g->value[i]->kind == VALUE_STATE)
+            line[n++] = arena_printf(&a, "%s %s\n", g->value[i]->name,
+                                     ST(&g->value[i]->shape));
+    qsort(line, (size_t)n, sizeof *line, by_text);
+    for (int i = 0; i < n; i++)
+        h = fnv(h, line[i]);
+    *count = n;
+    arena_release(&a);
+    free(line);
+    return h;
+}
+
+static void names_and_shapes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(refs); i++) {
+        struct graph *g = load(refs[i].name, refs[i].opt);
+        int count;
+        const uint64_t h = hash_state(g, &count);
+
+        if (n_params(g) != refs[i].params || count != refs[i].tensors ||
+            h != refs[i].hash)
+            fail_msg("%s %s: %lld parameters, %d tensors, hash %llx",
+                     refs[i].name, refs[i].opt ? refs[i].opt : "",
+                     (long long)n_params(g), count, (unsigned long long)h);
+        graph_free(g);
+    }
+}
+
+static void parameter_counts(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(counts); i++) {
+        struct graph *g = load(counts[i].name, counts[i].opt);
+
+        if (n_params(g) != counts[i].params)
+            fail_msg("%s %s: %lld parameters", counts[i].name,
+                     counts[i].opt ? counts[i].opt : "",
+                     (long long)n_params(g));
+        graph_free(g);
+    }
+}
+
+static void same_value(const struct value *a, const struct value *b)
+{
+    assert_int_equal(!a, !b);
+    if (!a)
+        return;
+    assert_string_equal(a->name, b->name);
+    assert_int_equal(a->kind, b->kind);
+    assert_int_equal(a->dtype, b->dtype);
+    assert_int_equal(a->index, b->index);
+    assert_true(shape_equal(&a->shape, &b->shape));
+    assert_int_equal(a->n_use, b->n_use);
+    assert_string_equal(a->init ? a->init : "", b->init ? b->init : "");
+}
+
+static void same_node(const struct node *a, const struct node *b)
+{
+    struct str s = {0}, t = {0};
+
+    assert_string_equal(a->name, b->name);
+    assert_ptr_equal(a->op, b->op);
+    assert_int_equal(a->n_in, b->n_in);
+    assert_int_equal(a->n_out, b->n_out);
+    assert_int_equal(a->n_join, b->n_join);
+    for (int i = 0; i < a->n_in; i++)
+        same_value(a->in[i], b->in[i]);
+    for (int i = 0; i < a->n_out; i++)
+        same_value(a->out[i], b->out[i]);
+    for (int i = 0; a->op->attr && a->op->attr[i].name; i++) {
+        attr_print(&s, &a->op->attr[i], &a->attr[i]);
+        attr_print(&t, &b->op->attr[i], &b->attr[i]);
+    }
+    assert_string_equal(str_text(&s), str_text(&t));
+    str_release(&s);
+    str_release(&t);
+}
+
+static void same_graph(const struct graph *g, const struct graph *h)
+{
+    assert_string_equal(g->name, h->name);
+    assert_int_equal(g->n_node, h->n_node);
+    assert_int_equal(g->n_value, h->n_value);
+    assert_int_equal(g->n_output, h->n_output);
+    for (int i = 0; i < g->n_value; i++)
+        same_value(g->value[i], h->value[i]);
+    for (int i = 0; i < g->n_node; i++)
+        same_node(g->node[i], h->node[i]);
+    for (int i = 0; i < g->n_output; i++) {
+        assert_string_equal(g->output[i].name, h->output[i].name);
+        assert_int_equal(g->output[i].train, h->output[i].train);
+        same_value(g->output[i].value, h->output[i].value);
+    }
+}
+
+static void flat_form_reads_back(void **state)
+{
+    (void)state;
+    int n = 0;
+
+    for (const char *const *name = network_names(); *name; name++, n++) {
+        struct graph *g = load(*name, NULL), *h;
+        struct str s = {0};
+        struct err e = {0};
+
+        graph_print(&s, g);
+        assert_null(strchr(str_text(&s), '$'));
+        h = network_parse("flat", str_text(&s), s.len, NULL, NULL, &e);
+        if (!h)
+            fail_msg("%s: %s", *name, e.msg);
+        same_graph(g, h);
+        str_release(&s);
+        graph_free(g);
+        graph_free(h);
+    }
+    assert_true(n >= 11);
+}
+
+static void lists_and_sources(void **state)
+{
+    (void)state;
+    const char *last = "";
+    int family = 0;
+
+    for (const char *const *name = network_names(); *name; name++) {
+        assert_true(strcmp(last, *name) < 0);
+        last = *name;
+        family |= !strcmp(*name, "resnet") || !strcmp(*name, "repvgg");
+    }
+    assert_false(family);
+    assert_non_null(strstr(network_source("resnet50-vd"), "base: resnet.yaml"));
+    assert_null(network_source("nothing"));
+    assert_non_null(zoo_find("recipes/default.yaml"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_and_shapes),
+        cmocka_unit_test(parameter_counts),
+        cmocka_unit_test(flat_form_reads_back),
+        cmocka_unit_test(lists_and_sources),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
