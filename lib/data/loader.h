@@ -16,11 +16,17 @@
 struct err;
 struct pool;
 
+enum loader_resize {
+    LOADER_RESIZE_NONE, /* another size is ERR_SHAPE */
+    LOADER_RESIZE_SHORT,
+    LOADER_RESIZE_EXACT
+};
+
 /* The last steps of every picture, and what the model file stores; mirrors
  * format/model.h's struct preprocess, which a lower layer may not see.  */
 struct loader_pre {
-    int size[2];
-    int resize;        /* 0 none, 1 short, 2 exact */
+    int size[2];       /* height, width */
+    int resize;        /* enum loader_resize */
     int resize_px;     /* for short */
     int interpolation; /* enum resize_kernel */
     float mean[3], std[3];
@@ -47,7 +53,7 @@ void loader_free(struct loader *l);
 /* Fill IMAGE [batch,C,H,W] f32 and TARGET [batch] i64 with step STEP of
  * EPOCH.  COUNT: how many slots are samples (the rest, of a last batch, repeat
  * slot 0 and count for nothing).  A bad sample is, under BAD_SKIP, replaced
- * by the next good one of the same batch order (deterministic) and recorded;
+ * by the next good one of the same batch (as augmented; deterministic) and recorded;
  * under BAD_FAIL the first one in slot order is the error.  */
 int loader_batch(struct loader *l, int64_t epoch, int64_t step, float *image,
                  int64_t *target, int64_t *count, struct pool *p,
@@ -56,6 +62,10 @@ int loader_batch(struct loader *l, int64_t epoch, int64_t step, float *image,
 /* Bad samples so far: the index list, ascending, each once.  */
 int64_t loader_bad(const struct loader *l, const int64_t **index,
                    const char *const **reason);
+
+/* How often each step of the policy changed a picture, of how many pictures.
+ */
+const int64_t *loader_fired(const struct loader *l, int64_t *pictures);
 
 /* One picture through preprocessing alone (infer): Y holds C*H*W floats.  */
 int loader_prepare(const struct loader_pre *pre, const struct image *im,

@@ -4,9 +4,10 @@
  * ustar, old V7, GNU long names, pax path and size.  Regular files are
  * handed out; directories and labels are passed over; links, devices, sparse
  * members and multi-volume archives are refused.  Pax size and header size
- * that differ, bad checksums, sizes beyond the file are ERR_FORMAT with the
- * offset.  Compressed input is recognised and refused with the pipe to use.
- */
+ * that differ, bad checksums, sizes beyond the file, a missing end (at least
+ * one block of zeros) and bytes behind it are ERR_FORMAT with the offset.
+ * Names are labels: whatever they hold, no file is made of them.  Compressed
+ * input is recognised and refused with the pipe to use.  */
 #ifndef ADZE_DATA_TAR_H
 #define ADZE_DATA_TAR_H
 
@@ -29,11 +30,15 @@ struct tar_member {
 struct tar {
     const unsigned char *data;
     size_t n, pos;
+    int ended; /* the closing zeros were seen */
     struct str name;
 };
 
 /* The bytes look like a tar.  */
 int tar_is(const unsigned char *p, size_t n);
+/* ERR_UNSUPPORTED with the pipe to use if they are a compressed file or
+ * another kind of archive; else 0.  */
+int tar_foreign(const unsigned char *p, size_t n, struct err *e);
 /* 1 and the next regular member, 0 behind the last, -1.  */
 int tar_next(struct tar *t, struct tar_member *m, struct err *e);
 void tar_release(struct tar *t);

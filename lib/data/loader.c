@@ -1,0 +1,344 @@
+/* loader.c -- see loader.h.
+ * SPDX-License-Identifier: MIT  */
+#include "data/loader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "image/colour.h"
+#include "image/geometry.h"
+#include "image/pack.h"
+#include "image/resize.h"
+
+/* One place of a batch while it is filled.  */
+struct slot {
+    int64_t index; /* of the sample */
+    int64_t label;
+    int failed;
+    struct err err;
+};
+
+struct loader {
+    const struct dataset *d;
+    struct loader_opts o;
+    struct slot *slot;
+    int64_t *fired; /* [batch][steps of the policy] */
+    int64_t *total; /* [steps of the policy] */
+    int64_t pictures;
+    int64_t *bad;
+    const char **reason;
+    int64_t n_bad, cap_bad;
+    struct arena arena;
+};
+
+/* What a batch's tasks see.  */
+struct job {
+    struct loader *l;
+    int64_t epoch, step;
+    float *image;
+};
+
+static int policy_length(const struct loader *l)
+{
+    return l->o.augment ? l->o.augment->n : 0;
+}
+
+struct loader *loader_new(const struct dataset *d, const struct loader_opts *o)
+{
+    struct loader *l = xcalloc(1, sizeof *l);
+    const size_t batch = (size_t)o->sampler.batch;
+
+    l->d = d;
+    l->o = *o;
+    l->slot = xcalloc(batch, sizeof *l->slot);
+    l->fired =
+        xcalloc(mem_mul(batch, (size_t)policy_length(l)) + 1, sizeof *l->fired);
+    l->total = xcalloc((size_t)policy_length(l) + 1, sizeof *l->total);
+    return l;
+}
+
+void loader_free(struct loader *l)
+{
+    if (!l)
+        return;
+    free(l->slot);
+    free(l->fired);
+    free(l->total);
+    free(l->bad);
+    free(l->reason);
+    arena_release(&l->arena);
+    free(l);
+}
+
+static int64_t slot_floats(const struct loader_pre *pre)
+{
+    return (int64_t)pre->channels * pre->size[0] * pre->size[1];
+}
+
+/* ---- one picture ---- */
+
+/* IM at the size that PRE asks for, into TO.  */
+static int resized(struct image *to, const struct image *im,
+                   const struct loader_pre *pre, struct err *e)
+{
+    int w = pre->size[1], h = pre->size[0];
+
+    if (pre->resize == LOADER_RESIZE_NONE)
+        return image_copy(to, im, e);
+    if (pre->resize == LOADER_RESIZE_SHORT)
+        resize_short_size(im->w, im->h, pre->resize_px, &w, &h);
+    return resize(to, im, w, h, (enum resize_kernel)pre->interpolation, e);
+}
+
+static int pack_one(const struct loader_pre *pre, const struct image *im,
+                    float *y, struct err *e)
+{
+    const size_t plane = (size_t)im->w * (size_t)im->h;
+    struct image grey;
+    float *three;
+
+    if (pre->channels == 3) {
+        pack_chw(y, im, pre->mean, pre->std, pre->bgr);
+        return 0;
+    }
+    if (image_copy(&grey, im, e) < 0)
+        return -1;
+    colour_grey(&grey);
+    three = xmalloc(3 * plane * sizeof *three);
+    pack_chw(three, &grey, pre->mean, pre->std, 0);
+    memcpy(y, three, plane * sizeof *y);
+    free(three);
+    image_release(&grey);
+    return 0;
+}
+
+int loader_prepare(const struct loader_pre *pre, const struct image *im,
+                   float *y, struct err *e)
+{
+    const int w = pre->size[1], h = pre->size[0];
+    struct image scaled, cut;
+    int r;
+
+    if (im->w == w && im->h == h && pre->resize != LOADER_RESIZE_SHORT)
+        return pack_one(pre, im, y, e);
+    if (pre->resize == LOADER_RESIZE_NONE)
+        return err_set(e, ERR_SHAPE,
+                       "a picture of %dx%d pixels where the network takes "
+                       "%dx%d and its preprocessing does not resize",
+                       im->w, im->h, w, h);
+    if (resized(&scaled, im, pre, e) < 0)
+        return -1;
+    r = geometry_center_crop(&cut, &scaled, w, h, e);
+    image_release(&scaled);
+    if (r < 0)
+        return -1;
+    r = pack_one(pre, &cut, y, e);
+    image_release(&cut);
+    return r;
+}
+
+/* After a policy: the network's size, whatever it left.  */
+static int pack_augmented(const struct loader_pre *pre, struct image *im,
+                          float *y, struct err *e)
+{
+    const int w = pre->size[1], h = pre->size[0];
+    struct image to;
+
+    if (im->w != w || im->h != h) {
+        if (resize(&to, im, w, h, (enum resize_kernel)pre->interpolation, e) <
+            0)
+            return -1;
+        image_release(im);
+        *im = to;
+    }
+    return pack_one(pre, im, y, e);
+}
+
+static int fill(const struct job *j, int64_t at, struct err *e)
+{
+    struct loader *l = j->l;
+    const struct loader_pre *pre = &l->o.pre;
+    const int fast = l->o.fast_decode && l->o.augment;
+    const struct codec_opts co = {.exif = pre->exif,
+                                  .fast_w = fast ? 2 * pre->size[1] : 0,
+                                  .fast_h = fast ? 2 * pre->size[0] : 0};
+    const int64_t i = l->slot[at].index;
+    float *y = j->image + at * slot_floats(pre);
+    struct image im;
+    struct rng r;
+    int rc;
+
+    if (dataset_image(l->d, i, &co, &im, e) < 0)
+        return -1;
+    r = rng_at(l->o.sampler.seed, RNG_AUGMENT, (uint64_t)j->epoch, (uint64_t)i);
+    if (!l->o.augment)
+        rc = loader_prepare(pre, &im, y, e);
+    else if ((rc = augment_apply(l->o.augment, &im, &r,
+                                 l->fired + at * policy_length(l), e)) == 0)
+        rc = pack_augmented(pre, &im, y, e);
+    image_release(&im);
+    return rc < 0 ? err_in(e, "'%s'", Q(dataset_sample(l->d, i).name)) : 0;
+}
+
+static void fill_task(void *ctx, int64_t task, int thread)
+{
+    const struct job *j = ctx;
+    struct slot *s = &j->l->slot[task];
+
+    (void)thread;
+    s->failed = 0;
+    s->err = (struct err){0};
+    s->index = sampler_at(&j->l->o.sampler, j->epoch, j->step, task);
+    if (s->index < 0)
+        return;
+    s->label = dataset_sample(j->l->d, s->index).label;
+    s->failed = fill(j, task, &s->err) < 0;
+}
+
+/* ---- bad samples ---- */
+
+/* The picture is to blame, not the machine.  */
+static int is_bad_sample(const struct err *e)
+{
+    return e->code == ERR_INPUT || e->code == ERR_FORMAT ||
+           e->code == ERR_SHAPE || e->code == ERR_UNSUPPORTED;
+}
+
+/* Where INDEX stands, or belongs, in the ascending list.  */
+static int64_t bad_place(const struct loader *l, int64_t index)
+{
+    int64_t low = 0, high = l->n_bad;
+
+    while (low < high) {
+        const int64_t mid = low + (high - low) / 2;
+
+        if (l->bad[mid] < index)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+static void note_bad(struct loader *l, const struct slot *s)
+{
+    const int64_t at = bad_place(l, s->index);
+    int64_t cap = l->cap_bad;
+
+    if (at < l->n_bad && l->bad[at] == s->index)
+        return;
+    ARRAY_GROW(l->reason, l->n_bad, cap);
+    ARRAY_GROW(l->bad, l->n_bad, l->cap_bad);
+    memmove(l->bad + at + 1, l->bad + at,
+            (size_t)(l->n_bad - at) * sizeof *l->bad);
+    memmove(l->reason + at + 1, l->reason + at,
+            (size_t)(l->n_bad - at) * sizeof *l->reason);
+    l->bad[at] = s->index;
+    l->reason[at] = arena_strdup(&l->arena, s->err.msg);
+    l->n_bad++;
+}
+
+/* The first good slot behind AT, from the front again after the last; -1.  */
+static int64_t next_good(const struct loader *l, int64_t at, int64_t n)
+{
+    for (int64_t k = 1; k < n; k++)
+        if (!l->slot[(at + k) % n].failed)
+            return (at + k) % n;
+    return -1;
+}
+
+static void copy_slot(struct loader *l, float *image, int64_t to, int64_t from)
+{
+    const int64_t n = slot_floats(&l->o.pre);
+
+    memcpy(image + to * n, image + from * n, (size_t)n * sizeof *image);
+    l->slot[to].label = l->slot[from].label;
+}
+
+static int too_many(const struct loader *l, struct err *e)
+{
+    return err_set(e, ERR_INPUT,
+                   "%lld samples cannot be used, %lld are allowed; the first: "
+                   "%s",
+                   (long long)l->n_bad, (long long)l->o.max_bad, l->reason[0]);
+}
+
+/* Slots that failed: the first is the error, or all are replaced.  */
+static int mend(struct loader *l, float *image, int64_t n, struct err *e)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const struct slot *s = &l->slot[i];
+
+        if (!s->failed)
+            continue;
+        if (l->o.bad == BAD_FAIL || !is_bad_sample(&s->err))
+            return err_set(e, s->err.code, "%s", s->err.msg);
+        note_bad(l, s);
+    }
+    if (l->n_bad > l->o.max_bad)
+        return too_many(l, e);
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t from = l->slot[i].failed ? next_good(l, i, n) : i;
+
+        if (from < 0)
+            return err_set(e, ERR_INPUT,
+                           "no sample of a batch can be used; the first: %s",
+                           l->slot[0].err.msg);
+        if (from != i)
+            copy_slot(l, image, i, from);
+    }
+    return 0;
+}
+
+/* ---- batches ---- */
+
+static void count_fired(struct loader *l, int64_t n)
+{
+    const int steps = policy_length(l);
+
+    for (int64_t i = 0; i < n; i++)
+        for (int k = 0; k < steps; k++)
+            l->total[k] += l->fired[i * steps + k];
+    l->pictures += n;
+}
+
+int loader_batch(struct loader *l, int64_t epoch, int64_t step, float *image,
+                 int64_t *target, int64_t *count, struct pool *p, struct err *e)
+{
+    struct job j = {l, epoch, step, image};
+    const int64_t batch = l->o.sampler.batch;
+    int64_t n = l->o.sampler.n - step * batch;
+
+    if (n <= 0)
+        BUG("step %lld is behind the epoch", (long long)step);
+    n = n < batch ? n : batch;
+    memset(l->fired, 0, (size_t)(batch * policy_length(l)) * sizeof *l->fired);
+    pool_run(p, n, fill_task, &j);
+    if (mend(l, image, n, e) < 0)
+        return -1;
+    count_fired(l, n);
+    for (int64_t i = n; i < batch; i++)
+        copy_slot(l, image, i, 0);
+    for (int64_t i = 0; i < batch; i++)
+        target[i] = l->slot[i].label;
+    *count = n;
+    return 0;
+}
+
+int64_t loader_bad(const struct loader *l, const int64_t **index,
+                   const char *const **reason)
+{
+    *index = l->bad;
+    *reason = l->reason;
+    return l->n_bad;
+}
+
+const int64_t *loader_fired(const struct loader *l, int64_t *pictures)
+{
+    *pictures = l->pictures;
+    return l->total;
+}
