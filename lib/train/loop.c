@@ -405,7 +405,7 @@ static int end_epoch(struct trainer *t, struct err *e)
             return -1;
     }
     if (t->o->on_epoch)
-        t->o->on_epoch(t->o->ctx, &row);
+        t->o->on_epoch(t->o->ctx, t->row, t->n_row);
     if (save_bad(t, e) < 0)
         return -1;
     return checkpoint_save(t, epoch % t->r->save_every == 0 || last ? epoch : 0,

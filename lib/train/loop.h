@@ -12,6 +12,7 @@
  *   last.st         the newest checkpoint
  *   epoch-000007.st  the newest `global.save.keep' checkpoints
  *   best.st         the model with the best top-1 on the evaluation data
+ *   report.html     curves (adze-train writes it)
  *   bad.jsonl       pictures that were skipped, with the reason
  *   lock            the process that trains there  */
 #ifndef ADZE_TRAIN_LOOP_H
@@ -47,8 +48,9 @@ struct train_opts {
                             says */
     const volatile sig_atomic_t *stop; /* set by a signal: save, and end */
     volatile sig_atomic_t *save;       /* set by a signal: save, and go on */
-    /* Progress: a row an epoch, and every step (done, total).  May be NULL. */
-    void (*on_epoch)(void *ctx, const struct train_row *row);
+    /* Progress: all rows so far behind each epoch, and every step (done,
+     * total).  May be NULL.  */
+    void (*on_epoch)(void *ctx, const struct train_row *row, int64_t n);
     void (*on_step)(void *ctx, int64_t step, int64_t steps, double loss);
     void *ctx;
 };
