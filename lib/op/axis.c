@@ -10,6 +10,17 @@ struct axis axis_of(const struct shape *s, int axis)
     return a;
 }
 
+struct shape axis_without(const struct shape *s, int axis)
+{
+    struct shape r = {.rank = s->rank - 1};
+    for (int i = 0; i < r.rank; i++) {
+        const int from = i + (i >= axis);
+        r.dim[i] = s->dim[from];
+        r.batch |= (uint8_t)((s->batch >> from & 1) << i);
+    }
+    return r;
+}
+
 int64_t axis_broadcast(const struct shape *x, const struct shape *y, int64_t i)
 {
     int64_t at = 0, stride = 1;

@@ -14,6 +14,9 @@ struct axis {
 /* Of a bound shape.  AXIS == rank gives [count, 1, 1].  */
 struct axis axis_of(const struct shape *s, int axis);
 
+/* S without axis AXIS.  */
+struct shape axis_without(const struct shape *s, int axis);
+
 /* Element I of an array of shape Y, as it is read by X that is broadcast over
  * it (axes aligned at the end, sizes equal or 1): the index into X.  */
 int64_t axis_broadcast(const struct shape *x, const struct shape *y, int64_t i);

@@ -25,18 +25,6 @@
 enum { X, WEIGHT, BIAS };
 enum { Y, MEAN, INVSTD };
 
-/* S without axis AXIS.  */
-static struct shape without(const struct shape *s, int axis)
-{
-    struct shape r = {.rank = s->rank - 1};
-    for (int i = 0; i < r.rank; i++) {
-        const int from = i + (i >= axis);
-        r.dim[i] = s->dim[from];
-        r.batch |= (uint8_t)(rule_batch(s, from) << i);
-    }
-    return r;
-}
-
 static int infer(struct node *n, struct err *e)
 {
     const struct shape *x = &n->in[X]->shape;
@@ -47,7 +35,7 @@ static int infer(struct node *n, struct err *e)
     if (rule_batch(x, axis))
         return err_set(e, ERR_SHAPE, "axis %d of input %s counts the batch",
                        axis, ST(x));
-    const struct shape rest = without(x, axis);
+    const struct shape rest = axis_without(x, axis);
     if (rule_weight(n, WEIGHT, 1, &x->dim[axis], e) < 0 ||
         rule_weight(n, BIAS, 1, &x->dim[axis], e) < 0 ||
         rule_out(n, Y, DTYPE_F32, x, e) < 0 ||
