@@ -1,0 +1,198 @@
+/* parity.c -- see parity.h.
+ * SPDX-License-Identifier: MIT  */
+#include "run/parity.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "graph/graph.h"
+#include "pass/pass.h"
+#include "run/params.h"
+#include "run/plan.h"
+#include "tensor/compare.h"
+
+enum { BATCH = 8, SAMPLES = 16 };
+
+struct side {
+    struct graph *g;
+    struct params *ps;
+    struct plan *p, *kept; /* kept: every value, for the first that differs */
+};
+
+static int open_side(struct side *s, const struct graph *g,
+                     const struct device *d, const struct parity_opts *o,
+                     struct err *e)
+{
+    struct plan_opts po = {.batch = BATCH, .pool = o->pool};
+
+    s->g = pass_simplify(g, e);
+    s->ps = s->g ? params_new(s->g, d, e) : NULL;
+    s->p = s->ps ? plan_new(s->g, d, s->ps, &po, e) : NULL;
+    po.keep_values = 1;
+    s->kept =
+        s->p && o->tolerance > 0 ? plan_new(s->g, d, s->ps, &po, e) : NULL;
+    return s->p && (s->kept || o->tolerance <= 0) ? 0 : -1;
+}
+
+static void close_side(struct side *s)
+{
+    plan_free(s->kept);
+    plan_free(s->p);
+    params_free(s->ps);
+    graph_free(s->g);
+}
+
+static int same_ends(const struct side *a, const struct side *b, struct err *e)
+{
+    const struct tensor *x = plan_find(a->p, "image");
+    const struct tensor *y = plan_find(b->p, "image");
+    const struct value *u = graph_output_value(a->g, "logits");
+    const struct value *v = graph_output_value(b->g, "logits");
+
+    if (!x || !y || !shape_equal(&x->shape, &y->shape))
+        return err_set(e, ERR_SHAPE, "the inputs differ: %s and %s",
+                       x ? ST(&x->shape) : "none", y ? ST(&y->shape) : "none");
+    if (!u || !v || !shape_equal(&u->shape, &v->shape) || u->shape.rank != 2)
+        return err_set(e, ERR_SHAPE, "the outputs differ: %s and %s",
+                       u ? ST(&u->shape) : "none", v ? ST(&v->shape) : "none");
+    return 0;
+}
+
+static int draw(const struct parity_opts *o, int64_t from, int64_t n,
+                struct tensor *x, struct err *e)
+{
+    const struct rng r = rng_at(o->seed, RNG_TEST, 1, 0);
+    const int64_t each = tensor_count(x) / BATCH;
+    float *p = x->data;
+
+    if (o->fill)
+        return o->fill(o->ctx, from, n, p, e);
+    for (int64_t i = 0; i < n * each; i++)
+        p[i] = (float)rng_normal(&r, (uint64_t)(from * each + i));
+    return 0;
+}
+
+static int64_t best(const float *row, int64_t k)
+{
+    int64_t b = 0;
+
+    for (int64_t i = 1; i < k; i++)
+        if (row[i] > row[b])
+            b = i;
+    return b;
+}
+
+static void compare_rows(struct parity *r, const float *a, const float *b,
+                         int64_t n, double *scale)
+{
+    const int64_t k = r->classes;
+
+    for (int64_t i = 0; i < n; i++, a += k, b += k) {
+        r->agree += best(a, k) == best(b, k);
+        for (int64_t c = 0; c < k; c++) {
+            const double d = fabs((double)a[c] - b[c]);
+
+            if (!isfinite(d)) {
+                r->nonfinite += !(isnan(a[c]) && isnan(b[c])) && a[c] != b[c];
+                continue;
+            }
+            r->class_abs[c] = d > r->class_abs[c] ? d : r->class_abs[c];
+            r->max_abs = d > r->max_abs ? d : r->max_abs;
+            *scale = fabs(b[c]) > *scale ? fabs(b[c]) : *scale;
+        }
+    }
+}
+
+/* Values of one name and shape in both graphs, in the order of A.  */
+static int find_node(struct parity *r, struct side *a, struct side *b,
+                     const struct tensor *x, double tolerance, struct err *e)
+{
+    memcpy(plan_value(a->kept, "image")->data, x->data, tensor_bytes(x));
+    memcpy(plan_value(b->kept, "image")->data, x->data, tensor_bytes(x));
+    if (plan_run(a->kept, NULL, e) < 0 || plan_run(b->kept, NULL, e) < 0)
+        return -1;
+    for (int i = 0; i < a->g->n_node; i++) {
+        const struct value *v = a->g->node[i]->out[0];
+        const struct tensor *t = plan_find(a->kept, v->name);
+        const struct tensor *u = plan_find(b->kept, v->name);
+        struct err shapes = {0};
+        struct compare c;
+
+        if (!u || !u->data || !t->data || t->dtype != DTYPE_F32 ||
+            compare_tensors(&c, t, u, &shapes) < 0)
+            continue;
+        if (c.max_rel > tolerance || c.nonfinite) {
+            snprintf(r->node, sizeof r->node, "%s", v->name);
+            r->node_rel = c.max_rel;
+            return 0;
+        }
+    }
+    return 0;
+}
+
+static int run_both(struct parity *r, struct side *a, struct side *b,
+                    const struct parity_opts *o, struct err *e)
+{
+    struct tensor *x = plan_value(a->p, "image");
+    double scale = 0;
+
+    for (int64_t from = 0; from < r->samples; from += BATCH) {
+        const int64_t left = r->samples - from;
+        const int64_t n = left < BATCH ? left : BATCH;
+
+        if (draw(o, from, n, x, e) < 0)
+            return -1;
+        memcpy(plan_value(b->p, "image")->data, x->data, tensor_bytes(x));
+        if (a->kept && !*r->node && find_node(r, a, b, x, o->tolerance, e) < 0)
+            return -1;
+        if (plan_run(a->p, NULL, e) < 0 || plan_run(b->p, NULL, e) < 0)
+            return -1;
+        compare_rows(r, plan_output(a->p, "logits")->data,
+                     plan_output(b->p, "logits")->data, n, &scale);
+    }
+    r->max_rel = scale > 0 ? r->max_abs / scale : r->max_abs > 0 ? INFINITY : 0;
+    return 0;
+}
+
+int parity_run(struct parity *r, const struct graph *a, const struct graph *b,
+               const struct device *d, const struct parity_opts *o,
+               struct err *e)
+{
+    struct side s[2] = {{0}};
+    int bad;
+
+    memset(r, 0, sizeof *r);
+    r->samples = o->samples ? o->samples : SAMPLES;
+    bad = open_side(&s[0], a, d, o, e) < 0 ||
+          open_side(&s[1], b, d, o, e) < 0 || same_ends(&s[0], &s[1], e) < 0;
+    if (!bad) {
+        r->classes = graph_output_value(s[0].g, "logits")->shape.dim[1];
+        r->class_abs = xcalloc((size_t)r->classes, sizeof *r->class_abs);
+        bad = run_both(r, &s[0], &s[1], o, e) < 0;
+    }
+    close_side(&s[0]);
+    close_side(&s[1]);
+    return bad ? -1 : 0;
+}
+
+void parity_release(struct parity *r)
+{
+    free(r->class_abs);
+    r->class_abs = NULL;
+}
+
+int parity_exact(const struct parity *r, struct err *e)
+{
+    if (!r->nonfinite && r->max_rel <= PARITY_EXACT)
+        return 0;
+    return err_set(e, ERR_NO,
+                   "not exact: outputs differ by %.3g, %.3g of the largest "
+                   "(at most %g); %lld values are finite on one side alone",
+                   r->max_abs, r->max_rel, PARITY_EXACT,
+                   (long long)r->nonfinite);
+}

@@ -1,0 +1,54 @@
+/* parity.h -- two graphs, the same inputs: how far are they apart?
+ * SPDX-License-Identifier: MIT
+ *
+ * What compare prints, and what fuse-bn, reparam, quantize and export prove
+ * when they write.  Both graphs are run as they would be for inference
+ * (pass_simplify() first).  */
+#ifndef ADZE_RUN_PARITY_H
+#define ADZE_RUN_PARITY_H
+
+#include <stdint.h>
+
+struct device;
+struct err;
+struct graph;
+struct pool;
+
+/* An exact pass whose largest difference is above this share of the largest
+ * output is refused.  */
+#define PARITY_EXACT 1e-4
+
+struct parity_opts {
+    int64_t samples; /* 0: 16 */
+    uint64_t seed;   /* of the normal inputs */
+    struct pool *pool;
+    /* Fill N samples from FROM on instead of drawing them; NULL: normal.  */
+    int (*fill)(void *ctx, int64_t from, int64_t n, float *image,
+                struct err *e);
+    void *ctx;
+    double tolerance; /* for `node': share of a value's largest element */
+};
+
+enum { PARITY_NAME = 256 };
+
+struct parity {
+    int64_t samples, classes;
+    double max_abs, max_rel; /* of output `logits'; rel to the largest of b */
+    int64_t agree;           /* samples with the same best class */
+    int64_t nonfinite;
+    double *class_abs;      /* [classes]: max abs by class; malloc'ed */
+    char node[PARITY_NAME]; /* first value of both graphs, by name, that
+                               differs by more than the tolerance; "" */
+    double node_rel;
+};
+
+int parity_run(struct parity *r, const struct graph *a, const struct graph *b,
+               const struct device *d, const struct parity_opts *o,
+               struct err *e);
+void parity_release(struct parity *r);
+
+/* ERR_NO with the figures if R is not exact: max_rel above PARITY_EXACT, or
+ * something not finite on one side alone.  */
+int parity_exact(const struct parity *r, struct err *e);
+
+#endif
