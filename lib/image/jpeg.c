@@ -34,6 +34,7 @@ enum {
     DHP = 0xde,
     EXP = 0xdf,
     APP1 = 0xe1,
+    APP14 = 0xee,
     TEM = 0x01
 };
 
@@ -197,6 +198,12 @@ static int read_app1(struct walk *k, const struct segment *s)
     return 0;
 }
 
+static int read_app14(struct walk *k, const struct segment *s)
+{
+    k->ji->adobe |= s->n >= 12 && !memcmp(s->data, "Adobe", 5);
+    return 0;
+}
+
 static int read_refused(struct walk *k, const struct segment *s)
 {
     return refuse(k, s, s->marker == DAC ? other_kind(0xc9) : other_kind(0xc5));
@@ -221,9 +228,9 @@ static int read_segment(struct walk *k, const struct segment *s)
     static const struct {
         int marker;
         int (*read)(struct walk *, const struct segment *);
-    } kind[] = {{DHT, read_dht},     {DQT, read_dqt},    {DRI, read_dri},
-                {SOS, read_sos},     {APP1, read_app1},  {DAC, read_refused},
-                {DHP, read_refused}, {EXP, read_refused}};
+    } kind[] = {{DHT, read_dht},     {DQT, read_dqt},     {DRI, read_dri},
+                {SOS, read_sos},     {APP1, read_app1},   {APP14, read_app14},
+                {DAC, read_refused}, {DHP, read_refused}, {EXP, read_refused}};
 
     for (size_t i = 0; i < COUNT(kind); i++)
         if (kind[i].marker == s->marker)

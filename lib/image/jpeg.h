@@ -17,6 +17,7 @@ struct jpeg_info {
     int w, h, components;
     int hmax, vmax; /* the largest sampling factors */
     int progressive;
+    int adobe; /* there is an Adobe marker */
     int scans;
     size_t coded; /* bytes of entropy-coded data */
     const uint8_t *exif;

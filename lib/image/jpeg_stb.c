@@ -40,9 +40,11 @@ int jpeg_decode(struct image *im, const struct jpeg_info *ji, const uint8_t *p,
     int w, h, components;
     uint8_t *rgb;
 
-    (void)ji;
     (void)denom;
     *im = (struct image){0};
+    if (ji->components == 4 && !ji->adobe) /* stb would drop the fourth */
+        return err_set(e, ERR_UNSUPPORTED,
+                       "jpeg: CMYK without Adobe's marker needs libjpeg-turbo");
     if (n > INT_MAX)
         return err_set(e, ERR_UNSUPPORTED, "jpeg: %zu bytes are too many", n);
     rgb = stbi_load_from_memory(p, (int)n, &w, &h, &components, 3);
