@@ -25,7 +25,9 @@ static int infer(struct node *n, struct err *e)
         return -1;
     y.dim[2] = w.out[0];
     y.dim[3] = w.out[1];
-    return rule_out(n, 0, DTYPE_F32, &y, e);
+    if (rule_out(n, 0, DTYPE_F32, &y, e) < 0)
+        return -1;
+    return rule_work(n, w.kernel[0] * w.kernel[1], e);
 }
 
 static struct op_cost cost(const struct node *n)

@@ -48,9 +48,10 @@ static int infer(struct node *n, struct err *e)
     y.dim[2] = w.out[0];
     y.dim[3] = w.out[1];
     if (rule_weight(n, WEIGHT, 4, weight, e) < 0 ||
-        rule_weight(n, BIAS, 1, &k, e) < 0)
+        rule_weight(n, BIAS, 1, &k, e) < 0 ||
+        rule_out(n, 0, DTYPE_F32, &y, e) < 0)
         return -1;
-    return rule_out(n, 0, DTYPE_F32, &y, e);
+    return rule_work(n, weight[1] * weight[2] * weight[3], e);
 }
 
 static struct op_cost cost(const struct node *n)

@@ -27,9 +27,10 @@ static int infer(struct node *n, struct err *e)
     const int64_t weight[] = {k, x->dim[x->rank - 1]};
     y.dim[y.rank - 1] = k;
     if (rule_weight(n, WEIGHT, 2, weight, e) < 0 ||
-        rule_weight(n, BIAS, 1, &k, e) < 0)
+        rule_weight(n, BIAS, 1, &k, e) < 0 ||
+        rule_out(n, 0, DTYPE_F32, &y, e) < 0)
         return -1;
-    return rule_out(n, 0, DTYPE_F32, &y, e);
+    return rule_work(n, weight[1], e);
 }
 
 static struct op_cost cost(const struct node *n)

@@ -44,7 +44,9 @@ static int infer(struct node *n, struct err *e)
     y.batch |= (uint8_t)(rule_batch(a, a->rank - 2) << y.rank |
                          rule_batch(b, b->rank - 1) << (y.rank + 1));
     y.rank += 2;
-    return rule_out(n, 0, DTYPE_F32, &y, e);
+    if (rule_out(n, 0, DTYPE_F32, &y, e) < 0)
+        return -1;
+    return rule_work(n, a->dim[a->rank - 1], e);
 }
 
 static struct op_cost cost(const struct node *n)

@@ -29,9 +29,10 @@ static int infer(struct node *n, struct err *e)
     if (w.in[0] > INT32_MAX / w.in[1])
         return err_set(e, ERR_SHAPE, "input %s is too large",
                        ST(&n->in[0]->shape));
-    if (rule_out(n, 0, DTYPE_F32, &y, e) < 0)
+    if (rule_out(n, 0, DTYPE_F32, &y, e) < 0 ||
+        rule_out(n, 1, DTYPE_I32, &y, e) < 0)
         return -1;
-    return rule_out(n, 1, DTYPE_I32, &y, e);
+    return rule_work(n, w.kernel[0] * w.kernel[1], e);
 }
 
 static struct op_cost cost(const struct node *n)

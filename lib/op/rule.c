@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
@@ -14,13 +15,27 @@ static const char *operand(const struct node *n, int i)
     return node_in_info(n, i)->name;
 }
 
+enum { SIZE_FACTOR = 1 << 14, WORK_FACTOR = 32 };
+
 int rule_size(const struct shape *s, struct err *e)
 {
     int64_t count;
-    if (shape_check(s, sizeof(double), &count, e) < 0)
+    if (shape_check(s, SIZE_FACTOR, &count, e) < 0)
         return -1;
     if (!count)
         return err_set(e, ERR_SHAPE, "shape %s has no elements", ST(s));
+    return 0;
+}
+
+int rule_work(const struct node *n, int64_t terms, struct err *e)
+{
+    const struct shape *y = &n->out[0]->shape;
+    int64_t work;
+    if (i64_mul(shape_count(y), WORK_FACTOR, &work) < 0 ||
+        i64_mul(work, terms, &work) < 0)
+        return err_set(e, ERR_SHAPE,
+                       "%lld multiply-adds for each of %s are too many",
+                       (long long)terms, ST(y));
     return 0;
 }
 

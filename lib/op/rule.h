@@ -12,8 +12,12 @@
 struct err;
 struct node;
 
-/* S has elements, and memory can address all of them.  */
+/* S has elements, fewer than 2^49: counts of bytes and of work fit into an
+ * int64_t without a check wherever they are multiplied later.  */
 int rule_size(const struct shape *s, struct err *e);
+
+/* For cost(): output 0 at TERMS multiply-adds an element is less than 2^58.  */
+int rule_work(const struct node *n, int64_t terms, struct err *e);
 
 /* Operand I is f32.  */
 int rule_float(const struct node *n, int i, struct err *e);
