@@ -534,6 +534,86 @@ static void test_stdin_offset(void **state)
     free(p);
 }
 
+/* The target becomes a folder, or its folder goes, while it is written.  */
+static void test_target_changes(void **state)
+{
+    struct err e = {0};
+    struct out o;
+
+    (void)state;
+    assert_int_equal(out_open(&o, "f", &e), 0);
+    assert_int_equal(mkdir("f", 0700), 0);
+    assert_int_equal(out_commit(&o, &e), -1);
+    assert_int_equal(e.code, ERR_OUTPUT);
+    assert_string_equal(e.msg, "cannot rename a file to 'f': Is a directory");
+    e = (struct err){0};
+    assert_int_equal(out_open(&o, "f/g", &e), 0);
+    assert_int_equal(unlink(o.temp), 0);
+    assert_int_equal(rmdir("f"), 0);
+    assert_int_equal(out_write(&o, "x", 1, &e), 0);
+    assert_int_equal(out_commit(&o, &e), -1);
+    assert_int_equal(e.code, ERR_OUTPUT);
+}
+
+static void test_odd_sources(void **state)
+{
+    struct err e = {0};
+    struct bytes b;
+    struct in i;
+    int fd;
+
+    (void)state;
+    assert_int_equal(in_open(&i, ".", &e), -1);
+    assert_string_equal(e.msg, "cannot read '.': Is a directory");
+    e = (struct err){0};
+    assert_int_equal(in_open(&i, "none", &e), -1);
+    e = (struct err){0};
+    assert_int_equal(bytes_read(&b, "/dev/zero", SIZE_MAX, &e), -1);
+    assert_string_equal(e.msg, "cannot read '/dev/zero': it is a device");
+    /* the size of a pipe shows only on reading */
+    assert_int_equal(mkfifo("fifo", 0600), 0);
+    fd = open("fifo", O_RDWR);
+    assert_int_equal(write(fd, "hello", 5), 5);
+    e = (struct err){0};
+    assert_int_equal(bytes_read(&b, "fifo", 4, &e), -1);
+    assert_int_equal(e.code, ERR_FORMAT);
+    close(fd);
+    unlink("fifo");
+    /* files without a size */
+    e = (struct err){0};
+    assert_int_equal(bytes_read(&b, "/proc/self/status", SIZE_MAX, &e), 0);
+    assert_true(b.n > 100);
+    bytes_release(&b);
+}
+
+/* More maps than the table notes: the rest is read.  */
+static void test_many_maps(void **state)
+{
+    enum { N = 2 << 20, FILES = 70 };
+    struct bytes b[FILES];
+    struct err e = {0};
+    char *p = calloc(N, 1);
+    int mapped = 0;
+
+    (void)state;
+    p[N - 1] = 9;
+    put("f", p, N);
+    for (int i = 0; i < FILES; i++) {
+        assert_int_equal(bytes_read(&b[i], "f", N, &e), 0);
+        mapped += b[i].mapped;
+    }
+    assert_int_equal(mapped, 64);
+    for (int i = 0; i < FILES; i++) {
+        assert_int_equal(b[i].data[N - 1], 9);
+        bytes_release(&b[i]);
+    }
+    assert_int_equal(bytes_read(&b[0], "f", N, &e), 0);
+    assert_int_equal(b[0].mapped, 1);
+    bytes_release(&b[0]);
+    unlink("f");
+    free(p);
+}
+
 static void test_memory(void **state)
 {
     const unsigned char *look;
@@ -595,6 +675,9 @@ int main(void)
         cmocka_unit_test(test_read_only),
         cmocka_unit_test(test_odd_targets),
         cmocka_unit_test(test_stdin_offset),
+        cmocka_unit_test(test_target_changes),
+        cmocka_unit_test(test_odd_sources),
+        cmocka_unit_test(test_many_maps),
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_long_line),
     };

@@ -238,6 +238,90 @@ static void test_refuses(void **state)
     }
 }
 
+/* Soft targets, pixels as f32, sizes that change, no target at all.  */
+static void test_shapes(void **state)
+{
+    struct frame_writer w;
+    struct err e = {0};
+    struct bytes b;
+    struct out o;
+    int64_t n;
+
+    (void)state;
+    assert_int_equal(out_open(&o, path, &e), 0);
+    frame_writer_init(&w, &o);
+    for (int i = 1; i < 4; i++) {
+        struct set s;
+
+        set_init(&s);
+        set_meta_put(&s, "names", "[\"a\"]");
+        set_meta_put(&s, "layout", "NCHW");
+        put(&s, "image", DTYPE_F32, 4, (int64_t[]){2, 3, i, 5 * i});
+        if (i > 1)
+            put(&s, "target", DTYPE_F32, 2, (int64_t[]){2, 10});
+        assert_int_equal(frame_write(&w, &s, 0, 2, &e), 0);
+        assert_string_equal(s.meta[2].key, "layout");
+        set_release(&s);
+    }
+    assert_int_equal(frame_end(&w, &e), 0);
+    assert_int_equal(out_commit(&o, &e), 0);
+    assert_int_equal(bytes_read(&b, path, SIZE_MAX, &e), 0);
+    assert_int_equal(read_bytes(b.data, b.n, &n, &e), 0);
+    assert_int_equal(n, 6);
+    bytes_release(&b);
+    unlink(path);
+}
+
+static void test_no_image(void **state)
+{
+    struct frame_writer w;
+    struct err e = {0};
+    struct set s;
+    struct out o;
+
+    (void)state;
+    assert_int_equal(out_open(&o, "/dev/null", &e), 0);
+    frame_writer_init(&w, &o);
+    set_init(&s);
+    set_meta_put(&s, "layout", "NCHW");
+    assert_int_equal(frame_write(&w, &s, 0, 0, &e), -1);
+    assert_string_equal(e.msg, "frame has no tensor 'image'");
+    set_release(&s);
+    e = (struct err){0};
+    assert_int_equal(frame_end(&w, &e), 0);
+    out_abort(&o);
+}
+
+/* The frames of two streams mixed: epoch 2, then epoch 0.  */
+static void test_falling_epoch(void **state)
+{
+    struct str mixed = {0};
+    struct err e = {0};
+    int64_t n, at[4] = {0};
+    struct bytes b;
+    struct set s;
+    struct in in;
+
+    (void)state;
+    load(&b, 1);
+    in_memory(&in, b.data, b.n);
+    for (int i = 1; i < 4; i++) {
+        assert_int_equal(safetensors_read_next(&s, &in, &e), 1);
+        set_release(&s);
+        at[i] = in.offset;
+    }
+    str_addn(&mixed, (const char *)b.data + at[2], (size_t)(at[3] - at[2]));
+    str_addn(&mixed, (const char *)b.data, (size_t)at[1]);
+    assert_int_equal(read_bytes(mixed.data, mixed.len, &n, &e), -1);
+    assert_non_null(strstr(e.msg, "frame of epoch 0 behind epoch 2"));
+    /* a plain file is no frame */
+    e = (struct err){0};
+    assert_int_equal(read_bytes("\2\0\0\0\0\0\0\0{}", 10, &n, &e), -1);
+    assert_non_null(strstr(e.msg, "no 'adze.format'"));
+    str_release(&mixed);
+    bytes_release(&b);
+}
+
 static void test_fuzz(void **state)
 {
     struct bytes b;
@@ -267,7 +351,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip), cmocka_unit_test(test_first),
         cmocka_unit_test(test_no_end),     cmocka_unit_test(test_lost_frame),
-        cmocka_unit_test(test_refuses),    cmocka_unit_test(test_fuzz),
+        cmocka_unit_test(test_refuses),    cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_no_image),   cmocka_unit_test(test_falling_epoch),
+        cmocka_unit_test(test_fuzz),
     };
 
     return cmocka_run_group_tests(tests, make_path, NULL);

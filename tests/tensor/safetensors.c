@@ -405,6 +405,186 @@ static void test_every_bit(void **state)
     bytes_release(&b);
 }
 
+/* Written by safetensors 0.8.0 (scripts/make-ref-tensor.py).  */
+static void test_reference(void **state)
+{
+    static const char file[] =
+        "8\001\000\000\000\000\000\000{\"__metadata__\":{\"who\":\"caf\303"
+        "\251\"},\"i\":{\"dtype\":\"I64\",\"shape\":[1],\"data_offsets\":["
+        "0,8]},\"w\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":["
+        "8,16]},\"h\":{\"dtype\":\"F16\",\"shape\":[1],\"data_offsets\":[1"
+        "6,18]},\"s\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[18,"
+        "19]},\"b\":{\"dtype\":\"BOOL\",\"shape\":[2],\"data_offsets\":[19"
+        ",21]}}       \377\377\377\377\377\377\377\377\000\000\300?\000\000"
+        "\000\300\0008\003\001\000";
+    struct err e = {0};
+    struct set s;
+
+    (void)state;
+    assert_int_equal(safetensors_parse(&s, (const unsigned char *)file,
+                                       sizeof file - 1, NULL, 1, &e),
+                     0);
+    assert_int_equal(s.n, 5);
+    assert_string_equal(set_meta_get(&s, "who"), "caf\xc3\xa9");
+    assert_string_equal(ST(&set_get(&s, "w")->shape), "[1,2]");
+    assert_true(((float *)set_get(&s, "w")->data)[1] == -2);
+    assert_int_equal(*(int64_t *)set_get(&s, "i")->data, -1);
+    assert_int_equal(set_get(&s, "b")->dtype, DTYPE_BOOL);
+    assert_int_equal(*(uint16_t *)set_get(&s, "h")->data, 0x3800);
+    assert_string_equal(ST(&set_get(&s, "s")->shape), "[]");
+    set_release(&s);
+}
+
+static void add_text(struct str *s, const char *text)
+{
+    str_addn(s, text, strlen(text) + 1);
+}
+
+/* adze.hash as safetensors.h describes it, put together by hand.  */
+static void test_hash(void **state)
+{
+    const struct shape s2 = shape_make(1, (int64_t[]){2});
+    char w_hash[HASH_TEXT], a_hash[HASH_TEXT], all[HASH_TEXT];
+    struct str list = {0}, text = {0};
+    struct err e = {0};
+    float w[2] = {1, 2};
+    uint8_t a[2] = {3, 4};
+    struct tensor t = tensor_view(DTYPE_F32, &s2, w);
+    struct set s;
+
+    (void)state;
+    set_init(&s);
+    set_put(&s, "w", &t);
+    t = tensor_view(DTYPE_U8, &s2, a);
+    set_put(&s, "a", &t);
+    set_meta_put(&s, "z", "last");
+    set_meta_put(&s, "adze.kind", "tensors");
+    save(&s, 1);
+    set_release(&s);
+    hash_bytes(w_hash, w, 8);
+    hash_bytes(a_hash, a, 2);
+    str_printf(&list, "{\"w\":\"%s\",\"a\":\"%s\"}", w_hash, a_hash);
+    add_text(&text, "3");
+    add_text(&text, "adze.hashes");
+    add_text(&text, str_text(&list));
+    add_text(&text, "adze.kind");
+    add_text(&text, "tensors");
+    add_text(&text, "z");
+    add_text(&text, "last");
+    add_text(&text, "2");
+    add_text(&text, "a");
+    add_text(&text, "U8");
+    add_text(&text, "[2]");
+    add_text(&text, a_hash);
+    add_text(&text, "w");
+    add_text(&text, "F32");
+    add_text(&text, "[2]");
+    add_text(&text, w_hash);
+    assert_int_equal(safetensors_read(&s, path, &e), 0);
+    assert_string_equal(set_meta_get(&s, "adze.hashes"), str_text(&list));
+    assert_string_equal(set_meta_get(&s, "adze.hash"),
+                        hash_bytes(all, text.data, text.len));
+    set_release(&s);
+    str_release(&list);
+    str_release(&text);
+    unlink(path);
+}
+
+/* Lists of hashes that do not fit the tensors.  */
+static void test_wrong_hashes(void **state)
+{
+    static const struct {
+        const char *hashes, *say;
+    } row[] = {
+        {"{}", "0 hashes for 1 tensors"},
+        {"{\\\"a\\\":\\\"%s\\\",\\\"b\\\":\\\"%s\\\"}",
+         "tensor 'b' is not there"},
+        {"{\\\"a\\\":\\\"%s\\\",\\\"a\\\":\\\"%s\\\"}",
+         "tensor 'a' stands twice"},
+        {"{\\\"a\\\":\\\"%.31s0\\\"}", "tensor 'a': the stored hash"},
+        {"{\\\"a\\\":7}", "tensor 'a': the stored hash"},
+        {"{\\\"a\\\":\\\"%s\\\"}", "'adze.hash': the stored hash"},
+        {"[]", "'{' expected"},
+        {"{\\\"\\xa\\\":1}", "header byte"},
+    };
+    static const unsigned char zero[8];
+    char h[HASH_TEXT];
+
+    (void)state;
+    hash_bytes(h, zero, 8);
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        struct str text = {0}, f = {0};
+        struct err e = {0};
+        struct set s;
+
+        str_add(&text, "{\"__metadata__\":{\"adze.hashes\":\"");
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        str_printf(&text, row[i].hashes, h, h);
+#pragma GCC diagnostic pop
+        str_add(&text, "\",\"adze.hash\":\"x\"},\"a\":" F32_2 "}");
+        make_file(&f, str_text(&text), 8);
+        assert_int_equal(parse(&s, &f, 0, &e), -1);
+        if (!strstr(e.msg, row[i].say))
+            fail_msg("%s: %s", row[i].say, e.msg);
+        str_release(&text);
+        str_release(&f);
+    }
+}
+
+static void test_many_pairs(void **state)
+{
+    struct str h = {0}, f = {0};
+
+    (void)state;
+    for (int n = 65536; n <= 65537; n++) {
+        struct err e = {0};
+        struct set s;
+        int r;
+
+        str_clear(&h);
+        str_add(&h, "{\"__metadata__\":{");
+        for (int i = 0; i < n; i++)
+            str_printf(&h, "%s\"%d\":\"\"", i ? "," : "", i);
+        str_add(&h, "}}");
+        make_file(&f, str_text(&h), 0);
+        r = parse(&s, &f, 0, &e);
+        assert_int_equal(r, n == 65536 ? 0 : -1);
+        if (!r)
+            set_release(&s);
+        else
+            assert_non_null(strstr(e.msg, "more than 65536 pairs"));
+    }
+    str_release(&h);
+    str_release(&f);
+}
+
+static void test_no_file(void **state)
+{
+    struct err e = {0};
+    struct set s;
+
+    (void)state;
+    assert_int_equal(safetensors_read(&s, path, &e), -1);
+    assert_int_equal(e.code, ERR_INPUT);
+    set_init(&s);
+    set_meta_put(&s, "a", "\xff");
+    e = (struct err){0};
+    assert_int_equal(safetensors_save(&s, path, &e), -1);
+    assert_int_equal(e.code, ERR_UNSUPPORTED);
+    set_meta_put(&s, "a", "");
+    e = (struct err){0};
+    assert_int_equal(safetensors_save(&s, "/dev/full", &e), -1);
+    assert_int_equal(e.code, ERR_OUTPUT);
+    e = (struct err){0};
+    assert_int_equal(safetensors_save(&s, "/", &e), -1);
+    assert_int_equal(e.code, ERR_OUTPUT);
+    e = (struct err){0};
+    assert_int_equal(safetensors_save(&s, path, &e), 0);
+    set_release(&s);
+    unlink(path);
+}
+
 static void test_stream(void **state)
 {
     struct err e = {0};
@@ -535,7 +715,9 @@ int main(void)
         cmocka_unit_test(test_names),         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_every_bit),     cmocka_unit_test(test_stream),
         cmocka_unit_test(test_many),          cmocka_unit_test(test_unwritable),
-        cmocka_unit_test(test_fuzz),
+        cmocka_unit_test(test_reference),     cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_wrong_hashes),  cmocka_unit_test(test_many_pairs),
+        cmocka_unit_test(test_no_file),       cmocka_unit_test(test_fuzz),
     };
 
     return cmocka_run_group_tests(tests, make_path, NULL);
