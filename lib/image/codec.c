@@ -217,6 +217,11 @@ int codec_read(struct image *im, const char *path, const struct codec_opts *o,
     return r < 0 ? err_in(e, "'%s'", Q(path)) : 0;
 }
 
+uint8_t *codec_png(const struct image *im, size_t *n, struct err *e)
+{
+    return stb_png(im, n, e);
+}
+
 int codec_write_png(const struct image *im, struct out *o, struct err *e)
 {
     size_t n;

@@ -59,6 +59,8 @@ int codec_decode(struct image *im, const uint8_t *p, size_t n,
 int codec_read(struct image *im, const char *path, const struct codec_opts *o,
                struct err *e);
 
+/* An RGB PNG in memory, N bytes, malloc'ed; NULL on failure.  */
+uint8_t *codec_png(const struct image *im, size_t *n, struct err *e);
 /* Write an RGB PNG.  */
 int codec_write_png(const struct image *im, struct out *o, struct err *e);
 int codec_save_png(const struct image *im, const char *path, struct err *e);
