@@ -406,6 +406,21 @@ static struct node *add_derived(struct graph *g, const struct node *n,
     return d;
 }
 
+/* The shapes of all operands of D, also of those it does not have.  */
+static void note_shapes(struct node *d, const struct node *n)
+{
+    int k = 0;
+
+    d->in_shape = ARENA_NEWS(&d->graph->arena, d->n_in, struct shape);
+    for (int i = 0; i < n->n_in; i++, k++)
+        if (n->in[i])
+            d->in_shape[k] = n->in[i]->shape;
+    for (int i = 0; i < n->n_out; i++)
+        d->in_shape[k++] = n->out[i]->shape;
+    for (int i = 0; k < d->n_in; i++)
+        d->in_shape[k++] = n->out[i]->shape;
+}
+
 struct node *graph_add_backward(struct graph *g, const struct node *n,
                                 struct value *const *dout, const int *want,
                                 struct err *e)
@@ -428,15 +443,7 @@ struct node *graph_add_backward(struct graph *g, const struct node *n,
     for (int i = 0; i < results; i++)
         in[k++] = dout[i];
     b = add_derived(g, n, "'", DIR_BACKWARD, in, n_in);
-    b->in_shape = ARENA_NEWS(&g->arena, n_in, struct shape);
-    k = 0;
-    for (int i = 0; i < n->n_in; i++, k++)
-        if (n->in[i])
-            b->in_shape[k] = n->in[i]->shape;
-    for (int i = 0; i < n->n_out; i++)
-        b->in_shape[k++] = n->out[i]->shape;
-    for (int i = 0; i < results; i++)
-        b->in_shape[k++] = n->out[i]->shape;
+    note_shapes(b, n);
     b->n_out = n->n_in;
     b->out = ARENA_NEWS(&g->arena, n->n_in, struct value *);
     for (int i = 0; i < n->n_in; i++) {
@@ -458,15 +465,21 @@ struct node *graph_add_update(struct graph *g, const struct node *n,
 {
     const int n_in = n->n_in + n->n_out;
     struct value **in = ARENA_NEWS(&g->arena, n_in, struct value *);
+    struct node *u;
 
     if (!n->op->update) {
         err_set(e, ERR_UNSUPPORTED, "op '%s' at '%s' has no update",
                 n->op->name, Q(n->name));
         return NULL;
     }
-    memcpy(in, n->in, (size_t)n->n_in * sizeof *in);
-    memcpy(in + n->n_in, n->out, (size_t)n->n_out * sizeof *in);
-    return add_derived(g, n, "!", DIR_UPDATE, in, n_in);
+    for (int i = 0; i < n->n_in; i++)
+        if (node_in_info(n, i)->role != ROLE_DATA)
+            in[i] = n->in[i];
+    for (int i = n->n_out - n->op->n_aux; i < n->n_out; i++)
+        in[n->n_in + i] = n->out[i];
+    u = add_derived(g, n, "!", DIR_UPDATE, in, n_in);
+    note_shapes(u, n);
+    return u;
 }
 
 struct node *graph_add_step(struct graph *g, const struct op *op,

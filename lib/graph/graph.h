@@ -73,8 +73,8 @@ struct node {
     struct attr *attr;  /* parallel to op->attr */
     const char *origin; /* BACKWARD, UPDATE: name of the forward node, whose
                            random numbers they draw again; else NULL */
-    struct shape *in_shape; /* BACKWARD: [n_in], also of entries that are NULL;
-                               else NULL */
+    struct shape *in_shape; /* BACKWARD, UPDATE of a forward node: [n_in],
+                               also of entries that are NULL; else NULL */
     int index;              /* in graph->node */
     struct graph *graph;
 };

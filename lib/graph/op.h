@@ -16,6 +16,9 @@
  *             Gradients are written, not added to.
  *   update    run once a step, after everything else: writes inputs of role
  *             STATE or PARAM in place (running statistics, the optimiser).
+ *             Of a forward node it reads those and the extras; of the DATA
+ *             and results it knows the shapes alone, so that neither lives
+ *             on for its sake.
  */
 #ifndef ADZE_GRAPH_OP_H
 #define ADZE_GRAPH_OP_H
