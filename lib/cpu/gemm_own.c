@@ -1,28 +1,16 @@
-/* gemm_own.c -- gemm.h by our own kernels.
+/* gemm_own.c -- gemm.h without a BLAS.
  * SPDX-License-Identifier: MIT  */
-#include "cpu/gemm_own.h"
-#include "base/cpuinfo.h"
+#include "cpu/gemm.h"
+#include "cpu/gemm_packed.h"
 
 size_t gemm_scratch(int64_t m, int64_t n)
 {
-    (void)n;
-    return (size_t)(m + GEMM_MR + GEMM_NR) * GEMM_KC + GEMM_MR * GEMM_NR;
+    return gemm_packed_scratch(m, n);
 }
 
 void gemm_tile(const struct gemm *g, unsigned isa, float *scratch)
 {
-#if defined(__x86_64__)
-    if (isa & CPU_AVX512) {
-        gemm_own_avx512(g, scratch);
-        return;
-    }
-    if (isa & CPU_AVX2) {
-        gemm_own_avx2(g, scratch);
-        return;
-    }
-#endif
-    (void)isa;
-    gemm_own_any(g, scratch);
+    gemm_packed(g, isa, scratch);
 }
 
 void gemm_start(void)

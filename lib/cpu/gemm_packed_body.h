@@ -1,7 +1,7 @@
-/* gemm_own_body.h -- a packed matrix product; compiled once per instruction
+/* gemm_packed_body.h -- a packed matrix product; compiled once per instruction
  * set.
  * SPDX-License-Identifier: MIT  */
-#include "cpu/gemm_own.h"
+#include "cpu/gemm_packed.h"
 #include "cpu/vec.h"
 
 enum { MR = VL == 16 ? 8 : 4, NV = 3, NR = NV * VL };
@@ -68,7 +68,7 @@ static void block(const struct gemm *g, const float *a, const float *b, int64_t 
         memcpy(g->c + (i + r) * g->ldc + j, t + r * NR, (size_t)n * sizeof *t);
 }
 
-void ISA(gemm_own)(const struct gemm *g, float *scratch)
+void ISA(gemm_packed)(const struct gemm *g, float *scratch)
 {
     float *t = scratch, *b = t + MR * NR, *a = b + GEMM_KC * NR;
 
