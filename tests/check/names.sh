@@ -24,9 +24,10 @@ grep -l '^const struct op op_' lib/op/*.c | verb >"$work/records"
 compare 'each op in op.def has a file with its record' "$work/def" "$work/records"
 for op in $(cat "$work/def"); do
     grep -q "^const struct op op_$op = " "lib/op/$op.c" || echo "lib/op/$op.c"
+    [ -e "tests/op/$op.c" ] || echo "tests/op/$op.c is missing"
 done >"$out"
 [ ! -s "$out" ]
-ok 'the file of each op holds its record' || explain <"$out"
+ok 'the file of each op holds its record, and has a test' || explain <"$out"
 sed -n 's/^OP(\([a-z0-9_]*\)).*/\1/p' lib/op/op.def | LC_ALL=C sort -c 2>"$out"
 ok 'op.def is in alphabetical order' || explain <"$out"
 

@@ -8,13 +8,11 @@
 cd "$top" || exit 1
 command -v nm >/dev/null || skip_all 'nm is not here'
 
+# one line a name: layer, name
 for c in $SOURCES; do
-    case $c in lib/*)
-        layer=${c#lib/} layer=${layer%%/*}
-        nm -g --defined-only "$O/${c%.c}.o" | sed -n "s|^[0-9a-f]* [A-Z] |$layer |p"
-        ;;
-    esac
-done | sort >"$work/names"
+    case $c in lib/*) echo "$O/${c%.c}.o" ;; esac
+done | xargs nm -A -g --defined-only |
+    sed -n 's|^.*/lib/\([a-z]*\)/[^:]*:[0-9a-f]* [A-Z] |\1 |p' | sort >"$work/names"
 [ -s "$work/names" ]
 ok 'there are names to look at'
 

@@ -1,9 +1,10 @@
 /* pages.c -- test: the tables of manual pages that come from tables in C.
  * SPDX-License-Identifier: MIT
  *
- * adze-ops(7) is made from the op records.  What is made stands between two
- * marks in the page; the test compares, and with ADZE_WRITE_PAGES=1 (make
- * pages) it writes.  */
+ * adze-ops(7) is made from the op records, the keys and operators of
+ * adze-recipe(5) from the recipe's and the augmentation's table.  Each
+ * stands between two marks in the page; the test compares, and with
+ * ADZE_WRITE_PAGES=1 (make pages) it writes.  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,8 +18,10 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "base/stream.h"
+#include "data/augment.h"
 #include "graph/op.h"
 #include "op/ops.h"
+#include "train/recipe.h"
 
 /* TEXT so that roff takes it as it is, behind the words of a macro.  */
 static void add_roff(struct str *s, const char *text)
@@ -126,6 +129,50 @@ static void make_internal(struct str *s)
         }
 }
 
+/* ---- recipes ---- */
+
+static void make_keys(struct str *s)
+{
+    for (const struct recipe_row *r = recipe_rows; r->key; r++) {
+        static const char *const kinds[128] = {
+            ['i'] = "integer",  ['f'] = "number",  ['b'] = "yes or no",
+            ['c'] = "one of",   ['r'] = "rate",    ['t'] = "span",
+            ['p'] = "patterns", ['n'] = "numbers", ['a'] = "operators",
+            ['m'] = "map",
+        };
+        struct str kind = {0};
+
+        str_add(&kind, kinds[(unsigned char)r->kind]);
+        for (int i = 0; r->choices && r->choices[i]; i++)
+            str_printf(&kind, "%s%s", i ? ", " : " ", r->choices[i]);
+        if (r->max > r->min)
+            str_printf(&kind, " from %.9g to %.9g", r->min, r->max);
+        add_item(s, r->key, str_text(&kind), r->def);
+        add_line(s, "", r->help, ".");
+        str_release(&kind);
+    }
+}
+
+static void make_augment(struct str *s)
+{
+    for (const struct augment_op *const *op = augment_ops; *op; op++) {
+        str_printf(s, ".It Cm %s\n", (*op)->name);
+        add_line(s, "", (*op)->brief, ".");
+        for (const struct augment_arg *a = (*op)->arg; a && a->name; a++) {
+            str_printf(s, ".br\n.Cm %s :\n", a->name);
+            add_line(s, "", a->help, "");
+            if (a->kind == 'c') {
+                for (int i = 0; a->choices[i]; i++)
+                    str_printf(s, "%s%s", i ? ", " : "(", a->choices[i]);
+                str_printf(s, "; default %s).\n", a->choices[(int)a->def]);
+            } else {
+                str_printf(s, "(%.9g to %.9g, default %.9g).\n", a->min, a->max,
+                           a->def);
+            }
+        }
+    }
+}
+
 /* ---- comparing ---- */
 
 /* The text of FILE with what stands between the marks of NAME replaced.  */
@@ -194,10 +241,18 @@ static void test_ops(void **state)
     check("man/adze-ops.7", "internal", make_internal);
 }
 
+static void test_recipe(void **state)
+{
+    (void)state;
+    check("man/adze-recipe.5", "keys", make_keys);
+    check("man/adze-recipe.5", "augment", make_augment);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ops),
+        cmocka_unit_test(test_recipe),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
