@@ -34,7 +34,8 @@ struct bytes {
  * is ERR_FORMAT "larger than the limit".  Directories and devices other than
  * pipes are ERR_INPUT.  A regular file larger than 1 MiB is mapped (a
  * truncation while reading is caught: SIGBUS becomes a clean exit 3 with
- * "file changed while it was read", see stream.c).  */
+ * "file changed while it was read", see stream.c); the map is private, so
+ * that who writes to it changes neither file nor other readers.  */
 int bytes_read(struct bytes *b, const char *path, size_t max, struct err *e);
 void bytes_release(struct bytes *b);
 
