@@ -8,12 +8,18 @@
 # a test has (a GPU, an hour) stands behind a line  .\" not run: REASON
 . tests/cli/lib.sh
 
-# The folder that examples run in: a data set, a model, some pictures.
+have() { command -v "$1" >/dev/null; }
+
+# The folder that examples run in: a data set, pictures, a network that was
+# not trained, and a model that was; as far as the commands are there.
 world() {
-    command -v adze-synth adze-init adze-train >/dev/null || return 0
-    adze-synth -q -n 60 -O data &&
-        adze-init -q resnet20 -o classes=10 -O new.st &&
-        adze-train -q -m new.st -d data -o global.epochs=1 -O model.st -R run
+    have adze-synth || return 0
+    adze-synth -q -n 20 -O data/train && adze-synth -q -n 10 -s 2 -O data/val || return
+    mkdir photos && cp data/val/ring/0000[0-4].png photos || return
+    have adze-init || return 0
+    adze-init -q resnet20 -o classes=10 -O new.st || return
+    have adze-train || return 0
+    adze-train -q -d data -o global.epochs=1 -O model.st <new.st
 }
 
 # The examples of a page, one a line; "# " in front of one not to run.
