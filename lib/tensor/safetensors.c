@@ -881,6 +881,17 @@ static void add_pair(struct str *s, const char *key, const char *value,
     add_json(s, value);
 }
 
+/* Append the text of adze.hashes to LIST; ALL becomes that of adze.hash.  */
+static void hash_set(struct str *list, hash_text all, const struct set *set,
+                     const struct set_item **order)
+{
+    hash_text *each = hash_each(set);
+
+    add_hashes(list, set, order, each);
+    hash_all(all, set, str_text(list), each);
+    free(each);
+}
+
 /* The metadata, new hashes behind; old ones are dropped.  Nothing if there
  * is none.  */
 static int add_meta(struct str *s, const struct set *set,
@@ -893,15 +904,13 @@ static int add_meta(struct str *s, const struct set *set,
             strcmp(set->meta[i].key, HASH) != 0)
             add_pair(s, set->meta[i].key, set->meta[i].value, &any);
     if (hashes) {
-        hash_text *each = hash_each(set), all;
         struct str list = {0};
+        hash_text all;
 
-        add_hashes(&list, set, order, each);
-        hash_all(all, set, str_text(&list), each);
+        hash_set(&list, all, set, order);
         add_pair(s, HASHES, str_text(&list), &any);
         add_pair(s, HASH, all, &any);
         str_release(&list);
-        free(each);
     }
     str_add(s, any ? "}" : "{");
     return any;
@@ -918,6 +927,16 @@ static const struct set_item **file_order(const struct set *s)
             if (dtype_size(s->item[i].t.dtype) == size)
                 order[n++] = &s->item[i];
     return order;
+}
+
+void safetensors_hash(const struct set *s, char text[HASH_TEXT])
+{
+    const struct set_item **order = file_order(s);
+    struct str list = {0};
+
+    hash_set(&list, text, s, order);
+    str_release(&list);
+    free(order);
 }
 
 static void add_tensor(struct str *s, const struct set_item *x, int64_t *at)

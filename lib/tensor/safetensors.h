@@ -24,6 +24,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/hash.h"
+
 struct err;
 struct in;
 struct out;
@@ -50,6 +52,9 @@ int safetensors_read_next(struct set *s, struct in *in, struct err *e);
 int safetensors_write(const struct set *s, struct out *o, int hashes,
                       struct err *e);
 int safetensors_save(const struct set *s, const char *path, struct err *e);
+
+/* The `adze.hash' that S would be written with.  */
+void safetensors_hash(const struct set *s, char text[HASH_TEXT]);
 
 /* For fuzzing: parse and forget.  */
 int fuzz_safetensors(const uint8_t *p, size_t n);

@@ -1,0 +1,93 @@
+/* modelname.c -- see modelname.h.
+ * SPDX-License-Identifier: MIT  */
+#include "format/modelname.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "graph/graph.h"
+#include "tensor/set.h"
+
+enum { SHOWN = 5 };
+
+int modelname_ignored(const char *name)
+{
+    return str_ends(name, ".num_batches_tracked") || str_starts(name, "adze:");
+}
+
+#define ADD(d, list, name)                                  \
+    (ARRAY_GROW((d)->list, (d)->n_##list, (d)->cap_##list), \
+     (d)->list[(d)->n_##list++] = (name))
+
+static int is_tensor(const struct value *v)
+{
+    return v && (v->kind == VALUE_PARAM || v->kind == VALUE_STATE ||
+                 v->kind == VALUE_CONST);
+}
+
+void modelname_compare(struct modelname_diff *d, const struct graph *g,
+                       const struct set *s)
+{
+    d->g = g;
+    d->s = s;
+    for (int i = 0; i < g->n_value; i++) {
+        const struct value *v = g->value[i];
+        const struct tensor *t = set_get(s, v->name);
+
+        if (!is_tensor(v))
+            continue;
+        if (!t)
+            ADD(d, missing, v->name);
+        else if (!shape_equal(&t->shape, &v->shape))
+            ADD(d, shape, v->name);
+    }
+    for (int64_t i = 0; i < s->n; i++)
+        if (!modelname_ignored(s->item[i].name) &&
+            !is_tensor(graph_value(g, s->item[i].name)))
+            ADD(d, unexpected, s->item[i].name);
+}
+
+void modelname_diff_release(struct modelname_diff *d)
+{
+    free(d->missing);
+    free(d->unexpected);
+    free(d->shape);
+    *d = (struct modelname_diff){0};
+}
+
+static void print_list(struct str *s, const char *what, const char *const *list,
+                       int n)
+{
+    if (!n)
+        return;
+    str_printf(s, "%s%s ", s->len ? "; " : "", what);
+    for (int i = 0; i < n && i < SHOWN; i++)
+        str_printf(s, "%s'%.80s'", i ? ", " : "", Q(list[i]));
+    if (n > SHOWN)
+        str_printf(s, " and %d more", n - SHOWN);
+}
+
+static void print_shapes(struct str *s, const struct modelname_diff *d)
+{
+    for (int i = 0; i < d->n_shape && i < SHOWN; i++)
+        str_printf(s, "%s'%.80s' is %s, not %s", s->len ? "; " : "",
+                   Q(d->shape[i]), ST(&set_get(d->s, d->shape[i])->shape),
+                   ST(&graph_value(d->g, d->shape[i])->shape));
+    if (d->n_shape > SHOWN)
+        str_printf(s, " and %d more shapes", d->n_shape - SHOWN);
+}
+
+int modelname_error(const struct modelname_diff *d, struct err *e)
+{
+    struct str s = {0};
+
+    print_list(&s, "missing", d->missing, d->n_missing);
+    print_list(&s, "unexpected", d->unexpected, d->n_unexpected);
+    print_shapes(&s, d);
+    err_set(e, ERR_FORMAT, "the tensors do not fit the network: %s",
+            str_text(&s));
+    str_release(&s);
+    return -1;
+}
