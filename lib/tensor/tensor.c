@@ -56,10 +56,7 @@ static struct storage *zeroed(size_t bytes)
     if (large) {
         p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (p == MAP_FAILED)
-            p = NULL;
-        else /* fewer faults and misses; where refused, small pages do */
-            madvise(p, bytes, MADV_HUGEPAGE);
+        p = p == MAP_FAILED ? NULL : p;
     } else {
         bytes = (bytes + ALIGN) / ALIGN * ALIGN; /* never 0 */
         p = aligned_alloc(ALIGN, bytes);
