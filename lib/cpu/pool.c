@@ -1,10 +1,13 @@
 /* pool.c -- pooling, a group of planes at a time.
  * SPDX-License-Identifier: MIT
  *
- * Planes are independent: the reference runs on a few of them in each task,
- * so results are the reference's to the bit.  */
+ * Planes are independent: mostly the reference runs on a few of them in each
+ * task, so results are the reference's to the bit.  */
+#include <string.h>
+
 #include "base/thread.h"
 #include "cpu/kernels.h"
+#include "graph/attr.h"
 #include "graph/graph.h"
 
 enum { CHUNK = 16384, MOST = 4 };
@@ -98,6 +101,73 @@ static void backward(const struct kernel_args *a)
     run(a, &a->op.din[0], backward_task);
 }
 
+/* ---- subsample: its reference divides for every element ---- */
+
+struct grid {
+    const float *from;
+    float *to;
+    int64_t planes, h, w, p, q, step; /* x [h,w], y [p,q] */
+};
+
+static struct grid grid(const struct op_args *a, const struct tensor *x, const struct tensor *y)
+{
+    return (struct grid){
+        .planes = planes_of(x),
+        .h = x->shape.dim[2],
+        .w = x->shape.dim[3],
+        .p = y->shape.dim[2],
+        .q = y->shape.dim[3],
+        .step = attr_int(a->node, "stride"),
+    };
+}
+
+static void subsample_task(void *grid, int64_t task, int thread)
+{
+    const struct grid *g = grid;
+    float *to = g->to + task * g->p * g->q;
+
+    (void)thread;
+    for (int64_t i = 0; i < g->p; i++, to += g->q) {
+        const float *from = g->from + (task * g->h + i * g->step) * g->w;
+
+        for (int64_t j = 0; j < g->q; j++)
+            to[j] = from[j * g->step];
+    }
+}
+
+static void spread_task(void *grid, int64_t task, int thread)
+{
+    const struct grid *g = grid;
+    const float *from = g->from + task * g->p * g->q;
+
+    (void)thread;
+    memset(g->to + task * g->h * g->w, 0, (size_t)(g->h * g->w) * sizeof *g->to);
+    for (int64_t i = 0; i < g->p; i++, from += g->q) {
+        float *to = g->to + (task * g->h + i * g->step) * g->w;
+
+        for (int64_t j = 0; j < g->q; j++)
+            to[j * g->step] = from[j];
+    }
+}
+
+static void subsample_forward(const struct kernel_args *a)
+{
+    struct grid g = grid(&a->op, &a->op.in[0], &a->op.out[0]);
+
+    g.from = a->op.in[0].data;
+    g.to = a->op.out[0].data;
+    pool_run(a->pool, g.planes, subsample_task, &g);
+}
+
+static void subsample_backward(const struct kernel_args *a)
+{
+    struct grid g = grid(&a->op, &a->op.din[0], &a->op.dout[0]);
+
+    g.from = a->op.dout[0].data;
+    g.to = a->op.din[0].data;
+    pool_run(a->pool, g.planes, spread_task, &g);
+}
+
 /* clang-format off */
 #define BOTH(o) \
     {.name = "pool_" #o, .op = #o, .dir = DIR_FORWARD, .dtypes = 1 << DTYPE_F32, .run = forward}, \
@@ -105,6 +175,11 @@ static void backward(const struct kernel_args *a)
      .dtypes = 1 << DTYPE_F32 | 1 << DTYPE_I32}
 
 const struct kernel pool_kernels[] = {
-    BOTH(maxpool2d), BOTH(avgpool2d), BOTH(globalavgpool), BOTH(subsample), {0},
+    BOTH(maxpool2d), BOTH(avgpool2d), BOTH(globalavgpool),
+    {.name = "pool_subsample", .op = "subsample", .dir = DIR_FORWARD, .dtypes = 1 << DTYPE_F32,
+     .run = subsample_forward},
+    {.name = "pool_subsample", .op = "subsample", .dir = DIR_BACKWARD, .dtypes = 1 << DTYPE_F32,
+     .run = subsample_backward},
+    {0},
 };
 /* clang-format on */
