@@ -94,6 +94,8 @@ enum {
     OP_VIEW = 1 << 4,        /* output is input with another shape */
     OP_LOSS = 1 << 5,        /* first output is a loss [1] to be minimised */
     OP_INTERNAL = 1 << 6,    /* made by passes and plans; not for networks */
+    OP_SUM = 1 << 7,         /* the gradient of an operand that has the shape
+                                of the result is that of the result */
 };
 
 struct op {

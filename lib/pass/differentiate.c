@@ -66,6 +66,13 @@ static struct value *gradient(struct state *s, const struct value *v,
     return n->out[0];
 }
 
+/* Is the gradient of operand K that of the result?  */
+static int passes_on(const struct node *n, int k)
+{
+    return n->op->flags & OP_SUM &&
+           shape_equal(&n->in[k]->shape, &n->out[0]->shape);
+}
+
 static int backward(struct state *s, const struct node *n, struct err *e)
 {
     const int results = n->n_out - n->op->n_aux;
@@ -85,6 +92,10 @@ static int backward(struct state *s, const struct node *n, struct err *e)
 
         want[k] = n->in[k] && s->wanted[n->in[k]->index] &&
                   (r == ROLE_DATA || r == ROLE_PARAM);
+        if (want[k] && any_out && passes_on(n, k)) {
+            add_part(s, n->in[k], dout[0]);
+            want[k] = 0;
+        }
         any_in |= want[k];
     }
     if (!any_out || !any_in)
