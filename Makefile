@@ -37,7 +37,8 @@ have     = $(shell printf '\#include <stdio.h>\n\#include <$1>\n' | $(CC) -E -x 
 CUDA    ?= $(if $(shell command -v $(NVCC) 2>/dev/null),1,0)
 BLAS    ?= $(call have,cblas.h)
 JPEG    ?= $(call have,jpeglib.h)
-CUDA    := $(CUDA)
+MPI     := $(if $(shell command -v mpicc 2>/dev/null),1,0)
+CUDA    := $(if $(wildcard lib/cuda/*.cu),$(CUDA),0)
 BLAS    := $(BLAS)
 JPEG    := $(JPEG)
 
@@ -174,7 +175,7 @@ bin/adze-%: $O/src/%.o $O/libadze.a $O/flags
 $O/flags: FORCE
 	@mkdir -p $O
 	@[ "$$(cat $B/last 2>/dev/null)" = $O ] && [ -f $@ ] || { echo $O > $B/last; touch $@; \
-	  echo "  found: CUDA=$(CUDA) BLAS=$(BLAS) JPEG=$(JPEG)$(if $(SAN), SAN=$(SAN))"; }
+	  echo "  found: CUDA=$(CUDA) BLAS=$(BLAS) JPEG=$(JPEG)$(if $(SAN), SAN=$(SAN)) MPI=$(MPI) (unused)"; }
 
 # ---- tests ----
 UNIT_O  := $(UNIT:%.c=$O/%)
