@@ -11,14 +11,23 @@
 #include "base/str.h"
 #include "data/augment_ops.h"
 
+/* clang-format off */
 const struct augment_op *const augment_ops[] = {
-    &augment_center_crop, &augment_color_jitter,
-    &augment_cutout,      &augment_flip,
-    &augment_flip_y,      &augment_gaussian_blur,
-    &augment_grey,        &augment_pad_crop,
-    &augment_random_crop, &augment_random_erasing,
-    &augment_resize,      &augment_random_resized_crop,
-    &augment_rotate,      NULL};
+    &augment_center_crop,
+    &augment_color_jitter,
+    &augment_cutout,
+    &augment_flip,
+    &augment_flip_y,
+    &augment_gaussian_blur,
+    &augment_grey,
+    &augment_pad_crop,
+    &augment_random_crop,
+    &augment_random_erasing,
+    &augment_random_resized_crop,
+    &augment_resize,
+    &augment_rotate,
+    NULL};
+/* clang-format on */
 
 /* ---- shared by the operators ---- */
 

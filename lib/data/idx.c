@@ -213,30 +213,27 @@ int form_idx_folder(const char *dir, char **train, char **test)
     return *train || *test;
 }
 
-/* The input is a file of pictures, then a file of labels for them.  */
+/* The input is a file of pictures, then one of labels, whose length with its
+ * own byte is the last byte.  */
 int fuzz_idx(const uint8_t *p, size_t n)
 {
     struct form_part part = {.form = &form_idx, .spec = "images"};
-    struct bytes labels = {.data = p};
+    const size_t tail = n ? p[n - 1] : 0, head = tail < n ? n - tail : n;
+    const struct bytes labels = {.data = p + head,
+                                 .n = tail && tail < n ? tail - 1 : 0};
     struct codec_opts c = {0};
     struct image im = {0};
     struct err e = {0};
     int r;
 
-    part.bytes = (struct bytes){.data = p, .n = n};
-    if (n > 1) {
-        part.bytes.n = n - p[n - 1] < n ? n - p[n - 1] : n;
-        labels =
-            (struct bytes){.data = p + part.bytes.n, .n = n - part.bytes.n};
-    }
-    if (n > LABELS_HEAD + 1 && !is_idx(&part.bytes))
-        return 0;
+    part.bytes = (struct bytes){.data = p, .n = head};
+    is_idx(&part.bytes);
     r = read_images(&part, &e);
     if (r == 0)
         r = apply_labels(&part, &labels, &e);
-    if (r == 0 && part.n &&
-        idx_image(&part, &part.item[part.n - 1], &c, &im, &e) == 0)
-        image_release(&im);
+    if (r == 0 && part.n)
+        r = idx_image(&part, &part.item[part.n - 1], &c, &im, &e);
+    image_release(&im);
     free(part.item);
     arena_release(&part.arena);
     return r;

@@ -15,10 +15,12 @@
 #include <cmocka.h>
 
 #include "../fuzz.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/stream.h"
+#include "base/thread.h"
 #include "data/form.h"
 #include "data/tar.h"
 
@@ -640,6 +642,167 @@ static void splits(void **state)
     assert_int_equal(dataset_split_dir("gone", &train, &val), 0);
 }
 
+/* ---- standard input ---- */
+
+/* Standard input is a pipe that holds the N bytes at P.  */
+static int feed(const void *p, size_t n)
+{
+    const int saved = dup(STDIN_FILENO);
+    int ends[2];
+
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], p, n), n);
+    close(ends[1]);
+    dup2(ends[0], STDIN_FILENO);
+    close(ends[0]);
+    return saved;
+}
+
+static void unfeed(int saved)
+{
+    dup2(saved, STDIN_FILENO);
+    close(saved);
+}
+
+static void f077_pipes(void **state)
+{
+    static const char *const names[] = {"a/1.ppm", "b/2.ppm", NULL};
+    struct err e = {0};
+    struct dataset *d;
+    struct bytes b;
+    int saved;
+
+    (void)state;
+    put_tar("t.tar", names);
+    assert_int_equal(bytes_read(&b, "t.tar", SIZE_MAX, &e), 0);
+    saved = feed(b.data, b.n);
+    d = must_open("-", NULL);
+    unfeed(saved);
+    check(d, "-:a/1.ppm=0:0 -:b/2.ppm=1:1");
+    dataset_free(d);
+    /* a writer that died is not an end */
+    saved = feed(b.data, 512 + 5);
+    refuses("-", NULL, ERR_FORMAT, "cut short?");
+    unfeed(saved);
+    saved = feed(b.data, 1024);
+    refuses("-", NULL, ERR_FORMAT, "cut short?");
+    unfeed(saved);
+    bytes_release(&b);
+}
+
+/* ---- size ---- */
+
+static void f065_many_classes(void **state)
+{
+    enum { MANY = 100000 };
+    struct str s = {0};
+    struct dataset *d;
+    double from;
+    int n;
+
+    (void)state;
+    for (int i = 0; i < MANY; i++)
+        str_printf(&s, "p%d\tc%07d\n", i, MANY - i);
+    put("list", s.data, s.len);
+    from = clock_now();
+    d = must_open("list", NULL);
+    assert_true(clock_now() - from < 5); /* 0.1 s; minutes if quadratic */
+    dataset_classes(d, &n);
+    assert_int_equal(n, MANY);
+    assert_int_equal(dataset_sample(d, 0).label, MANY - 1);
+    dataset_free(d);
+    str_release(&s);
+}
+
+/* ---- many threads ---- */
+
+struct reading {
+    const struct dataset *d;
+    int red[64];
+};
+
+static void read_one(void *ctx, int64_t task, int thread)
+{
+    struct reading *r = ctx;
+    const struct codec_opts o = {0};
+    struct err e = {0};
+    struct image im;
+
+    (void)thread;
+    if (dataset_image(r->d, task % dataset_count(r->d), &o, &im, &e) == 0)
+        r->red[task] = im.rgb[0];
+    image_release(&im);
+}
+
+static void threads(void **state)
+{
+    struct pool *p = pool_new(4);
+    struct reading r = {0};
+    struct dataset *d;
+
+    (void)state;
+    put_folders();
+    d = must_open("set", NULL);
+    r.d = d;
+    pool_run(p, 64, read_one, &r);
+    for (int i = 0; i < 64; i++)
+        assert_int_equal(r.red[i], red_of(d, i % 4));
+    dataset_free(d);
+    pool_free(p);
+}
+
+/* ---- hostile ---- */
+
+static void hostile_lists(void **state)
+{
+#define SEED(text)            \
+    {                         \
+        text, sizeof text - 1 \
+    }
+    static const struct fuzz_seed seeds[] = {
+        SEED("\xef\xbb\xbf"
+             "a b.ppm 3\r\n\r\n   \nc.ppm\t0  \r\n"),
+        SEED("c.ppm dog\na b.ppm\tblack cat\n"),
+        SEED("#x\n"),
+    };
+
+    (void)state;
+    fuzz_cut(fuzz_list, seeds[0].p, seeds[0].n);
+    fuzz_flip(fuzz_list, seeds[0].p, seeds[0].n);
+    fuzz_run(fuzz_list, seeds, COUNT(seeds), NULL, 10000, 1);
+}
+
+/* The last byte tells where the labels begin: 10 bytes before the end.  */
+static void put_length(uint8_t **p, size_t *n)
+{
+    if (*n > 32)
+        (*p)[*n - 1] = 11;
+}
+
+static void hostile_idx(void **state)
+{
+    unsigned char both[sizeof idx_images + sizeof idx_labels + 1];
+    const struct fuzz_seed seed = {both, sizeof both};
+
+    (void)state;
+    memcpy(both, idx_images, sizeof idx_images);
+    memcpy(both + sizeof idx_images, idx_labels, sizeof idx_labels);
+    both[sizeof both - 1] = 11;
+    fuzz_cut(fuzz_idx, both, sizeof both);
+    fuzz_flip(fuzz_idx, both, sizeof both);
+    fuzz_run(fuzz_idx, &seed, 1, put_length, 10000, 1);
+}
+
+static void hostile_cifar(void **state)
+{
+    unsigned char *p = xcalloc(2, 3074);
+    const struct fuzz_seed seeds[] = {{p, 3073}, {p, 3074}, {p, 2 * 3074}};
+
+    (void)state;
+    fuzz_run(fuzz_cifar, seeds, COUNT(seeds), NULL, 3000, 1);
+    free(p);
+}
+
 int main(void)
 {
 #define HERE(f) cmocka_unit_test_setup_teardown(f, enter, leave)
@@ -659,6 +822,12 @@ int main(void)
         HERE(joined),
         HERE(fingerprints),
         HERE(splits),
+        HERE(f077_pipes),
+        HERE(f065_many_classes),
+        HERE(threads),
+        cmocka_unit_test(hostile_lists),
+        cmocka_unit_test(hostile_idx),
+        cmocka_unit_test(hostile_cifar),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
