@@ -83,9 +83,24 @@ static void read_model(char text[64])
 }
 #endif
 
+/* What the machine has, asked once: CPUID costs microseconds in a virtual
+ * machine.  Two threads that ask at the same time find the same.  */
+static unsigned machine(void)
+{
+    enum { ASKED = 1u << 30 };
+    static _Atomic unsigned known;
+    unsigned f = atomic_load_explicit(&known, memory_order_relaxed);
+
+    if (!f) {
+        f = detect() | ASKED;
+        atomic_store_explicit(&known, f, memory_order_relaxed);
+    }
+    return f & ~(unsigned)ASKED;
+}
+
 unsigned cpu_features(void)
 {
-    return detect() & atomic_load_explicit(&allowed, memory_order_relaxed);
+    return machine() & atomic_load_explicit(&allowed, memory_order_relaxed);
 }
 
 int cpu_limit(const char *name, struct err *e)
@@ -93,11 +108,11 @@ int cpu_limit(const char *name, struct err *e)
     for (int i = 0; cpu_level_names[i]; i++) {
         if (strcmp(name, cpu_level_names[i]) != 0)
             continue;
-        if (level_mask[i] & ~detect())
+        if (level_mask[i] & ~machine())
             return err_set(e, ERR_DEVICE,
                            "this machine does not have cpu level '%s'; its "
                            "highest is %s",
-                           name, cpu_level_name(detect()));
+                           name, cpu_level_name(machine()));
         atomic_store(&allowed, level_mask[i]);
         return 0;
     }
