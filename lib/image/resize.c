@@ -10,9 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpuinfo.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "image/geometry.h"
+#include "image/resize_taps.h"
 
 const char *const resize_names[] = {"nearest", "bilinear", "bicubic", "box",
                                     NULL};
@@ -60,21 +62,14 @@ static const struct kernel {
 
 /* ---- weights along one side ---- */
 
-enum { BITS = 32 - 8 - 2, HALF = 1 << (BITS - 1) };
-
-/* Output I is the sum of weight[I * most + t] times input first[I] + t for
- * t < count[I].  */
-struct taps {
-    int most;
-    int *first, *count;
-    int32_t *weight;
-};
+enum { BITS = TAPS_BITS, HALF = TAPS_HALF };
 
 static void taps_release(struct taps *t)
 {
     free(t->first);
     free(t->count);
     free(t->weight);
+    free(t->low);
 }
 
 static int32_t rounded(double w)
@@ -82,11 +77,19 @@ static int32_t rounded(double w)
     return (int32_t)(w * (1 << BITS) + (w < 0 ? -0.5 : 0.5));
 }
 
+static void set_weight(struct taps *t, size_t i, int32_t weight)
+{
+    t->weight[i] = weight;
+    t->low[i] = (int16_t)(weight & ((1 << TAPS_LOW) - 1));
+    t->high[i] = (int16_t)(weight >> TAPS_LOW);
+}
+
 /* The weights of one output whose middle is at CENTER.  */
 static void taps_of(struct taps *t, int i, int in, double center,
                     double support, double scale, const struct kernel *k,
                     double *w)
 {
+    const size_t at = (size_t)i * (size_t)t->most;
     int from = (int)(center - support + 0.5),
         till = (int)(center + support + 0.5);
     double sum = 0;
@@ -100,8 +103,7 @@ static void taps_of(struct taps *t, int i, int in, double center,
         sum += w[x - from];
     }
     for (int x = 0; x < till - from; x++)
-        t->weight[(size_t)i * (size_t)t->most + (size_t)x] =
-            rounded(sum != 0 ? w[x] / sum : w[x]);
+        set_weight(t, at + (size_t)x, rounded(sum != 0 ? w[x] / sum : w[x]));
 }
 
 /* The part [FROM, TILL) of IN pixels becomes OUT pixels.  */
@@ -110,12 +112,15 @@ static struct taps taps_new(int in, float from, float till, int out,
 {
     const double step = (double)(till - from) / out, wide = step < 1 ? 1 : step,
                  support = k->support * wide;
-    struct taps t = {.most = (int)ceil(support) * 2 + 1};
+    struct taps t = {.most = ((int)ceil(support) * 2 + 1 + 3) / 4 * 4};
+    const size_t n = mem_mul((size_t)out, (size_t)t.most);
     double *w = xmalloc((size_t)t.most * sizeof *w);
 
     t.first = xcalloc((size_t)out, sizeof *t.first);
     t.count = xcalloc((size_t)out, sizeof *t.count);
-    t.weight = xcalloc(mem_mul((size_t)out, (size_t)t.most), sizeof *t.weight);
+    t.weight = xcalloc(n, sizeof *t.weight);
+    t.low = xcalloc(n, 2 * sizeof *t.low);
+    t.high = t.low + n;
     for (int i = 0; i < out; i++)
         taps_of(&t, i, in, from + (i + 0.5) * step, support, 1 / wide, k, w);
     free(w);
@@ -130,10 +135,12 @@ static uint8_t clip(int32_t sum)
     return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
 }
 
-static void across_row(uint8_t *to, const uint8_t *row, int w,
+/* Outputs FROM .. of one row.  */
+static void across_row(uint8_t *to, const uint8_t *row, int from, int w,
                        const struct taps *t)
 {
-    for (int x = 0; x < w; x++, to += 3) {
+    to += 3 * (size_t)from;
+    for (int x = from; x < w; x++, to += 3) {
         const uint8_t *p = row + 3 * (size_t)t->first[x];
         const int32_t *k = t->weight + (size_t)x * (size_t)t->most;
         int32_t r = HALF, g = HALF, b = HALF;
@@ -149,20 +156,21 @@ static void across_row(uint8_t *to, const uint8_t *row, int w,
     }
 }
 
-/* N bytes of the sum of COUNT rows, STRIDE apart.  A strip at a time, so that
- * the sums stay close.  */
-static void down_row(uint8_t *to, const uint8_t *rows, size_t stride, size_t n,
-                     const int32_t *k, int count)
+/* Bytes FROM .. N of output row Y.  A strip at a time, so that the sums stay
+ * close.  */
+static void down_row(uint8_t *to, const uint8_t *rows, size_t stride,
+                     size_t from, size_t n, const struct taps *t, int y)
 {
     enum { STRIP = 256 };
+    const int32_t *k = t->weight + (size_t)y * (size_t)t->most;
     int32_t sum[STRIP];
 
-    for (size_t x = 0; x < n; x += STRIP) {
+    for (size_t x = from; x < n; x += STRIP) {
         const size_t m = n - x < STRIP ? n - x : STRIP;
 
         for (size_t i = 0; i < m; i++)
             sum[i] = HALF;
-        for (int r = 0; r < count; r++) {
+        for (int r = 0; r < t->count[y]; r++) {
             const uint8_t *p = rows + (size_t)r * stride + x;
             const int32_t weight = k[r];
 
@@ -174,26 +182,52 @@ static void down_row(uint8_t *to, const uint8_t *rows, size_t stride, size_t n,
     }
 }
 
+static const struct resize_fast *fast_way(void)
+{
+#if defined(__x86_64__)
+    if (cpu_features() & CPU_AVX2)
+        return &resize_avx2;
+#endif
+    return NULL;
+}
+
 /* Columns to the width of T, row by row: as many rows as TO has, from row
  * FIRST of IM.  */
 static void across(struct image *to, const struct image *im, int first,
                    const struct taps *t)
 {
-    for (int y = 0; y < to->h; y++)
-        across_row(to->rgb + (size_t)y * (size_t)to->w * 3,
-                   im->rgb + (size_t)(first + y) * (size_t)im->w * 3, to->w, t);
+    const struct resize_fast *fast = fast_way();
+    const size_t stride = (size_t)im->w * 3, to_stride = (size_t)to->w * 3;
+
+    for (int y = 0; y < to->h; y += RESIZE_ROWS) {
+        const int rows = to->h - y < RESIZE_ROWS ? to->h - y : RESIZE_ROWS;
+        uint8_t *d = to->rgb + (size_t)y * to_stride;
+        const uint8_t *s = im->rgb + (size_t)(first + y) * stride;
+        int done = 0;
+
+        if (fast && rows == RESIZE_ROWS)
+            done = fast->across(d, to_stride, s, stride, to->w,
+                                im->h - first - y - rows, t);
+        for (int i = 0; i < rows; i++)
+            across_row(d + (size_t)i * to_stride, s + (size_t)i * stride, done,
+                       to->w, t);
+    }
 }
 
 /* Rows to the height of T; row 0 of IM is row FIRST of what T counts.  */
 static void down(struct image *to, const struct image *im, int first,
                  const struct taps *t)
 {
-    const size_t stride = (size_t)im->w * 3;
+    const struct resize_fast *fast = fast_way();
+    const size_t n = (size_t)im->w * 3;
 
-    for (int y = 0; y < to->h; y++)
-        down_row(to->rgb + (size_t)y * stride,
-                 im->rgb + (size_t)(t->first[y] - first) * stride, stride,
-                 stride, t->weight + (size_t)y * (size_t)t->most, t->count[y]);
+    for (int y = 0; y < to->h; y++) {
+        uint8_t *d = to->rgb + (size_t)y * n;
+        const uint8_t *s = im->rgb + (size_t)(t->first[y] - first) * n;
+        const size_t done = fast ? fast->down(d, s, n, t, y) : 0;
+
+        down_row(d, s, n, done, n, t, y);
+    }
 }
 
 static int across_then_down(struct image *to, const struct image *im,

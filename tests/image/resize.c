@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "../picture.h"
+#include "base/cpuinfo.h"
 #include "base/err.h"
+#include "base/rng.h"
 #include "image/resize.h"
 #include "ref_ops.h"
 
@@ -35,6 +37,42 @@ static void test_like_pillow(void **state)
                      resize_names[r->kernel], r->w, r->h, r->out_w, r->out_h);
         image_release(&im);
         image_release(&to);
+    }
+}
+
+static uint32_t crc_of_random(const struct rng *r, uint64_t i)
+{
+    struct image im, to;
+    struct err e = {0};
+    uint32_t crc;
+
+    picture_noise(&im, 1 + (int)rng_below(r, 5 * i, 60),
+                  1 + (int)rng_below(r, 5 * i + 1, 60));
+    assert_int_equal(resize(&to, &im, 1 + (int)rng_below(r, 5 * i + 2, 70),
+                            1 + (int)rng_below(r, 5 * i + 3, 70),
+                            1 + (enum resize_kernel)rng_below(r, 5 * i + 4, 3),
+                            &e),
+                     0);
+    crc = image_crc(&to);
+    image_release(&im);
+    image_release(&to);
+    return crc;
+}
+
+/* With and without AVX2, also where pictures are narrower than a register.  */
+static void test_levels(void **state)
+{
+    const struct rng r = rng_at(1, RNG_TEST, 0, 0);
+    const char *level = cpu_level_name(cpu_features());
+    struct err e = {0};
+
+    (void)state;
+    for (uint64_t i = 0; i < 400; i++) {
+        const uint32_t fast = crc_of_random(&r, i);
+
+        assert_int_equal(cpu_limit("portable", &e), 0);
+        assert_int_equal(crc_of_random(&r, i), fast);
+        assert_int_equal(cpu_limit(level, &e), 0);
     }
 }
 
@@ -132,9 +170,10 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_like_pillow), cmocka_unit_test(test_constant),
-        cmocka_unit_test(test_same_size),   cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_short_size),  cmocka_unit_test(test_names),
+        cmocka_unit_test(test_like_pillow), cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_constant),    cmocka_unit_test(test_same_size),
+        cmocka_unit_test(test_refused),     cmocka_unit_test(test_short_size),
+        cmocka_unit_test(test_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
