@@ -137,7 +137,7 @@ $1/tests/%: $1/tests/%.o $1/tests/lib.a $1/libadze.a
 	$$Q$$(CC) $2 $$(LDFLAGS) -o $$@ $$^ -lcmocka $$(LDLIBS)
 
 # Files that include a generated header wait for it.
-$1/lib/format/%.o: | $(PROTO:lib/%.proto=$G/%.pb-c.c)
+$(patsubst %.c,$1/%.o,$(filter lib/format/onnx%,$(LIBSRC))): | $(PROTO:lib/%.proto=$G/%.pb-c.c)
 endef
 $(eval $(call rules,$O,$(CFLAGS) $(call sanflag,$(SAN))))
 ifneq ($O,$S)

@@ -1,0 +1,578 @@
+/* onnx_lower.c -- ops that need more than a row: several ONNX operators each.
+ * SPDX-License-Identifier: MIT
+ *
+ * A lowering returns 1 when it wrote the node, 0 when the op's row says it,
+ * and -1.  Where the batch is symbolic, a size is copied (0 in Reshape) or
+ * left to be found (-1).  */
+#include <math.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "format/onnx_build.h"
+#include "graph/graph.h"
+
+#define X onnx_in(b, n, 0)
+#define Y onnx_out(b, n, 0)
+
+/* Reshape X to the sizes DIM.  */
+static const char *reshape(struct onnx_build *b, const struct node *n,
+                           const char *x, const int64_t *dim, int rank,
+                           const char *out)
+{
+    return onnx_op2(b, n, "Reshape", x, onnx_const_ints(b, n, dim, rank), out);
+}
+
+static const char *transpose(struct onnx_build *b, const struct node *n,
+                             const char *x, const int64_t *perm, int rank,
+                             const char *out)
+{
+    out = out ? out : onnx_temp(b, n);
+    onnx_set_ints(b, onnx_op(b, "Transpose", &x, 1, out), "perm", perm, rank);
+    return out;
+}
+
+/* ---- joins of more than two ---- */
+
+static int chain(struct onnx_build *b, const struct node *n, const char *type)
+{
+    const char *sum = X;
+
+    if (n->n_in == 2)
+        return 0;
+    if (n->n_in == 1)
+        return onnx_op1(b, n, "Identity", sum, Y) != NULL;
+    for (int i = 1; i < n->n_in; i++)
+        sum = onnx_op2(b, n, type, sum, onnx_in(b, n, i),
+                       i == n->n_in - 1 ? Y : NULL);
+    return 1;
+}
+
+static int lower_add(struct onnx_build *b, const struct node *n, struct err *e)
+{
+    (void)e;
+    return chain(b, n, "Add");
+}
+
+static int lower_mul(struct onnx_build *b, const struct node *n, struct err *e)
+{
+    (void)e;
+    return chain(b, n, "Mul");
+}
+
+/* ---- layers ---- */
+
+/* Without a scale: ones and zeros.  */
+static int lower_batchnorm2d(struct onnx_build *b, const struct node *n,
+                             struct err *e)
+{
+    const struct shape *c = &n->in[3]->shape;
+    float *one = ARENA_NEWS(&b->arena, shape_count(c) + 1, float);
+    float *zero = ARENA_NEWS(&b->arena, shape_count(c) + 1, float);
+    const char *in[5];
+
+    (void)e;
+    if (n->in[1] && n->in[2])
+        return 0;
+    for (int64_t i = 0; i < shape_count(c); i++)
+        one[i] = 1;
+    for (int i = 0; i < 5; i++)
+        in[i] = onnx_in(b, n, i);
+    in[1] = n->in[1] ? in[1] : onnx_const_data(b, n, c, one);
+    in[2] = n->in[2] ? in[2] : onnx_const_data(b, n, c, zero);
+    onnx_set_real(b, onnx_op(b, "BatchNormalization", in, 5, Y), "epsilon",
+                  attr_real(n, "eps"));
+    return 1;
+}
+
+/* Gemm takes two axes.  */
+static int lower_linear(struct onnx_build *b, const struct node *n,
+                        struct err *e)
+{
+    const char *w, *y;
+
+    (void)e;
+    if (n->in[0]->shape.rank == 2)
+        return 0;
+    w = transpose(b, n, onnx_in(b, n, 1), (int64_t[]){1, 0}, 2, NULL);
+    y = onnx_op2(b, n, "MatMul", X, w, n->in[2] ? NULL : Y);
+    if (n->in[2])
+        onnx_op2(b, n, "Add", y, onnx_in(b, n, 2), Y);
+    return 1;
+}
+
+static int lower_globalavgpool(struct onnx_build *b, const struct node *n,
+                               struct err *e)
+{
+    const char *p = onnx_op1(b, n, "GlobalAveragePool", X, NULL);
+
+    (void)e;
+    onnx_set_int(b, onnx_op(b, "Flatten", &p, 1, Y), "axis", 1);
+    return 1;
+}
+
+/* Constants of how a pooling window lies over the padded input.  */
+struct hang {
+    int64_t pad[4]; /* with what the last window hangs over the edge */
+    int over;       /* it does */
+};
+
+static struct hang hang_of(const struct node *n)
+{
+    const int64_t *kernel = attr_ints(n, "kernel", NULL);
+    const int64_t *stride = attr_ints(n, "stride", NULL);
+    struct hang h = {{0}, 0};
+
+    memcpy(h.pad, attr_ints(n, "pad", NULL), sizeof h.pad);
+    for (int d = 0; d < 2; d++) {
+        const int64_t need = (n->out[0]->shape.dim[2 + d] - 1) * stride[d] +
+                             kernel[d] - h.pad[d] - n->in[0]->shape.dim[2 + d];
+
+        if (need > h.pad[2 + d]) {
+            h.pad[2 + d] = need;
+            h.over = 1;
+        }
+    }
+    return h;
+}
+
+static void pool_attrs(struct onnx_build *b, const struct node *n,
+                       Onnx__NodeProto *op, const int64_t pad[4])
+{
+    onnx_set_ints(b, op, "kernel_shape", attr_ints(n, "kernel", NULL), 2);
+    onnx_set_ints(b, op, "strides", attr_ints(n, "stride", NULL), 2);
+    onnx_set_ints(b, op, "pads", pad, 4);
+    onnx_set_int(b, op, "ceil_mode", 0);
+}
+
+/* ceil_mode of ONNX lets a window begin behind the input, and runtimes differ
+ * about it: the overhang is written as padding instead.  */
+static int lower_maxpool2d(struct onnx_build *b, const struct node *n,
+                           struct err *e)
+{
+    const struct hang h = hang_of(n);
+    const char *x = X;
+
+    (void)e;
+    if (!attr_int(n, "ceil_mode"))
+        return 0;
+    pool_attrs(b, n, onnx_op(b, "MaxPool", &x, 1, Y), h.pad);
+    return 1;
+}
+
+/* Pad by DIM [8] (begins, then ends, of N C H W) with VALUE.  */
+static const char *pad(struct onnx_build *b, const struct node *n,
+                       const char *x, const int64_t *dim, double value,
+                       const char *mode, const char *out)
+{
+    const char *in[] = {x, onnx_const_ints(b, n, dim, 8),
+                        value != 0 ? onnx_const_real(b, n, value) : ""};
+
+    out = out ? out : onnx_temp(b, n);
+    onnx_set_text(b, onnx_op(b, "Pad", in, 3, out), "mode", mode);
+    return out;
+}
+
+/* The overhang never counts in a mean, the padding may.  */
+static int lower_avgpool2d(struct onnx_build *b, const struct node *n,
+                           struct err *e)
+{
+    struct hang h = hang_of(n);
+    const int64_t *p = attr_ints(n, "pad", NULL);
+    const char *x = X;
+
+    (void)e;
+    if (!attr_int(n, "ceil_mode"))
+        return 0;
+    if (h.over && attr_int(n, "count_include_pad") &&
+        (p[0] || p[1] || p[2] || p[3])) {
+        x = pad(b, n, x, (int64_t[]){0, 0, p[0], p[1], 0, 0, p[2], p[3]}, 0,
+                "constant", NULL);
+        for (int i = 0; i < 4; i++)
+            h.pad[i] -= p[i];
+    }
+    Onnx__NodeProto *op = onnx_op(b, "AveragePool", &x, 1, Y);
+
+    pool_attrs(b, n, op, h.pad);
+    onnx_set_int(b, op, "count_include_pad",
+                 !h.over && attr_int(n, "count_include_pad"));
+    return 1;
+}
+
+/* Rows of weights that average the cells: y = A x B.  */
+static const char *cells(struct onnx_build *b, const struct node *n,
+                         int64_t from, int64_t to, int transposed)
+{
+    struct shape s = shape_make(2, (int64_t[]){to, from});
+    float *w = ARENA_NEWS(&b->arena, from * to, float);
+
+    for (int64_t p = 0; p < to; p++) {
+        const int64_t lo = p * from / to, hi = ((p + 1) * from + to - 1) / to;
+
+        for (int64_t i = lo; i < hi; i++)
+            w[transposed ? i * to + p : p * from + i] = 1 / (float)(hi - lo);
+    }
+    if (transposed)
+        s = shape_make(2, (int64_t[]){from, to});
+    return onnx_const_data(b, n, &s, w);
+}
+
+static int lower_adaptiveavgpool2d(struct onnx_build *b, const struct node *n,
+                                   struct err *e)
+{
+    const struct shape *x = &n->in[0]->shape, *y = &n->out[0]->shape;
+    const char *rows =
+        onnx_op2(b, n, "MatMul", X, cells(b, n, x->dim[3], y->dim[3], 1), NULL);
+
+    (void)e;
+    onnx_op2(b, n, "MatMul", cells(b, n, x->dim[2], y->dim[2], 0), rows, Y);
+    return 1;
+}
+
+/* P, [C], as it multiplies along AXIS of an array of rank RANK.  */
+static const char *along(struct onnx_build *b, const struct node *n,
+                         const char *p, int64_t c, int axis, int rank)
+{
+    int64_t dim[SHAPE_MAX];
+
+    if (axis == rank - 1)
+        return p;
+    for (int i = 0; i < rank - axis; i++)
+        dim[i] = i ? 1 : c;
+    return reshape(b, n, p, dim, rank - axis, NULL);
+}
+
+static int axis_of_node(const struct node *n)
+{
+    const int64_t a = attr_int(n, "axis");
+
+    return (int)(a < 0 ? a + n->in[0]->shape.rank : a);
+}
+
+static const char *mean(struct onnx_build *b, const struct node *n,
+                        const char *x, int axis)
+{
+    const int64_t a = axis;
+    const char *y = onnx_temp(b, n);
+
+    if (b->opset >= 18) {
+        const char *in[] = {x, onnx_const_ints(b, n, &a, 1)};
+
+        onnx_op(b, "ReduceMean", in, 2, y);
+    } else {
+        onnx_set_ints(b, onnx_op(b, "ReduceMean", &x, 1, y), "axes", &a, 1);
+    }
+    return y;
+}
+
+/* LayerNormalization is of the last axis and of opset 17.  */
+static int lower_layernorm(struct onnx_build *b, const struct node *n,
+                           struct err *e)
+{
+    const int rank = n->in[0]->shape.rank, axis = axis_of_node(n);
+    const int64_t c = n->in[0]->shape.dim[axis];
+    const char *d, *v, *y;
+
+    (void)e;
+    if (b->opset >= 17 && axis == rank - 1 && n->in[1])
+        return 0;
+    d = onnx_op2(b, n, "Sub", X, mean(b, n, X, axis), NULL);
+    v = mean(b, n, onnx_op2(b, n, "Mul", d, d, NULL), axis);
+    v = onnx_op2(b, n, "Add", v, onnx_const_real(b, n, attr_real(n, "eps")),
+                 NULL);
+    v = onnx_op1(b, n, "Sqrt", v, NULL);
+    y = onnx_op2(b, n, "Div", d, v, n->in[1] || n->in[2] ? NULL : Y);
+    if (n->in[1])
+        y = onnx_op2(b, n, "Mul", y,
+                     along(b, n, onnx_in(b, n, 1), c, axis, rank),
+                     n->in[2] ? NULL : Y);
+    if (n->in[2])
+        onnx_op2(b, n, "Add", y, along(b, n, onnx_in(b, n, 2), c, axis, rank),
+                 Y);
+    return 1;
+}
+
+static int lower_scale(struct onnx_build *b, const struct node *n,
+                       struct err *e)
+{
+    const int axis = axis_of_node(n);
+
+    (void)e;
+    onnx_op2(b, n, "Mul", X,
+             along(b, n, onnx_in(b, n, 1), n->in[0]->shape.dim[axis], axis,
+                   n->in[0]->shape.rank),
+             Y);
+    return 1;
+}
+
+/* ---- elementwise ---- */
+
+static int lower_silu(struct onnx_build *b, const struct node *n, struct err *e)
+{
+    (void)e;
+    onnx_op2(b, n, "Mul", X, onnx_op1(b, n, "Sigmoid", X, NULL), Y);
+    return 1;
+}
+
+static int lower_hardswish(struct onnx_build *b, const struct node *n,
+                           struct err *e)
+{
+    const char *x = X, *s;
+    Onnx__NodeProto *op;
+
+    (void)e;
+    if (b->opset >= 14)
+        return 0;
+    s = onnx_temp(b, n);
+    op = onnx_op(b, "HardSigmoid", &x, 1, s);
+    onnx_set_real(b, op, "alpha", 1. / 6);
+    onnx_set_real(b, op, "beta", .5);
+    onnx_op2(b, n, "Mul", x, s, Y);
+    return 1;
+}
+
+/* x (1 + erf(x / sqrt 2)) / 2, or the form with tanh.  */
+static int lower_gelu(struct onnx_build *b, const struct node *n, struct err *e)
+{
+    const char *x = X, *half, *t;
+
+    (void)e;
+    if (b->opset >= 20)
+        return 0;
+    if (!strcmp(attr_str(n, "approximate"), "tanh")) {
+        t = onnx_op2(b, n, "Mul", x, x, NULL);
+        t = onnx_op2(b, n, "Mul", t, onnx_const_real(b, n, 0.044715), NULL);
+        t = onnx_op2(b, n, "Add", t, onnx_const_real(b, n, 1), NULL);
+        t = onnx_op2(b, n, "Mul", t, x, NULL);
+        t = onnx_op2(b, n, "Mul", t, onnx_const_real(b, n, sqrt(2 / M_PI)),
+                     NULL);
+        t = onnx_op1(b, n, "Tanh", t, NULL);
+    } else {
+        t = onnx_op2(b, n, "Mul", x, onnx_const_real(b, n, M_SQRT1_2), NULL);
+        t = onnx_op1(b, n, "Erf", t, NULL);
+    }
+    t = onnx_op2(b, n, "Add", t, onnx_const_real(b, n, 1), NULL);
+    half = onnx_op2(b, n, "Mul", x, onnx_const_real(b, n, .5), NULL);
+    onnx_op2(b, n, "Mul", half, t, Y);
+    return 1;
+}
+
+/* ---- moving ---- */
+
+/* X becomes the result by other sizes alone.  */
+static int reshape_to(struct onnx_build *b, const struct node *n, const char *x,
+                      struct err *e)
+{
+    const struct shape *y = &n->out[0]->shape;
+    int64_t dim[SHAPE_MAX];
+
+    (void)e;
+    for (int i = 0; i < y->rank; i++)
+        dim[i] = y->batch >> i & 1 ? -1 : y->dim[i];
+    reshape(b, n, x, dim, y->rank, Y);
+    return 1;
+}
+
+static int lower_reshape(struct onnx_build *b, const struct node *n,
+                         struct err *e)
+{
+    return reshape_to(b, n, X, e);
+}
+
+static int lower_subsample(struct onnx_build *b, const struct node *n,
+                           struct err *e)
+{
+    const int64_t s = attr_int(n, "stride");
+    const char *in[] = {
+        X, onnx_const_ints(b, n, (int64_t[]){0, 0}, 2),
+        onnx_const_ints(b, n, (int64_t[]){INT64_MAX, INT64_MAX}, 2),
+        onnx_const_ints(b, n, (int64_t[]){2, 3}, 2),
+        onnx_const_ints(b, n, (int64_t[]){s, s}, 2)};
+
+    (void)e;
+    onnx_op(b, "Slice", in, 5, Y);
+    return 1;
+}
+
+static int lower_slice(struct onnx_build *b, const struct node *n,
+                       struct err *e)
+{
+    const int64_t axis = axis_of_node(n), from = attr_int(n, "start");
+    const int64_t to = from + attr_int(n, "length");
+    const char *in[] = {X, onnx_const_ints(b, n, &from, 1),
+                        onnx_const_ints(b, n, &to, 1),
+                        onnx_const_ints(b, n, &axis, 1)};
+
+    (void)e;
+    onnx_op(b, "Slice", in, 4, Y);
+    return 1;
+}
+
+/* Slice and drop the axis: Squeeze has changed its form, Reshape has not.  */
+static int lower_select(struct onnx_build *b, const struct node *n,
+                        struct err *e)
+{
+    const int64_t axis = axis_of_node(n), from = attr_int(n, "index");
+    const int64_t to = from + 1;
+    const char *in[] = {X, onnx_const_ints(b, n, &from, 1),
+                        onnx_const_ints(b, n, &to, 1),
+                        onnx_const_ints(b, n, &axis, 1)};
+    const char *one = onnx_temp(b, n);
+
+    onnx_op(b, "Slice", in, 4, one);
+    return reshape_to(b, n, one, e);
+}
+
+/* [N,C,H,W] -> [N,C,H W] -> [N,H W,C].  */
+static int lower_tokens(struct onnx_build *b, const struct node *n,
+                        struct err *e)
+{
+    const struct shape *y = &n->out[0]->shape;
+    const char *flat =
+        reshape(b, n, X, (int64_t[]){0, y->dim[2], y->dim[1]}, 3, NULL);
+
+    (void)e;
+    transpose(b, n, flat, (int64_t[]){0, 2, 1}, 3, Y);
+    return 1;
+}
+
+static int lower_padchannels(struct onnx_build *b, const struct node *n,
+                             struct err *e)
+{
+    const struct shape *x = &n->in[0]->shape;
+    const int64_t more = n->out[0]->shape.dim[1] - x->dim[1];
+    const int64_t front = attr_int(n, "split") ? more / 2 : 0;
+    int64_t dim[2 * SHAPE_MAX] = {0};
+    const char *in[2] = {X};
+
+    (void)e;
+    dim[1] = front;
+    dim[x->rank + 1] = more - front;
+    in[1] = onnx_const_ints(b, n, dim, 2 * x->rank);
+    onnx_op(b, "Pad", in, 2, Y);
+    return 1;
+}
+
+static int lower_pad(struct onnx_build *b, const struct node *n, struct err *e)
+{
+    const int64_t *p = attr_ints(n, "pad", NULL);
+
+    (void)e;
+    pad(b, n, X, (int64_t[]){0, 0, p[0], p[1], 0, 0, p[2], p[3]},
+        attr_real(n, "value"), attr_str(n, "mode"), Y);
+    return 1;
+}
+
+/* [N,C,...] as [N,G,C/G,...], the two turned, and back.  */
+static int lower_channelshuffle(struct onnx_build *b, const struct node *n,
+                                struct err *e)
+{
+    const struct shape *x = &n->in[0]->shape;
+    const int64_t g = attr_int(n, "groups");
+    int64_t wide[SHAPE_MAX + 1] = {0, g, x->dim[1] / g};
+    int64_t back[SHAPE_MAX] = {0, x->dim[1]};
+    int64_t perm[SHAPE_MAX + 1] = {0, 2, 1};
+    const char *y;
+
+    (void)e;
+    for (int i = 2; i < x->rank; i++) {
+        back[i] = wide[i + 1] = x->dim[i];
+        perm[i + 1] = i + 1;
+    }
+    y = reshape(b, n, X, wide, x->rank + 1, NULL);
+    y = transpose(b, n, y, perm, x->rank + 1, NULL);
+    reshape(b, n, y, back, x->rank, Y);
+    return 1;
+}
+
+/* The sizes are an attribute until opset 13, then an operand.  */
+static int lower_split(struct onnx_build *b, const struct node *n,
+                       struct err *e)
+{
+    int count;
+    const int64_t *sizes = attr_ints(n, "sizes", &count);
+    const char *in[2] = {X};
+    Onnx__NodeProto *op;
+
+    (void)e;
+    if (b->opset >= 13)
+        in[1] = onnx_const_ints(b, n, sizes, count);
+    op = onnx_op(b, "Split", in, b->opset >= 13 ? 2 : 1, Y);
+    op->n_output = (size_t)count;
+    op->output = ARENA_NEWS(&b->arena, count, char *);
+    for (int i = 0; i < count; i++)
+        op->output[i] = (char *)(uintptr_t)onnx_out(b, n, i);
+    onnx_set_int(b, op, "axis", axis_of_node(n));
+    if (b->opset < 13)
+        onnx_set_ints(b, op, "split", sizes, count);
+    return 1;
+}
+
+/* ---- 8 bits ---- */
+
+/* An axis is said only where there are several scales; 32-bit numbers have no
+ * zero point.  */
+static int quant(struct onnx_build *b, const struct node *n, const char *type)
+{
+    const int wide = n->in[0]->dtype == DTYPE_I32;
+    const char *in[] = {X, onnx_in(b, n, 1), wide ? "" : onnx_in(b, n, 2)};
+    Onnx__NodeProto *op = onnx_op(b, type, in, 3, Y);
+
+    if (n->in[1]->shape.rank)
+        onnx_set_int(b, op, "axis", axis_of_node(n));
+    return 1;
+}
+
+static int lower_quantize(struct onnx_build *b, const struct node *n,
+                          struct err *e)
+{
+    (void)e;
+    return quant(b, n, "QuantizeLinear");
+}
+
+static int lower_dequantize(struct onnx_build *b, const struct node *n,
+                            struct err *e)
+{
+    (void)e;
+    return quant(b, n, "DequantizeLinear");
+}
+
+static const struct {
+    const char *op;
+    int since; /* lowest opset of the operators used */
+    onnx_lower_fn *lower;
+} lowerings[] = {
+    {"adaptiveavgpool2d", 9, lower_adaptiveavgpool2d},
+    {"add", 7, lower_add},
+    {"avgpool2d", 11, lower_avgpool2d},
+    {"batchnorm2d", 9, lower_batchnorm2d},
+    {"channelshuffle", 5, lower_channelshuffle},
+    {"dequantize", 13, lower_dequantize},
+    {"gelu", 9, lower_gelu},
+    {"globalavgpool", 9, lower_globalavgpool},
+    {"hardswish", 7, lower_hardswish},
+    {"layernorm", 7, lower_layernorm},
+    {"linear", 9, lower_linear},
+    {"maxpool2d", 10, lower_maxpool2d},
+    {"mul", 7, lower_mul},
+    {"pad", 11, lower_pad},
+    {"padchannels", 11, lower_padchannels},
+    {"quantize", 13, lower_quantize},
+    {"reshape", 5, lower_reshape},
+    {"scale", 7, lower_scale},
+    {"select", 10, lower_select},
+    {"silu", 7, lower_silu},
+    {"slice", 10, lower_slice},
+    {"split", 11, lower_split},
+    {"subsample", 10, lower_subsample},
+    {"tokens", 5, lower_tokens},
+};
+
+onnx_lower_fn *onnx_lower_find(const char *op, int *since)
+{
+    for (size_t i = 0; i < COUNT(lowerings); i++)
+        if (!strcmp(lowerings[i].op, op)) {
+            *since = lowerings[i].since;
+            return lowerings[i].lower;
+        }
+    return NULL;
+}

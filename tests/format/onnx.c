@@ -1,0 +1,385 @@
+/* onnx.c -- graphs written as ONNX and read back compute the same.
+ * SPDX-License-Identifier: MIT
+ *
+ * With ADZE_ONNX_DIR=DIR each file is also kept there, with the inputs and
+ * outputs of the references as .npy: tests/interop runs them elsewhere.  */
+#include "format/onnx.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../fuzz.h"
+#include "../graph_random.h"
+#include "../interp.h"
+#include "../op_check.h"
+#include "base/str.h"
+#include "base/stream.h"
+#include "tensor/npy.h"
+
+enum { BATCH = 2 };
+
+/* ---- one graph ---- */
+
+static void save_bytes(const char *path, const struct str *s)
+{
+    struct err e = {0};
+    struct out o;
+
+    if (out_open(&o, path, &e) < 0 || out_write(&o, s->data, s->len, &e) < 0 ||
+        out_commit(&o, &e) < 0)
+        fail_msg("%s", e.msg);
+}
+
+static void save_tensor(const char *dir, const char *name, const char *what,
+                        const char *value, const struct tensor *t)
+{
+    struct str path = {0};
+    struct err e = {0};
+
+    str_printf(&path, "%s/%s.%s.%s.npy", dir, name, what, value);
+    if (npy_save(t, str_text(&path), &e) < 0)
+        fail_msg("%s", e.msg);
+    str_release(&path);
+}
+
+static void keep(const char *name, const struct graph *g, struct interp *r,
+                 const struct str *bytes)
+{
+    const char *dir = getenv("ADZE_ONNX_DIR");
+    struct str path = {0};
+
+    if (!dir)
+        return;
+    str_printf(&path, "%s/%s.onnx", dir, name);
+    save_bytes(str_text(&path), bytes);
+    str_release(&path);
+    for (int i = 0; i < g->n_value; i++)
+        if (g->value[i]->kind == VALUE_INPUT)
+            save_tensor(dir, name, "in", g->value[i]->name, &r->value[i]);
+    for (int i = 0; i < g->n_output; i++)
+        save_tensor(dir, name, "out", g->output[i].name,
+                    interp_output(r, g->output[i].name));
+}
+
+static void compare(const char *name, struct interp *a, struct interp *b,
+                    const char *output)
+{
+    const struct tensor *x = interp_output(a, output);
+    const struct tensor *y = interp_output(b, output);
+    double scale = 0;
+
+    assert_non_null(y);
+    if (!shape_equal(&x->shape, &y->shape))
+        fail_msg("%s: %s is %s, was %s", name, output, ST(&y->shape),
+                 ST(&x->shape));
+    for (int64_t i = 0; i < tensor_count(x); i++)
+        scale = fmax(scale, fabs(trial_get(x, i)));
+    for (int64_t i = 0; i < tensor_count(x); i++) {
+        const double d = fabs(trial_get(x, i) - trial_get(y, i));
+
+        /* Some 100 roundings of sums no larger than 16 times the result.  */
+        if (!(d <= 100 * 16 * ldexp(1, -24) * scale))
+            fail_msg("%s: %s [%d] is %.9g, was %.9g", name, output, (int)i,
+                     trial_get(y, i), trial_get(x, i));
+    }
+}
+
+static void round_trip(const char *name, const struct graph *g, int64_t opset)
+{
+    const struct onnx_opts o = {.opset = opset};
+    struct str one = {0}, two = {0};
+    struct err e = {0};
+    struct interp a, b;
+    struct graph *back;
+
+    if (onnx_encode(&one, g, NULL, &o, &e) < 0 ||
+        onnx_encode(&two, g, NULL, &o, &e) < 0)
+        fail_msg("%s: %s", name, e.msg);
+    assert_int_equal(one.len, two.len);
+    assert_memory_equal(one.data, two.data, one.len);
+    interp_run(&a, g, BATCH, 3);
+    keep(name, g, &a, &one);
+    back = onnx_read((const unsigned char *)one.data, one.len, &e);
+    if (!back)
+        fail_msg("%s: %s", name, e.msg);
+    interp_run(&b, back, BATCH, 3);
+    for (int i = 0; i < g->n_output; i++)
+        compare(name, &a, &b, g->output[i].name);
+    interp_release(&a);
+    interp_release(&b);
+    graph_free(back);
+    str_release(&one);
+    str_release(&two);
+}
+
+/* ---- every op ---- */
+
+static const struct one {
+    const char *op, *attr, *in; /* as in op_check.h */
+} cases[] = {
+    {"adaptiveavgpool2d", "size=[3,2]", "N,3,7,5"},
+    {"add", "", "N,3,4 N,3,4 4"},
+    {"add", "", "N,3,4 N,1,4"},
+    {"avgpool2d", "kernel=3 stride=2 pad=1", "N,2,7,6"},
+    {"avgpool2d", "kernel=3 stride=2 pad=1 count_include_pad=no", "N,2,7,6"},
+    {"avgpool2d", "kernel=2 stride=2 ceil_mode=yes", "N,2,7,5"},
+    {"avgpool2d", "kernel=3 stride=2 pad=1 ceil_mode=yes", "N,2,6,6"},
+    {"avgpool2d", "kernel=3 stride=2 pad=1 ceil_mode=yes count_include_pad=no",
+     "N,2,6,6"},
+    {"avgpool2d", "kernel=2 stride=2 ceil_mode=yes", "N,2,8,6"},
+    {"batchnorm2d", "", "N,3,4,4"},
+    {"batchnorm2d", "affine=no eps=0.01", "N,3,4,4"},
+    {"batchnorm2d", "", "N,3"},
+    {"channelshuffle", "groups=3", "N,6,2,3"},
+    {"clip", "min=-0.5 max=0.75", "N,5"},
+    {"concat", "", "N,2,3 N,4,3 N,1,3"},
+    {"concat", "axis=2", "N,2,3 N,2,4"},
+    {"conv2d", "out=4 kernel=3 pad=[0,1,2,1] stride=[2,1] bias=yes", "N,2,7,5"},
+    {"conv2d", "out=4 kernel=[1,3] groups=2 dilation=[1,2]", "N,2,7,5"},
+    {"dropout", "", "N,5"},
+    {"droppath", "", "N,5"},
+    {"flatten", "", "N,2,3,4"},
+    {"gelu", "", "N,9"},
+    {"gelu", "approximate=tanh", "N,9"},
+    {"globalavgpool", "", "N,3,4,5"},
+    {"hardsigmoid", "", "N,9"},
+    {"hardswish", "", "N,9"},
+    {"identity", "", "N,9"},
+    {"layernorm", "", "N,5,6"},
+    {"layernorm", "axis=1", "N,5,3,2"},
+    {"layernorm", "affine=no", "N,5,6"},
+    {"linear", "out=4", "N,5"},
+    {"linear", "out=4 bias=no", "N,5"},
+    {"linear", "out=4", "N,3,5"},
+    {"linear", "out=4 bias=no", "N,3,5"},
+    {"matmul", "", "N,2,3,4 N,2,4,5"},
+    {"maxpool2d", "kernel=3 stride=2 pad=1", "N,2,7,6"},
+    {"maxpool2d", "kernel=3 stride=2 pad=1 ceil_mode=yes", "N,2,6,6"},
+    {"maxpool2d", "kernel=2 stride=2 ceil_mode=yes", "N,2,7,5"},
+    {"mul", "", "N,3,4 N,3,1 N,3,4"},
+    {"pad", "pad=[1,2,0,3] value=0.5", "N,2,4,5"},
+    {"pad", "pad=1 mode=reflect", "N,2,4,5"},
+    {"pad", "pad=2 mode=edge", "N,2,4,5"},
+    {"padchannels", "to=7", "N,2,3,3"},
+    {"padchannels", "to=6 split=no", "N,2,3,3"},
+    {"relu", "", "N,9"},
+    {"relu6", "", "N,9"},
+    {"reshape", "shape=[2,-1,3]", "N,4,6"},
+    {"reshape", "shape=[1,6,4]", "N,4,6"},
+    {"scale", "", "N,3,2,2"},
+    {"scale", "axis=2", "N,3,4"},
+    {"select", "index=2", "N,4,3"},
+    {"sigmoid", "", "N,9"},
+    {"silu", "", "N,9"},
+    {"slice", "start=1 length=2", "N,4,3"},
+    {"softmax", "", "N,4,3"},
+    {"softmax", "axis=1", "N,4,3"},
+    {"split", "sizes=[1,3,2]", "N,6,2"},
+    {"subsample", "stride=2", "N,2,5,4"},
+    {"tanh", "", "N,9"},
+    {"tokens", "", "N,3,4,2"},
+    {"transpose", "perm=[0,2,1]", "N,4,3"},
+};
+
+/* "N,3,4": a shape.  Returns what follows.  */
+static const char *parse_shape(struct shape *s, const char *p)
+{
+    *s = (struct shape){.rank = 0};
+    for (; *p && *p != ' '; p += *p == ',') {
+        char *end = (char *)(uintptr_t)p + 1;
+
+        s->dim[s->rank] = *p == 'N' ? 1 : strtol(p, &end, 10);
+        s->batch |= (uint8_t)((*p == 'N') << s->rank++);
+        p = end;
+    }
+    return p + (*p == ' ');
+}
+
+static int parse_inputs(struct graph *g, const char *p, struct value **in)
+{
+    int n = 0;
+
+    while (*p) {
+        struct shape s;
+
+        p = parse_shape(&s, p);
+        in[n] =
+            graph_input(g, arena_printf(&g->arena, "x%d", n), DTYPE_F32, &s);
+        n++;
+    }
+    return n;
+}
+
+static void parse_attrs(struct graph *g, const char *p, struct attr_text *a)
+{
+    for (; *p; a++) {
+        const size_t eq = strcspn(p, "="), end = strcspn(p, " ");
+
+        a->name = arena_strndup(&g->arena, p, eq);
+        a->text = arena_strndup(&g->arena, p + eq + 1, end - eq - 1);
+        p += end + (p[end] == ' ');
+    }
+}
+
+/* The op alone; its results are the outputs y0, y1 ...  */
+static struct graph *op_graph(const struct one *c)
+{
+    struct graph *g = graph_new(c->op);
+    struct attr_text attr[8] = {{0}};
+    struct value *in[8];
+    const int n_in = parse_inputs(g, c->in, in);
+    struct err e = {0};
+    struct node *n;
+
+    parse_attrs(g, c->attr, attr);
+    n = graph_add(g, op_find(c->op), "op", in, n_in, attr, &e);
+    if (!n)
+        fail_msg("%s", e.msg);
+    for (int i = 0; i < node_op_out(n) - n->op->n_aux; i++)
+        graph_output(g, arena_printf(&g->arena, "y%d", i), n->out[i], 0);
+    return g;
+}
+
+static void one_op(const struct one *c, int number, int64_t opset)
+{
+    struct graph *g = op_graph(c);
+    struct str name = {0};
+
+    graph_random_fill(g, 2);
+    str_printf(&name, "%s-%d-%d", c->op, number, (int)opset);
+    round_trip(str_text(&name), g, opset);
+    str_release(&name);
+    graph_free(g);
+}
+
+static void every_op(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        one_op(&cases[i], (int)i, 0);
+        one_op(&cases[i], (int)i, 13);
+        one_op(&cases[i], (int)i, ONNX_OPSET_MAX);
+    }
+}
+
+/* Ops that networks can hold and no case above names.  */
+static void no_op_is_forgotten(void **state)
+{
+    static const char *const training = "crossentropy quantize dequantize";
+
+    (void)state;
+    for (int i = 0; op_all[i]; i++) {
+        int seen = strstr(training, op_all[i]->name) != NULL ||
+                   op_all[i]->flags & OP_INTERNAL || !op_all[i]->forward;
+
+        for (size_t k = 0; k < COUNT(cases); k++)
+            seen |= !strcmp(cases[k].op, op_all[i]->name);
+        if (!seen)
+            fail_msg("no case writes op '%s'", op_all[i]->name);
+    }
+}
+
+static void random_graphs(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct graph *g = graph_random(seed, 5);
+        char name[32];
+
+        snprintf(name, sizeof name, "random-%d", (int)seed);
+        round_trip(name, g, 0);
+        graph_free(g);
+    }
+}
+
+/* ---- errors and names ---- */
+
+static void names(void **state)
+{
+    struct graph *g = graph_random(1, 2), *back;
+    struct str s = {0};
+    struct err e = {0};
+
+    (void)state;
+    graph_output(g, "again", graph_output_value(g, "logits"), 0);
+    assert_int_equal(onnx_encode(&s, g, NULL, NULL, &e), 0);
+    back = onnx_read((const unsigned char *)s.data, s.len, &e);
+    assert_non_null(back);
+    assert_non_null(graph_value(back, "s2.fc.weight"));
+    assert_non_null(graph_value(back, "image"));
+    assert_non_null(graph_value(back, "logits"));
+    assert_non_null(graph_output_value(back, "again"));
+    graph_free(back);
+    graph_free(g);
+    str_release(&s);
+}
+
+static void refuses(struct graph *g, int64_t opset, int code, const char *word)
+{
+    const struct onnx_opts o = {.opset = opset};
+    struct str s = {0};
+    struct err e = {0};
+
+    assert_int_equal(onnx_encode(&s, g, NULL, &o, &e), -1);
+    assert_int_equal(e.code, code);
+    if (!strstr(e.msg, word))
+        fail_msg("'%s' is not in: %s", word, e.msg);
+    str_release(&s);
+}
+
+static void errors(void **state)
+{
+    struct graph *g = op_graph(&(struct one){"softmax", "", "N,3"});
+
+    (void)state;
+    refuses(g, 11, ERR_UNSUPPORTED, "needs opset 13");
+    refuses(g, 5, ERR_USAGE, "not within 11..20");
+    graph_free(g);
+    g = op_graph(&(struct one){"crossentropy", "", "N,3 N,3"});
+    refuses(g, 0, ERR_UNSUPPORTED, "cannot be said");
+    graph_free(g);
+    g = op_graph(&(struct one){"linear", "out=3", "N,3"});
+    refuses(g, 0, ERR_USAGE, "has no data");
+    graph_free(g);
+}
+
+/* ---- damaged files ---- */
+
+static void damaged(void **state)
+{
+    struct str s[3] = {{0}};
+    struct fuzz_seed seeds[3];
+    struct err e = {0};
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct graph *g = graph_random((uint64_t)i + 5, 2 + i);
+
+        assert_int_equal(onnx_encode(&s[i], g, NULL, NULL, &e), 0);
+        seeds[i] = (struct fuzz_seed){s[i].data, s[i].len};
+        graph_free(g);
+    }
+    fuzz_run(fuzz_onnx, seeds, 3, NULL, 3000, 1);
+    fuzz_cut(fuzz_onnx, s[0].data, s[0].len);
+    for (int i = 0; i < 3; i++)
+        str_release(&s[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_op),      cmocka_unit_test(no_op_is_forgotten),
+        cmocka_unit_test(random_graphs), cmocka_unit_test(names),
+        cmocka_unit_test(errors),        cmocka_unit_test(damaged),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
