@@ -76,13 +76,15 @@ static struct loader *train_loader(struct trainer *t)
     const struct recipe *r = t->r;
     struct loader_opts lo = {
         .pre = evaluate_pre(&t->m->pre),
-        .augment = &r->augment,
+        .augment = &t->augment,
         .sampler = t->sampler,
         .bad = (enum bad_policy)r->bad,
         .max_bad = (int64_t)(r->max_bad * (double)t->sampler.n),
         .fast_decode = r->decode,
     };
 
+    t->augment = r->augment;
+    memcpy(t->augment.size, lo.pre.size, sizeof lo.pre.size);
     return loader_new(t->o->train, &lo);
 }
 

@@ -46,7 +46,6 @@ const struct recipe_row recipe_rows[] = {
 {"optimizer.decay.except", 'p', AT(no_decay), "[bias, norm]", 0, 0, NULL, "not decayed: bias, norm, or name patterns"},
 {"optimizer.clip", 'f', AT(clip), "0", 0, 1e30, NULL, "largest norm of all gradients together; 0: none"},
 {"train.batch", 'i', AT(batch), "128", 1, 1e6, NULL, "pictures a step"},
-{"train.size", 'i', AT(size), "0", 0, 65535, NULL, "side of the training pictures; 0: the network's"},
 {"train.augment", 'a', AT(augment), "[{pad_crop: {pad: 4}}, flip]", 0, 0, NULL, "operators in order, with their arguments"},
 {"train.loss.smoothing", 'f', AT(smoothing), "0", 0, 1, NULL, "label smoothing"},
 {"train.loss.rule", 'c', AT(smoothing_rule), "k", 0, 0, rules, "smoothing spread over all K classes, or over the K-1 others"},

@@ -55,7 +55,7 @@ struct recipe {
     int nesterov;
     const char **no_decay; /* "bias", "norm", or name patterns */
 
-    int64_t batch, size; /* size 0: the network's input */
+    int64_t batch;
     struct augment augment;
     double smoothing;
     int smoothing_rule;    /* 0: eps / K, 1: eps / (K - 1) on the others */

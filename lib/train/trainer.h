@@ -5,6 +5,7 @@
 #define ADZE_TRAIN_TRAINER_H
 
 #include "base/hash.h"
+#include "data/augment.h"
 #include "data/sampler.h"
 #include "train/loop.h"
 #include "train/rundir.h"
@@ -24,6 +25,7 @@ struct trainer {
     struct graph *eval;  /* the network as it is evaluated */
     struct params *params;
     struct plan *plan, *tail; /* tail: of a last batch that is not full */
+    struct augment augment;   /* the recipe's, at the network's size */
     struct loader *loader;
     struct evaluator *evaluator;
     struct sampler sampler;

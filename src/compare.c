@@ -1,0 +1,278 @@
+/* compare.c -- adze-compare: two models or two tensor files -> differences.
+ * SPDX-License-Identifier: MIT  */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "cli/io.h"
+#include "cli/opt.h"
+#include "data/dataset.h"
+#include "data/loader.h"
+#include "format/model.h"
+#include "graph/device.h"
+#include "graph/graph.h"
+#include "run/parity.h"
+#include "tensor/compare.h"
+#include "tensor/npy.h"
+#include "tensor/safetensors.h"
+#include "tensor/set.h"
+#include "train/evaluate.h"
+
+static const char *data;
+static const char *device_name = "cpu";
+static int64_t samples = 16, seed = 1;
+static double tolerance = PARITY_EXACT, max_abs = -1;
+static int json, per_class;
+
+static const struct opt options[] = {
+    {0, "classes", OPT_FLAG, &per_class, NULL,
+     "also the largest difference of each class"},
+    OPT_DATA(&data),
+    OPT_DEVICE(&device_name),
+    OPT_JSON(&json),
+    {0, "max-abs", OPT_REAL, &max_abs, "X",
+     "exit 1 if an element differs by more than X, instead of --tolerance",
+     .min = 0, .max = 1e30},
+    {'n', "count", OPT_INT, &samples, "N", "inputs to compare on", .min = 1,
+     .max = 1e9, .def = "16"},
+    OPT_SEED(&seed),
+    {0, "tolerance", OPT_REAL, &tolerance, "X",
+     "exit 1 if an element differs by more than X of the largest", .min = 0,
+     .max = 1e30, .def = "1e-4"},
+    OPT_COMMON,
+    {0}};
+
+static const char *const examples[] = {
+    "adze-compare model.st fused.st", "adze-compare a.npy b.npy --max-abs 1e-3",
+    NULL};
+
+static const struct command cmd = {
+    .name = "compare",
+    .brief = "measure how far two models or tensor files are apart",
+    .usage = "[-d DATA] [-n N] [--tolerance=X] A B",
+    .options = options,
+    .examples = examples,
+    .min_args = 2,
+    .max_args = 2,
+};
+
+static int verdict(double abs, double rel, int64_t nonfinite, struct err *e)
+{
+    const int over = max_abs >= 0 ? abs > max_abs : rel > tolerance;
+
+    if (!over && !nonfinite)
+        return 0;
+    if (nonfinite)
+        return err_set(e, ERR_NO, "%lld elements are finite on one side alone",
+                       (long long)nonfinite);
+    if (max_abs >= 0)
+        return err_set(e, ERR_NO, "differ by %.3g, more than %.3g", abs,
+                       max_abs);
+    return err_set(e, ERR_NO, "differ by %.3g of the largest, more than %.3g",
+                   rel, tolerance);
+}
+
+/* ---- tensor files ---- */
+
+static int read_tensors(struct set *s, const char *path, struct err *e)
+{
+    struct tensor t;
+
+    if (!str_ends(path, ".npy"))
+        return safetensors_read(s, path, e);
+    if (npy_read(&t, path, e) < 0)
+        return -1;
+    set_init(s);
+    set_put(s, "array", &t);
+    tensor_unref(&t);
+    return 0;
+}
+
+static void print_tensor(const char *name, const struct compare *c)
+{
+    if (json)
+        printf("{\"name\": \"%s\", \"n\": %lld, \"max_abs\": %.9g, "
+               "\"max_rel\": %.9g, \"max_ulp\": %.9g, \"nmse\": %.9g, "
+               "\"nonfinite\": %lld}\n",
+               Q(name), (long long)c->n, c->max_abs, c->max_rel, c->max_ulp,
+               c->nmse, (long long)c->nonfinite);
+    else
+        printf("%s\t%lld\t%.6g\t%.6g\t%.6g\t%.6g\t%lld\n", Q(name),
+               (long long)c->n, c->max_abs, c->max_rel, c->max_ulp, c->nmse,
+               (long long)c->nonfinite);
+}
+
+static int compare_sets(const struct set *a, const struct set *b, struct err *e)
+{
+    struct compare all = {0}, c;
+
+    if (!json)
+        printf("# tensor\tn\tmax_abs\tmax_rel\tmax_ulp\tnmse\tnonfinite\n");
+    for (int64_t i = 0; i < a->n; i++) {
+        const struct tensor *t = set_get(b, a->item[i].name);
+
+        if (!t)
+            return err_set(e, ERR_NO, "'%s' is in the first file alone",
+                           Q(a->item[i].name));
+        if (compare_tensors(&c, &a->item[i].t, t, e) < 0)
+            return err_in(e, "'%s'", Q(a->item[i].name));
+        print_tensor(a->item[i].name, &c);
+        all.max_abs = fmax(all.max_abs, c.max_abs);
+        all.max_rel = fmax(all.max_rel, c.max_rel);
+        all.nonfinite += c.nonfinite;
+    }
+    for (int64_t i = 0; i < b->n; i++)
+        if (!set_get(a, b->item[i].name))
+            return err_set(e, ERR_NO, "'%s' is in the second file alone",
+                           Q(b->item[i].name));
+    return verdict(all.max_abs, all.max_rel, all.nonfinite, e);
+}
+
+/* ---- models ---- */
+
+struct source {
+    struct loader *loader;
+    int64_t *target;
+};
+
+/* Batches of the loader are as long as those asked for.  */
+static int fill(void *ctx, int64_t from, int64_t n, float *image, struct err *e)
+{
+    struct source *s = ctx;
+    int64_t count;
+
+    (void)n;
+    return loader_batch(s->loader, 0, from / 8, image, s->target, &count,
+                        cli_pool(), e);
+}
+
+static void print_parity(const struct parity *r, const struct model *m)
+{
+    if (json) {
+        printf("{\"samples\": %lld, \"max_abs\": %.9g, \"max_rel\": %.9g, "
+               "\"top1_agreement\": %.9g, \"nonfinite\": %lld, \"first\": "
+               "\"%s\"}\n",
+               (long long)r->samples, r->max_abs, r->max_rel,
+               (double)r->agree / (double)r->samples, (long long)r->nonfinite,
+               Q(r->node));
+        return;
+    }
+    printf("# measure\tvalue\nsamples\t%lld\nmax_abs\t%.6g\nmax_rel\t%.6g\n"
+           "top1_agreement\t%.6g\n",
+           (long long)r->samples, r->max_abs, r->max_rel,
+           (double)r->agree / (double)r->samples);
+    if (*r->node)
+        printf("first_divergent\t%s\t%.6g\n", Q(r->node), r->node_rel);
+    for (int64_t c = 0; per_class && c < r->classes; c++)
+        printf("class\t%s\t%.6g\n", c < m->n_classes ? Q(m->classes[c]) : "-",
+               r->class_abs[c]);
+}
+
+static int compare_models(const struct model *a, const struct model *b,
+                          struct parity_opts *o, struct err *e)
+{
+    struct device *d = io_device(device_name, e);
+    struct parity r = {0};
+    int bad = !d || parity_run(&r, a->graph, b->graph, d, o, e) < 0;
+
+    if (!bad) {
+        print_parity(&r, a);
+        bad = verdict(r.max_abs, r.max_rel, r.nonfinite, e);
+    }
+    parity_release(&r);
+    io_device_free(d);
+    return bad;
+}
+
+/* On the pictures of -d, through the preprocessing of the first model.  */
+static int compare_on_data(const struct model *a, const struct model *b,
+                           struct parity_opts *o, struct err *e)
+{
+    const struct dataset_opts dop = {.unlabelled = 1};
+    struct dataset *d = dataset_open(data, &dop, e);
+    struct loader_opts lo = {.pre = evaluate_pre(&a->pre)};
+    int64_t target[8];
+    struct source s = {.target = target};
+    int bad;
+
+    if (!d)
+        return -1;
+    lo.sampler =
+        (struct sampler){.n = dataset_count(d), .batch = 8, .keep_last = 1};
+    if (o->samples > lo.sampler.n)
+        o->samples = lo.sampler.n;
+    s.loader = loader_new(d, &lo);
+    o->fill = fill;
+    o->ctx = &s;
+    bad = compare_models(a, b, o, e);
+    loader_free(s.loader);
+    dataset_free(d);
+    return bad;
+}
+
+/* ---- which of the two ---- */
+
+/* A model if its metadata says so; 1, 0, or -1.  */
+static int is_model(const char *path, struct err *e)
+{
+    const char *kind;
+    struct set s;
+    int yes;
+
+    if (str_ends(path, ".npy"))
+        return 0;
+    if (safetensors_read(&s, path, e) < 0)
+        return -1;
+    kind = set_meta_get(&s, "adze.kind");
+    yes = kind && (!strcmp(kind, "model") || !strcmp(kind, "checkpoint"));
+    set_release(&s);
+    return yes;
+}
+
+static int compare_files(const char *a, const char *b, struct err *e)
+{
+    struct set s = {0}, t = {0};
+    int bad = read_tensors(&s, a, e) < 0 || read_tensors(&t, b, e) < 0 ||
+              compare_sets(&s, &t, e) < 0;
+
+    set_release(&s);
+    set_release(&t);
+    return bad ? -1 : 0;
+}
+
+static int compare(const char *a, const char *b, struct err *e)
+{
+    struct parity_opts o = {.samples = samples,
+                            .seed = (uint64_t)seed,
+                            .pool = cli_pool(),
+                            .tolerance = tolerance};
+    const int ma = is_model(a, e), mb = ma < 0 ? -1 : is_model(b, e);
+    struct model *m, *n;
+    int bad;
+
+    if (mb < 0)
+        return -1;
+    if (ma != mb)
+        return err_set(e, ERR_USAGE, "'%s' is a model, '%s' is not",
+                       Q(ma ? a : b), Q(ma ? b : a));
+    if (!ma)
+        return compare_files(a, b, e);
+    m = io_model(a, e);
+    n = m ? io_model(b, e) : NULL;
+    bad = !n || (data ? compare_on_data : compare_models)(m, n, &o, e) < 0;
+    model_free(m);
+    model_free(n);
+    return bad ? -1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct err e = {0};
+    const int rest = cli_start(&cmd, argc, argv);
+
+    compare(argv[rest], argv[rest + 1], &e);
+    return cli_end(&cmd, &e);
+}

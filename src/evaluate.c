@@ -1,0 +1,287 @@
+/* evaluate.c -- adze-evaluate: model + data -> metrics.
+ * SPDX-License-Identifier: MIT  */
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/stream.h"
+#include "cli/io.h"
+#include "cli/opt.h"
+#include "data/dataset.h"
+#include "format/model.h"
+#include "graph/device.h"
+#include "graph/graph.h"
+#include "pass/pass.h"
+#include "run/params.h"
+#include "tensor/npy.h"
+#include "train/evaluate.h"
+#include "train/metric.h"
+
+static const char *model_path, *data, *logits_path, *confusion_path;
+static const char *device_name = "cpu";
+static int64_t batch = 256;
+static double min_top1 = -1;
+static int json, skip_bad, per_class;
+
+static const struct opt options[] = {
+    OPT_BATCH(&batch, "256"),
+    {0, "classes", OPT_FLAG, &per_class, NULL,
+     "also a row per class: precision, recall, F1, AP"},
+    {0, "confusion", OPT_TEXT, &confusion_path, "FILE",
+     "write the confusion matrix as TSV"},
+    OPT_DATA(&data),
+    OPT_DEVICE(&device_name),
+    OPT_JSON(&json),
+    {0, "logits", OPT_TEXT, &logits_path, "FILE",
+     "write the logits [N,K] as NPY, in the order of the data"},
+    {0, "min-top1", OPT_REAL, &min_top1, "SHARE",
+     "exit 1 if top-1 is below SHARE", .min = 0, .max = 1},
+    OPT_MODEL(&model_path),
+    {0, "skip-bad", OPT_FLAG, &skip_bad, NULL,
+     "count broken pictures and go on, instead of stopping at the first"},
+    OPT_COMMON,
+    {0}};
+
+static const char *const examples[] = {
+    "adze-evaluate -m model.st -d test.tar",
+    "adze-evaluate -m model.st -d test.tar --json | jq .top1", NULL};
+
+static const struct command cmd = {
+    .name = "evaluate",
+    .brief = "measure a model on labelled pictures",
+    .usage = "-d DATA [-m FILE] [--json] [--min-top1=SHARE] [--logits=FILE]",
+    .options = options,
+    .examples = examples,
+};
+
+struct job {
+    struct model *m;
+    struct dataset *d;
+    struct graph *g;
+    struct device *dev;
+    struct params *params;
+    struct evaluator *ev;
+    struct metric metric;
+    struct tensor logits;
+};
+
+static void take_row(void *ctx, int64_t index, const float *row, int64_t k)
+{
+    struct tensor *t = ctx;
+
+    memcpy((float *)t->data + index * k, row, (size_t)k * sizeof *row);
+}
+
+static const char *class_name(const struct model *m, int64_t c, char buf[24])
+{
+    if (c < m->n_classes)
+        return m->classes[c];
+    snprintf(buf, 24, "%lld", (long long)c);
+    return buf;
+}
+
+/* ---- text ---- */
+
+static void print_share(const char *name, double v)
+{
+    char buf[FMT_NUM];
+
+    printf("%s\t%s\n", name, fmt_f64(buf, v));
+}
+
+static const char *cell(char buf[FMT_NUM], double v)
+{
+    return isfinite(v) ? fmt_f32(buf, (float)v) : "-";
+}
+
+static void print_classes(const struct job *j)
+{
+    char name[24], a[FMT_NUM], b[FMT_NUM], c[FMT_NUM], d[FMT_NUM];
+
+    printf("# class\tn\tprecision\trecall\tf1\tap\n");
+    for (int64_t i = 0; i < j->metric.k; i++) {
+        const struct metric_class r = metric_class(&j->metric, i);
+
+        printf("%s\t%lld\t%s\t%s\t%s\t%s\n", Q(class_name(j->m, i, name)),
+               (long long)r.n, cell(a, r.precision), cell(b, r.recall),
+               cell(c, r.f1), cell(d, r.ap));
+    }
+}
+
+static void print_text(const struct job *j)
+{
+    const struct metric *m = &j->metric;
+
+    printf("# metric\tvalue\n");
+    printf("n\t%lld\n", (long long)m->n);
+    print_share("top1", metric_top1(m));
+    print_share("top5", metric_top5(m));
+    print_share("loss", metric_loss(m));
+    print_share("ece", metric_ece(m));
+    printf("bad\t%lld\n", (long long)evaluator_bad(j->ev));
+    if (m->nonfinite)
+        printf("nonfinite\t%lld\n", (long long)m->nonfinite);
+    if (per_class)
+        print_classes(j);
+}
+
+/* ---- JSON ---- */
+
+static json_t *real(double v)
+{
+    return isfinite(v) ? json_real(v) : json_null();
+}
+
+static json_t *class_json(const struct job *j, int64_t c)
+{
+    const struct metric_class r = metric_class(&j->metric, c);
+    char name[24];
+
+    return json_pack("{s:s,s:I,s:o,s:o,s:o,s:o}", "name",
+                     class_name(j->m, c, name), "n", (json_int_t)r.n,
+                     "precision", real(r.precision), "recall", real(r.recall),
+                     "f1", real(r.f1), "ap", real(r.ap));
+}
+
+static json_t *confusion_json(const struct metric *m)
+{
+    json_t *rows = json_array();
+
+    for (int64_t i = 0; i < m->k; i++) {
+        json_t *row = json_array();
+
+        for (int64_t c = 0; c < m->k; c++)
+            json_array_append_new(row,
+                                  json_integer(m->confusion[i * m->k + c]));
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
+static void print_json(const struct job *j)
+{
+    const struct metric *m = &j->metric;
+    json_t *classes = json_array(), *o;
+
+    for (int64_t i = 0; per_class && i < m->k; i++)
+        json_array_append_new(classes, class_json(j, i));
+    o = json_pack("{s:I,s:f,s:f,s:o,s:f,s:I,s:I,s:o}", "n", (json_int_t)m->n,
+                  "top1", metric_top1(m), "top5", metric_top5(m), "loss",
+                  real(metric_loss(m)), "ece", metric_ece(m), "bad",
+                  (json_int_t)evaluator_bad(j->ev), "nonfinite",
+                  (json_int_t)m->nonfinite, "classes", classes);
+    if (per_class)
+        json_object_set_new(o, "confusion", confusion_json(m));
+    json_dumpf(o, stdout, JSON_REAL_PRECISION(9));
+    putchar('\n');
+    json_decref(o);
+}
+
+static int write_confusion(const struct job *j, struct err *e)
+{
+    const struct metric *m = &j->metric;
+    char name[24];
+    struct str s = {0};
+    struct out o;
+    int bad;
+
+    str_add(&s, "# true\\predicted");
+    for (int64_t c = 0; c < m->k; c++)
+        str_printf(&s, "\t%s", Q(class_name(j->m, c, name)));
+    str_addc(&s, '\n');
+    for (int64_t i = 0; i < m->k; i++) {
+        str_add(&s, Q(class_name(j->m, i, name)));
+        for (int64_t c = 0; c < m->k; c++)
+            str_printf(&s, "\t%lld", (long long)m->confusion[i * m->k + c]);
+        str_addc(&s, '\n');
+    }
+    bad = out_open(&o, confusion_path, e);
+    if (!bad)
+        bad = out_write(&o, str_text(&s), s.len, e) < 0 ? out_abort(&o)
+                                                        : out_commit(&o, e);
+    str_release(&s);
+    return bad;
+}
+
+/* ---- the work ---- */
+
+static int open_all(struct job *j, struct err *e)
+{
+    struct dataset_opts o = {0};
+    struct evaluate_opts eo = {.batch = batch,
+                               .max_bad = INT64_MAX,
+                               .bad = skip_bad ? BAD_SKIP : BAD_FAIL};
+
+    j->m = io_trained_model(model_path, e);
+    if (!j->m)
+        return -1;
+    o.classes = (const char *const *)j->m->classes;
+    o.n_classes = j->m->n_classes;
+    j->d = dataset_open(data, &o, e);
+    j->g = j->d ? pass_simplify(j->m->graph, e) : NULL;
+    j->dev = j->g ? io_device(device_name, e) : NULL;
+    j->params = j->dev ? params_new(j->g, j->dev, e) : NULL;
+    if (!j->params)
+        return -1;
+    if (dataset_labels(j->d) > model_head(j->m))
+        return err_set(e, ERR_SHAPE,
+                       "the data has labels up to %lld, the model %lld classes",
+                       (long long)dataset_labels(j->d) - 1,
+                       (long long)model_head(j->m));
+    for (const char *const *p = dataset_missing(j->d); p && *p; p++)
+        cli_note("class '%s' has no picture", Q(*p));
+    eo.pre = evaluate_pre(&j->m->pre);
+    eo.pool = cli_pool();
+    if (eo.batch > dataset_count(j->d) && dataset_count(j->d) > 0)
+        eo.batch = dataset_count(j->d);
+    j->ev = evaluator_new(j->g, j->dev, j->params, j->d, &eo, e);
+    return j->ev ? 0 : -1;
+}
+
+static int measure(struct job *j, struct err *e)
+{
+    const struct shape s =
+        shape_make(2, (int64_t[]){dataset_count(j->d), model_head(j->m)});
+
+    if (logits_path && tensor_new(&j->logits, DTYPE_F32, &s, e) < 0)
+        return -1;
+    metric_init(&j->metric, model_head(j->m), per_class);
+    if (evaluator_run(j->ev, &j->metric, logits_path ? take_row : NULL,
+                      &j->logits, e) < 0)
+        return -1;
+    (json ? print_json : print_text)(j);
+    if (logits_path && npy_save(&j->logits, logits_path, e) < 0)
+        return -1;
+    if (confusion_path && write_confusion(j, e) < 0)
+        return -1;
+    if (min_top1 >= 0 && !(metric_top1(&j->metric) >= min_top1))
+        return err_set(e, ERR_NO, "top-1 %.4f is below %.4f",
+                       metric_top1(&j->metric), min_top1);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct err e = {0};
+    struct job j = {0};
+
+    cli_start(&cmd, argc, argv);
+    if (!data)
+        err_set(&e, ERR_USAGE, "no data: give it with -d");
+    else if (!open_all(&j, &e))
+        measure(&j, &e);
+    metric_release(&j.metric);
+    tensor_unref(&j.logits);
+    evaluator_free(j.ev);
+    params_free(j.params);
+    io_device_free(j.dev);
+    graph_free(j.g);
+    dataset_free(j.d);
+    model_free(j.m);
+    return cli_end(&cmd, &e);
+}

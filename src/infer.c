@@ -1,0 +1,249 @@
+/* infer.c -- adze-infer: model + pictures -> rows.
+ * SPDX-License-Identifier: MIT  */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/thread.h"
+#include "cli/io.h"
+#include "cli/opt.h"
+#include "data/loader.h"
+#include "data/pictures.h"
+#include "format/model.h"
+#include "graph/device.h"
+#include "graph/graph.h"
+#include "pass/pass.h"
+#include "run/params.h"
+#include "run/plan.h"
+#include "train/evaluate.h"
+#include "train/metric.h"
+
+static const char *model_path, *batch_text = "auto";
+static const char *device_name = "cpu";
+static int64_t top = 1;
+static int json, zero;
+
+static const struct opt options[] = {
+    {'0', "null", OPT_FLAG, &zero, NULL,
+     "paths on standard input end with NUL, not newline"},
+    {'b', "batch", OPT_TEXT, &batch_text, "N", "pictures at once",
+     .def = "auto"},
+    OPT_DEVICE(&device_name),
+    OPT_JSON(&json),
+    OPT_MODEL(&model_path),
+    {'n', "count", OPT_INT, &top, "N", "best classes to print", .min = 1,
+     .max = 1e6, .def = "1"},
+    OPT_COMMON,
+    {0}};
+
+static const char *const examples[] = {
+    "find photos -name '*.jpg' | adze-infer -m model.st",
+    "adze-infer -m model.st --json picture.png", NULL};
+
+static const struct command cmd = {
+    .name = "infer",
+    .brief = "classify pictures",
+    .usage = "-m FILE [-b N] [-n N] [--json] [PICTURE ...]",
+    .options = options,
+    .examples = examples,
+    .max_args = -1,
+};
+
+struct job {
+    struct model *m;
+    struct graph *g;
+    struct device *dev;
+    struct params *params;
+    struct plan *plan;
+    struct loader_pre pre;
+    struct pictures *source;
+    int64_t batch, k;
+    struct picture *pic; /* [batch] */
+    float *score;        /* [k] */
+    int64_t *best;       /* [top] */
+};
+
+/* ---- one row ---- */
+
+static const char *class_name(const struct job *j, int64_t c, char buf[24])
+{
+    if (c < j->m->n_classes)
+        return j->m->classes[c];
+    snprintf(buf, 24, "%lld", (long long)c);
+    return buf;
+}
+
+static void print_text(const struct job *j, const struct picture *p)
+{
+    char name[24], num[FMT_NUM];
+
+    fputs(Q(p->name), stdout);
+    for (int64_t i = 0; i < top; i++)
+        if (p->err.code)
+            fputs("\t\t", stdout);
+        else
+            printf("\t%s\t%s", Q(class_name(j, j->best[i], name)),
+                   fmt_f32(num, j->score[j->best[i]]));
+    printf("\t%s\n", p->err.code ? Q(p->err.msg) : "");
+}
+
+static void print_json(const struct job *j, const struct picture *p)
+{
+    json_t *o = json_pack("{s:s}", "path", Q(p->name));
+    json_t *list = json_array();
+    char name[24];
+
+    for (int64_t i = 0; i < top && !p->err.code; i++)
+        json_array_append_new(list,
+                              json_pack("{s:s,s:I,s:f}", "label",
+                                        class_name(j, j->best[i], name),
+                                        "class", (json_int_t)j->best[i],
+                                        "score", (double)j->score[j->best[i]]));
+    if (p->err.code)
+        json_object_set_new(o, "error", json_string(p->err.msg));
+    json_object_set_new(o, "top", list);
+    json_dumpf(o, stdout, JSON_REAL_PRECISION(9) | JSON_COMPACT);
+    putchar('\n');
+    json_decref(o);
+}
+
+static void print_row(struct job *j, struct picture *p, const float *logits)
+{
+    if (!p->err.code) {
+        metric_softmax(logits, j->k, j->score);
+        metric_best(logits, j->k, top, j->best);
+    }
+    (json ? print_json : print_text)(j, p);
+    if (p->err.code) {
+        err_in(&p->err, "'%s'", Q(p->name));
+        cli_fail(&p->err);
+    }
+}
+
+/* ---- a batch ---- */
+
+static void decode(void *ctx, int64_t i, int thread)
+{
+    struct job *j = ctx;
+    struct picture *p = &j->pic[i];
+    const struct codec_opts o = {.exif = j->pre.exif};
+    struct tensor *x = plan_value(j->plan, "image");
+    const int64_t stride = tensor_count(x) / j->batch;
+    struct image im = {0};
+
+    (void)thread;
+    if (p->err.code || codec_decode(&im, p->data, p->n, &o, &p->err) < 0)
+        return;
+    loader_prepare(&j->pre, &im, (float *)x->data + i * stride, &p->err);
+    image_release(&im);
+}
+
+static int run_batch(struct job *j, int64_t n, struct err *e)
+{
+    const float *logits = plan_output(j->plan, "logits")->data;
+
+    pool_run(cli_pool(), n, decode, j);
+    if (plan_run(j->plan, NULL, e) < 0)
+        return -1;
+    for (int64_t i = 0; i < n; i++) {
+        print_row(j, &j->pic[i], logits + i * j->k);
+        picture_release(&j->pic[i]);
+    }
+    return 0;
+}
+
+static int run(struct job *j, struct err *e)
+{
+    int64_t n = 0;
+    int r;
+
+    if (!json) {
+        fputs("# path", stdout);
+        for (int64_t i = 0; i < top; i++)
+            fputs("\tlabel\tscore", stdout);
+        fputs("\terror\n", stdout);
+    }
+    while ((r = pictures_next(j->source, &j->pic[n], e)) > 0)
+        if (++n == j->batch) {
+            if (run_batch(j, n, e) < 0)
+                return -1;
+            n = 0;
+        }
+    if (n && run_batch(j, n, e) < 0)
+        return -1;
+    return r;
+}
+
+/* ---- opening ---- */
+
+static int read_batch(int paths, int64_t *n, struct err *e)
+{
+    if (!strcmp(batch_text, "auto")) {
+        *n = paths == 1 ? 1 : 8;
+        return 0;
+    }
+    return parse_i64(batch_text, 1, 1000000, n) < 0
+               ? err_set(e, ERR_USAGE, "-b is a number or auto, not '%s'",
+                         Q(batch_text))
+               : 0;
+}
+
+static int open_all(struct job *j, const char *const *paths, int n,
+                    struct err *e)
+{
+    if (!model_path)
+        return err_set(e, ERR_USAGE, "no model: give it with -m");
+    if (read_batch(n, &j->batch, e) < 0)
+        return -1;
+    j->m = io_trained_model(model_path, e);
+    j->g = j->m ? pass_simplify(j->m->graph, e) : NULL;
+    j->dev = j->g ? io_device(device_name, e) : NULL;
+    j->params = j->dev ? params_new(j->g, j->dev, e) : NULL;
+    if (!j->params)
+        return -1;
+    j->plan =
+        plan_new(j->g, j->dev, j->params,
+                 &(struct plan_opts){.batch = j->batch, .pool = cli_pool()}, e);
+    if (!j->plan)
+        return -1;
+    j->pre = evaluate_pre(&j->m->pre);
+    j->k = model_head(j->m);
+    if (top > j->k)
+        top = j->k;
+    j->pic = xcalloc((size_t)j->batch, sizeof *j->pic);
+    j->score = xcalloc((size_t)j->k, sizeof *j->score);
+    j->best = xcalloc((size_t)top, sizeof *j->best);
+    j->source = pictures_open(paths, n, zero ? 0 : '\n', e);
+    return j->source ? 0 : -1;
+}
+
+static void release(struct job *j)
+{
+    for (int64_t i = 0; j->pic && i < j->batch; i++)
+        picture_release(&j->pic[i]);
+    pictures_close(j->source);
+    free(j->pic);
+    free(j->score);
+    free(j->best);
+    plan_free(j->plan);
+    params_free(j->params);
+    io_device_free(j->dev);
+    graph_free(j->g);
+    model_free(j->m);
+}
+
+int main(int argc, char **argv)
+{
+    struct err e = {0};
+    struct job j = {0};
+    const int rest = cli_start(&cmd, argc, argv);
+
+    if (!open_all(&j, (const char *const *)argv + rest, argc - rest, &e))
+        run(&j, &e);
+    release(&j);
+    return cli_end(&cmd, &e);
+}

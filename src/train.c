@@ -1,0 +1,255 @@
+/* train.c -- adze-train: model + data + recipe -> model.
+ * SPDX-License-Identifier: MIT  */
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/io.h"
+#include "cli/opt.h"
+#include "cli/report.h"
+#include "data/dataset.h"
+#include "format/model.h"
+#include "train/loop.h"
+#include "train/recipe.h"
+
+static const char *model_path, *data, *eval, *recipe_name, *output, *run_dir;
+static const char *device_name = "cpu";
+static struct opt_list overrides;
+static int64_t seed = -1, max_steps;
+static int resume, print_config;
+static volatile sig_atomic_t stop, save;
+
+static const struct opt options[] = {
+    OPT_CONFIG(&recipe_name),
+    OPT_DATA(&data),
+    OPT_DEVICE(&device_name),
+    OPT_EVAL(&eval),
+    OPT_MODEL(&model_path),
+    {'n', "count", OPT_INT, &max_steps, "N", "stop after N steps in all",
+     .min = 1, .max = 1e12},
+    OPT_SET(&overrides),
+    OPT_OUTPUT(&output),
+    {0, "print-config", OPT_FLAG, &print_config, NULL,
+     "print the resolved recipe and end"},
+    OPT_RUN(&run_dir),
+    {0, "resume", OPT_FLAG, &resume, NULL,
+     "go on from the run folder's last checkpoint"},
+    {'s', "seed", OPT_INT, &seed, "N", "same as -o global.seed=N", .min = 0,
+     .max = 9e15},
+    OPT_COMMON,
+    {0}};
+
+static const char *const examples[] = {
+    "adze-init resnet20 -o classes=10 | adze-train -d cifar -O model.st",
+    "adze-train -c recipe.yaml -d cifar -R run --resume -O model.st", NULL};
+
+static const struct command cmd = {
+    .name = "train",
+    .brief = "train a model",
+    .usage = "-d DATA [-c RECIPE] [-o KEY=VALUE ...] [-m FILE] [-O FILE] "
+             "[-R DIR]",
+    .options = options,
+    .examples = examples,
+};
+
+static void on_signal(int sig)
+{
+    if (sig == SIGUSR1) {
+        save = 1;
+        return;
+    }
+    if (stop) { /* the second one ends at once */
+        signal(sig, SIG_DFL);
+        raise(sig);
+    }
+    stop = 1;
+}
+
+static void catch_signals(void)
+{
+    static const int sigs[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
+    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+
+    for (size_t i = 0; i < COUNT(sigs); i++)
+        sigaction(sigs[i], &sa, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static const char *percent(char buf[16], double share)
+{
+    snprintf(buf, 16, isnan(share) ? "-" : "%.2f%%", 100 * share);
+    return buf;
+}
+
+static void on_epoch(void *ctx, const struct train_row *row, int64_t n)
+{
+    const struct train_row *r = &row[n - 1];
+    struct err e = {0};
+    char a[16], b[16];
+
+    (void)ctx;
+    if (run_dir && report_training(run_dir, "adze-train", row, n, &e) < 0)
+        cli_note("%s", e.msg);
+    progress_hide();
+    cli_note("epoch %lld: lr %.4g, loss %.4f, top1 %s, valid top1 %s, %.1f s "
+             "(%.1f s waiting for data)",
+             (long long)r->epoch, r->lr, r->loss, percent(a, r->top1),
+             percent(b, r->valid_top1), r->seconds, r->data_seconds);
+}
+
+static void on_step(void *ctx, int64_t step, int64_t steps, double loss)
+{
+    struct progress *p = ctx;
+    char extra[32];
+
+    p->total = steps;
+    snprintf(extra, sizeof extra, "loss %.4f", loss);
+    progress_show(p, step, extra);
+}
+
+/* A class list that the model does not have yet comes from the data.  */
+static void name_classes(struct model *m, const struct dataset *d)
+{
+    int n;
+    const char *const *names = dataset_classes(d, &n);
+
+    if (!m->n_classes && n)
+        model_set_classes(m, names, n);
+}
+
+static void note_head(const struct model *m, const struct dataset *d)
+{
+    const int64_t head = model_head(m), need = dataset_labels(d);
+
+    if (head > need)
+        cli_note("the head has %lld classes, the data %lld: %lld are never "
+                 "seen",
+                 (long long)head, (long long)need, (long long)(head - need));
+    for (const char *const *p = dataset_missing(d); p && *p; p++)
+        cli_note("class '%s' has no picture", Q(*p));
+}
+
+static int with_data(struct model *m, struct recipe *r, const char *train_spec,
+                     const char *valid_spec, struct err *e)
+{
+    struct dataset_opts o = {(const char *const *)m->classes, m->n_classes, 0};
+    struct progress p = {0};
+    struct train_opts t = {.recipe = r,
+                           .run_dir = run_dir,
+                           .stop = &stop,
+                           .save = &save,
+                           .on_epoch = on_epoch,
+                           .on_step = on_step,
+                           .ctx = &p,
+                           .max_steps = max_steps};
+    struct dataset *train = dataset_open(train_spec, &o, e), *valid = NULL;
+    struct device *d = train ? io_device(device_name, e) : NULL;
+    int best, bad = !d;
+
+    if (!bad) {
+        name_classes(m, train);
+        note_head(m, train);
+        o.classes = (const char *const *)m->classes;
+        o.n_classes = m->n_classes;
+        valid = valid_spec ? dataset_open(valid_spec, &o, e) : NULL;
+        bad = valid_spec && !valid;
+    }
+    if (!bad) {
+        t.train = train;
+        t.valid = valid;
+        t.device = d;
+        t.pool = cli_pool();
+        if (run_dir)
+            catch_signals();
+        progress_start(&p, "train", 0);
+        bad = train_run(m, &t, &best, e) < 0;
+        progress_end(&p);
+    }
+    if (!bad) {
+        cli_note("writing the %s model", best ? "best" : "last");
+        bad = io_write_model(m, output, e) < 0;
+    }
+    io_device_free(d);
+    dataset_free(train);
+    dataset_free(valid);
+    return bad ? -1 : 0;
+}
+
+/* The checkpoint of the run folder, or the model to begin with.  */
+static struct model *open_model(struct err *e)
+{
+    struct str last = {0};
+    struct model *m;
+
+    if (resume)
+        str_printf(&last, "%s/last.st", run_dir);
+    m = resume && !access(str_text(&last), F_OK)
+            ? model_read(str_text(&last), e)
+            : io_model(model_path, e);
+    str_release(&last);
+    return m;
+}
+
+static int train(struct recipe *r, struct err *e)
+{
+    char *train_spec = NULL, *valid_spec = NULL;
+    struct model *m;
+    int bad;
+
+    if (!data)
+        return err_set(e, ERR_USAGE, "no data: give it with -d");
+    if (resume && !run_dir)
+        return err_set(e, ERR_USAGE, "--resume needs the run folder: -R DIR");
+    if (cli_streams("", output ? output : "-", e) < 0)
+        return -1;
+    dataset_split_dir(data, &train_spec, &valid_spec);
+    m = open_model(e);
+    bad = !m || with_data(m, r, train_spec ? train_spec : data,
+                          eval ? eval : valid_spec, e) < 0;
+    model_free(m);
+    free(train_spec);
+    free(valid_spec);
+    return bad ? -1 : 0;
+}
+
+static void add_seed(struct arena *a)
+{
+    if (seed < 0)
+        return;
+    if (overrides.n + 2 > overrides.cap)
+        overrides.item = xrealloc(overrides.item, (size_t)overrides.n + 2,
+                                  sizeof *overrides.item);
+    overrides.item[overrides.n++] =
+        arena_printf(a, "global.seed=%lld", (long long)seed);
+    overrides.item[overrides.n] = NULL;
+}
+
+int main(int argc, char **argv)
+{
+    struct err e = {0};
+    struct recipe r;
+    struct arena a = {0};
+    struct str text = {0};
+
+    cli_start(&cmd, argc, argv);
+    add_seed(&a);
+    if (!recipe_read(&r, recipe_name, overrides.n ? overrides.item : NULL,
+                     &e)) {
+        if (print_config) {
+            recipe_print(&text, &r);
+            fputs(str_text(&text), stdout);
+        } else {
+            train(&r, &e);
+        }
+        recipe_release(&r);
+    }
+    str_release(&text);
+    arena_release(&a);
+    return cli_end(&cmd, &e);
+}

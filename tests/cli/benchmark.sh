@@ -1,0 +1,26 @@
+#!/bin/sh
+# benchmark.sh -- adze-benchmark: rows, formats, refusals; no test of a time.
+# SPDX-License-Identifier: MIT
+. tests/cli/lib.sh
+
+adze-init resnet20 -o classes=10 -o depths='[1, 1, 1]' -s 5 -O 'a,b.st'
+ok 'makes a model'
+
+run 'prints a table' 0 adze-benchmark --seconds 0.01 'a,b.st'
+out_has '^# model '
+[ "$(wc -l <"$out")" = 2 ]
+ok 'a row a model'
+run 'several batches and threads' 0 adze-benchmark --seconds 0.01 -b 1,4 --each-threads 1,2 'a,b.st' -f csv
+[ "$(wc -l <"$out")" = 5 ]
+ok 'a row for each'
+out_has '^"a,b.st","f32",4,2,'
+awk -F, 'NR > 1 { if (!($8 > 0 && $9 >= $8 && $10 >= $9)) exit 1 }' "$out"
+ok 'the minimum is below the median, the median below the 90th percentile'
+run 'JSON lines' 0 adze-benchmark --seconds 0.01 --json 'a,b.st'
+out_has '^{"model": "a,b.st", "dtype": "f32", "batch": 1, .*}$'
+run 'a profile' 0 adze-benchmark --seconds 0.01 --profile 'a,b.st'
+out_has '^# node	kernel	ms	gflops$'
+run 'a model on standard input' 0 sh -c 'adze-benchmark --seconds 0.01 <a,b.st'
+fails 'refuses a list with rubbish' 2 "list of numbers" adze-benchmark -b 1,x 'a,b.st'
+run 'goes on after a model that is not there' 3 adze-benchmark --seconds 0.01 none.st 'a,b.st'
+out_has '^  a,b.st'

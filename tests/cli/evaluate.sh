@@ -1,0 +1,38 @@
+#!/bin/sh
+# evaluate.sh -- adze-evaluate: figures, gates, files, bad pictures.
+# SPDX-License-Identifier: MIT
+. tests/cli/lib.sh
+
+adze-synth -n 100 --size 32 -s 3 -O d.tar &&
+    adze-init resnet20 -o classes=10 -o depths='[1, 1, 1]' -s 5 -O start.st &&
+    adze-train -q -m start.st -d d.tar -o global.epochs=1 -o train.batch=25 -O m.st
+ok 'makes a model'
+
+run 'evaluates' 0 adze-evaluate -m m.st -d d.tar
+out_has '^top1	0\.'
+out_has '^n	1000$'
+cp "$out" text
+run 'the same for another batch' 0 adze-evaluate -m m.st -d d.tar -b 7 -j 2
+cmp -s "$out" text
+ok 'batch and threads change no figure'
+run 'writes JSON' 0 adze-evaluate -m m.st -d d.tar --json --classes
+out_has '"top1": 0\.'
+out_has '"confusion": \[\['
+run 'writes logits and the confusion matrix' 0 \
+    adze-evaluate -m m.st -d d.tar --logits l.npy --confusion c.tsv
+[ "$(wc -l <c.tsv)" = 11 ] && [ "$(head -c 6 l.npy | tail -c 5)" = NUMPY ]
+ok 'both files are there'
+fails 'the gate says no' 1 'below' sh -c 'adze-evaluate -m m.st -d d.tar --min-top1 0.999 >/dev/null'
+fails 'an untrained head is refused' 2 'never trained' adze-evaluate -m start.st -d d.tar
+fails 'needs data' 2 '-d' adze-evaluate -m m.st
+fails 'data that is not there' 3 'none' adze-evaluate -m m.st -d none
+
+if [ -e "$data/cifar10-test.tar" ]; then
+    adze-init resnet20 -o classes=10 --from "$data/resnet20-cifar10.safetensors" -O cifar.st 2>"$err"
+    ok 'takes the weights of a trained network'
+    run 'measures it on CIFAR-10' 0 adze-evaluate -m cifar.st -d "$data/cifar10-test.tar" --json --logits l.npy
+    out_has '"top1": 0\.810'
+    run 'logits as PyTorch gives them' 0 adze-compare l.npy "$data/resnet20-cifar10-logits.npy" --max-abs 1e-3
+else
+    skip 'measures a trained network on CIFAR-10' '../shared/data is not here'
+fi

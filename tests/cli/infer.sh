@@ -1,0 +1,43 @@
+#!/bin/sh
+# infer.sh -- adze-infer: rows in order, for any batch, also for what fails.
+# SPDX-License-Identifier: MIT
+. tests/cli/lib.sh
+
+adze-synth -n 20 --size 32 -s 3 -f folder -O d && adze-synth -n 20 --size 32 -s 3 -O d.tar &&
+    adze-init resnet20 -o classes=10 -o depths='[1, 1, 1]' -s 5 -O start.st &&
+    adze-train -q -m start.st -d d -o global.epochs=1 -o train.batch=20 -O m.st
+ok 'makes a model'
+find d -name '*.png' | sort >list
+
+run 'reads a list of paths' 0 adze-infer -m m.st <list
+[ "$(wc -l <"$out")" = 201 ]
+ok 'a row a picture'
+cp "$out" rows
+for b in 1 3 32; do
+    adze-infer -m m.st -b $b <list | cmp -s - rows
+    ok "the same rows for batches of $b"
+done
+find d -name '*.png' -print0 | sort -z | adze-infer -0 -m m.st | cmp -s - rows
+ok 'paths that end with NUL'
+adze-infer -m m.st -j 2 $(cat list) | cmp -s - rows
+ok 'paths as operands'
+adze-infer -m m.st <d.tar >"$out" && [ "$(wc -l <"$out")" = 201 ]
+ok 'a tar on standard input'
+first=$(head -1 list)
+adze-infer -m m.st <"$first" | tail -1 | cut -f2- >a && sed -n 2p rows | cut -f2- >b && cmp -s a b
+ok 'one picture on standard input'
+
+head -c 100 "$first" >cut.png
+echo hello >text.png
+run 'goes on after what cannot be read' 3 adze-infer -m m.st "$first" none.png cut.png text.png "$first"
+[ "$(wc -l <"$out")" = 6 ] && [ "$(wc -l <"$err")" = 3 ]
+ok 'a row for each, a message for each that failed'
+sed -n 3p "$out" | grep -q 'No such file'
+ok 'the row says why'
+run 'writes JSON lines' 0 adze-infer -m m.st --json -n 3 "$first"
+out_has '"label":'
+printf '%s\n' "$first" | adze-infer -m m.st >/dev/full 2>"$err"
+[ $? = 4 ]
+ok 'a full disk ends with 4'
+fails 'needs a model' 2 '-m' adze-infer "$first"
+fails 'an untrained head is refused' 2 'never trained' adze-infer -m start.st "$first"
