@@ -1,0 +1,96 @@
+/* progress.c -- test: the line of progress, on a terminal and nowhere else.
+ * SPDX-License-Identifier: MIT  */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cli/opt.h"
+
+/* What two calls a while after the start, a note and the end write to a
+ * standard error that is a terminal, or a pipe.  */
+static size_t written(int terminal, char *text, size_t size)
+{
+    const int saved = dup(2);
+    int end[2];
+    struct progress p;
+    ssize_t n;
+
+    if (terminal) {
+        end[0] = posix_openpt(O_RDWR | O_NOCTTY);
+        assert_true(end[0] >= 0);
+        assert_int_equal(grantpt(end[0]) | unlockpt(end[0]), 0);
+        end[1] = open(ptsname(end[0]), O_RDWR | O_NOCTTY);
+    } else {
+        assert_int_equal(pipe(end), 0);
+    }
+    assert_true(end[1] >= 0);
+    dup2(end[1], 2);
+
+    progress_start(&p, "pictures", 200);
+    progress_show(&p, 1, NULL); /* too early */
+    p.start -= 10;
+    p.shown -= 10;
+    progress_show(&p, 50, "loss 0.5");
+    progress_show(&p, 51, NULL); /* too soon */
+    cli_note("a note");
+    progress_end(&p);
+
+    fputs("$", stderr); /* so that there is something to read */
+    dup2(saved, 2);
+    close(saved);
+    close(end[1]);
+    n = read(end[0], text, size - 1);
+    close(end[0]);
+    text[n > 0 ? n : 0] = '\0';
+    return (size_t)n;
+}
+
+static void test_terminal(void **state)
+{
+    char text[1024];
+
+    (void)state;
+    cli = (struct cli){.name = "try"};
+    setenv("TERM", "xterm", 1);
+    written(1, text, sizeof text);
+    assert_non_null(strstr(text, "\rpictures 50/200 25%, 30 s left, 5/s, "
+                                 "loss 0.5\033[K\r\033[Kadze-try: a note"));
+    assert_null(strstr(text, "51/200"));
+}
+
+static void test_elsewhere(void **state)
+{
+    char text[1024];
+
+    (void)state;
+    cli = (struct cli){.name = "try"};
+    setenv("TERM", "xterm", 1);
+    written(0, text, sizeof text);
+    assert_string_equal(text, "adze-try: a note\n$");
+    setenv("TERM", "dumb", 1);
+    written(1, text, sizeof text);
+    assert_string_equal(text, "adze-try: a note\r\n$");
+    setenv("TERM", "xterm", 1);
+    cli.quiet = 1;
+    written(1, text, sizeof text);
+    assert_string_equal(text, "$");
+    cli.quiet = 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_terminal),
+        cmocka_unit_test(test_elsewhere),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
