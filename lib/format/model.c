@@ -136,7 +136,7 @@ static int read_names(struct model *m, const json_t *list, struct err *e)
     return 0;
 }
 
-static int read_classes(struct model *m, const char *text, struct err *e)
+int model_read_classes(struct model *m, const char *text, struct err *e)
 {
     json_t *list = text ? load(text, e) : NULL;
     int rc;
@@ -439,7 +439,7 @@ struct model *model_from_set(const struct set *s, struct err *e)
     set_init(&m->extra);
     if (check_kind(m, s, e) < 0 || read_graph(m, s, e) < 0 ||
         read_preprocess(m, s, e) < 0 ||
-        read_classes(m, set_meta_get(s, "adze.classes"), e) < 0 ||
+        model_read_classes(m, set_meta_get(s, "adze.classes"), e) < 0 ||
         read_history(m, set_meta_get(s, "adze.history"), e) < 0 ||
         read_extra(m, s, e) < 0 || take_tensors(m, s, e) < 0) {
         model_free(m);

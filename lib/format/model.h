@@ -60,6 +60,9 @@ int model_to_set(const struct model *m, struct set *s, struct err *e);
 /* Copy the class list (N names) into M; NULL removes it.  */
 void model_set_classes(struct model *m, const char *const *names, int n);
 
+/* The class list from JSON, as `adze.classes' holds it; NULL leaves M alone. */
+int model_read_classes(struct model *m, const char *json, struct err *e);
+
 /* Logits' width: the last dimension of the output `logits', or of the first
  * output.  */
 int64_t model_head(const struct model *m);

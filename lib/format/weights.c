@@ -1,0 +1,182 @@
+/* weights.c -- see weights.h.
+ * SPDX-License-Identifier: MIT  */
+#include "format/weights.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "graph/graph.h"
+#include "tensor/set.h"
+
+static int has_params(const struct node *n)
+{
+    for (int i = 0; i < n->n_in; i++)
+        if (n->in[i] && n->in[i]->kind == VALUE_PARAM)
+            return 1;
+    return 0;
+}
+
+/* The layer that gives the logits.  */
+static const struct node *head_of(const struct graph *g)
+{
+    const struct value *v = graph_output_value(g, "logits");
+
+    if (!v && g->n_output)
+        v = g->output[0].value;
+    while (v && v->node && !has_params(v->node))
+        v = v->node->in[0];
+    return v ? v->node : NULL;
+}
+
+int weights_is_head(const struct graph *g, const struct value *v)
+{
+    const struct node *n = head_of(g);
+
+    for (int i = 0; n && i < n->n_in; i++)
+        if (n->in[i] == v)
+            return 1;
+    return 0;
+}
+
+static int is_ours(const struct value *v)
+{
+    return v->kind == VALUE_PARAM || v->kind == VALUE_STATE;
+}
+
+static const struct value *find(const struct graph *g, const char *name)
+{
+    return graph_value(g, name);
+}
+
+/* A head of another shape, or none, wants --head=new.  */
+static int check_head(const struct weights *w, const struct graph *g,
+                      const struct set *s, struct err *e)
+{
+    for (int i = 0; i < w->diff.n_shape; i++) {
+        const struct value *v = find(g, w->diff.shape[i]);
+
+        if (weights_is_head(g, v))
+            return err_set(e, ERR_SHAPE,
+                           "the head '%s' is %s in the file, %s here: "
+                           "--head=new takes the rest and makes a new head",
+                           Q(v->name), ST(&set_get(s, v->name)->shape),
+                           ST(&v->shape));
+    }
+    for (int i = 0; i < w->diff.n_missing; i++)
+        if (weights_is_head(g, find(g, w->diff.missing[i])))
+            return err_set(e, ERR_FORMAT,
+                           "the file has no head '%s': --head=new makes a "
+                           "new one",
+                           Q(w->diff.missing[i]));
+    return 0;
+}
+
+/* Drop the tensors of the head from LIST.  */
+static int without_head(const struct graph *g, const char **list, int n)
+{
+    int k = 0;
+
+    for (int i = 0; i < n; i++)
+        if (!weights_is_head(g, find(g, list[i])))
+            list[k++] = list[i];
+    return k;
+}
+
+static int refuse(const struct modelname_diff *d, struct err *e)
+{
+    struct err why = {0};
+
+    modelname_error(d, &why);
+    return err_set(e, ERR_FORMAT, "%s (--partial takes what fits)", why.msg);
+}
+
+static int check(struct weights *w, const struct graph *g, const struct set *s,
+                 const struct weights_opts *o, struct err *e)
+{
+    struct modelname_diff d = w->diff;
+
+    if (!o->new_head && !o->partial && check_head(w, g, s, e) < 0)
+        return -1;
+    if (o->new_head) {
+        w->diff.n_missing = without_head(g, w->diff.missing, w->diff.n_missing);
+        w->diff.n_shape = without_head(g, w->diff.shape, w->diff.n_shape);
+    }
+    d = w->diff;
+    d.n_unexpected = 0;
+    return o->partial || !(d.n_missing || d.n_shape) ? 0 : refuse(&d, e);
+}
+
+static int take(struct value *v, const struct tensor *t, struct err *e)
+{
+    struct tensor copy;
+
+    if (t->dtype == DTYPE_F32) {
+        value_set_data(v, t);
+        return 0;
+    }
+    if (t->dtype != DTYPE_F16 && t->dtype != DTYPE_BF16 &&
+        t->dtype != DTYPE_F64)
+        return err_set(e, ERR_FORMAT, "tensor '%s' is %s, not a float",
+                       Q(v->name), dtype_name(t->dtype));
+    if (tensor_convert(&copy, t, DTYPE_F32, e) < 0)
+        return -1;
+    value_set_data(v, &copy);
+    tensor_unref(&copy);
+    return 0;
+}
+
+static int take_all(struct weights *w, struct graph *g, const struct set *s,
+                    const struct weights_opts *o, struct err *e)
+{
+    for (int i = 0; i < g->n_value; i++) {
+        struct value *v = g->value[i];
+        const struct tensor *t = is_ours(v) ? set_get(s, v->name) : NULL;
+
+        if (o->new_head && is_ours(v) && weights_is_head(g, v)) {
+            ARRAY_GROW(w->head, w->n_head, w->cap_head);
+            w->head[w->n_head++] = v->name;
+            continue;
+        }
+        if (!t || !shape_equal(&t->shape, &v->shape))
+            continue;
+        if (take(v, t, e) < 0)
+            return -1;
+        ARRAY_GROW(w->taken, w->n_taken, w->cap_taken);
+        w->taken[w->n_taken++] = v->name;
+        if (v->kind == VALUE_PARAM)
+            w->taken_params += tensor_count(t);
+    }
+    return 0;
+}
+
+/* How many tensors of G the file has in their shape.  */
+static int fitting(const struct weights *w, const struct graph *g)
+{
+    int n = -w->diff.n_missing - w->diff.n_shape;
+
+    for (int i = 0; i < g->n_value; i++)
+        n += is_ours(g->value[i]) || g->value[i]->kind == VALUE_CONST;
+    return n;
+}
+
+int weights_take(struct weights *w, struct graph *g, const struct set *s,
+                 const struct weights_opts *o, struct err *e)
+{
+    *w = (struct weights){0};
+    modelname_compare(&w->diff, g, s);
+    if (!fitting(w, g))
+        return err_set(e, ERR_FORMAT,
+                       "no tensor has a name and shape of this network");
+    if (w->diff.n_missing + w->diff.n_shape > 0 && check(w, g, s, o, e) < 0)
+        return -1;
+    return take_all(w, g, s, o, e);
+}
+
+void weights_release(struct weights *w)
+{
+    modelname_diff_release(&w->diff);
+    free(w->taken);
+    free(w->head);
+    *w = (struct weights){0};
+}

@@ -1,0 +1,40 @@
+/* weights.h -- take tensors of a file into a network, by name.
+ * SPDX-License-Identifier: MIT  */
+#ifndef ADZE_FORMAT_WEIGHTS_H
+#define ADZE_FORMAT_WEIGHTS_H
+
+#include <stdint.h>
+
+#include "format/modelname.h"
+
+struct err;
+struct graph;
+struct set;
+struct value;
+
+struct weights_opts {
+    int new_head; /* leave the head to be initialised, whatever its shape */
+    int partial;  /* take what fits, leave the rest */
+};
+
+/* What happened; names are borrowed from graph and set.  */
+struct weights {
+    struct modelname_diff diff; /* unexpected: in the file, left there */
+    const char **taken, **head; /* head: new, because asked for */
+    int n_taken, n_head, cap_taken, cap_head;
+    int64_t taken_params; /* elements of parameters */
+};
+
+/* Give the PARAM and STATE values of G the data of the tensors of S of their
+ * names; other float types become f32.  The head is the last layer with
+ * parameters before the output `logits'.  ERR_SHAPE for a head of another
+ * shape (says --head=new), ERR_FORMAT if tensors are missing or of another
+ * shape, unless they may be, or if nothing fits.  */
+int weights_take(struct weights *w, struct graph *g, const struct set *s,
+                 const struct weights_opts *o, struct err *e);
+void weights_release(struct weights *w);
+
+/* Is V a parameter of the head.  */
+int weights_is_head(const struct graph *g, const struct value *v);
+
+#endif

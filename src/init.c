@@ -1,0 +1,270 @@
+/* init.c -- make a model of a network: its initial weights, or those of a
+ * file.
+ * SPDX-License-Identifier: MIT  */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/io.h"
+#include "cli/opt.h"
+#include "format/model.h"
+#include "format/network.h"
+#include "format/preprocess.h"
+#include "format/weights.h"
+#include "format/yaml.h"
+#include "graph/graph.h"
+#include "tensor/safetensors.h"
+#include "train/initial.h"
+#include "train/recipe.h"
+
+static const char *config, *from, *output, *print;
+static struct opt_list set;
+static int64_t seed = 1;
+static int list, head, partial;
+
+static const char *const heads[] = {"keep", "new", NULL};
+
+static const struct opt options[] = {
+    {0, "list", OPT_FLAG, &list, NULL,
+     "list the built-in networks with their parameters and inputs"},
+    {0, "print", OPT_TEXT, &print, "NAME", "print the text of a network"},
+    OPT_CONFIG(&config),
+    OPT_SET(&set),
+    OPT_SEED(&seed),
+    {0, "from", OPT_TEXT, &from, "FILE",
+     "take the weights of a model or safetensors file, by name"},
+    {0, "head", OPT_CHOICE, &head, "WHICH",
+     "of the file's head: keep it, or make a new one", .choices = heads,
+     .def = "keep"},
+    {0, "partial", OPT_FLAG, &partial, NULL,
+     "take what fits, initialise the rest"},
+    OPT_OUTPUT(&output),
+    OPT_COMMON,
+    {0},
+};
+
+static const char *const examples[] = {
+    "adze-init resnet20 -o classes=10 -O new.st",
+    "adze-init --list",
+    "adze-init resnet18 --from=resnet18.safetensors --head=new -o classes=37",
+    NULL,
+};
+
+static const struct command cmd = {
+    .name = "init",
+    .brief = "make a model of a network",
+    .usage = "[--list] [--print=NAME] [-c RECIPE] [-o KEY=VALUE] [-s N] "
+             "[--from=FILE] [--head=keep|new] [--partial] [-O FILE] [network]",
+    .options = options,
+    .examples = examples,
+    .max_args = 1,
+};
+
+/* ---- what there is ---- */
+
+static int64_t parameters(const struct graph *g)
+{
+    int64_t n = 0;
+
+    for (int i = 0; i < g->n_value; i++)
+        if (g->value[i]->kind == VALUE_PARAM)
+            n += shape_count(&g->value[i]->shape);
+    return n;
+}
+
+static int print_list(struct err *e)
+{
+    printf("# network         parameters  input\n");
+    for (const char *const *name = network_names(); *name; name++) {
+        struct graph *g = network_read(*name, NULL, e);
+
+        if (!g)
+            return err_in(e, "built-in network '%s'", *name);
+        printf("%-16s  %10lld  %s\n", *name, (long long)parameters(g),
+               ST(&g->value[0]->shape));
+        graph_free(g);
+    }
+    return 0;
+}
+
+static int print_network(struct err *e)
+{
+    const char *text = network_source(print);
+    const char *near = text ? NULL : str_nearest(print, network_names());
+
+    if (!text)
+        return err_set(e, ERR_USAGE, "no built-in network is called '%s'%s%s%s",
+                       Q(print), near ? ", did you mean '" : "",
+                       near ? near : "", near ? "'?" : "");
+    fputs(text, stdout);
+    return 0;
+}
+
+/* ---- weights of a file ---- */
+
+static void note_names(const char *what, const char *const *name, int n)
+{
+    struct str s = {0};
+
+    for (int i = 0; i < n; i++)
+        str_printf(&s, " '%s'", Q(name[i]));
+    if (n)
+        cli_note("%s %d:%s", what, n, str_text(&s));
+    str_release(&s);
+}
+
+static void report(const struct weights *w)
+{
+    cli_note("took %d tensors with %lld parameters", w->n_taken,
+             (long long)w->taken_params);
+    note_names("left in the file", w->diff.unexpected, w->diff.n_unexpected);
+    note_names("not in the file, initialised", w->diff.missing,
+               w->diff.n_missing);
+    note_names("of another shape, initialised", w->diff.shape, w->diff.n_shape);
+    note_names("new head", w->head, w->n_head);
+}
+
+/* How the file's pictures were prepared, at our size; plain weights are taken
+ * as those of torchvision and timm, which never turn pictures.  */
+static int take_preprocess(struct model *m, const struct set *s, struct err *e)
+{
+    const char *text = set_meta_get(s, "adze.preprocess");
+    struct preprocess p;
+
+    if (!text) {
+        m->pre.exif = 0;
+        return 0;
+    }
+    if (preprocess_parse(&p, text, e) < 0)
+        return err_in(e, "'adze.preprocess'");
+    if (p.channels == m->pre.channels) {
+        if (memcmp(p.size, m->pre.size, sizeof p.size) != 0) {
+            memcpy(p.size, m->pre.size, sizeof p.size);
+            memcpy(p.resize, m->pre.resize, sizeof p.resize);
+            p.resize_px = m->pre.resize_px;
+        }
+        m->pre = p;
+    }
+    return 0;
+}
+
+static int take_weights(struct model *m, const struct set *s, struct err *e)
+{
+    const struct weights_opts o = {.new_head = head, .partial = partial};
+    const char *classes = head ? NULL : set_meta_get(s, "adze.classes");
+    struct weights w;
+    int rc = weights_take(&w, m->graph, s, &o, e);
+
+    if (rc == 0)
+        report(&w);
+    weights_release(&w);
+    if (rc == 0)
+        rc = take_preprocess(m, s, e);
+    return rc == 0 && classes ? model_read_classes(m, classes, e) : rc;
+}
+
+static int read_weights(struct model *m, char hash[HASH_TEXT], struct err *e)
+{
+    struct set s;
+    int rc;
+
+    if (safetensors_read(&s, from, e) < 0)
+        return -1;
+    rc = take_weights(m, &s, e);
+    if (rc == 0)
+        safetensors_hash(&s, hash);
+    set_release(&s);
+    return rc < 0 ? err_in(e, "'%s'", Q(from)) : 0;
+}
+
+/* ---- the model ---- */
+
+/* No parameter of the head came from the file.  */
+static int head_is_new(const struct graph *g)
+{
+    for (int i = 0; i < g->n_value; i++)
+        if (g->value[i]->data.data && weights_is_head(g, g->value[i]))
+            return 0;
+    return 1;
+}
+
+/* What can change the result and is not in the graph itself.  */
+static void add_history(struct model *m, const struct yaml *rules, int new_head,
+                        const char *hash)
+{
+    const char *pair[2 * 64 + 10];
+    char num[24];
+    int n = 0;
+
+    snprintf(num, sizeof num, "%lld", (long long)seed);
+    pair[n++] = "network";
+    pair[n++] = m->graph->name;
+    pair[n++] = "seed";
+    pair[n++] = num;
+    if (from && new_head) {
+        pair[n++] = "head";
+        pair[n++] = "new";
+    }
+    for (const struct yaml *y = rules ? rules->child : NULL; y && n < 2 * 64;
+         y = y->next) {
+        pair[n++] = arena_printf(&m->arena, "init.%s", y->key->text);
+        pair[n++] = y->text;
+    }
+    pair[n] = NULL;
+    model_history_add(m, "init", pair,
+                      (const char *[]){from ? "from" : NULL, hash, NULL});
+}
+
+static int fill(struct model *m, const char *name, const struct yaml *rules,
+                struct err *e)
+{
+    char hash[HASH_TEXT] = "";
+    int new_head;
+
+    if (network_preprocess(name, &m->pre, e) < 0 ||
+        (from && read_weights(m, hash, e) < 0))
+        return -1;
+    new_head = head_is_new(m->graph);
+    if (initial_fill(m->graph, (uint64_t)seed, rules, e) < 0)
+        return -1;
+    add_history(m, rules, new_head, hash);
+    cli_detail("%s: %lld parameters", m->graph->name,
+               (long long)parameters(m->graph));
+    return io_write_model(m, output, e);
+}
+
+static int make(const char *name, struct err *e)
+{
+    struct recipe r = {0};
+    struct graph *g = NULL;
+    struct model *m;
+    int rc = -1;
+
+    if (!config || recipe_read(&r, config, NULL, e) == 0)
+        g = network_read(name, set.item, e);
+    if (g) {
+        m = model_new(g);
+        rc = fill(m, name, config ? r.init : NULL, e);
+        model_free(m);
+    }
+    recipe_release(&r);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct err e = {0};
+    const int at = cli_start(&cmd, argc, argv);
+
+    if (list)
+        print_list(&e);
+    else if (print)
+        print_network(&e);
+    else if (at == argc)
+        err_set(&e, ERR_USAGE, "which network? 'adze-init --list' names them");
+    else
+        make(argv[at], &e);
+    return cli_end(&cmd, &e);
+}

@@ -1,0 +1,73 @@
+#!/bin/sh
+# init.sh -- models of networks, new and from weights.
+# SPDX-License-Identifier: MIT
+. tests/cli/lib.sh
+
+run 'a list' 0 adze-init --list
+out_has '^resnet20  *269722  \[N,3,32,32\]$'
+out_has '^resnet50-vd  *25576264 '
+run 'the text of a network' 0 adze-init --print=resnet50-vd
+out_has '^base: resnet.yaml$'
+fails 'no such text' 2 "did you mean 'resnet20'" adze-init --print=resnet2
+fails 'no network' 2 'which network' adze-init
+fails 'an unknown network' 2 "did you mean 'lenet5'" adze-init lenet
+fails 'an unknown parameter' 2 "did you mean 'classes'" adze-init lenet5 -o clases=3
+fails 'no value' 2 'not KEY=VALUE' adze-init lenet5 -o classes
+fails 'a missing file' 3 "'x.yaml'" adze-init x.yaml
+fails 'too many classes' 2 'is not in' adze-init resnet20 -o classes=100000000000000
+fails 'two networks' 2 '' adze-init lenet5 lenet5
+
+run 'a model' 0 adze-init lenet5 -O a.st
+[ ! -s "$err" ]
+ok 'quiet'
+run 'again' 0 adze-init lenet5 -s 1 -j 3 -O b.st
+same a.st b.st
+run 'to a pipe' 0 sh -c 'adze-init lenet5 | cat >c.st'
+same a.st c.st
+run 'another seed' 0 adze-init lenet5 -s 2 -O b.st
+! cmp -s a.st b.st
+ok 'is another model'
+only a.st b.st c.st
+
+run 'a head of another size' 0 adze-init lenet5 --from a.st --head=new -o classes=3 -O d.st
+err_has 'took 8 tensors with 60856 parameters'
+err_has "new head 2: 'fc3.weight' 'fc3.bias'"
+fails 'which must be asked for' 3 'is \[10,84\] in the file, \[3,84\] here: --head=new' \
+    adze-init lenet5 --from a.st -o classes=3
+fails 'weights of another network' 3 "'a.st': no tensor has a name" adze-init resnet20 --partial --from a.st
+run 'a small network' 0 adze-init resnet20 -O small.st
+fails 'in a larger one' 3 "missing 'layer1.3.conv1.weight', .* and 55 more" adze-init resnet32 --from small.st
+run 'a part of them' 0 adze-init lenet5 -o channels=3 --partial --from a.st -O e.st
+err_has "of another shape, initialised 1: 'conv1.weight'"
+run 'the file that is read is replaced' 0 adze-init lenet5 --from d.st --head=new -O d.st
+fails 'a directory' 3 "'.'" adze-init lenet5 --from .
+echo '{"a": 1}' >x.st
+fails 'no weights' 3 "'x.st'" adze-init lenet5 --from x.st
+
+cat >r.yaml <<'END'
+model: {init: {linear: normal 0.01, conv1.bias: constant 2}}
+END
+run 'initialisers of a recipe' 0 adze-init lenet5 -c ./r.yaml -O f.st
+run 'are in the numbers' 0 adze-show --state -m f.st
+out_has 'conv1.bias .* 2  *0 '
+echo 'model: {init: {lenear: zeros}}' >r.yaml
+fails 'a rule that concerns nothing' 2 "r.yaml:1:16: 'lenear' is no op" adze-init lenet5 -c ./r.yaml
+echo 'model: {init: {linear: normal}}' >r.yaml
+fails 'a rule without its number' 2 "takes one number" adze-init lenet5 -c ./r.yaml
+echo 'model: {init: {linear: kaming}}' >r.yaml
+fails 'an unknown initialiser' 2 "did you mean 'kaiming'" adze-init lenet5 -c ./r.yaml
+
+cat >mine.yaml <<'END'
+base: resnet.yaml
+with: {widths: [8, 16], depths: [1, 1], stem: cifar, size: 16, classes: 4}
+END
+run 'a file of my own' 0 adze-init ./mine.yaml -O g.st
+run 'is a model' 0 adze-show -m g.st
+out_has '^layer2.0.conv1 '
+if [ -d "$data" ]; then
+    run 'weights of others' 0 adze-init resnet20 -o classes=10 \
+        --from "$data/resnet20-cifar10.safetensors" -O h.st
+    err_is 'adze-init: took 97 tensors with 269722 parameters'
+else
+    skip 'weights of others' '../shared/data is not here'
+fi
