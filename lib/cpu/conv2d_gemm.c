@@ -17,6 +17,10 @@ enum { X, WEIGHT, BIAS };
  * level of cache.  */
 enum { COPY_BYTES = 256 << 10, PANEL_TAPS = 768, MAX_PHASES = 16 };
 
+/* Pixels that a thread takes at once of small depthwise planes; taps that a
+ * depthwise filter may have.  */
+enum { GRAIN = 2048, DEPTHWISE_TAPS = 49 };
+
 /* Floats behind each region of scratch: whole vectors are read there.  */
 enum { SLACK = 64 };
 
@@ -171,26 +175,27 @@ static int64_t input_rows(const struct sweep *s, int64_t rows)
     return (rows - 1) * s->step[0] + s->t[0].high - s->t[0].low + 1;
 }
 
-static void cut_copy(struct sweep *s)
+static void cut_copy(const struct conv_isa *isa, struct sweep *s)
 {
     const int64_t width = (s->out[1] - 1) * s->step[1] + s->t[1].high - s->t[1].low + 1;
 
     s->phase = (width + s->step[1] - 1) / s->step[1];
     s->row = s->phase * s->step[1];
-    s->copy = !no_padding(s);
+    s->copy = isa->depthwise || !no_padding(s);
     if (!s->copy)
         s->row = s->phase = s->in[1];
 }
 
 /* Bands of whole rows (of pixels where there is one row) whose input fits the
  * cache, and enough of them for THREADS.  */
-static void cut_bands(struct sweep *s, int nr, int threads)
+static void cut_bands(const struct conv_isa *isa, struct sweep *s, int threads)
 {
     const int64_t pixels = s->out[0] * s->out[1];
     const int64_t per_row = s->c * s->row * (int64_t)sizeof(float) * s->step[0];
+    const int nr = isa->nr;
     int64_t rows = s->out[0], unit = s->out[1];
 
-    if (s->out[0] == 1) {
+    if (s->out[0] == 1 && !isa->depthwise) {
         unit = nr;
         rows = (pixels + nr - 1) / nr;
     } else if (s->copy) {
@@ -225,9 +230,10 @@ static size_t cut(const struct conv_isa *isa, struct sweep *s, int threads)
 {
     size_t at = 0;
 
-    flatten(s);
-    cut_copy(s);
-    cut_bands(s, isa->nr, threads);
+    if (!isa->depthwise)
+        flatten(s);
+    cut_copy(isa, s);
+    cut_bands(isa, s, threads);
     cut_parts(s, isa->mr, threads);
     s->kc = least(s->k, PANEL_TAPS);
     s->copy_at = at;
@@ -290,7 +296,7 @@ static int64_t wgrad_rows(const struct wgrad *g, int64_t rows)
 
 static int64_t wgrad_floats(const struct wgrad *g, int64_t rows)
 {
-    return wgrad_rows(g, rows) * g->row + rows * g->out[1] * g->op;
+    return wgrad_rows(g, rows) * g->row + rows * g->dy_row;
 }
 
 /* The sums of a chunk are cut here too: constants, not threads.  */
@@ -326,12 +332,17 @@ static struct wgrad wgrad_of(const struct conv_isa *isa, const struct conv *v, s
     g.vecs = g.runs * g.run_vecs;
     g.op = round_up(g.o, isa->mr);
     g.row = ((g.out[1] - 1) * g.stride[1] + (g.kernel[1] - 1) * g.dil[1] + 1) * g.c;
+    g.dy_row = g.out[1] * g.op;
+    if (isa->depthwise) { /* columns by remainder; whole vectors of dy */
+        g.row = round_up(g.row, g.stride[1]);
+        g.dy_row = round_up(g.out[1], 16);
+    }
     g.part = (size_t)(g.groups * (g.op * g.vecs * isa->vl + round_up(g.op, 16)));
     cut_chunks(&g);
     cut_images(&g);
     g.x_at = 0;
     g.dy_at = (size_t)round_up(g.images * g.rows * g.row + SLACK, 16);
-    *floats = g.dy_at + (size_t)round_up(g.images * g.band * g.out[1] * g.op + SLACK, 16);
+    *floats = g.dy_at + (size_t)round_up(g.images * g.band * g.dy_row + SLACK, 16);
     return g;
 }
 
@@ -358,20 +369,28 @@ int conv2d_gemm_accepts(const struct step_nodes *s)
     return s->node[0]->dir == DIR_BACKWARD || follow_accepts(s);
 }
 
+int conv2d_gemm_accepts_depthwise(const struct step_nodes *s)
+{
+    const struct conv v = conv_of(s);
+
+    return v.c == 1 && v.o == 1 && v.w.kernel[0] * v.w.kernel[1] <= DEPTHWISE_TAPS &&
+           conv2d_gemm_accepts(s);
+}
+
 static size_t sweep_scratch(const struct conv_isa *isa, const struct step_nodes *s, int threads)
 {
     const struct conv v = conv_of(s);
-    size_t most = 0;
+    size_t most = 0, shared = 0;
     struct sweep w;
 
     for (int64_t i = 0; nth_sweep(&v, s->node[0]->dir, i, &w); i++)
         if (has_outputs(&w)) {
             const size_t one = cut(isa, &w, threads);
-            const size_t all = shared_floats(&w) + one * (size_t)threads;
 
-            most = all > most ? all : most;
+            most = one > most ? one : most;
+            shared += shared_floats(&w);
         }
-    return most;
+    return shared + most * (size_t)threads;
 }
 
 size_t conv2d_gemm_scratch(const struct conv_isa *isa, const struct step_nodes *s, int threads)
@@ -450,20 +469,65 @@ static void fill_offsets(const struct conv_isa *isa, const struct sweep *s, int3
         *off++ = (int32_t)(k * isa->nr);
 }
 
-static void run_sweep(const struct conv_isa *isa, const struct kernel_args *a, struct sweep *s,
-                      const float *x, const float *packed, float *y, const float *bias)
-{
-    const int threads = pool_threads(a->pool);
-    struct sweep_run r = {.s = s, .x = x, .packed = packed, .y = y, .shared = a->scratch};
-    float *table;
+/* The sweeps of a step, with what each needs.  */
+struct sweeps {
+    const struct conv_isa *isa;
+    int n;
+    struct sweep sweep[MAX_PHASES];
+    struct sweep_run run[MAX_PHASES];
+    size_t shared, scratch_floats;
+};
 
-    r.scratch_floats = cut(isa, s, threads);
-    r.scratch = r.shared + shared_floats(s);
-    table = r.shared + round_up(s->k + s->kc, 16);
-    fill_offsets(isa, s, (int32_t *)r.shared);
-    if (a->step->node[0]->dir == DIR_FORWARD)
-        r.f = follow_of(a, s->o * s->groups, bias, table);
-    pool_run(a->pool, s->n * s->groups * s->bands * s->parts, isa->sweep, &r);
+static void prepare(struct sweeps *t, const struct kernel_args *a, const float *packed,
+                    const float *bias)
+{
+    struct sweep *s = &t->sweep[t->n];
+    struct sweep_run *r = &t->run[t->n++];
+    const int back = a->step->node[0]->dir == DIR_BACKWARD, threads = pool_threads(a->pool);
+    const size_t floats = cut(t->isa, s, threads);
+
+    *r = (struct sweep_run){.s = s, .packed = packed};
+    r->x = back ? a->op.dout[0].data : a->op.in[X].data;
+    r->y = back ? a->op.din[X].data : a->op.out[0].data;
+    r->shared = (float *)a->scratch + t->shared;
+    fill_offsets(t->isa, s, (int32_t *)r->shared);
+    if (!back)
+        r->f = follow_of(a, s->o * s->groups, bias, r->shared + round_up(s->k + s->kc, 16));
+    r->tasks = s->n * s->groups * s->bands * s->parts;
+    r->grain = t->isa->depthwise ? least(1 + GRAIN / s->band, 1 + r->tasks / (4 * threads)) : 1;
+    t->shared += shared_floats(s);
+    t->scratch_floats = floats > t->scratch_floats ? floats : t->scratch_floats;
+}
+
+static void all_sweeps(void *sweeps, int64_t task, int thread)
+{
+    struct sweeps *t = sweeps;
+
+    for (int i = 0; i < t->n; i++)
+        t->isa->sweep(&t->run[i], task, thread);
+}
+
+static int64_t calls(const struct sweep_run *r)
+{
+    return (r->tasks + r->grain - 1) / r->grain;
+}
+
+/* Sweeps cut alike run side by side: they write between each other's
+ * results, which are then still in the cache.  */
+static void run_sweeps(struct sweeps *t, const struct kernel_args *a)
+{
+    int alike = 1;
+
+    for (int i = 0; i < t->n; i++) {
+        t->run[i].scratch = (float *)a->scratch + t->shared;
+        t->run[i].scratch_floats = t->scratch_floats;
+        t->run[i].grain = t->run[0].grain;
+        alike &= t->run[i].tasks == t->run[0].tasks;
+    }
+    if (alike && t->n)
+        pool_run(a->pool, calls(&t->run[0]), all_sweeps, t);
+    for (int i = 0; i < t->n && !alike; i++)
+        pool_run(a->pool, calls(&t->run[i]), t->isa->sweep, &t->run[i]);
 }
 
 /* dw[o][c][r][s] from the sums of the chunks, in order.  */
@@ -519,30 +583,34 @@ static void run_wgrad(const struct conv_isa *isa, const struct kernel_args *a, c
 static void run_backward(const struct conv_isa *isa, const struct kernel_args *a,
                          const struct conv *v)
 {
-    const float *packed = a->packed ? a->packed[WEIGHT] : NULL;
-    struct sweep w;
+    const float *packed = a->packed[WEIGHT];
+    struct sweeps t = {.isa = isa};
 
-    for (int64_t i = 0; a->op.din[X].data && nth_sweep(v, DIR_BACKWARD, i, &w); i++) {
-        const int64_t floats = packed_floats(isa, &w);
+    for (int64_t i = 0; nth_sweep(v, DIR_BACKWARD, i, &t.sweep[t.n]); i++) {
+        const int64_t floats = packed_floats(isa, &t.sweep[t.n]);
 
-        if (has_outputs(&w))
-            run_sweep(isa, a, &w, a->op.dout[0].data, packed, a->op.din[X].data, NULL);
+        if (has_outputs(&t.sweep[t.n]))
+            prepare(&t, a, packed, NULL);
         packed += floats;
+        if (t.n == MAX_PHASES)
+            break;
     }
-    if (a->op.din[WEIGHT].data || a->op.din[BIAS].data)
-        run_wgrad(isa, a, v);
+    run_sweeps(&t, a);
 }
 
 void conv2d_gemm_run(const struct conv_isa *isa, const struct kernel_args *a)
 {
     const struct conv v = conv_of(a->step);
-    struct sweep w;
+    struct sweeps t = {.isa = isa};
 
     if (a->step->node[0]->dir == DIR_BACKWARD) {
-        run_backward(isa, a, &v);
+        if (a->op.din[X].data)
+            run_backward(isa, a, &v);
+        if (a->op.din[WEIGHT].data || a->op.din[BIAS].data)
+            run_wgrad(isa, a, &v);
         return;
     }
-    w = forward_sweep(&v);
-    run_sweep(isa, a, &w, a->op.in[X].data, a->packed[WEIGHT], a->op.out[0].data,
-              a->op.in[BIAS].data);
+    t.sweep[0] = forward_sweep(&v);
+    prepare(&t, a, a->packed[WEIGHT], a->op.in[BIAS].data);
+    run_sweeps(&t, a);
 }

@@ -66,6 +66,7 @@ struct wgrad {
     int64_t runs, run, run_vecs; /* runs of neighbours: how many, floats, vectors */
     int64_t vecs, op;            /* vectors of an output; outputs rounded up */
     int64_t row, rows;           /* of the transposed x: floats, rows */
+    int64_t dy_row;              /* floats of a row of the transposed dy */
     size_t part;                 /* floats of the sums of one chunk */
     size_t part_at, x_at, dy_at; /* floats, in scratch */
 };
@@ -76,6 +77,7 @@ struct sweep_run {
     const float *x, *packed;
     float *y, *shared, *scratch; /* of all threads; of thread 0 */
     size_t scratch_floats;       /* of one thread */
+    int64_t tasks, grain;        /* that many tasks go to a thread at once */
     struct follow f;
 };
 struct wgrad_run {
@@ -86,12 +88,15 @@ struct wgrad_run {
     int want_db;
 };
 struct conv_isa {
-    int vl, mr, nr;
+    int vl, mr, nr; /* depthwise: 1, 1, floats of a strip */
+    int depthwise;
     void (*sweep)(void *run, int64_t task, int thread);
     void (*wgrad)(void *run, int64_t task, int thread);
 };
 
 int conv2d_gemm_accepts(const struct step_nodes *s);
+/* One input and one output channel in each group, few taps.  */
+int conv2d_gemm_accepts_depthwise(const struct step_nodes *s);
 size_t conv2d_gemm_scratch(const struct conv_isa *isa, const struct step_nodes *s, int threads);
 size_t conv2d_gemm_pack_bytes(const struct conv_isa *isa, const struct step_nodes *s, int i);
 void conv2d_gemm_pack(const struct conv_isa *isa, const struct step_nodes *s,

@@ -1,6 +1,7 @@
 /* conv2d_gemm_body.h -- the arithmetic of conv2d_gemm.h; compiled once per
  * instruction set.
  * SPDX-License-Identifier: MIT  */
+#include "cpu/band.h"
 #include "cpu/conv2d_gemm.h"
 #include "cpu/kernels.h"
 #include "cpu/transpose.h"
@@ -25,64 +26,6 @@ struct place {
     int64_t row;     /* of the grid at x */
     int64_t part, part_end;
 };
-
-/* ---- reading x ---- */
-
-/* N floats; may write up to VL - 1 more.  */
-INLINE void copy_over(float *to, const float *from, int64_t n)
-{
-    int64_t i = 0;
-
-    for (; i + VL <= n; i += VL)
-        vf_store(to + i, vf_load(from + i));
-    if (i < n)
-        vf_store(to + i, vf_load_n(from + i, n - i));
-}
-
-INLINE void zero_over(float *to, int64_t n)
-{
-    for (int64_t i = 0; i < n; i += VL)
-        vf_store(to + i, VF0);
-}
-
-/* One row with its padding, columns by remainder of the step.  */
-static void copy_row(const struct sweep *s, const float *x, float *to)
-{
-    const int64_t low = s->t[1].low, step = s->step[1];
-
-    for (int64_t f = 0; f < step; f++, to += s->phase) {
-        /* First and last column of this remainder that lie inside x.  */
-        int64_t a = -low - f, b = s->in[1] - low - f;
-
-        a = a > 0 ? (a + step - 1) / step : 0;
-        b = b > 0 ? (b + step - 1) / step : 0;
-        b = b < s->phase ? b : s->phase;
-        a = a < b ? a : b;
-        zero_over(to, a);
-        if (step == 1)
-            copy_over(to + a, x + low + a, b - a);
-        else
-            for (int64_t i = a; i < b; i++)
-                to[i] = x[low + f + i * step];
-        zero_over(to + b, s->phase - b);
-    }
-}
-
-/* The rows that the grid's rows from FIRST on read.  */
-static void copy_band(const struct sweep *s, const float *x, int64_t first, float *to)
-{
-    const int64_t h0 = first * s->step[0] + s->t[0].low;
-
-    for (int64_t c = 0; c < s->c; c++, x += s->in[0] * s->in[1])
-        for (int64_t u = 0; u < s->rows; u++, to += s->row) {
-            const int64_t h = h0 + u;
-
-            if (h < 0 || h >= s->in[0])
-                zero_over(to, s->row);
-            else
-                copy_row(s, x + h * s->in[1], to);
-        }
-}
 
 /* ---- a tile ---- */
 
@@ -123,49 +66,6 @@ static void tile(int nv, const float *w, const float *const b[NV], const int32_t
         tile_nv(2, w, b[0], b[1], NULL, off, k, acc, first);
     else
         tile_nv(1, w, b[0], NULL, NULL, off, k, acc, first);
-}
-
-/* ---- storing ---- */
-
-INLINE vf finish(const struct follow *f, vf v, float scale, float shift, vf add)
-{
-    if (f->scale)
-        v = vf_fma(v, VF1(scale), VF1(shift));
-    if (f->add)
-        v = v + add;
-    return vf_act((enum act)f->act, v, VF1(f->lo), VF1(f->hi));
-}
-
-/* N neighbouring pixels.  */
-INLINE void store_row(const struct follow *f, const float *acc, int64_t n, float *y,
-                      const float *add, float scale, float shift)
-{
-    int64_t i = 0;
-
-    for (; i + VL <= n; i += VL)
-        vf_store(y + i, finish(f, vf_load(acc + i), scale, shift, add ? vf_load(add + i) : VF0));
-    if (i < n)
-        vf_store_n(y + i,
-                   finish(f, vf_load(acc + i), scale, shift, add ? vf_load_n(add + i, n - i) : VF0),
-                   n - i);
-}
-
-/* The same on a coarser grid of the map: gradients, so nothing follows.  */
-static void spread(const struct sweep *s, const float *acc, int64_t p, int64_t n, float *y)
-{
-    const int64_t step = s->map_step[1];
-
-    while (n) {
-        const int64_t r = p / s->out[1], q = p % s->out[1];
-        const int64_t m = s->out[1] - q < n ? s->out[1] - q : n;
-        float *to = y + (s->map_at[0] + r * s->map_step[0]) * s->map[1] + s->map_at[1] + q * step;
-
-        for (int64_t i = 0; i < m; i++)
-            to[i * step] = acc[i];
-        acc += m;
-        p += m;
-        n -= m;
-    }
 }
 
 /* Pixels [P, P + N) of the outputs of block B.  */
@@ -495,7 +395,7 @@ static void wgrad_task(void *run, int64_t task, int thread)
 
 /* ---- records ---- */
 
-static const struct conv_isa isa = {VL, MR, NR, sweep_task, wgrad_task};
+static const struct conv_isa isa = {VL, MR, NR, 0, sweep_task, wgrad_task};
 
 static size_t scratch(const struct step_nodes *s, int threads)
 {

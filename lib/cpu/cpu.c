@@ -14,6 +14,7 @@
 /* Families, best first; within one the widest instruction set comes first.
  * Each is ended by a kernel without a name.  */
 static const struct kernel *const families[] = {
+    KERNELS(dwconv2d_kernels),
     KERNELS(conv2d_gemm_kernels),
     KERNELS(eltwise_kernels),
     KERNELS(norm_kernels),

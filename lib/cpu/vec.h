@@ -130,6 +130,55 @@ INLINE vf vf_sqrt(vf a)
 }
 #endif
 
+/* Lane i of V to p[2 i], nothing between.  */
+INLINE void vf_store_2(float *p, vf v)
+{
+#if defined(__AVX512F__)
+    const vi low = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
+    const vi high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+
+    _mm512_mask_storeu_ps(p, 0x5555, _mm512_permutexvar_ps(low, v));
+    _mm512_mask_storeu_ps(p + VL, 0x5555, _mm512_permutexvar_ps(high, v));
+#else
+    float t[VL];
+
+    vf_store(t, v);
+    for (int i = 0; i < VL; i++)
+        p[2 * i] = t[i];
+#endif
+}
+
+/* The lanes of A and B of even and of odd number.  */
+INLINE vf vf_even(vf a, vf b)
+{
+#if defined(__AVX512F__)
+    const vi i = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+
+    return _mm512_permutex2var_ps(a, i, b);
+#elif defined(__AVX2__)
+    const __m256d t = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0x88));
+
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(t, 0xd8));
+#else
+    return (vf){a[0], a[2], b[0], b[2]};
+#endif
+}
+
+INLINE vf vf_odd(vf a, vf b)
+{
+#if defined(__AVX512F__)
+    const vi i = _mm512_set_epi32(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+
+    return _mm512_permutex2var_ps(a, i, b);
+#elif defined(__AVX2__)
+    const __m256d t = _mm256_castps_pd(_mm256_shuffle_ps(a, b, 0xdd));
+
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(t, 0xd8));
+#else
+    return (vf){a[1], a[3], b[1], b[3]};
+#endif
+}
+
 #ifndef VF_MASK
 /* The first N lanes; zeros behind them.  */
 INLINE vf vf_load_n(const float *p, int64_t n)
