@@ -60,12 +60,12 @@ sanflag  = $(if $1,$(patsubst %,-fsanitize=%,$(subst $(comma), ,$1)) -fno-saniti
 LDLIBS  += -lyaml -ljansson -lxxhash -lprotobuf-c $(if $(filter 1,$(JPEG)),-ljpeg) \
            $(if $(filter 1,$(BLAS)),-lopenblas) -lm -pthread
 
-# A file's name says its instruction set.  stb_image_write.h and jerror.h hold
-# banned functions.
+# A file's name says its instruction set; stb's and libjpeg's headers are not ours.
 isa      = $(if $(filter %_avx2,$1),-mavx2 -mfma -mf16c) \
            $(if $(filter %_avx512,$1),-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mf16c) \
            $(if $(filter %_vnni,$1),-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mavx512vnni) \
-           $(if $(filter %/image/stb %/image/jpeg_turbo,$1),-DADZE_BASE_BANNED_H)
+           $(if $(filter %/image/stb %/image/jpeg_turbo,$1),-DADZE_BASE_BANNED_H) \
+           $(if $(filter %/image/resize %/image/colour,$1),-fopenmp-simd)
 
 # Objects are kept apart by everything that changes them: $O for this
 # build, $S for the run of the unit tests under the sanitizers.

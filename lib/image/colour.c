@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 
 static size_t pixels(const struct image *im)
 {
@@ -26,9 +27,10 @@ static uint8_t luma(const uint8_t *p)
 /* From A towards B, or beyond: float, cut off towards zero.  */
 static uint8_t blend(int a, int b, float f)
 {
-    const float v = (float)a + f * (float)(b - a);
+    float v = (float)a + f * (float)(b - a);
 
-    return v <= 0 ? 0 : v >= 255 ? 255 : (uint8_t)v;
+    v = v < 0 ? 0 : v;
+    return (uint8_t)(int)(v > 255 ? 255 : v);
 }
 
 /* ---- the same table for all pixels ---- */
@@ -223,6 +225,7 @@ static void to_hsv(uint8_t hsv[3], const uint8_t *p)
                   min = r < g ? (r < b ? r : b) : (g < b ? g : b);
     const float range = (float)(max - min);
     float h, rc, gc, bc;
+    double turn;
 
     hsv[0] = hsv[1] = 0;
     hsv[2] = max;
@@ -234,24 +237,32 @@ static void to_hsv(uint8_t hsv[3], const uint8_t *p)
     h = r == max   ? bc - gc
         : g == max ? (float)(2.0 + rc - bc)
                    : (float)(4.0 + gc - rc);
-    h = (float)fmod(h / 6.0 + 1.0, 1.0);
+    turn = h / 6.0 + 1.0; /* 5/6 to 2: what is left of a whole turn */
+    h = (float)(turn >= 1.0 ? turn - 1.0 : turn);
     hsv[0] = clip_int((int)(h * 255.0));
     hsv[1] = clip_int((int)(range / (float)max * 255.0));
+}
+
+/* V is not negative; the result is that of round() for each of the 2^24
+ * colours.  */
+static uint8_t rounded(double v)
+{
+    return (uint8_t)(int)(v + 0.5);
 }
 
 static void to_rgb(uint8_t *to, const uint8_t hsv[3])
 {
     const uint8_t v = hsv[2];
-    const int i = (int)floor((float)hsv[0] * 6.0 / 255.0);
+    const int i = (int)((float)hsv[0] * 6.0 / 255.0);
     const float f = (float)((float)hsv[0] * 6.0 / 255.0 - (float)i),
                 s = (float)((float)hsv[1] / 255.0);
-    const uint8_t p = clip_int((int)round((float)v * (1.0 - s))),
-                  q = clip_int((int)round((float)v * (1.0 - s * f))),
-                  t = clip_int((int)round((float)v * (1.0 - s * (1.0 - f))));
-    const uint8_t sector[6][3] = {{v, t, p}, {q, v, p}, {p, v, t},
-                                  {p, q, v}, {t, p, v}, {v, p, q}};
+    const uint8_t p = rounded((float)v * (1.0 - s)),
+                  q = rounded((float)v * (1.0 - s * f)),
+                  t = rounded((float)v * (1.0 - s * (1.0 - f)));
+    const uint8_t sector[7][3] = {{v, t, p}, {q, v, p}, {p, v, t}, {p, q, v},
+                                  {t, p, v}, {v, p, q}, {v, t, p}};
 
-    memcpy(to, sector[i % 6], 3);
+    memcpy(to, sector[i], 3);
 }
 
 void colour_hue(struct image *im, double shift)
@@ -270,38 +281,46 @@ void colour_hue(struct image *im, double shift)
 
 /* ---- sharpness ---- */
 
-/* Pillow's SMOOTH at P, a byte that has neighbours: 1 1 1, 1 5 1, 1 1 1 over
- * 13, row by row from below, in float.  */
-static uint8_t smooth(const uint8_t *p, ptrdiff_t row)
+/* Pillow's SMOOTH of the inner bytes of a row of N: 1 1 1, 1 5 1, 1 1 1 over
+ * 13, rounded.  Pillow has it in float, which is never near enough to a half
+ * to matter.  SUM is room for N.  */
+static void smooth(uint8_t *to, const uint8_t *row, size_t n, uint16_t *sum)
 {
-    const float one = 1.0f / 13.0f, five = 5.0f / 13.0f;
-    float v = 0.5f;
+    const uint8_t *up = row - n, *low = row + n;
 
-    p += row;
-    v += p[-3] * one + p[0] * one + p[3] * one;
-    p -= row;
-    v += p[-3] * one + p[0] * five + p[3] * one;
-    p -= row;
-    v += p[-3] * one + p[0] * one + p[3] * one;
-    return v <= 0 ? 0 : v >= 255 ? 255 : (uint8_t)v;
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        sum[i] = (uint16_t)(up[i] + row[i] + low[i]);
+#pragma omp simd
+    for (size_t i = 3; i < n - 3; i++) {
+        const uint32_t v = sum[i - 3] + sum[i] + sum[i + 3] + 4u * row[i] + 6u;
+
+        to[i] = (uint8_t)(v * 5042 >> 16); /* v / 13 */
+    }
 }
 
 int colour_sharpness(struct image *im, double factor, struct err *e)
 {
-    const ptrdiff_t row = (ptrdiff_t)im->w * 3;
+    const size_t n = (size_t)im->w * 3;
     const float f = (float)factor;
     struct image to;
+    uint16_t *sum;
 
     if (im->w < 3 || im->h < 3)
         return 0; /* Pillow's filter leaves these alone, so does the blend */
     if (image_copy(&to, im, e) < 0)
         return -1;
-    for (int y = 1; y < im->h - 1; y++)
-        for (ptrdiff_t x = 3; x < row - 3; x++) {
-            const uint8_t *p = im->rgb + y * row + x;
+    sum = xmalloc(n * sizeof *sum);
+    for (int y = 1; y < im->h - 1; y++) {
+        const uint8_t *row = im->rgb + (size_t)y * n;
+        uint8_t *d = to.rgb + (size_t)y * n;
 
-            to.rgb[y * row + x] = blend(smooth(p, row), *p, f);
-        }
+        smooth(d, row, n, sum);
+#pragma omp simd
+        for (size_t i = 3; i < n - 3; i++)
+            d[i] = blend(d[i], row[i], f);
+    }
+    free(sum);
     image_release(im);
     *im = to;
     return 0;

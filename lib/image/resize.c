@@ -168,15 +168,18 @@ static void down_row(uint8_t *to, const uint8_t *rows, size_t stride,
     for (size_t x = from; x < n; x += STRIP) {
         const size_t m = n - x < STRIP ? n - x : STRIP;
 
+#pragma omp simd
         for (size_t i = 0; i < m; i++)
             sum[i] = HALF;
         for (int r = 0; r < t->count[y]; r++) {
             const uint8_t *p = rows + (size_t)r * stride + x;
             const int32_t weight = k[r];
 
+#pragma omp simd
             for (size_t i = 0; i < m; i++)
                 sum[i] += p[i] * weight;
         }
+#pragma omp simd
         for (size_t i = 0; i < m; i++)
             to[x + i] = clip(sum[i]);
     }

@@ -21,8 +21,8 @@
 
 static void put(struct str *s, uint32_t v, int bytes)
 {
-    for (int i = 0; i < bytes; i++)
-        str_addc(s, (char)(v >> 8 * i));
+    for (int i = 0; i < bytes; i++, v >>= 8)
+        str_addc(s, (char)v);
 }
 
 static void set(struct str *s, size_t at, uint32_t v)
