@@ -19,6 +19,8 @@
 #include "format/network.h"
 #include "graph/graph.h"
 #include "graph/print.h"
+#include "pass/pass.h"
+#include "train/initial.h"
 
 /* Made by scripts/make-ref-names.py: torch 2.15.0, torchvision 0.29.2, timm
  * 1.0.31; the last row from the names of resnet20-cifar10.safetensors.
@@ -226,6 +228,46 @@ static void flat_form_reads_back(void **state)
     assert_true(n >= 11);
 }
 
+/* What passes make of a network is written and read like any other.  */
+static void after_passes(void **state)
+{
+    static const char *const nets[][2] = {
+        {"lenet5", NULL},
+        {"resnet20", NULL},
+        {"mobilenet-v2", "scale=0.35"},
+        {"repvgg-a0", "widths=[8,8,16,16]"},
+        {"resnet50-vd", "widths=[8,8,8,8]"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(nets); i++) {
+        struct graph *g = load(nets[i][0], nets[i][1]);
+        struct err e = {0};
+
+        assert_int_equal(initial_fill(g, 1, NULL, &e), 0);
+        for (const struct pass *p = pass_all; p->name; p++) {
+            struct graph *h = p->apply(g, &e), *again;
+            struct str s = {0}, t = {0};
+
+            if (!h)
+                fail_msg("%s %s: %s", nets[i][0], p->name, e.msg);
+            graph_print(&s, h);
+            again = network_parse("flat", str_text(&s), s.len, NULL, NULL, &e);
+            if (!again)
+                fail_msg("%s %s: %s", nets[i][0], p->name, e.msg);
+            graph_print(&t, again);
+            assert_string_equal(str_text(&s), str_text(&t));
+            assert_true(n_params(again) == n_params(h));
+            str_release(&s);
+            str_release(&t);
+            graph_free(g);
+            graph_free(again);
+            g = h;
+        }
+        graph_free(g);
+    }
+}
+
 static void lists_and_sources(void **state)
 {
     (void)state;
@@ -249,6 +291,7 @@ int main(void)
         cmocka_unit_test(names_and_shapes),
         cmocka_unit_test(parameter_counts),
         cmocka_unit_test(flat_form_reads_back),
+        cmocka_unit_test(after_passes),
         cmocka_unit_test(lists_and_sources),
     };
 

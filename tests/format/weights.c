@@ -1,0 +1,172 @@
+/* weights.c -- tests of format/weights.h and format/modelname.h.
+ * SPDX-License-Identifier: MIT  */
+#include "format/weights.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "format/network.h"
+#include "graph/graph.h"
+#include "tensor/set.h"
+
+static const char net[] = "input: {size: [3, 2, 2]}\n"
+                          "body:\n"
+                          "- conv: {as: a, out: 2, kernel: 1}\n"
+                          "- bn: {as: b}\n"
+                          "- flatten\n"
+                          "- linear: {as: fc, out: 4}\n"
+                          "- relu\n";
+
+static struct graph *make(void)
+{
+    struct err e = {0};
+    struct graph *g = network_parse("t", net, strlen(net), NULL, NULL, &e);
+
+    assert_non_null(g);
+    return g;
+}
+
+/* All tensors of NET as DT but the one named WITHOUT.  */
+static void fill(struct set *s, enum dtype dt, const char *without)
+{
+    static unsigned char zeros[1024];
+    struct graph *g = make();
+
+    set_init(s);
+    for (int i = 0; i < g->n_value; i++) {
+        const struct value *v = g->value[i];
+        const struct tensor t = tensor_view(dt, &v->shape, zeros);
+
+        if ((v->kind == VALUE_PARAM || v->kind == VALUE_STATE) &&
+            strcmp(v->name, without) != 0)
+            set_put(s, v->name, &t);
+    }
+    graph_free(g);
+}
+
+static void put(struct set *s, const char *name, int64_t n)
+{
+    static float zeros[64];
+    const struct shape shape = shape_make(1, &n);
+    const struct tensor t = tensor_view(DTYPE_F32, &shape, zeros);
+
+    set_put(s, name, &t);
+}
+
+static void takes_all(void **state)
+{
+    static const enum dtype types[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16,
+                                       DTYPE_F64};
+    const struct weights_opts o = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(types); i++) {
+        struct graph *g = make();
+        struct weights w;
+        struct err e = {0};
+        struct set s;
+
+        fill(&s, types[i], "");
+        put(&s, "b.num_batches_tracked", 1);
+        put(&s, "other", 1);
+        assert_int_equal(weights_take(&w, g, &s, &o, &e), 0);
+        assert_int_equal(w.n_taken, 7);
+        assert_int_equal(w.taken_params, 6 + 4 + 36);
+        assert_int_equal(w.diff.n_unexpected, 1);
+        assert_string_equal(w.diff.unexpected[0], "other");
+        assert_int_equal(w.n_head, 0);
+        assert_int_equal(graph_value(g, "a.weight")->data.dtype, DTYPE_F32);
+        weights_release(&w);
+        set_release(&s);
+        graph_free(g);
+    }
+}
+
+static void refuse(struct set *s, struct weights_opts o, const char *want,
+                   enum err_code code)
+{
+    struct graph *g = make();
+    struct weights w;
+    struct err e = {0};
+
+    assert_int_equal(weights_take(&w, g, s, &o, &e), -1);
+    if (!strstr(e.msg, want) || e.code != code)
+        fail_msg("'%s' is not in '%s'", want, e.msg);
+    weights_release(&w);
+    set_release(s);
+    graph_free(g);
+}
+
+static void refuses(void **state)
+{
+    const struct weights_opts plain = {0}, partial = {.partial = 1},
+                              new_head = {.new_head = 1};
+    struct set s;
+
+    (void)state;
+    fill(&s, DTYPE_F32, "b.bias");
+    refuse(&s, plain, "missing 'b.bias' (--partial takes what fits)",
+           ERR_FORMAT);
+    fill(&s, DTYPE_F32, "b.bias");
+    refuse(&s, new_head, "missing 'b.bias'", ERR_FORMAT);
+    fill(&s, DTYPE_F32, "b.bias");
+    put(&s, "b.bias", 3);
+    refuse(&s, plain, "'b.bias' is [3], not [2]", ERR_FORMAT);
+    fill(&s, DTYPE_F32, "fc.bias");
+    put(&s, "fc.bias", 3);
+    refuse(&s, plain, "the head 'fc.bias' is [3] in the file, [4] here",
+           ERR_SHAPE);
+    fill(&s, DTYPE_F32, "fc.bias");
+    refuse(&s, plain, "the file has no head 'fc.bias': --head=new", ERR_FORMAT);
+    fill(&s, DTYPE_I32, "");
+    refuse(&s, plain, "is i32, not a float", ERR_FORMAT);
+    set_init(&s);
+    put(&s, "x", 1);
+    refuse(&s, partial, "no tensor has a name and shape", ERR_FORMAT);
+}
+
+static void new_heads_and_parts(void **state)
+{
+    const struct weights_opts partial = {.partial = 1},
+                              new_head = {.new_head = 1};
+    struct graph *g = make(), *h = make();
+    struct weights w;
+    struct err e = {0};
+    struct set s;
+
+    (void)state;
+    fill(&s, DTYPE_F32, "fc.bias");
+    put(&s, "fc.bias", 3);
+    assert_int_equal(weights_take(&w, g, &s, &new_head, &e), 0);
+    assert_int_equal(w.n_taken, 5);
+    assert_int_equal(w.n_head, 2);
+    assert_null(graph_value(g, "fc.weight")->data.data);
+    assert_true(weights_is_head(g, graph_value(g, "fc.weight")));
+    assert_false(weights_is_head(g, graph_value(g, "b.weight")));
+    weights_release(&w);
+    assert_int_equal(weights_take(&w, h, &s, &partial, &e), 0);
+    assert_int_equal(w.n_taken, 6);
+    assert_int_equal(w.diff.n_shape, 1);
+    weights_release(&w);
+    set_release(&s);
+    graph_free(g);
+    graph_free(h);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(takes_all),
+        cmocka_unit_test(refuses),
+        cmocka_unit_test(new_heads_and_parts),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
