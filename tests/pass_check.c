@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -17,6 +18,7 @@
 #include "graph/graph.h"
 #include "graph_random.h"
 #include "interp.h"
+#include "op_check.h"
 
 static void compare_output(struct interp *a, struct interp *b, const char *name)
 {
@@ -124,4 +126,30 @@ int pass_check_count(const struct graph *g, const char *op)
     for (int i = 0; i < g->n_node; i++)
         n += !strcmp(g->node[i]->op->name, op);
     return n;
+}
+
+void pass_check_ranges(struct pass_ranges *s, const struct graph *g,
+                       const char *const *skip)
+{
+    struct interp r;
+    const char **names;
+
+    *s = (struct pass_ranges){.o = {.skip = skip}};
+    names = pass_quantize_wants(g, &s->o);
+    interp_run(&r, g, 8, 9);
+    for (int i = 0; names[i]; i++) {
+        const struct tensor *t = interp_value(&r, names[i]);
+        struct range *x = &s->range[i];
+
+        assert_true(i < 200);
+        *x = (struct range){names[i], INFINITY, -INFINITY};
+        for (int64_t k = 0; k < tensor_count(t); k++) {
+            x->min = fmin(x->min, trial_get(t, k));
+            x->max = fmax(x->max, trial_get(t, k));
+        }
+        s->o.n_range++;
+    }
+    s->o.range = s->range;
+    interp_release(&r);
+    free(names);
 }

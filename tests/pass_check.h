@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "pass/pass.h"
+
 struct err;
 struct graph;
 
@@ -22,6 +24,15 @@ void pass_check_one(pass_fn *apply, const struct graph *g, int exact);
 /* APPLY to G fails with CODE, and its message holds each of the words.  */
 void pass_check_fails(pass_fn *apply, const struct graph *g, int code,
                       const char *word1, const char *word2);
+
+/* The ranges that quantizing G wants, seen in one run over 8 samples.  Names
+ * belong to G.  */
+struct pass_ranges {
+    struct range range[200];
+    struct quantize_opts o;
+};
+void pass_check_ranges(struct pass_ranges *s, const struct graph *g,
+                       const char *const *skip);
 
 /* Nodes of op NAME in G.  */
 int pass_check_count(const struct graph *g, const char *op);

@@ -1,9 +1,9 @@
-/* dequantize.c -- numbers from 8 bits.
+/* dequantize.c -- numbers from 8 bits, or from the 32 of a sum.
  * SPDX-License-Identifier: MIT
  *
  *     y = (x - zero_point) scale
  *
- *   x: any shape, u8 or i8  scale f32, zero_point of x's type: one number
+ *   x: any shape, u8, i8 or i32  scale f32, zero_point of x's type: one number
  *   each, or one per place along AXIS  y: as x, f32.
  * Backward keeps scale: dx = dy scale, in f32.  ONNX DequantizeLinear.  */
 #include "base/err.h"
@@ -17,8 +17,8 @@
 static int infer(struct node *n, struct err *e)
 {
     const enum dtype dt = n->in[QUANT_X]->dtype;
-    if (dt != DTYPE_U8 && dt != DTYPE_I8)
-        return err_set(e, ERR_SHAPE, "operand x is %s, not u8 or i8",
+    if (dt != DTYPE_U8 && dt != DTYPE_I8 && dt != DTYPE_I32)
+        return err_set(e, ERR_SHAPE, "operand x is %s, not u8, i8 or i32",
                        dtype_name(dt));
     if (quant_infer(n, dt, e) < 0)
         return -1;
@@ -34,13 +34,11 @@ static void forward(const struct op_args *a)
 {
     const struct quant q = quant_of(a);
     const int64_t count = tensor_count(&a->in[QUANT_X]);
-    const int8_t *s8 = a->in[QUANT_X].data;
-    const uint8_t *u8 = a->in[QUANT_X].data;
+    const void *x = a->in[QUANT_X].data;
     real *y = a->out[0].data;
-    for (int64_t i = 0; i < count; i++) {
-        const int x = q.is_signed ? s8[i] : u8[i];
-        y[i] = (real)(x - quant_zero(&q, i)) * quant_scale(&q, i);
-    }
+    for (int64_t i = 0; i < count; i++)
+        y[i] = (real)(quant_number(q.type, x, i) - quant_zero(&q, i)) *
+               quant_scale(&q, i);
 }
 
 static void backward(const struct op_args *a)

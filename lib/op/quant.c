@@ -47,15 +47,15 @@ struct quant quant_of(const struct op_args *a)
     const struct tensor *scale = &a->in[QUANT_SCALE];
     const struct axis s =
         axis_of(&a->in[QUANT_X].shape, (int)attr_int(a->node, "axis"));
-    const int is_signed = a->in[QUANT_ZERO].dtype == DTYPE_I8;
+    const enum dtype type = a->in[QUANT_ZERO].dtype;
     return (struct quant){
         .inner = s.inner,
         .count = tensor_count(scale),
         .scale = scale->data,
         .zero = a->in[QUANT_ZERO].data,
-        .is_signed = is_signed,
-        .min = is_signed ? -128 : 0,
-        .max = is_signed ? 127 : 255,
+        .type = type,
+        .min = type == DTYPE_I8 ? -128 : 0,
+        .max = type == DTYPE_I8 ? 127 : 255,
     };
 }
 
@@ -64,9 +64,14 @@ real quant_scale(const struct quant *q, int64_t i)
     return q->scale[i / q->inner % q->count];
 }
 
-int quant_zero(const struct quant *q, int64_t i)
+int64_t quant_number(enum dtype t, const void *data, int64_t i)
 {
-    const int64_t at = i / q->inner % q->count;
-    return q->is_signed ? ((const int8_t *)q->zero)[at]
-                        : ((const uint8_t *)q->zero)[at];
+    return t == DTYPE_U8   ? ((const uint8_t *)data)[i]
+           : t == DTYPE_I8 ? ((const int8_t *)data)[i]
+                           : ((const int32_t *)data)[i];
+}
+
+int64_t quant_zero(const struct quant *q, int64_t i)
+{
+    return quant_number(q->type, q->zero, i / q->inner % q->count);
 }

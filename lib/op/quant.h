@@ -19,13 +19,15 @@ struct quant {
     int64_t inner, count; /* element i has scale number i / inner % count */
     const real *scale;
     const void *zero;
-    int is_signed;
-    double min, max; /* of the type */
+    enum dtype type; /* of the zero point: u8, i8 or i32 */
+    double min, max; /* of the type, if it has 8 bits */
 };
 
 struct quant quant_of(const struct op_args *a);
 /* Those of element I of x; quant_zero() needs the zero point kept.  */
 real quant_scale(const struct quant *q, int64_t i);
-int quant_zero(const struct quant *q, int64_t i);
+int64_t quant_zero(const struct quant *q, int64_t i);
+/* Element I of DATA, which is of type T (u8, i8 or i32).  */
+int64_t quant_number(enum dtype t, const void *data, int64_t i);
 
 #endif

@@ -40,10 +40,10 @@ static struct op_cost cost(const struct node *n)
 }
 
 /* x / scale + zero, not yet limited; real division, as the peers do it.  */
-static double level(real x, real scale, int zero)
+static double level(real x, real scale, int64_t zero)
 {
     const real q = x / scale;
-    return isnan(q) ? zero : rint((double)q) + zero;
+    return isnan(q) ? (double)zero : rint((double)q) + (double)zero;
 }
 
 static void forward(const struct op_args *a)
@@ -54,7 +54,7 @@ static void forward(const struct op_args *a)
     for (int64_t i = 0; i < count; i++) {
         const double v = level(x[i], quant_scale(&q, i), quant_zero(&q, i));
         const double r = v < q.min ? q.min : v > q.max ? q.max : v;
-        if (q.is_signed)
+        if (q.type == DTYPE_I8)
             ((int8_t *)a->out[0].data)[i] = (int8_t)r;
         else
             ((uint8_t *)a->out[0].data)[i] = (uint8_t)r;

@@ -51,12 +51,16 @@ struct range {
 /* Lossy.  quantize/dequantize pairs (ONNX QDQ) around conv2d, linear and the
  * ops between them that work on u8: activations u8 per tensor with zero
  * point, weights s8 symmetric per output channel, biases s32 at scale s_x s_w.
- * RANGES: N ranges of values by name, from observing a run; a missing one is
- * ERR_USAGE naming the value.  */
+ * A layer's weight keeps its name and becomes a constant of 8 bits.  An
+ * activation behind a layer or an add belongs to it: the pair stands behind
+ * the activation.  Ranges are of values by name, from observing a run; a
+ * missing one is ERR_USAGE naming the value, one that is not finite is
+ * ERR_NONFINITE.  Normalisation stays float: fuse it before.  */
 struct quantize_opts {
     const struct range *range;
     int64_t n_range;
-    const char *const *skip; /* node names or patterns kept in float,
+    const char *const *skip; /* names or patterns of nodes kept in float, by
+                                their own name or that in front of `.weight';
                                 NULL-ended; NULL: none */
 };
 struct graph *pass_quantize(const struct graph *in,

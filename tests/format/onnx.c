@@ -20,6 +20,7 @@
 #include "../graph_random.h"
 #include "../interp.h"
 #include "../op_check.h"
+#include "../pass_check.h"
 #include "base/str.h"
 #include "base/stream.h"
 #include "tensor/npy.h"
@@ -270,14 +271,14 @@ static void every_op(void **state)
     }
 }
 
-/* Ops that networks can hold and no case above names.  */
+/* Every op of inference is in a case above or in quantized() below.  */
 static void no_op_is_forgotten(void **state)
 {
-    static const char *const training = "crossentropy quantize dequantize";
+    static const char *const others = "crossentropy quantize dequantize";
 
     (void)state;
     for (int i = 0; op_all[i]; i++) {
-        int seen = strstr(training, op_all[i]->name) != NULL ||
+        int seen = strstr(others, op_all[i]->name) != NULL ||
                    op_all[i]->flags & OP_INTERNAL || !op_all[i]->forward;
 
         for (size_t k = 0; k < COUNT(cases); k++)
@@ -296,6 +297,28 @@ static void random_graphs(void **state)
 
         snprintf(name, sizeof name, "random-%d", (int)seed);
         round_trip(name, g, 0);
+        graph_free(g);
+    }
+}
+
+/* Networks in 8 bits: pairs, constants of 8 and 32 bits.  */
+static void quantized(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct graph *g = graph_random(seed, 4), *f, *q;
+        struct pass_ranges s;
+        struct err e = {0};
+        char name[32];
+
+        f = pass_fuse_bn(g, &e);
+        pass_check_ranges(&s, f, NULL);
+        q = pass_quantize(f, &s.o, &e);
+        assert_non_null(q);
+        snprintf(name, sizeof name, "int8-%d", (int)seed);
+        round_trip(name, q, 0);
+        graph_free(q);
+        graph_free(f);
         graph_free(g);
     }
 }
@@ -377,8 +400,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_op),      cmocka_unit_test(no_op_is_forgotten),
-        cmocka_unit_test(random_graphs), cmocka_unit_test(names),
-        cmocka_unit_test(errors),        cmocka_unit_test(damaged),
+        cmocka_unit_test(random_graphs), cmocka_unit_test(quantized),
+        cmocka_unit_test(names),         cmocka_unit_test(errors),
+        cmocka_unit_test(damaged),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 static const struct op_case cases[] = {
     {"dequantize", "", "u8%256:N,3,2", "N,3,2", CASE_NO_DIFF},
     {"dequantize", "axis=0", "i8%128:4,3,2 4 i8%20:4", "4,3,2", CASE_NO_DIFF},
+    {"dequantize", "axis=0", "i32%1000:4 4 i32%20:4", "4", CASE_NO_DIFF},
 };
 
 static const struct op_bad bad[] = {

@@ -1,0 +1,286 @@
+/* quantize.c -- networks in 8 bits.
+ * SPDX-License-Identifier: MIT  */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../graph_random.h"
+#include "../interp.h"
+#include "../op_check.h"
+#include "../pass_check.h"
+#include "base/str.h"
+#include "pass/pass.h"
+
+static struct graph *quantize(const struct graph *g,
+                              const struct quantize_opts *o)
+{
+    struct err e = {0};
+    struct graph *q = pass_quantize(g, o, &e);
+
+    if (!q || graph_check(q, &e) < 0)
+        fail_msg("%s", e.msg);
+    return q;
+}
+
+static struct graph *fused(uint64_t seed, int steps)
+{
+    struct graph *g = graph_random(seed, steps);
+    struct err e = {0};
+    struct graph *s = pass_simplify(g, &e), *f = pass_fuse_bn(s, &e);
+
+    if (!f)
+        fail_msg("%s", e.msg);
+    graph_free(g);
+    graph_free(s);
+    return f;
+}
+
+/* sum (a - b)^2 / sum b^2 of the logits.  */
+static double error_of(const struct graph *q, const struct graph *g)
+{
+    struct interp a, b;
+    double d = 0, all = 0;
+
+    interp_run(&a, q, 8, 9);
+    interp_run(&b, g, 8, 9);
+    const struct tensor *x = interp_output(&a, "logits");
+    const struct tensor *y = interp_output(&b, "logits");
+
+    assert_true(shape_equal(&x->shape, &y->shape));
+    for (int64_t i = 0; i < tensor_count(x); i++) {
+        d += pow(trial_get(x, i) - trial_get(y, i), 2);
+        all += pow(trial_get(y, i), 2);
+    }
+    interp_release(&a);
+    interp_release(&b);
+    return d / all;
+}
+
+static void random_graphs(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        struct graph *g = fused(seed, 1 + (int)(seed % 6)), *q, *qq;
+        struct str before = {0}, after = {0}, once = {0}, twice = {0};
+        const char **names;
+        struct pass_ranges s;
+
+        pass_check_ranges(&s, g, NULL);
+        interp_dump(&before, g);
+        q = quantize(g, &s.o);
+        interp_dump(&after, g);
+        assert_string_equal(str_text(&before), str_text(&after));
+        names = pass_quantize_wants(q, &s.o);
+        assert_null(names[0]);
+        free(names);
+        qq = quantize(q, &s.o);
+        interp_dump(&once, q);
+        interp_dump(&twice, qq);
+        assert_string_equal(str_text(&once), str_text(&twice));
+        assert_true(pass_check_count(q, "quantize") > 0);
+        /* Some ten roundings to 1/256 of the range.  */
+        if (!(error_of(q, g) < 0.01))
+            fail_msg("seed %d: error %g", (int)seed, error_of(q, g));
+        str_release(&before);
+        str_release(&after);
+        str_release(&once);
+        str_release(&twice);
+        graph_free(qq);
+        graph_free(q);
+        graph_free(g);
+    }
+}
+
+static struct value *add(struct graph *g, const char *op, const char *name,
+                         struct value *x, const struct attr_text *attr)
+{
+    struct err e = {0};
+    struct node *n = graph_add(g, op_find(op), name, &x, 1, attr, &e);
+
+    if (!n)
+        fail_msg("%s", e.msg);
+    return n->out[0];
+}
+
+/* image [N,1,2,2] -> conv1 1x1, 2 channels, bias -> relu -> fc -> logits.  */
+static struct graph *small(const float *w, const float *b)
+{
+    const struct shape s = {.rank = 4, .dim = {1, 1, 2, 2}, .batch = 1};
+    struct graph *g = graph_new("small");
+    struct value *x = graph_input(g, "image", DTYPE_F32, &s);
+
+    x = add(g, "conv2d", "conv1", x,
+            (struct attr_text[]){
+                {"out", "2"}, {"kernel", "1"}, {"bias", "yes"}, {0}});
+    x = add(g, "relu", "relu", x, NULL);
+    x = add(g, "flatten", "flat", x, NULL);
+    x = add(g, "linear", "fc", x, (struct attr_text[]){{"out", "3"}, {0}});
+    graph_output(g, "logits", x, 0);
+    graph_random_fill(g, 1);
+    memcpy(graph_value(g, "conv1.weight")->data.data, w, 2 * sizeof *w);
+    memcpy(graph_value(g, "conv1.bias")->data.data, b, 2 * sizeof *b);
+    return g;
+}
+
+static const struct range usual[] = {{"image", -1, 1.55}, {"relu", 0, 5.1}};
+static const struct quantize_opts usual_opts = {.range = usual, .n_range = 2};
+
+static void known(void **state)
+{
+    const float w[] = {0.5f, -1.27f}, b[] = {1, -2};
+    struct graph *g = small(w, b), *q = quantize(g, &usual_opts);
+    const char **names = pass_quantize_wants(g, &usual_opts);
+    const float *scale = graph_value(q, "conv1.weight_scale")->data.data;
+    const int8_t *p = graph_value(q, "conv1.weight")->data.data;
+    const int32_t *bias = graph_value(q, "conv1.bias")->data.data;
+    const float sx = *(float *)graph_value(q, "image.scale")->data.data;
+
+    (void)state;
+    assert_string_equal(names[0], "image");
+    assert_string_equal(names[1], "relu"); /* flat has relu's scale */
+    assert_null(names[2]);
+    free(names);
+    assert_float_equal(sx, 0.01, 1e-9);
+    assert_int_equal(*(uint8_t *)graph_value(q, "image.zero_point")->data.data,
+                     100);
+    assert_int_equal(graph_value(q, "conv1.weight")->dtype, DTYPE_I8);
+    assert_int_equal(p[0], 127);
+    assert_int_equal(p[1], -127);
+    assert_true(scale[0] == 0.5f / 127 && scale[1] == (float)(1.27f / 127.));
+    assert_int_equal(bias[0], 25400);
+    assert_int_equal(bias[1], -20000);
+    assert_true(*(float *)graph_value(q, "flat.scale")->data.data ==
+                *(float *)graph_value(q, "relu.scale")->data.data);
+    /* The relu is read by nothing but its pair, the conv by the relu.  */
+    assert_string_equal(graph_value(q, "conv1")->use[0].node->name, "relu");
+    assert_string_equal(graph_value(q, "relu")->use[0].node->op->name,
+                        "quantize");
+    assert_string_equal(graph_output_value(q, "logits")->name, "fc");
+    graph_free(q);
+    graph_free(g);
+}
+
+/* A dead channel; a bias that needs a larger scale.  */
+static void odd_channels(void **state)
+{
+    const float w[] = {0, 1e-9f}, b[] = {0, 3};
+    struct graph *g = small(w, b), *q = quantize(g, &usual_opts);
+    const float *scale = graph_value(q, "conv1.weight_scale")->data.data;
+    const int32_t *bias = graph_value(q, "conv1.bias")->data.data;
+    const float *sb = graph_value(q, "conv1.bias_scale")->data.data;
+
+    (void)state;
+    assert_true(scale[0] == 1);
+    assert_int_equal(bias[0], 0);
+    assert_true(bias[1] > 1 << 29 && bias[1] <= (1 << 30) + 64);
+    assert_float_equal(bias[1] * (double)sb[1], 3, 1e-6);
+    graph_free(q);
+    graph_free(g);
+}
+
+static void skipping(void **state)
+{
+    static const char *const conv[] = {"conv*", NULL}, *const all[] = {"*",
+                                                                       NULL};
+    const float w[] = {0.5f, -1.27f}, b[] = {1, -2};
+    struct graph *g = small(w, b), *q;
+    struct pass_ranges s;
+
+    (void)state;
+    pass_check_ranges(&s, g, conv);
+    q = quantize(g, &s.o);
+    assert_int_equal(graph_value(q, "conv1.weight")->dtype, DTYPE_F32);
+    assert_int_equal(graph_value(q, "fc.weight")->dtype, DTYPE_I8);
+    assert_int_equal(pass_check_count(q, "quantize"), 1);
+    graph_free(q);
+    pass_check_ranges(&s, g, all);
+    q = quantize(g, &s.o);
+    assert_int_equal(pass_check_count(q, "quantize"), 0);
+    assert_int_equal(q->n_node, g->n_node);
+    graph_free(q);
+    graph_free(g);
+}
+
+static void fails(const struct range *r, int n, float weight, int code,
+                  const char *word)
+{
+    const float w[] = {0.5f, weight}, b[] = {1, -2};
+    const struct quantize_opts o = {.range = r, .n_range = n};
+    struct graph *g = small(w, b);
+    struct err e = {0};
+
+    assert_null(pass_quantize(g, &o, &e));
+    assert_int_equal(e.code, code);
+    if (!strstr(e.msg, word))
+        fail_msg("'%s' is not in: %s", word, e.msg);
+    graph_free(g);
+}
+
+/* F-151: nothing seen, constants, outliers.  */
+static void odd_ranges(void **state)
+{
+    const struct range inf[] = {{"image", 0, INFINITY}, {"relu", 0, 1}};
+    const struct range none[] = {{"image", INFINITY, -INFINITY},
+                                 {"relu", 0, 1}};
+    const struct range huge[] = {{"image", -1e300, 1}, {"relu", 0, 1}};
+    const struct range flat[] = {{"image", 3, 3}, {"relu", 0, 1e30}};
+    const struct quantize_opts o = {.range = flat, .n_range = 2};
+    const float w[] = {0.5f, -1}, b[] = {1, -2};
+    struct graph *g = small(w, b), *q = quantize(g, &o);
+
+    (void)state;
+    assert_float_equal(*(float *)graph_value(q, "image.scale")->data.data,
+                       3. / 255, 1e-9);
+    graph_free(q);
+    graph_free(g);
+    fails(usual, 1, 1, ERR_USAGE, "'relu'");
+    fails(inf, 2, 1, ERR_NONFINITE, "'image'");
+    fails(none, 2, 1, ERR_NONFINITE, "'image'");
+    fails(huge, 2, 1, ERR_NONFINITE, "too large");
+    fails(usual, 2, NAN, ERR_NONFINITE, "'conv1': channel 1");
+    fails(usual, 2, INFINITY, ERR_NONFINITE, "'conv1': channel 1");
+}
+
+static void shared_weight(void **state)
+{
+    const struct shape s = {.rank = 2, .dim = {1, 4}, .batch = 1};
+    struct graph *g = graph_new("shared"), *q;
+    struct value *x = graph_input(g, "image", DTYPE_F32, &s);
+    struct value *a =
+        add(g, "linear", "a", x, (struct attr_text[]){{"out", "4"}, {0}});
+    struct err e = {0};
+    struct value *in[] = {add(g, "relu", "r", a, NULL),
+                          graph_value(g, "a.weight"), graph_value(g, "a.bias")};
+    struct node *b = graph_add(g, op_find("linear"), "b", in, 3,
+                               (struct attr_text[]){{"out", "4"}, {0}}, &e);
+    struct pass_ranges seen;
+
+    (void)state;
+    graph_output(g, "logits", b->out[0], 0);
+    graph_random_fill(g, 1);
+    pass_check_ranges(&seen, g, NULL);
+    q = quantize(g, &seen.o);
+    assert_true(error_of(q, g) < 0.001);
+    assert_int_equal(graph_value(q, "a.weight")->dtype, DTYPE_I8);
+    assert_int_equal(graph_value(q, "a.weight_2")->dtype, DTYPE_I8);
+    graph_free(q);
+    graph_free(g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_graphs), cmocka_unit_test(known),
+        cmocka_unit_test(odd_channels),  cmocka_unit_test(skipping),
+        cmocka_unit_test(odd_ranges),    cmocka_unit_test(shared_weight),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
