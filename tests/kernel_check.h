@@ -16,6 +16,7 @@ enum {
     KERNEL_TRAIN = 1,    /* node->train of the head */
     KERNEL_BACKWARD = 2, /* the head's gradients */
     KERNEL_UPDATE = 4,   /* in place: all operands are given and compared */
+    KERNEL_SPECIAL = 8,  /* among the inputs: NaN, infinities, -0, huge */
 };
 
 struct kernel_case {

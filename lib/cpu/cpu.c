@@ -21,6 +21,7 @@ static const struct kernel *const families[] = {
     linear_kernels,
     optim_kernels,
     pool_kernels,
+    parts_kernels,
 };
 
 enum { MOST = 512, ALIGN = 64 };

@@ -89,6 +89,70 @@ static void relu_backward(const struct kernel_args *a)
     pool_run(a->pool, (j.count + CHUNK - 1) / CHUNK, inside_task, &j);
 }
 
+/* ---- gradients from x or y, where the slope is a formula ---- */
+
+INLINE vf sigmoid_slope(const struct job *j, const vf *x)
+{
+    (void)j;
+    return x[1] * x[0] * (VF1(1.0f) - x[0]);
+}
+
+INLINE vf tanh_slope(const struct job *j, const vf *x)
+{
+    (void)j;
+    return x[1] * vf_fnma(x[0], x[0], VF1(1.0f));
+}
+
+/* s (1 + x (1 - s)) with s = sigmoid(x) */
+INLINE vf silu_slope(const struct job *j, const vf *x)
+{
+    const vf s = vf_act(ACT_SIGMOID, x[0], VF0, VF0);
+
+    (void)j;
+    return x[1] * s * vf_fma(x[0], VF1(1.0f) - s, VF1(1.0f));
+}
+
+static void sigmoid_task(void *job, int64_t task, int thread)
+{
+    (void)thread;
+    sweep(job, task, 2, sigmoid_slope);
+}
+
+static void tanh_task(void *job, int64_t task, int thread)
+{
+    (void)thread;
+    sweep(job, task, 2, tanh_slope);
+}
+
+static void silu_task(void *job, int64_t task, int thread)
+{
+    (void)thread;
+    sweep(job, task, 2, silu_slope);
+}
+
+static void slope(const struct kernel_args *a, const struct tensor *of, pool_fn *task)
+{
+    struct job j = {.y = a->op.din[0].data, .x = {of->data, a->op.dout[0].data}};
+
+    j.count = tensor_count(&a->op.dout[0]);
+    pool_run(a->pool, (j.count + CHUNK - 1) / CHUNK, task, &j);
+}
+
+static void sigmoid_backward(const struct kernel_args *a)
+{
+    slope(a, &a->op.out[0], sigmoid_task);
+}
+
+static void tanh_backward(const struct kernel_args *a)
+{
+    slope(a, &a->op.out[0], tanh_task);
+}
+
+static void silu_backward(const struct kernel_args *a)
+{
+    slope(a, &a->op.in[0], silu_task);
+}
+
 /* ---- sums ---- */
 
 INLINE vf sum2(const struct job *j, const vf *x)
@@ -173,7 +237,10 @@ static void add_backward(const struct kernel_args *a)
 
 const struct kernel ISA(eltwise_kernels)[] = {
     FORWARD(relu), FORWARD(relu6), FORWARD(clip), FORWARD(hardswish), FORWARD(silu),
+    FORWARD(sigmoid), FORWARD(hardsigmoid), FORWARD(tanh),
     BACKWARD(relu, relu_backward), BACKWARD(relu6, relu_backward),
+    BACKWARD(sigmoid, sigmoid_backward), BACKWARD(tanh, tanh_backward),
+    BACKWARD(silu, silu_backward),
     {.name = "eltwise_" ISA_NAME, .op = "add", .dir = DIR_FORWARD, .isa = ISA_BITS,
      .dtypes = 1 << DTYPE_F32, .epilogue = follow_act_names, .accepts = add_accepts,
      .run = add_forward},

@@ -5,12 +5,12 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/err.h"
+#include "base/mem.h"
 #include "cpu/vec.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
 
-#define ACTIVATIONS "relu|relu6|clip|hardswish|silu"
+#define ACTIVATIONS "relu|relu6|clip|hardswish|silu|sigmoid|hardsigmoid|tanh"
 
 const char *const follow_names[] = {"batchnorm2d", "add", ACTIVATIONS, NULL};
 const char *const follow_act_names[] = {ACTIVATIONS, NULL};
@@ -20,6 +20,12 @@ static int is(const struct node *n, const char *op)
 {
     return !strcmp(n->op->name, op);
 }
+
+static const struct {
+    const char *op;
+    enum act act;
+} plain[] = {
+    {"hardswish", ACT_HARDSWISH}, {"silu", ACT_SILU}, {"sigmoid", ACT_SIGMOID}, {"tanh", ACT_TANH}};
 
 int follow_act(const struct node *n, float *lo, float *hi)
 {
@@ -36,7 +42,15 @@ int follow_act(const struct node *n, float *lo, float *hi)
         *hi = (float)attr_real(n, "max");
         return ACT_CLIP;
     }
-    return is(n, "hardswish") ? ACT_HARDSWISH : is(n, "silu") ? ACT_SILU : -1;
+    if (is(n, "hardsigmoid")) {
+        *lo = (float)attr_real(n, "alpha");
+        *hi = (float)attr_real(n, "beta");
+        return ACT_LINE;
+    }
+    for (size_t i = 0; i < COUNT(plain); i++)
+        if (is(n, plain[i].op))
+            return plain[i].act;
+    return -1;
 }
 
 static int same_shapes(const struct node *n)

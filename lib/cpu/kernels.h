@@ -20,6 +20,6 @@ DECLARE(conv2d_gemm_kernels);
 DECLARE(dwconv2d_kernels);
 DECLARE(eltwise_kernels);
 DECLARE(norm_kernels);
-extern const struct kernel linear_kernels[], optim_kernels[], pool_kernels[];
+extern const struct kernel linear_kernels[], optim_kernels[], parts_kernels[], pool_kernels[];
 
 #endif

@@ -232,8 +232,22 @@ INLINE vf vf_exp(vf x)
     return vf_gt(VF1(-87.33f), x, VF0, p * s * t);
 }
 
+/* tanh x: a polynomial of x^2 near zero (Cephes), elsewhere by e^x.  */
+INLINE vf vf_tanh(vf x)
+{
+    const vf s = x * x;
+    vf p = VF1(-5.70498872745e-3f);
+    p = vf_fma(p, s, VF1(2.06390887954e-2f));
+    p = vf_fma(p, s, VF1(-5.37397155531e-2f));
+    p = vf_fma(p, s, VF1(1.33314422036e-1f));
+    p = vf_fma(p, s, VF1(-3.33332819422e-1f));
+    p = vf_fma(p * s, x, x);
+    const vf q = VF1(1.0f) - VF1(2.0f) / (vf_exp(x + x) + VF1(1.0f));
+    return vf_gt(VF1(0.390625f), s, p, q);
+}
+
 /* One vector of an activation; kinds by name, see act_find().  */
-enum act { ACT_NONE, ACT_CLIP, ACT_HARDSWISH, ACT_SILU };
+enum act { ACT_NONE, ACT_CLIP, ACT_HARDSWISH, ACT_SILU, ACT_SIGMOID, ACT_LINE, ACT_TANH };
 
 INLINE vf vf_act(enum act a, vf x, vf lo, vf hi)
 {
@@ -244,6 +258,12 @@ INLINE vf vf_act(enum act a, vf x, vf lo, vf hi)
         return x * vf_min(VF1(6.0f), vf_max(VF0, x + VF1(3.0f))) * VF1(1.0f / 6.0f);
     case ACT_SILU:
         return x / (VF1(1.0f) + vf_exp(VF0 - x));
+    case ACT_SIGMOID:
+        return VF1(1.0f) / (VF1(1.0f) + vf_exp(VF0 - x));
+    case ACT_LINE: /* hardsigmoid: slope and value at 0 */
+        return vf_min(VF1(1.0f), vf_max(VF0, vf_fma(x, lo, hi)));
+    case ACT_TANH:
+        return vf_tanh(x);
     case ACT_NONE:
         break;
     }
