@@ -26,8 +26,8 @@ struct dataset {
 };
 
 /* Asked in this order; the list takes any text.  */
-static const struct form *const file_forms[] = {&form_tar, &form_idx,
-                                                &form_cifar, &form_list};
+static const struct form *const file_forms[] = {
+    &form_tar, &form_frames, &form_idx, &form_cifar, &form_list};
 
 /* ---- what was given ---- */
 
@@ -330,6 +330,34 @@ static int resolve(struct dataset *d, const struct dataset_opts *o,
 
 /* ---- the set ---- */
 
+/* As one part, whose pictures are files as those of class folders are.  */
+static int open_paths(struct dataset *d, const char *const *paths, int64_t n,
+                      struct err *e)
+{
+    struct form_part *p;
+
+    ARRAY_GROW(d->part, d->n_part, d->cap_part);
+    p = &d->part[d->n_part++];
+    *p = (struct form_part){.form = &form_folder, .spec = "pictures"};
+    for (int64_t i = 0; i < n; i++)
+        form_add(p, paths[i], (size_t)(form_base(paths[i]) - paths[i]));
+    d->n = n;
+    return n ? 0 : err_set(e, ERR_INPUT, "no pictures");
+}
+
+struct dataset *dataset_paths(const char *const *paths, int64_t n,
+                              struct err *e)
+{
+    static const struct dataset_opts none;
+    struct dataset *d = xcalloc(1, sizeof *d);
+
+    d->spec = xstrdup("pictures");
+    if (open_paths(d, paths, n, e) == 0 && resolve(d, &none, e) == 0)
+        return d;
+    dataset_free(d);
+    return NULL;
+}
+
 struct dataset *dataset_open(const char *spec, const struct dataset_opts *o,
                              struct err *e)
 {
@@ -351,6 +379,8 @@ void dataset_free(struct dataset *d)
     if (!d)
         return;
     for (int i = 0; i < d->n_part; i++) {
+        if (d->part[i].state)
+            d->part[i].form->close(&d->part[i]);
         bytes_release(&d->part[i].bytes);
         free(d->part[i].item);
         free(d->part[i].classes);
@@ -360,6 +390,29 @@ void dataset_free(struct dataset *d)
     arena_release(&d->arena);
     free(d->spec);
     free(d);
+}
+
+void dataset_spread(struct dataset *d, int64_t n)
+{
+    const int64_t all = d->n;
+    int64_t i = 0, kept = 0;
+
+    if (n >= all)
+        return;
+    for (int k = 0; k < d->n_part; k++) {
+        struct form_part *p = &d->part[k];
+        int64_t here = 0;
+
+        p->first = kept;
+        /* sample I is the next one to be kept if the KEPT-th place is its */
+        for (int64_t m = 0; m < p->n; m++, i++)
+            if (kept < n && i == (int64_t)((__int128)kept * all / n)) {
+                p->item[here++] = p->item[m];
+                kept++;
+            }
+        p->n = here;
+    }
+    d->n = kept;
 }
 
 int64_t dataset_count(const struct dataset *d)

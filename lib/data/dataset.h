@@ -1,6 +1,6 @@
 /* dataset.h -- labelled pictures, wherever they lie: a folder of class
  * folders, a list file, a tar (class folders or WebDataset pairs), IDX
- * (MNIST), CIFAR binary, or several joined with '+'.
+ * (MNIST), CIFAR binary, frames, or several joined with '+'.
  * SPDX-License-Identifier: MIT
  *
  * The form is recognised by content.  Opening reads names and offsets only,
@@ -39,7 +39,13 @@ struct dataset_opts {
 /* ERR_INPUT, ERR_FORMAT with file and line, offset or member.  */
 struct dataset *dataset_open(const char *spec, const struct dataset_opts *o,
                              struct err *e);
+/* N files without labels; they are looked at when they are decoded.  */
+struct dataset *dataset_paths(const char *const *paths, int64_t n,
+                              struct err *e);
 void dataset_free(struct dataset *d);
+
+/* Keep N samples, evenly spread over the set, if it has more.  */
+void dataset_spread(struct dataset *d, int64_t n);
 
 int64_t dataset_count(const struct dataset *d);
 struct sample dataset_sample(const struct dataset *d, int64_t i);

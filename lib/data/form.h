@@ -35,7 +35,8 @@ struct form_part {
     int n_class, cap_class;
     int in_order;  /* the classes' own order counts, not the alphabet's */
     int64_t first; /* the first item's index in the whole set */
-    int w, h, stride, skip; /* IDX, CIFAR: the pictures' layout */
+    int w, h;      /* IDX: of all pictures */
+    void *state;   /* of the form */
 };
 
 struct form {
@@ -45,6 +46,8 @@ struct form {
     /* Fill items and classes; P->spec and P->bytes are set.  */
     int (*open)(struct form_part *p, const struct dataset_opts *o,
                 struct err *e);
+    /* Free P->state, also after open has failed; may be NULL.  */
+    void (*close)(struct form_part *p);
     /* Decode one.  Thread-safe.  */
     int (*image)(const struct form_part *p, const struct form_item *it,
                  const struct codec_opts *o, struct image *im, struct err *e);
@@ -53,7 +56,8 @@ struct form {
     int lines; /* `at' is a line number that messages should show */
 };
 
-extern const struct form form_folder, form_list, form_tar, form_idx, form_cifar;
+extern const struct form form_folder, form_list, form_tar, form_idx, form_cifar,
+    form_frames;
 
 /* Append an item; NAME is copied.  */
 struct form_item *form_add(struct form_part *p, const char *name, size_t rel);

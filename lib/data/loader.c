@@ -125,11 +125,6 @@ int loader_prepare(const struct loader_pre *pre, const struct image *im,
 
     if (im->w == w && im->h == h && pre->resize != LOADER_RESIZE_SHORT)
         return pack_one(pre, im, y, e);
-    if (pre->resize == LOADER_RESIZE_NONE)
-        return err_set(e, ERR_SHAPE,
-                       "a picture of %dx%d pixels where the network takes "
-                       "%dx%d and its preprocessing does not resize",
-                       im->w, im->h, w, h);
     if (resized(&scaled, im, pre, e) < 0)
         return -1;
     r = geometry_center_crop(&cut, &scaled, w, h, e);

@@ -17,7 +17,7 @@ struct err;
 struct pool;
 
 enum loader_resize {
-    LOADER_RESIZE_NONE, /* another size is ERR_SHAPE */
+    LOADER_RESIZE_NONE, /* centre crop or pad if the size differs */
     LOADER_RESIZE_SHORT,
     LOADER_RESIZE_EXACT
 };

@@ -617,6 +617,47 @@ static void fingerprints(void **state)
     assert_string_not_equal(a, b); /* a label */
 }
 
+static void spread(void **state)
+{
+    struct dataset *d;
+
+    (void)state;
+    put_text("l1", "a 0\nb 1\nc 2\nd 3\n");
+    put_text("l2", "e 4\nf 5\ng 6\n");
+    d = must_open("l1+l2", NULL);
+    dataset_spread(d, 9);
+    assert_int_equal(dataset_count(d), 7);
+    dataset_spread(d, 3);
+    assert_int_equal(dataset_count(d), 3);
+    assert_int_equal(dataset_sample(d, 0).label, 0);
+    assert_int_equal(dataset_sample(d, 1).label, 2);
+    assert_int_equal(dataset_sample(d, 2).label, 4);
+    dataset_spread(d, 1);
+    assert_int_equal(dataset_sample(d, 0).label, 0);
+    dataset_free(d);
+}
+
+static void files_alone(void **state)
+{
+    static const char *const paths[] = {"x/1.ppm", "gone", "x/1.ppm"};
+    const struct codec_opts co = {0};
+    struct err e = {0};
+    struct dataset *d;
+    struct image im;
+
+    (void)state;
+    put_dot("x/1.ppm", 4);
+    d = dataset_paths(paths, 3, &e);
+    assert_int_equal(dataset_count(d), 3);
+    assert_int_equal(dataset_sample(d, 2).label, -1);
+    assert_int_equal(red_of(d, 2), 4);
+    assert_int_equal(dataset_image(d, 1, &co, &im, &e), -1);
+    assert_string_equal(e.msg, "cannot open 'gone': No such file or directory");
+    dataset_free(d);
+    e = (struct err){0};
+    assert_null(dataset_paths(NULL, 0, &e));
+}
+
 static void splits(void **state)
 {
     char *train, *val;
@@ -821,6 +862,8 @@ int main(void)
         HERE(cifar),
         HERE(joined),
         HERE(fingerprints),
+        HERE(spread),
+        HERE(files_alone),
         HERE(splits),
         HERE(f077_pipes),
         HERE(f065_many_classes),
