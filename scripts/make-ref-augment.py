@@ -171,6 +171,11 @@ def main():
  * SPDX-License-Identifier: MIT
  *
  * Written by scripts/make-ref-augment.py with Pillow %s, torchvision %s.  */
+#ifndef ADZE_TESTS_REF_AUGMENT_H
+#define ADZE_TESTS_REF_AUGMENT_H
+
+#include <stdint.h>
+
 /* clang-format off */
 static const struct {
     const char *policy;
@@ -188,7 +193,7 @@ static const struct {
             print('    {"%s", {%d, %d}, %d, %d, %d, %d, %d, 0x%08x},' % (
                 policy, h, w, pw, ph, sample, im.width, im.height,
                 zlib.crc32(np.asarray(im).tobytes())))
-    print("};\n/* clang-format on */")
+    print("};\n/* clang-format on */\n\n#endif")
 
 
 if __name__ == "__main__":

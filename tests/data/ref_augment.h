@@ -2,6 +2,11 @@
  * SPDX-License-Identifier: MIT
  *
  * Written by scripts/make-ref-augment.py with Pillow 13.0.0, torchvision 0.29.2.  */
+#ifndef ADZE_TESTS_REF_AUGMENT_H
+#define ADZE_TESTS_REF_AUGMENT_H
+
+#include <stdint.h>
+
 /* clang-format off */
 static const struct {
     const char *policy;
@@ -83,3 +88,5 @@ static const struct {
     {"cutout length=6", {1, 1}, 40, 7, 3, 40, 7, 0xa08c12d4},
 };
 /* clang-format on */
+
+#endif
