@@ -339,20 +339,30 @@ static int info(struct codec_info *ci, const uint8_t *p, size_t n,
     return 0;
 }
 
-/* Whatever the scans are, there is one that codes each block's mean, with at
- * least a bit for each: so many pixels need so many bytes.  */
-static int check_coded(const struct jpeg_info *ji, struct err *e)
+static size_t units(const struct jpeg_info *ji)
 {
     const size_t x = (size_t)8 * (size_t)ji->hmax,
-                 y = (size_t)8 * (size_t)ji->vmax,
-                 units = (((size_t)ji->w + x - 1) / x) *
-                         (((size_t)ji->h + y - 1) / y);
+                 y = (size_t)8 * (size_t)ji->vmax;
 
-    if (units / 8 <= ji->coded)
-        return 0;
-    return err_set(e, ERR_FORMAT,
-                   "jpeg: %zu bytes of coded data cannot hold %dx%d pixels",
-                   ji->coded, ji->w, ji->h);
+    return (((size_t)ji->w + x - 1) / x) * (((size_t)ji->h + y - 1) / y);
+}
+
+/* Whatever the scans are, there is one that codes each block's mean, with at
+ * least a bit for each: so many pixels need so many bytes.  And each scan
+ * visits each block, however little it says about it.  */
+static int check_work(const struct jpeg_info *ji, struct err *e)
+{
+    enum { VISITS = 1 << 26 }; /* a few seconds */
+
+    if (units(ji) / 8 > ji->coded)
+        return err_set(e, ERR_FORMAT,
+                       "jpeg: %zu bytes of coded data cannot hold %dx%d pixels",
+                       ji->coded, ji->w, ji->h);
+    if (units(ji) > VISITS / (size_t)ji->scans)
+        return err_set(e, ERR_UNSUPPORTED,
+                       "jpeg: %d scans over %dx%d pixels would take too long",
+                       ji->scans, ji->w, ji->h);
+    return 0;
 }
 
 /* The largest of 8 4 2 1 by which the sides may be divided so that the
@@ -378,7 +388,7 @@ static int decode(struct image *im, struct codec_info *ci, const uint8_t *p,
 
     if (walk(&ji, p, n, 1, e) < 0 ||
         codec_check_size("jpeg", ji.w, ji.h, o, e) < 0 ||
-        check_coded(&ji, e) < 0)
+        check_work(&ji, e) < 0)
         return -1;
     tell(ci, &ji);
     return jpeg_decode(im, &ji, p, n, denominator(ci, o), e);

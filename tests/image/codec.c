@@ -194,6 +194,15 @@ static void test_files(void **state)
     assert_int_equal(image_crc(&back), image_crc(&im));
     image_release(&back);
 
+    if (have_turbo()) {
+        assert_int_equal(out_open(&o, str_text(&path), &e), 0);
+        assert_int_equal(codec_write_jpeg(&im, 75, &o, &e), 0);
+        assert_int_equal(out_commit(&o, &e), 0);
+        assert_int_equal(codec_read(&back, str_text(&path), NULL, &e), 0);
+        assert_int_equal(back.w, 37);
+        image_release(&back);
+    }
+
     assert_int_equal(out_open(&o, str_text(&path), &e), 0);
     assert_int_equal(out_write(&o, "\x89PNG\r\n\x1a\n", 8, &e), 0);
     assert_int_equal(out_commit(&o, &e), 0);

@@ -85,6 +85,17 @@ static void insert(struct str *s, size_t at, const void *p, size_t n)
     str_release(&tail);
 }
 
+static void set_size(struct str *s, unsigned w, unsigned h)
+{
+    const size_t at =
+        find(s, memmem(s->data, s->len, "\xff\xc2", 2) ? 0xc2 : 0xc0);
+
+    s->data[at + 5] = (char)(h >> 8);
+    s->data[at + 6] = (char)h;
+    s->data[at + 7] = (char)(w >> 8);
+    s->data[at + 8] = (char)w;
+}
+
 static void no(struct str *s, int code, const char *words)
 {
     picture_refused(s->data, s->len, code, words);
@@ -128,17 +139,6 @@ static void test_cut(void **state)
     }
 }
 
-static void set_size(struct str *s, unsigned w, unsigned h)
-{
-    const size_t at =
-        find(s, memmem(s->data, s->len, "\xff\xc2", 2) ? 0xc2 : 0xc0);
-
-    s->data[at + 5] = (char)(h >> 8);
-    s->data[at + 6] = (char)h;
-    s->data[at + 7] = (char)(w >> 8);
-    s->data[at + 8] = (char)w;
-}
-
 /* F-033, F-034: sizes that the data cannot have, before memory is taken.  */
 static void test_sizes(void **state)
 {
@@ -175,6 +175,15 @@ static void test_scans(void **state)
     insert(&s, s.len - 2, more.data, more.len);
     str_release(&more);
     no(&s, ERR_UNSUPPORTED, "more than 500 scans");
+    s = file("jpeg grey"); /* few enough, but over a large picture */
+    set_size(&s, 5800, 5800);
+    for (int i = 0; i < 200; i++)
+        str_addn(&more, "\xff\xda\0\x8\1\1\0\0\x3f\0", 10);
+    for (int i = 0; i < 70000; i++)
+        str_addc(&more, 0);
+    insert(&s, s.len - 2, more.data, more.len);
+    str_release(&more);
+    no(&s, ERR_UNSUPPORTED, "201 scans over 5800x5800 pixels");
 }
 
 /* F-036.  */
@@ -359,6 +368,15 @@ static void test_exif(void **state)
     assert_int_equal(im.w, 23);
     assert_int_equal(im.h, 33);
     image_release(&im);
+    if (have_turbo()) { /* the size asked for is of the upright picture */
+        const struct codec_opts fast = {.exif = 1, .fast_w = 11, .fast_h = 16};
+
+        assert_int_equal(codec_decode(&im, (uint8_t *)s.data, s.len, &fast, &e),
+                         0);
+        assert_int_equal(im.w, 12);
+        assert_int_equal(im.h, 17);
+        image_release(&im);
+    }
     str_release(&s);
 }
 
