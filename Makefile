@@ -64,8 +64,7 @@ LDLIBS  += -lyaml -ljansson -lxxhash -lprotobuf-c $(if $(filter 1,$(JPEG)),-ljpe
 isa      = $(if $(filter %_avx2,$1),-mavx2 -mfma -mf16c) \
            $(if $(filter %_avx512,$1),-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mf16c) \
            $(if $(filter %_vnni,$1),-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mavx512vnni) \
-           $(if $(filter %/image/stb %/image/jpeg_turbo,$1),-DADZE_BASE_BANNED_H) \
-           $(if $(filter %/image/resize %/image/colour,$1),-fopenmp-simd)
+           $(if $(filter %/image/stb %/image/jpeg_turbo,$1),-DADZE_BASE_BANNED_H) $(if $(filter %/image/resize %/image/colour,$1),-fopenmp-simd)
 
 # Objects are kept apart by everything that changes them: $O for this
 # build, $S for the run of the unit tests under the sanitizers.
