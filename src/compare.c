@@ -85,7 +85,6 @@ static int read_tensors(struct set *s, const char *path, struct err *e)
         return safetensors_read(s, path, e);
     if (npy_read(&t, path, e) < 0)
         return -1;
-    set_init(s);
     set_put(s, "array", &t);
     tensor_unref(&t);
     return 0;
@@ -215,56 +214,58 @@ static int compare_on_data(const struct model *a, const struct model *b,
 
 /* ---- which of the two ---- */
 
-/* A model if its metadata says so; 1, 0, or -1.  */
-static int is_model(const char *path, struct err *e)
+/* A model if its metadata says so.  */
+static int is_model(const struct set *s)
 {
-    const char *kind;
-    struct set s;
-    int yes;
+    const char *kind = set_meta_get(s, "adze.kind");
 
-    if (str_ends(path, ".npy"))
-        return 0;
-    if (safetensors_read(&s, path, e) < 0)
-        return -1;
-    kind = set_meta_get(&s, "adze.kind");
-    yes = kind && (!strcmp(kind, "model") || !strcmp(kind, "checkpoint"));
-    set_release(&s);
-    return yes;
+    return kind && (!strcmp(kind, "model") || !strcmp(kind, "checkpoint"));
 }
 
-static int compare_files(const char *a, const char *b, struct err *e)
+static struct model *take_model(const struct set *s, const char *path,
+                                struct err *e)
 {
-    struct set s = {0}, t = {0};
-    int bad = read_tensors(&s, a, e) < 0 || read_tensors(&t, b, e) < 0 ||
-              compare_sets(&s, &t, e) < 0;
+    struct model *m = model_from_set(s, e);
 
-    set_release(&s);
-    set_release(&t);
-    return bad ? -1 : 0;
+    if (!m)
+        err_in(e, "'%s'", Q(path));
+    return m;
 }
 
-static int compare(const char *a, const char *b, struct err *e)
+static int compare_as_models(const struct set *s, const char *a,
+                             const struct set *t, const char *b, struct err *e)
 {
     struct parity_opts o = {.samples = samples,
                             .seed = (uint64_t)seed,
                             .pool = cli_pool(),
                             .tolerance = tolerance};
-    const int ma = is_model(a, e), mb = ma < 0 ? -1 : is_model(b, e);
-    struct model *m, *n;
-    int bad;
+    struct model *m = take_model(s, a, e);
+    struct model *n = m ? take_model(t, b, e) : NULL;
+    const int bad =
+        !n || (data ? compare_on_data : compare_models)(m, n, &o, e);
 
-    if (mb < 0)
-        return -1;
-    if (ma != mb)
-        return err_set(e, ERR_USAGE, "'%s' is a model, '%s' is not",
-                       Q(ma ? a : b), Q(ma ? b : a));
-    if (!ma)
-        return compare_files(a, b, e);
-    m = io_model(a, e);
-    n = m ? io_model(b, e) : NULL;
-    bad = !n || (data ? compare_on_data : compare_models)(m, n, &o, e) < 0;
     model_free(m);
     model_free(n);
+    return bad ? -1 : 0;
+}
+
+/* Each file is read once: one of them may be a pipe.  */
+static int compare(const char *a, const char *b, struct err *e)
+{
+    struct set s, t;
+    int bad;
+
+    set_init(&s);
+    set_init(&t);
+    bad = read_tensors(&s, a, e) < 0 || read_tensors(&t, b, e) < 0;
+    if (!bad && is_model(&s) != is_model(&t))
+        bad = err_set(e, ERR_USAGE, "'%s' is a model, '%s' is not",
+                      Q(is_model(&s) ? a : b), Q(is_model(&s) ? b : a));
+    if (!bad)
+        bad = is_model(&s) ? compare_as_models(&s, a, &t, b, e)
+                           : compare_sets(&s, &t, e);
+    set_release(&s);
+    set_release(&t);
     return bad ? -1 : 0;
 }
 

@@ -22,3 +22,4 @@ run 'by class' 1 adze-compare a.st b.st --classes
 ok 'a row a class'
 fails 'needs two operands' 2 'A B' adze-compare a.st
 fails 'a file that is not there' 3 'none.st' adze-compare a.st none.st
+run 'one of them from a pipe' 0 sh -c 'cat a.st | adze-compare a.st -'
