@@ -247,6 +247,7 @@ int plan_memory(struct plan *p, struct err *e)
             item[n++] =
                 (struct item){round_up(q->bytes), q->first, q->last, 0, &q->at};
     }
+    p->value_bytes = place_items(item, n);
     for (int i = 0; i < p->n_step; i++)
         if (p->step[i].scratch_bytes)
             item[n++] = (struct item){round_up(p->step[i].scratch_bytes), i, i,

@@ -247,6 +247,11 @@ size_t plan_bytes(const struct plan *p)
     return p->bytes;
 }
 
+size_t plan_value_bytes(const struct plan *p)
+{
+    return p->value_bytes;
+}
+
 /* ---- running ---- */
 
 static void run_step(struct step *s, const struct run_step *r)

@@ -70,8 +70,10 @@ int plan_run(struct plan *p, const struct run_step *s, struct err *e);
  * parameters that changed are made again.  */
 int plan_update(struct plan *p, struct err *e);
 
-/* Bytes of the block, and of the packed parameters.  */
+/* Bytes of the block; and what it would be for the values alone, without
+ * scratch of kernels.  */
 size_t plan_bytes(const struct plan *p);
+size_t plan_value_bytes(const struct plan *p);
 
 /* One line a step: nodes, kernel, output shape, offset, bytes, and with
  * profile the time in ms.  */

@@ -41,7 +41,7 @@ struct plan {
     int n_step, cap_step;
     struct place *place; /* by value index */
     struct tensor *tensor;
-    size_t bytes;
+    size_t bytes, value_bytes; /* of the block; without scratch */
     void *block;
     const char **touched; /* parameters that update steps write; NULL-ended */
 };
@@ -54,7 +54,7 @@ static inline const struct node *step_last(const struct step *s)
 
 /* Group the nodes into steps, in an order in which they can run.  */
 int plan_fuse(struct plan *p, struct err *e);
-/* Fill place[], scratch_at and bytes.  */
+/* Fill place[], scratch_at, bytes and value_bytes.  */
 int plan_memory(struct plan *p, struct err *e);
 
 #endif

@@ -1,0 +1,58 @@
+/* transform.h -- a command that makes a model of a model: what both cost, the
+ * proof, the report.
+ * SPDX-License-Identifier: MIT
+ *
+ *     static struct transform t;        ... TRANSFORM_OPTIONS(&t) ...
+ *     transform_exact(&t, pass_fuse_bn, &e);  */
+#ifndef ADZE_CLI_TRANSFORM_H
+#define ADZE_CLI_TRANSFORM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct device;
+struct err;
+struct graph;
+struct parity;
+
+/* For one picture.  */
+struct transform_cost {
+    int64_t params, flop, mac;
+    size_t value_bytes, plan_bytes; /* planned peak: values, with scratch */
+    double latency_s;               /* median */
+};
+
+/* Of G as it runs (simplified first), with the threads of -j.  */
+int transform_measure(struct transform_cost *c, const struct graph *g,
+                      const struct device *d, struct err *e);
+
+/* Write to standard error what R found and the costs before and after: a
+ * notice (not with -q), or with JSON one line of it.  */
+void transform_report(const struct parity *r,
+                      const struct transform_cost *before,
+                      const struct transform_cost *after, int json);
+
+/* What the options of an exact pass say.  */
+struct transform {
+    const char *model, *output, *device; /* NULL: the default */
+    int json;
+};
+
+/* clang-format off */
+#define TRANSFORM_OPTIONS(t) \
+    OPT_DEVICE(&(t)->device), \
+    {0, "json", OPT_FLAG, &(t)->json, NULL, \
+     "report as a line of JSON on standard error"}, \
+    OPT_MODEL(&(t)->model), \
+    OPT_OUTPUT(&(t)->output)
+/* clang-format on */
+
+/* The whole of a command: read the model, apply PASS, prove the result equal
+ * on normal inputs, report, write it with one more entry of history.  ERR_NO
+ * and nothing written if it is not exact.  */
+int transform_exact(const struct transform *t,
+                    struct graph *(*pass)(const struct graph *in,
+                                          struct err *e),
+                    struct err *e);
+
+#endif
