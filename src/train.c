@@ -87,20 +87,41 @@ static const char *percent(char buf[16], double share)
     return buf;
 }
 
+/* A line of run_dir/log.txt.  A log that cannot be written ends no run.  */
+static void append_log(const char *line)
+{
+    struct str path = {0};
+    FILE *f;
+
+    str_printf(&path, "%s/log.txt", run_dir);
+    f = fopen(str_text(&path), "a");
+    if (f)
+        fprintf(f, "%s\n", line);
+    if (!f || ferror(f) | fclose(f))
+        cli_note("cannot write '%s'", Q(str_text(&path)));
+    str_release(&path);
+}
+
 static void on_epoch(void *ctx, const struct train_row *row, int64_t n)
 {
     const struct train_row *r = &row[n - 1];
     struct err e = {0};
     char a[16], b[16];
 
+    struct str line = {0};
+
     (void)ctx;
     if (run_dir && report_training(run_dir, "adze-train", row, n, &e) < 0)
         cli_note("%s", e.msg);
-    progress_hide();
-    cli_note("epoch %lld: lr %.4g, loss %.4f, top1 %s, valid top1 %s, %.1f s "
-             "(%.1f s waiting for data)",
-             (long long)r->epoch, r->lr, r->loss, percent(a, r->top1),
-             percent(b, r->valid_top1), r->seconds, r->data_seconds);
+    str_printf(&line,
+               "epoch %lld: lr %.4g, loss %.4f, top1 %s, valid top1 %s, %.1f "
+               "s (%.1f s waiting for data)",
+               (long long)r->epoch, r->lr, r->loss, percent(a, r->top1),
+               percent(b, r->valid_top1), r->seconds, r->data_seconds);
+    cli_note("%s", str_text(&line));
+    if (run_dir)
+        append_log(str_text(&line));
+    str_release(&line);
 }
 
 static void on_step(void *ctx, int64_t step, int64_t steps, double loss)

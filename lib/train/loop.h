@@ -12,7 +12,7 @@
  *   last.st         the newest checkpoint
  *   epoch-000007.st  the newest `global.save.keep' checkpoints
  *   best.st         the model with the best top-1 on the evaluation data
- *   report.html     curves (adze-train writes it)
+ *   report.html, log.txt  curves, and a line an epoch (by adze-train)
  *   bad.jsonl       pictures that were skipped, with the reason
  *   lock            the process that trains there  */
 #ifndef ADZE_TRAIN_LOOP_H
