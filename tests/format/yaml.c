@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../fuzz.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -231,13 +232,25 @@ static void every_cut(void **state)
     }
 }
 
+static void fuzz(void **state)
+{
+    (void)state;
+    static const char a[] = "a: {b: [1, \"x\\u2028\"], c: {d: 'e'}}\n"
+                            "f:\n  - |\n    g\n  - >-\n    h\n? i j\n: k\n";
+    static const char b[] = "%YAML 1.1\n--- &x !t [*y, <<: {a: 1, a: 2}]\n"
+                            "...\n---\n\xef\xbb\xbf- - \t#\n";
+    const struct fuzz_seed seeds[] = {{a, sizeof a - 1}, {b, sizeof b - 1}};
+
+    fuzz_run(fuzz_yaml, seeds, COUNT(seeds), NULL, 10000, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_a_tree), cmocka_unit_test(empty_is_a_map),
         cmocka_unit_test(refuses),      cmocka_unit_test(bounds_depth_and_size),
         cmocka_unit_test(many_keys),    cmocka_unit_test(prints_what_it_reads),
-        cmocka_unit_test(every_cut),
+        cmocka_unit_test(every_cut),    cmocka_unit_test(fuzz),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
