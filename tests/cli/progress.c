@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "base/str.h"
 #include "cli/opt.h"
 
 /* What two calls a while after the start, a note and the end write to a
@@ -61,8 +62,9 @@ static void test_terminal(void **state)
     cli = (struct cli){.name = "try"};
     setenv("TERM", "xterm", 1);
     written(1, text, sizeof text);
-    assert_non_null(strstr(text, "\rpictures 50/200 25%, 30 s left, 5/s, "
-                                 "loss 0.5\033[K\r\033[Kadze-try: a note"));
+    assert_true(str_match("\rpictures 50/200 25%, ?? s left, *, "
+                          "loss 0.5\033[K\r\033[Kadze-try: a note*",
+                          text));
     assert_null(strstr(text, "51/200"));
 }
 

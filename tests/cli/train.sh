@@ -15,6 +15,14 @@ train() { # OUTPUT OPTION...
         -o schedule.warmup='5 steps' -O "$to" "$@"
 }
 
+# The same, to be put into the background: $! is then the program itself.
+start() {
+    to=$1
+    shift
+    exec adze-train -q -m start.st -d train.tar -e valid.tar -o global.epochs=3 -o train.batch=32 \
+        -o schedule.warmup='5 steps' -O "$to" "$@"
+}
+
 run 'trains' 0 train one.st -j 1
 run 'trains with two threads' 0 train two.st -j 2
 same one.st two.st
@@ -38,7 +46,7 @@ rm -rf run
 i=0
 while [ $i -lt 8 ]; do
     i=$((i + 1))
-    train kill.st -R run --resume >/dev/null 2>&1 &
+    start kill.st -R run --resume >/dev/null 2>&1 &
     sleep 0.$(((i * 37) % 7 + 2))
     kill -KILL $! 2>/dev/null
     wait $! 2>/dev/null
@@ -48,7 +56,7 @@ same one.st kill.st
 
 # TERM saves and ends with 75; USR1 saves and goes on.
 rm -rf run
-train term.st -R run 2>"$err" &
+start term.st -R run 2>"$err" &
 pid=$!
 sleep 0.7
 kill -TERM $pid 2>/dev/null
@@ -58,7 +66,7 @@ ok 'TERM ends with 75'
 run 'goes on after TERM' 0 train term.st -R run --resume
 same one.st term.st
 
-fails 'refuses another recipe on resuming' 2 'schedule' train x.st -R run --resume -o schedule.lr=0.3
+fails 'refuses another recipe on resuming' 2 'lr: 0.1 per 128' train x.st -R run --resume -o schedule.lr=0.3
 fails 'refuses other data on resuming' 2 'evaluation data' \
     adze-train -m start.st -d train.tar -o global.epochs=3 -o train.batch=32 -o schedule.warmup='5 steps' -R run --resume -O x.st
 fails 'needs data' 2 "-d" adze-train -m start.st -O x.st
