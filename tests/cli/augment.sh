@@ -47,6 +47,19 @@ fails 'frames cut short' 3 "'-': " sh -c 'head -c 9000 f.st | adze-augment -O x.
 run 'frames of two epochs' 0 adze-augment -d set --epochs=2 -O f2.st
 fails 'are no data set' 3 'several epochs' adze-augment -d f2.st -O x.tar
 
+# the reader for other programs
+if python3 -c 'import numpy' 2>/dev/null; then
+    run 'adze_stream.py reads frames from a pipe' 0 sh -c "adze-augment -d set -b 16 -n 20 --epochs=2 | python3 $top/scripts/adze_stream.py"
+    out_is '0 NHWC target int64[16] image uint8[16, 16, 16, 3]
+0 NHWC target int64[4] image uint8[4, 16, 16, 3]
+1 NHWC target int64[16] image uint8[16, 16, 16, 3]
+1 NHWC target int64[4] image uint8[4, 16, 16, 3]'
+    run 'and sees a writer that died' 1 sh -c "head -c 9000 f.st | python3 $top/scripts/adze_stream.py"
+    err_has 'stream ends after'
+else
+    skip 'adze_stream.py reads frames from a pipe' 'numpy is not here'
+fi
+
 run 'a contact sheet' 0 adze-augment -d set --size=20 -n 3 --epochs=4 --grid=s.png
 [ "$(od -An -tu1 -j16 -N8 s.png | tr -s ' ')" = ' 0 0 1 152 0 0 0 244' ]
 ok 'five columns and three rows of 80 pixels, gaps of 2' || od -An -tu1 -j16 -N8 s.png | explain

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT  */
 #include "data/loader.h"
 
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "../picture.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -20,8 +22,10 @@
 #include "base/thread.h"
 #include "data/synth.h"
 #include "data/tar.h"
+#include "image/codec.h"
 #include "image/pack.h"
 #include "image/resize.h"
+#include "ref_loader.h"
 
 enum { N = 20, SIDE = 8 };
 
@@ -217,6 +221,63 @@ static void last_batch_is_padded_with_its_first(void **state)
     dataset_free(d);
 }
 
+/* A picture whose bytes are the floats of another: for its CRC.  */
+static uint32_t crc_of(const float *y, int w, int h)
+{
+    struct image im = {.w = w, .h = h * 4, .rgb = (uint8_t *)(uintptr_t)y};
+
+    return image_crc(&im);
+}
+
+static void as_torchvision(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(ref_loader); i++) {
+        const int *size = ref_loader[i].size;
+        const struct loader_pre pre = {.size = {size[0], size[1]},
+                                       .resize = ref_loader[i].resize_px
+                                                     ? LOADER_RESIZE_SHORT
+                                                     : LOADER_RESIZE_EXACT,
+                                       .resize_px = ref_loader[i].resize_px,
+                                       .interpolation = ref_loader[i].kernel,
+                                       .mean = {.485f, .456f, .406f},
+                                       .std = {.229f, .224f, .225f},
+                                       .channels = 3};
+        float y[3 * 64];
+        struct err e = {0};
+        struct image im;
+
+        picture_noise(&im, ref_loader[i].w, ref_loader[i].h);
+        assert_int_equal(loader_prepare(&pre, &im, y, &e), 0);
+        if (crc_of(y, size[1], size[0]) != ref_loader[i].crc)
+            fail_msg("row %d differs", (int)i);
+        image_release(&im);
+    }
+}
+
+/* Memory does not grow with the batches.  */
+static void memory_stays_flat(void **state)
+{
+    const struct loader_opts o = {.pre = pre8,
+                                  .sampler = {.n = N, .batch = 5},
+                                  .bad = BAD_SKIP,
+                                  .max_bad = 9};
+    struct dataset *d = make_set("ad", 1);
+    struct loader *l = loader_new(d, &o);
+    size_t before = 0;
+    struct batch b;
+
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        get(l, &b, i / 4, i % 4, NULL);
+        if (i == 10)
+            before = mallinfo2().uordblks;
+    }
+    assert_true(mallinfo2().uordblks <= before + 4096);
+    loader_free(l);
+    dataset_free(d);
+}
+
 /* pack_chw and the resizers are proved elsewhere; here, that the steps are
  * taken in torchvision's order with its sizes.  */
 static void preprocessing(void **state)
@@ -280,6 +341,8 @@ int main(void)
         cmocka_unit_test(bad_slots_take_the_next_good),
         cmocka_unit_test(bad_samples_that_end_it),
         cmocka_unit_test(last_batch_is_padded_with_its_first),
+        cmocka_unit_test(as_torchvision),
+        cmocka_unit_test(memory_stays_flat),
         cmocka_unit_test(preprocessing),
     };
 
