@@ -34,13 +34,11 @@ endif
 endif
 
 have     = $(shell printf '\#include <stdio.h>\n\#include <$1>\n' | $(CC) -E -x c - >/dev/null 2>&1 && echo 1 || echo 0)
-CUDA    ?= $(if $(shell command -v $(NVCC) 2>/dev/null),1,0)
-BLAS    ?= $(call have,cblas.h)
-JPEG    ?= $(call have,jpeglib.h)
+BLAS    := $(or $(BLAS),$(call have,cblas.h))
+JPEG    := $(or $(JPEG),$(call have,jpeglib.h))
 MPI     := $(if $(shell command -v mpicc 2>/dev/null),1,0)
-CUDA    := $(if $(wildcard lib/cuda/*.cu),$(CUDA),0)
-BLAS    := $(BLAS)
-JPEG    := $(JPEG)
+NVCC_OK := $(if $(shell command -v $(NVCC) 2>/dev/null),1,0)
+override CUDA := $(if $(wildcard lib/cuda/*.cu),$(or $(CUDA),$(NVCC_OK)),0)
 
 B       ?= .build
 G       := $B/gen
