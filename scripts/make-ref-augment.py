@@ -87,10 +87,10 @@ def pad_crop(im, r, h, w, pad=4, mode="constant"):
     return TF.crop(TF.pad(im, pad, padding_mode=mode), y + pad, x + pad, h, w)
 
 
-def resized_crop(im, r, h, w, kernel=IM.BILINEAR):
+def resized_crop(im, r, h, w, kernel=IM.BILINEAR, smallest=0.08):
     W, H = im.size
     for t in range(10):
-        area = W * H * r.between(4 * t, 0.08, 1)
+        area = W * H * r.between(4 * t, smallest, 1)
         ratio = math.exp(r.between(4 * t + 1, math.log(3 / 4), math.log(4 / 3)))
         cw, ch = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
         if 0 < cw <= W and 0 < ch <= H:
@@ -150,6 +150,8 @@ CASES = [  # policy, size (h, w), what torchvision does
     ("random_resized_crop", (6, 8), resized_crop),
     ("random_resized_crop interpolation=bicubic", (10, 9),
      lambda *a: resized_crop(*a, kernel=IM.BICUBIC)),
+    ("random_resized_crop min_scale=1", (6, 7),
+     lambda *a: resized_crop(*a, smallest=1)),
     ("resize short=5", (1, 1), lambda im, r, h, w: TF.resize(im, 5)),
     ("resize", (5, 6), lambda im, r, h, w: TF.resize(im, (h, w))),
     ("center_crop", (4, 5), lambda im, r, h, w: TF.center_crop(im, (h, w))),
@@ -185,8 +187,9 @@ static const struct {
     uint32_t crc;
 } ref_augment[] = {""" % (PIL.__version__, torchvision.__version__.split("+")[0]))
     for policy, (h, w), f in CASES:
-        for sample, (pw, ph) in enumerate([(13, 9), (13, 9), (9, 14), (40, 7)]):
-            if "reflect" in policy and sample == 3:
+        for sample, (pw, ph) in enumerate([(13, 9), (13, 9), (9, 14), (40, 7),
+                                              (5, 24)]):
+            if "reflect" in policy and sample >= 3:
                 continue  # pads more than torchvision can reflect
             r = Rng.at(5, 3, 2, sample).sub(0)
             im = f(noise(pw, ph), r, h, w)
