@@ -7,7 +7,6 @@
 
 #include "base/err.h"
 #include "base/str.h"
-#include "base/stream.h"
 #include "format/model.h"
 #include "format/onnx_build.h"
 #include "graph/graph.h"
@@ -406,13 +405,12 @@ int onnx_encode(struct str *to, const struct graph *in,
     return bad;
 }
 
-int onnx_write(const struct model *m, struct out *out,
-               const struct onnx_opts *o, struct err *e)
+int onnx_encode_model(struct str *to, const struct model *m,
+                      const struct onnx_opts *o, struct err *e)
 {
     static const char *const keys[] = {"adze.classes", "adze.preprocess",
                                        "adze.history"};
     struct onnx_meta meta[COUNT(keys) + 1] = {{0}};
-    struct str bytes = {0};
     struct set set;
     int bad, n = 0;
 
@@ -424,9 +422,7 @@ int onnx_write(const struct model *m, struct out *out,
         if (value)
             meta[n++] = (struct onnx_meta){keys[i], value};
     }
-    bad = onnx_encode(&bytes, m->graph, meta, o, e) < 0 ||
-          out_write(out, str_text(&bytes), bytes.len, e) < 0;
+    bad = onnx_encode(to, m->graph, meta, o, e);
     set_release(&set);
-    str_release(&bytes);
-    return bad ? -1 : 0;
+    return bad;
 }

@@ -21,7 +21,6 @@
 struct err;
 struct graph;
 struct model;
-struct out;
 struct str;
 
 enum { ONNX_OPSET_MIN = 11, ONNX_OPSET_MAX = 20 };
@@ -45,8 +44,8 @@ int onnx_encode(struct str *to, const struct graph *g,
                 struct err *e);
 
 /* The whole model, with its metadata.  */
-int onnx_write(const struct model *m, struct out *out,
-               const struct onnx_opts *o, struct err *e);
+int onnx_encode_model(struct str *to, const struct model *m,
+                      const struct onnx_opts *o, struct err *e);
 
 /* The graph in the N bytes at P; tensors are copied.  Sizes are checked before
  * memory is taken: at most 8 N + 64 MiB of it.  ERR_FORMAT for bytes that are

@@ -152,8 +152,12 @@ static int run_both(struct parity *r, struct side *a, struct side *b,
             return -1;
         if (plan_run(a->p, NULL, e) < 0 || plan_run(b->p, NULL, e) < 0)
             return -1;
-        compare_rows(r, plan_output(a->p, "logits")->data,
-                     plan_output(b->p, "logits")->data, n, &scale);
+        const float *u = plan_output(a->p, "logits")->data;
+        const float *v = plan_output(b->p, "logits")->data;
+
+        compare_rows(r, u, v, n, &scale);
+        if (o->see)
+            o->see(o->ctx, from, n, plan_value(a->p, "image")->data, u, v);
     }
     r->max_rel = scale > 0 ? r->max_abs / scale : r->max_abs > 0 ? INFINITY : 0;
     return 0;

@@ -25,6 +25,9 @@ struct parity_opts {
     /* Fill N samples from FROM on instead of drawing them; NULL: normal.  */
     int (*fill)(void *ctx, int64_t from, int64_t n, float *image,
                 struct err *e);
+    /* Told of each N samples from FROM on: inputs and logits; may be NULL.  */
+    void (*see)(void *ctx, int64_t from, int64_t n, const float *image,
+                const float *a, const float *b);
     void *ctx;
     double tolerance; /* for `node': share of a value's largest element */
 };

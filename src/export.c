@@ -1,0 +1,285 @@
+/* export.c -- adze-export: model -> ONNX or plain weights, read back before
+ * they are written.
+ * SPDX-License-Identifier: MIT  */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "base/stream.h"
+#include "cli/io.h"
+#include "cli/opt.h"
+#include "format/model.h"
+#include "format/onnx.h"
+#include "graph/device.h"
+#include "graph/graph.h"
+#include "run/parity.h"
+#include "tensor/safetensors.h"
+#include "tensor/set.h"
+#include "train/metric.h"
+
+enum { SAMPLES = 16, TOP = 3 };
+enum { ONNX, WEIGHTS };
+
+static const char *const formats[] = {"onnx", "safetensors", NULL};
+static const char *model_path, *output, *proof_path;
+static const char *device_name = "cpu";
+static int64_t opset;
+static int format = -1, untrained;
+
+static const struct opt options[] = {
+    OPT_DEVICE(&device_name),
+    OPT_FORMAT(&format, formats, "by the ending of -O, else onnx"),
+    OPT_MODEL(&model_path),
+    {0, "opset", OPT_INT, &opset, "N", "ONNX operator set",
+     .min = ONNX_OPSET_MIN, .max = ONNX_OPSET_MAX, .def = "the lowest"},
+    OPT_OUTPUT(&output),
+    {0, "proof", OPT_TEXT, &proof_path, "FILE",
+     "also write the inputs of the check and the model's logits, safetensors"},
+    {0, "untrained", OPT_FLAG, &untrained, NULL,
+     "export a model whose head was never trained"},
+    OPT_COMMON,
+    {0}};
+
+static const char *const examples[] = {
+    "adze-export -m model.st -O model.onnx",
+    "adze-fuse-bn < model.st | adze-export -f onnx -O model.onnx",
+    "adze-export -m model.st -f safetensors -O weights.safetensors", NULL};
+
+static const struct command cmd = {
+    .name = "export",
+    .brief = "write a model as ONNX or plain weights, and prove it",
+    .usage = "[-m FILE] [-f FORMAT] [--opset=N] [--proof=FILE] [--untrained] "
+             "[-O FILE]",
+    .options = options,
+    .examples = examples,
+};
+
+/* ---- the proof ---- */
+
+/* Samples, and the logits of both sides: [SAMPLES, ...] each.  */
+struct proof {
+    struct tensor image, ours, theirs;
+};
+
+static int proof_init(struct proof *p, const struct graph *g, struct err *e)
+{
+    const struct value *x = graph_value(g, "image");
+    const struct value *y = graph_output_value(g, "logits");
+    struct shape in, out;
+
+    if (!x || !y || !x->shape.batch || !y->shape.batch)
+        return err_set(e, ERR_SHAPE,
+                       "the network has no 'image' or no 'logits' of a batch");
+    in = shape_bind(x->shape, SAMPLES);
+    out = shape_bind(y->shape, SAMPLES);
+    return tensor_new(&p->image, DTYPE_F32, &in, e) < 0 ||
+                   tensor_new(&p->ours, DTYPE_F32, &out, e) < 0 ||
+                   tensor_new(&p->theirs, DTYPE_F32, &out, e) < 0
+               ? -1
+               : 0;
+}
+
+static void proof_release(struct proof *p)
+{
+    tensor_unref(&p->image);
+    tensor_unref(&p->ours);
+    tensor_unref(&p->theirs);
+}
+
+static void keep_rows(struct tensor *t, int64_t from, int64_t n, const float *p)
+{
+    const struct tensor rows = tensor_rows(t, from, n);
+
+    memcpy(rows.data, p, tensor_bytes(&rows));
+}
+
+static void see(void *ctx, int64_t from, int64_t n, const float *image,
+                const float *a, const float *b)
+{
+    struct proof *p = ctx;
+
+    keep_rows(&p->image, from, n, image);
+    keep_rows(&p->ours, from, n, a);
+    keep_rows(&p->theirs, from, n, b);
+}
+
+static int proof_save(const struct proof *p, struct err *e)
+{
+    struct set s;
+    int bad;
+
+    set_init(&s);
+    set_meta_put(&s, "adze.kind", "tensors");
+    set_put(&s, "image", &p->image);
+    set_put(&s, "logits", &p->ours);
+    bad = safetensors_save(&s, proof_path, e);
+    set_release(&s);
+    return bad;
+}
+
+/* The best classes of the first sample.  */
+static void note_top(const char *whose, const struct model *m,
+                     const struct tensor *logits)
+{
+    const float *row = logits->data;
+    const int64_t k = model_head(m), n = k < TOP ? k : TOP;
+    int64_t best[TOP];
+    struct str s = {0};
+
+    metric_best(row, k, n, best);
+    for (int64_t i = 0; i < n; i++) {
+        str_add(&s, i ? ", " : "");
+        if (best[i] < m->n_classes)
+            str_printf(&s, "%s %.5g", Q(m->classes[best[i]]),
+                       (double)row[best[i]]);
+        else
+            str_printf(&s, "%lld %.5g", (long long)best[i],
+                       (double)row[best[i]]);
+    }
+    cli_note("top of the first input, %s: %s", whose, str_text(&s));
+    str_release(&s);
+}
+
+static int compare(struct proof *p, const struct model *m,
+                   const struct graph *back, struct err *e)
+{
+    const struct parity_opts o = {.samples = SAMPLES,
+                                  .seed = 1,
+                                  .pool = cli_pool(),
+                                  .see = see,
+                                  .ctx = p};
+    struct device *d = io_device(device_name, e);
+    struct parity r = {0};
+    int bad = !d || parity_run(&r, m->graph, back, d, &o, e) < 0;
+
+    if (!bad) {
+        cli_note("read back, outputs differ by %.3g, %.3g of the largest, on "
+                 "%lld inputs; the best class agrees on %lld",
+                 r.max_abs, r.max_rel, (long long)r.samples,
+                 (long long)r.agree);
+        note_top("the model", m, &p->ours);
+        note_top("the file", m, &p->theirs);
+        bad = parity_exact(&r, e) < 0 || (proof_path && proof_save(p, e) < 0);
+    }
+    parity_release(&r);
+    io_device_free(d);
+    return bad ? -1 : 0;
+}
+
+/* BACK is what the file's bytes say.  */
+static int prove(const struct model *m, const struct graph *back, struct err *e)
+{
+    struct proof p = {0};
+    const int bad = proof_init(&p, m->graph, e) < 0 || compare(&p, m, back, e);
+
+    proof_release(&p);
+    return bad ? -1 : 0;
+}
+
+/* ---- ONNX ---- */
+
+static int add_history(struct model *m, struct err *e)
+{
+    char from[HASH_TEXT], number[24];
+
+    if (model_fingerprint(m, from, e) < 0)
+        return -1;
+    snprintf(number, sizeof number, "%lld", (long long)opset);
+    model_history_add(m, "export",
+                      (const char *[]){"format", formats[format],
+                                       opset ? "opset" : NULL, number, NULL},
+                      (const char *[]){"model", from, NULL});
+    return 0;
+}
+
+static int make_onnx(struct str *s, struct model *m, struct err *e)
+{
+    const struct onnx_opts o = {.opset = opset};
+    struct graph *back = NULL;
+    int bad = add_history(m, e) < 0 || onnx_encode_model(s, m, &o, e) < 0;
+
+    if (!bad) {
+        back = onnx_read((const unsigned char *)s->data, s->len, e);
+        bad = back ? prove(m, back, e) : err_in(e, "read back");
+    }
+    graph_free(back);
+    return bad ? -1 : 0;
+}
+
+static int write_onnx(struct out *o, struct model *m, struct err *e)
+{
+    struct str s = {0};
+    const int bad =
+        make_onnx(&s, m, e) < 0 || out_write(o, str_text(&s), s.len, e) < 0;
+
+    str_release(&s);
+    return bad ? -1 : 0;
+}
+
+/* ---- plain weights ---- */
+
+static int is_tensor(const struct value *v)
+{
+    return v->kind == VALUE_PARAM || v->kind == VALUE_STATE ||
+           v->kind == VALUE_CONST;
+}
+
+/* PyTorch's readers want to hear that the tensors are theirs.  */
+static int write_weights(struct out *o, struct model *m, struct err *e)
+{
+    const struct graph *g = m->graph;
+    struct set s;
+    int bad;
+
+    set_init(&s);
+    set_meta_put(&s, "format", "pt");
+    for (int i = 0; i < g->n_value; i++)
+        if (is_tensor(g->value[i]))
+            set_put(&s, g->value[i]->name, &g->value[i]->data);
+    bad = safetensors_write(&s, o, 0, e);
+    if (!bad)
+        cli_note("%lld tensors", (long long)s.n);
+    set_release(&s);
+    return bad;
+}
+
+/* ---- the command ---- */
+
+static int (*const writers[])(struct out *o, struct model *m, struct err *e) = {
+    [ONNX] = write_onnx, [WEIGHTS] = write_weights};
+
+static int settle(struct err *e)
+{
+    if (format < 0)
+        format = output && str_ends(output, ".safetensors") ? WEIGHTS : ONNX;
+    if (format != ONNX && (opset || proof_path))
+        return err_set(e, ERR_USAGE, "'--%s' is for ONNX alone",
+                       opset ? "opset" : "proof");
+    return cli_streams("", output, e);
+}
+
+static int export(struct err *e)
+{
+    struct model *m = NULL;
+    struct out o;
+    int bad = settle(e);
+
+    if (!bad)
+        m = (untrained ? io_model : io_trained_model)(model_path, e);
+    bad = !m || out_open(&o, output, e) < 0;
+    if (!bad)
+        bad = writers[format](&o, m, e) < 0 ? out_abort(&o) : out_commit(&o, e);
+    model_free(m);
+    return bad ? -1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct err e = {0};
+
+    cli_start(&cmd, argc, argv);
+    export(&e);
+    return cli_end(&cmd, &e);
+}
