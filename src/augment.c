@@ -101,7 +101,7 @@ static int read_recipe(struct job *j, struct err *e)
 
 static struct dataset *open_data(char **operands, int n, struct err *e)
 {
-    const struct dataset_opts any = {.unlabelled = n == 0 && data == NULL};
+    const struct dataset_opts any = {.unlabelled = 1};
 
     if (n && data) {
         err_set(e, ERR_USAGE, "give pictures or -d, not both");

@@ -153,12 +153,21 @@ static int read_images(struct form_part *p, struct err *e)
     return 0;
 }
 
+static int has_labels(const struct form_part *p)
+{
+    char *path = labels_path(p->spec);
+    const int there = path && form_is_file(path);
+
+    free(path);
+    return there;
+}
+
 static int idx_open(struct form_part *p, const struct dataset_opts *o,
                     struct err *e)
 {
     if (read_images(p, e) < 0)
         return err_in(e, "'%s'", Q(p->spec));
-    return o->unlabelled ? 0 : read_labels(p, e);
+    return o->unlabelled && !has_labels(p) ? 0 : read_labels(p, e);
 }
 
 static int idx_image(const struct form_part *p, const struct form_item *it,

@@ -47,6 +47,10 @@ fails 'frames cut short' 3 "'-': " sh -c 'head -c 9000 f.st | adze-augment -O x.
 run 'frames of two epochs' 0 adze-augment -d set --epochs=2 -O f2.st
 fails 'are no data set' 3 'several epochs' adze-augment -d f2.st -O x.tar
 
+run 'a folder of pictures without classes' 0 adze-augment -d p -O flat
+[ "$(ls flat | tr '\n' ' ')" = '000000.png 000001.png ' ]
+ok 'they have no class'
+
 # the reader for other programs
 if python3 -c 'import numpy' 2>/dev/null; then
     run 'adze_stream.py reads frames from a pipe' 0 sh -c "adze-augment -d set -b 16 -n 20 --epochs=2 | python3 $top/scripts/adze_stream.py"

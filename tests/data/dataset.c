@@ -484,10 +484,15 @@ static void idx(void **state)
 
 static void idx_faults(void **state)
 {
+    const struct dataset_opts any = {.unlabelled = 1};
+    struct dataset *d;
     unsigned char b[sizeof idx_images];
 
     (void)state;
     put("x-images", idx_images, sizeof idx_images);
+    d = must_open("x-images", &any);
+    check(d, "x-images[0]=-1:10 x-images[1]=-1:40");
+    dataset_free(d);
     refuses("x-images", NULL, ERR_INPUT, "cannot open 'x-labels'");
     put("x-labels", idx_labels, sizeof idx_labels - 1);
     refuses("x-images", NULL, ERR_FORMAT, "'x-labels': 1 bytes of data where");
