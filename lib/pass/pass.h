@@ -25,7 +25,8 @@ struct pass {
 /* The passes without further arguments, NULL-named at the end.  */
 extern const struct pass pass_all[];
 
-/* Exact.  Constants folded, identities (identity, dropout and droppath
+/* Exact.  Constants folded (but dequantize of one, which int8 kernels read),
+ * identities (identity, dropout and droppath
  * outside training, pad of 0, reshape to the same) and dead nodes removed;
  * train-only outputs cut.  */
 struct graph *pass_simplify(const struct graph *in, struct err *e);

@@ -81,9 +81,11 @@ static void cut_train_outputs(struct graph *g)
     g->n_output = n;
 }
 
+/* Weights in 8 bits stay so: their dequantize tells kernels and ONNX.  */
 static int is_constant(const struct node *n)
 {
-    if (n->dir != DIR_FORWARD || n->op->flags & OP_RANDOM || !n->n_in)
+    if (n->dir != DIR_FORWARD || n->op->flags & OP_RANDOM || !n->n_in ||
+        match_op(n, "dequantize"))
         return 0;
     for (int i = 0; i < n->n_in; i++)
         if (n->in[i] && (n->in[i]->kind != VALUE_CONST || !n->in[i]->data.data))

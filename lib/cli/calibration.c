@@ -1,0 +1,156 @@
+/* calibration.c -- see calibration.h.
+ * SPDX-License-Identifier: MIT  */
+#include "cli/calibration.h"
+
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "cli/io.h"
+#include "data/dataset.h"
+#include "data/loader.h"
+#include "format/model.h"
+#include "graph/device.h"
+#include "graph/graph.h"
+#include "run/parity.h"
+#include "train/evaluate.h"
+
+enum { BATCH = 8 }; /* that of run/parity, too */
+
+/* Pictures through a model's preprocessing, in a random order.  */
+struct source {
+    struct dataset *d;
+    struct loader *l;
+    int64_t n; /* pictures to take */
+    int64_t target[BATCH];
+    struct progress progress;
+};
+
+static int source_open(struct source *s, const struct calibration *c,
+                       const struct model *m, struct err *e)
+{
+    const struct dataset_opts o = {.unlabelled = 1};
+    struct loader_opts lo = {.pre = evaluate_pre(&m->pre)};
+    char *train = NULL, *val = NULL;
+    const int split = dataset_split_dir(c->data, &train, &val);
+
+    *s = (struct source){.d = dataset_open(split ? train : c->data, &o, e)};
+    free(train);
+    free(val);
+    if (!s->d)
+        return -1;
+    s->n = dataset_count(s->d);
+    if (!s->n)
+        return err_set(e, ERR_INPUT, "'%s' holds no picture", Q(c->data));
+    lo.sampler = (struct sampler){.n = s->n,
+                                  .batch = BATCH,
+                                  .shuffle = 1,
+                                  .keep_last = 1,
+                                  .seed = (uint64_t)c->seed};
+    s->n = s->n < c->samples ? s->n : c->samples;
+    s->l = loader_new(s->d, &lo);
+    return 0;
+}
+
+static void source_close(struct source *s)
+{
+    loader_free(s->l);
+    dataset_free(s->d);
+}
+
+static int fill(void *ctx, int64_t from, int64_t n, float *image, struct err *e)
+{
+    struct source *s = ctx;
+    int64_t count;
+
+    (void)n;
+    return loader_batch(s->l, 0, from / BATCH, image, s->target, &count,
+                        cli_pool(), e);
+}
+
+static void progress(void *ctx, int64_t done, int64_t total)
+{
+    struct source *s = ctx;
+
+    if (!s->progress.what)
+        progress_start(&s->progress, "calibrate", total);
+    progress_show(&s->progress, done, "");
+}
+
+static void describe(struct ranges *r, const struct calibration *c,
+                     const struct source *s)
+{
+    char hash[HASH_TEXT], num[FMT_NUM];
+
+    dataset_fingerprint(s->d, hash);
+    r->data = arena_strdup(&r->arena, hash);
+    r->options = arena_printf(
+        &r->arena, "{\"count\":%lld,\"method\":\"%s\",%s%s%s\"seed\":%lld}",
+        (long long)s->n, observe_methods[c->method],
+        c->method == OBSERVE_PERCENTILE ? "\"percentile\":" : "",
+        c->method == OBSERVE_PERCENTILE ? fmt_f64(num, c->percentile) : "",
+        c->method == OBSERVE_PERCENTILE ? "," : "", (long long)c->seed);
+}
+
+static int observe(struct ranges *r, const struct calibration *c,
+                   struct source *s, const struct graph *g, struct err *e)
+{
+    const struct observe_opts o = {.method = (enum observe_method)c->method,
+                                   .percentile = c->percentile,
+                                   .samples = s->n,
+                                   .batch = BATCH,
+                                   .pool = cli_pool(),
+                                   .fill = fill,
+                                   .ctx = s,
+                                   .progress = progress};
+    struct device *d = io_device(c->device, e);
+    const int bad = !d || observe_run(r->range, r->n, g, d, &o, e) < 0;
+
+    if (s->progress.what)
+        progress_end(&s->progress);
+    io_device_free(d);
+    return bad ? -1 : 0;
+}
+
+int calibration_run(struct ranges *r, const struct calibration *c,
+                    const struct model *m, const struct graph *g, struct err *e)
+{
+    const struct quantize_opts q = {.skip = c->skip.item};
+    const char **names = pass_quantize_wants(g, &q);
+    char hash[HASH_TEXT];
+    struct source s = {0};
+    int bad;
+
+    ranges_init(r, names);
+    free(names);
+    bad = model_fingerprint(m, hash, e) < 0 || source_open(&s, c, m, e) < 0 ||
+          observe(r, c, &s, g, e) < 0;
+    if (!bad) {
+        r->model = arena_strdup(&r->arena, hash);
+        describe(r, c, &s);
+    }
+    source_close(&s);
+    if (bad)
+        ranges_release(r);
+    return bad ? -1 : 0;
+}
+
+int calibration_compare(struct parity *p, const struct calibration *c,
+                        const struct model *m, const struct graph *a,
+                        const struct graph *b, struct err *e)
+{
+    struct source s = {0};
+    struct parity_opts o = {.seed = (uint64_t)c->seed, .pool = cli_pool()};
+    struct device *d = io_device(c->device, e);
+    int bad = !d || (c->data && source_open(&s, c, m, e) < 0);
+
+    if (c->data) {
+        o.samples = s.n;
+        o.fill = fill;
+        o.ctx = &s;
+    }
+    bad = bad || parity_run(p, a, b, d, &o, e) < 0;
+    source_close(&s);
+    io_device_free(d);
+    return bad ? -1 : 0;
+}
