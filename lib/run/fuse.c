@@ -67,8 +67,23 @@ static int dtypes_fit(const struct kernel *k, const struct node *n)
     return 1;
 }
 
+/* Packed forms are made once, of tensors: an operand that is computed (by
+ * dequantize, say) has none.  */
+static int packs_computed(const struct kernel *k, const struct step_nodes *s)
+{
+    const struct node *n = s->node[0];
+
+    for (int i = 0; k->pack_bytes && i < n->n_in && n->dir == DIR_FORWARD; i++)
+        if (n->in[i] && n->in[i]->kind == VALUE_NODE && k->pack_bytes(s, i) &&
+            !(k->dtypes >> DTYPE_I8 & 1))
+            return 1;
+    return 0;
+}
+
 static int accepted(const struct kernel *k, struct step_nodes *s)
 {
+    if (packs_computed(k, s))
+        return 0;
     while (k->accepts && !k->accepts(s))
         if (--s->n == 0)
             return 0;

@@ -1,0 +1,33 @@
+#!/bin/sh
+# calibrate.sh -- adze-calibrate: the ranges of activations.
+# SPDX-License-Identifier: MIT
+. tests/cli/lib.sh
+
+adze-init resnet20 -o depths='[1, 1, 1]' -s 5 -O a.st && adze-synth -n 4 -O d.tar
+ok 'makes a model and pictures'
+
+run 'calibrates' 0 adze-calibrate -m a.st -d d.tar -n 20 -O r.st
+err_has 'ranges of [0-9]* values$'
+grep -q '"adze.kind":"ranges"' r.st && grep -q '"image":' r.st
+ok 'the file says what it is'
+run 'another number of threads' 0 adze-calibrate -j 2 -q -m a.st -d d.tar -n 20 -O r2.st
+same r.st r2.st
+run 'through a pipe' 0 sh -c 'adze-calibrate -q -d d.tar -n 20 <a.st >r3.st'
+same r.st r3.st
+run 'another seed' 0 adze-calibrate -q -m a.st -d d.tar -n 20 -s 2 -O r4.st
+! cmp -s r.st r4.st
+ok 'draws other pictures'
+for m in percentile entropy; do
+    run "by $m" 0 adze-calibrate -q -m a.st -d d.tar -n 20 --method $m -O m.st
+    ! cmp -s r.st m.st
+    ok "$m gives other ranges"
+done
+run 'one picture' 0 adze-calibrate -q -m a.st -d d.tar -n 1 -O one.st
+
+fails 'no data' 2 'give it with -d' adze-calibrate -m a.st
+fails 'no model' 3 "'none.st'" adze-calibrate -m none.st -d d.tar
+fails 'no pictures' 3 "'none.tar'" adze-calibrate -m a.st -d none.tar
+mkdir -p empty/x
+fails 'an empty set' 3 '' adze-calibrate -m a.st -d empty
+fails 'an unknown method' 2 'minmax' adze-calibrate -m a.st -d d.tar --method mean
+fails 'a full disk' 4 '/dev/full' adze-calibrate -q -m a.st -d d.tar -n 4 -O /dev/full

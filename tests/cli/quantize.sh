@@ -1,0 +1,40 @@
+#!/bin/sh
+# quantize.sh -- adze-quantize: models in 8 bits.
+# SPDX-License-Identifier: MIT
+. tests/cli/lib.sh
+
+adze-init resnet20 -o depths='[1, 1, 1]' -s 5 -O raw.st && adze-synth -n 4 -O d.tar &&
+    adze-fuse-bn -q -m raw.st -O a.st && adze-calibrate -q -m a.st -d d.tar -n 20 -O r.st
+ok 'makes a model, pictures and ranges'
+
+run 'quantizes by ranges' 0 adze-quantize -m a.st --ranges r.st -O q.st
+err_has 'largest difference .* of the largest output; the best class agrees'
+err_has 'weights [0-9]* -> [0-9]* bytes'
+run 'calibrates by itself' 0 adze-quantize -m a.st -d d.tar -n 20 -O q2.st
+same q.st q2.st
+run 'through pipes' 0 sh -c 'adze-fuse-bn -q <raw.st | adze-quantize -q -d d.tar -n 20 >q3.st'
+same q.st q3.st
+[ "$(wc -c <q.st)" -lt "$(($(wc -c <a.st) / 2))" ]
+ok 'is less than half as large'
+run 'can be shown' 0 adze-show -m q.st --state
+out_has '^conv1.weight .*i8'
+run 'once more changes nothing' 0 adze-quantize -m q.st -d d.tar -n 20 -O q4.st
+run 'and computes the same' 0 adze-compare --tolerance=0 q.st q4.st
+
+run 'one layer stays float' 0 adze-quantize -q -m a.st -d d.tar -n 20 --skip conv1 -O s.st
+run 'as asked' 0 adze-show -m s.st --state
+out_has '^conv1.weight .*f32'
+out_has '^linear.weight .*i8'
+run 'batch-norm is named' 0 adze-quantize -m raw.st -d d.tar -n 4 -O x.st
+err_has 'batch normalisations stay float'
+
+fails 'neither data nor ranges' 2 'either' adze-quantize -m a.st
+fails 'both' 2 'either' adze-quantize -m a.st -d d.tar --ranges r.st
+fails 'ranges of another model' 2 'another model' adze-quantize -q -m q.st --ranges r.st
+fails 'a model for ranges' 3 'holds no ranges' adze-quantize -m a.st --ranges a.st
+fails 'ranges that are not there' 3 "'none.st'" adze-quantize -m a.st --ranges none.st
+fails 'a gate that is missed' 1 'agrees' adze-quantize -q -m a.st -d d.tar -n 20 \
+    --method percentile --percentile 50 --min-agreement 1 -O g.st
+[ ! -e g.st ]
+ok 'nothing is written'
+fails 'a full disk' 4 '/dev/full' adze-quantize -q -m a.st --ranges r.st -O /dev/full
