@@ -184,8 +184,9 @@ deps:
 test: all $(UNIT_O) $(UNIT_S)
 	@scripts/run-tests $(or $(strip $(UNIT_O) $(UNIT_S) $(SHELL_T)),$(error no test is called '$T'))
 
+test-interop: $O/tests/format/onnx
 demo test-interop bench: all
-	@scripts/$@
+	@scripts/$@ $(and $T,$(wildcard tests/$T.py))
 
 # ---- installing ----
 BINDIR  := $(DESTDIR)$(PREFIX)/bin

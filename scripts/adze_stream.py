@@ -1,53 +1,42 @@
 #!/usr/bin/env python3
-# SPDX-License-Identifier: MIT
-"""adze_stream.py -- read a stream of frames from a pipe.
+"""adze_stream.py -- read a tensor stream of adze (adze-formats(5)).
+SPDX-License-Identifier: MIT
 
-    import sys, adze_stream
-    for meta, tensors in adze_stream.frames(sys.stdin.buffer):
-        image, target = tensors["image"], tensors["target"]
+    adze-augment -d data --epochs=3 | python3 train.py
 
-Run as a program it prints what comes:
-    adze-augment -d data | scripts/adze_stream.py
+    for meta, tensor in adze_stream.frames(sys.stdin.buffer):
+        step(tensor["image"], tensor["target"], int(meta["epoch"]))
 """
 import json
 import sys
 
 import numpy as np
 
-DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4",
-          "I8": "i1", "U8": "u1", "BOOL": "?"}
+TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I8": "i1", "U8": "u1", "BOOL": "?"}
 
 
-def exactly(f, n):
-    data = f.read(n)
+def frames(file):
+    """Yield (metadata, {name: array}) for each frame; ValueError if the stream is cut."""
+    ended = True
+    while start := file.read(8):
+        header = json.loads(exactly(file, int.from_bytes(start, "little")))
+        meta = header.pop("__metadata__")
+        data = exactly(file, max((t["data_offsets"][1] for t in header.values()), default=0))
+        ended = meta["adze.kind"] == "end"
+        if not ended:
+            yield meta, {name: np.frombuffer(data[slice(*t["data_offsets"])], TYPES[t["dtype"]]).reshape(t["shape"])
+                         for name, t in header.items()}
+    if not ended:
+        raise ValueError("the stream ends without an end frame")
+
+
+def exactly(file, n):
+    data = file.read(n)
     if len(data) != n:
-        raise EOFError(f"stream ends after {len(data)} of {n} bytes")
+        raise ValueError(f"the stream ends after {len(data)} of {n} bytes")
     return data
 
 
-def frames(f):
-    """Yield (metadata, {name: array}) until the end frame that ends the file."""
-    kind = "end"
-    while start := f.read(1):
-        size = int.from_bytes(start + exactly(f, 7), "little")
-        head = json.loads(exactly(f, size))
-        meta = head.pop("__metadata__", {})
-        data = exactly(f, max((t["data_offsets"][1] for t in head.values()),
-                              default=0))
-        kind = meta.get("adze.kind")
-        if kind == "frame":
-            yield meta, {
-                name: np.frombuffer(data[slice(*t["data_offsets"])],
-                                    DTYPES[t["dtype"]]).reshape(t["shape"])
-                for name, t in head.items()}
-    if kind != "end":
-        raise EOFError("stream has no end frame: its writer died")
-
-
 if __name__ == "__main__":
-    try:
-        for m, tensors in frames(sys.stdin.buffer):
-            print(m["epoch"], m["layout"], *(f"{k} {v.dtype}{list(v.shape)}"
-                                             for k, v in tensors.items()))
-    except EOFError as e:
-        sys.exit(f"adze_stream.py: {e}")
+    for meta, tensor in frames(sys.stdin.buffer):
+        print("epoch", meta["epoch"], *(f"{name} {a.dtype} {list(a.shape)} mean {a.mean():.6g}" for name, a in tensor.items()))
