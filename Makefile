@@ -86,7 +86,7 @@ LIBOBJ   = $(LIBSRC:%.c=$1/%.o) $(GENSRC:$G/%.c=$1/gen/%.o) $(CUOBJ)
 CMDSRC  := $(sort $(wildcard src/*.c))
 CMDS    := $(patsubst src/%.c,bin/adze-%,$(filter-out src/adze.c,$(CMDSRC))) \
            $(patsubst src/adze.c,bin/adze,$(filter src/adze.c,$(CMDSRC)))
-TESTLIB  = $(patsubst %.c,$1/%.o,$(sort $(wildcard tests/*.c)))
+TESTLIB  = $(patsubst %.c,$1/%.o,$(filter-out tests/preload.c,$(sort $(wildcard tests/*.c))))
 UNIT    := $(sort $(if $T,$(wildcard tests/$T.c tests/$T/*.c),$(wildcard tests/*/*.c)))
 SHELL_T := $(sort $(if $T,$(wildcard tests/$T.sh tests/$T/*.sh),$(wildcard tests/check/*.sh tests/cli/*.sh)))
 SHELL_T := $(filter-out %/lib.sh,$(SHELL_T))

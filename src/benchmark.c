@@ -267,7 +267,7 @@ static int open_job(struct job *j, const char *path, struct err *e)
     j->dev = j->g ? io_device(device_name, e) : NULL;
     j->params = j->dev ? params_new(j->g, j->dev, e) : NULL;
     if (!j->params)
-        return err_in(e, "'%s'", Q(path));
+        return j->m ? err_in(e, "'%s'", Q(path)) : -1;
     j->load_s = clock_now() - start;
     j->row.model = path;
     count(j);

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/stream.h"
 #include "cli/io.h"
 #include "cli/opt.h"
 #include "cli/report.h"
@@ -64,21 +65,43 @@ static void on_signal(int sig)
         save = 1;
         return;
     }
-    if (stop) { /* the second one ends at once */
+    /* Only of INT the second one ends at once: batch systems send TERM more
+     * than once.  */
+    if (stop && sig == SIGINT) {
+        out_cleanup_signal();
         signal(sig, SIG_DFL);
         raise(sig);
     }
     stop = 1;
 }
 
-static void catch_signals(void)
+/* A signal that the parent ignores (nohup) stays ignored.  */
+static void catch (const int *sigs, size_t n)
 {
-    static const int sigs[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
-    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    const struct sigaction sa = {.sa_handler = on_signal,
+                                 .sa_flags = SA_RESTART};
+    struct sigaction was;
 
-    for (size_t i = 0; i < COUNT(sigs); i++)
-        sigaction(sigs[i], &sa, NULL);
+    for (size_t i = 0; i < n; i++)
+        if (sigaction(sigs[i], NULL, &was) == 0 && was.sa_handler != SIG_IGN)
+            sigaction(sigs[i], &sa, NULL);
+}
+
+/* From the start: a reader of messages that goes away ends no run.  */
+static void catch_first(void)
+{
+    static const int sigs[] = {SIGUSR1};
+
     signal(SIGPIPE, SIG_IGN);
+    catch (sigs, COUNT(sigs));
+}
+
+/* While there is something to save.  */
+static void catch_ends(void)
+{
+    static const int sigs[] = {SIGINT, SIGTERM, SIGHUP, SIGXCPU};
+
+    catch (sigs, COUNT(sigs));
 }
 
 static const char *percent(char buf[16], double share)
@@ -156,13 +179,15 @@ static void note_head(const struct model *m, const struct dataset *d)
         cli_note("class '%s' has no picture", Q(*p));
 }
 
-static int with_data(struct model *m, struct recipe *r, const char *train_spec,
-                     const char *valid_spec, struct err *e)
+static int with_data(struct model *m, struct model *from, struct recipe *r,
+                     const char *train_spec, const char *valid_spec,
+                     struct err *e)
 {
     struct dataset_opts o = {(const char *const *)m->classes, m->n_classes, 0};
     struct progress p = {0};
     struct train_opts t = {.recipe = r,
                            .run_dir = run_dir,
+                           .from = from,
                            .stop = &stop,
                            .save = &save,
                            .on_epoch = on_epoch,
@@ -175,6 +200,8 @@ static int with_data(struct model *m, struct recipe *r, const char *train_spec,
 
     if (!bad) {
         name_classes(m, train);
+        if (from)
+            name_classes(from, train);
         note_head(m, train);
         o.classes = (const char *const *)m->classes;
         o.n_classes = m->n_classes;
@@ -187,7 +214,7 @@ static int with_data(struct model *m, struct recipe *r, const char *train_spec,
         t.device = d;
         t.pool = cli_pool();
         if (run_dir)
-            catch_signals();
+            catch_ends();
         progress_start(&p, "train", 0);
         bad = train_run(m, &t, &best, e) < 0;
         progress_end(&p);
@@ -202,38 +229,63 @@ static int with_data(struct model *m, struct recipe *r, const char *train_spec,
     return bad ? -1 : 0;
 }
 
-/* The checkpoint of the run folder, or the model to begin with.  */
-static struct model *open_model(struct err *e)
+/* The model to begin with; of a checkpoint what inference would use.  */
+static struct model *first_model(struct err *e)
 {
-    struct str last = {0};
-    struct model *m;
+    struct model *m = io_model(model_path, e);
 
-    if (resume)
-        str_printf(&last, "%s/last.st", run_dir);
-    m = resume && !access(str_text(&last), F_OK)
-            ? model_read(str_text(&last), e)
-            : io_model(model_path, e);
-    str_release(&last);
+    if (m && !strcmp(m->kind, "checkpoint")) {
+        cli_note("training begins anew with the weights of a checkpoint; to "
+                 "go on with its run use --resume");
+        m->kind = "model";
+        set_release(&m->extra);
+    }
     return m;
+}
+
+/* The model to train: the checkpoint LAST of a run to resume, with *FROM the
+ * model that the run should have begun with, if one is named; else the model
+ * to begin with.  */
+static struct model *open_model(const char *last, struct model **from,
+                                struct err *e)
+{
+    *from = NULL;
+    if (access(last, F_OK) < 0)
+        return first_model(e);
+    if (!resume) {
+        err_set(e, ERR_USAGE,
+                "run folder '%s' holds a run: go on with --resume or name "
+                "another folder",
+                Q(run_dir));
+        return NULL;
+    }
+    if (model_path && strcmp(model_path, "-") != 0 &&
+        !(*from = io_model(model_path, e)))
+        return NULL;
+    return model_read(last, e);
 }
 
 static int train(struct recipe *r, struct err *e)
 {
     char *train_spec = NULL, *valid_spec = NULL;
-    struct model *m;
+    struct str last = {0};
+    struct model *m, *from;
     int bad;
 
     if (!data)
         return err_set(e, ERR_USAGE, "no data: give it with -d");
     if (resume && !run_dir)
         return err_set(e, ERR_USAGE, "--resume needs the run folder: -R DIR");
-    if (cli_streams("", output ? output : "-", e) < 0)
+    if (io_check_output(output, e) < 0)
         return -1;
     dataset_split_dir(data, &train_spec, &valid_spec);
-    m = open_model(e);
-    bad = !m || with_data(m, r, train_spec ? train_spec : data,
+    str_printf(&last, "%s/last.st", run_dir ? run_dir : "");
+    m = open_model(run_dir ? str_text(&last) : "", &from, e);
+    bad = !m || with_data(m, from, r, train_spec ? train_spec : data,
                           eval ? eval : valid_spec, e) < 0;
+    model_free(from);
     model_free(m);
+    str_release(&last);
     free(train_spec);
     free(valid_spec);
     return bad ? -1 : 0;
@@ -259,6 +311,7 @@ int main(int argc, char **argv)
     struct str text = {0};
 
     cli_start(&cmd, argc, argv);
+    catch_first();
     add_seed(&a);
     if (!recipe_read(&r, recipe_name, overrides.n ? overrides.item : NULL,
                      &e)) {

@@ -3,18 +3,33 @@
 #include "base/mem.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 
+/* Memory runs out for all threads at once; one of them says so.  */
+static _Noreturn void out_of_memory(size_t bytes)
+{
+    static atomic_flag said = ATOMIC_FLAG_INIT;
+    static _Thread_local int ending;
+
+    if (ending) /* again, while the program ends */
+        _exit(err_exit(ERR_NOMEM));
+    while (atomic_flag_test_and_set(&said))
+        pause();
+    ending = 1;
+    fprintf(stderr, "adze: out of memory: cannot get %zu bytes\n", bytes);
+    exit(err_exit(ERR_NOMEM));
+}
+
 static void *checked(void *p, size_t bytes)
 {
-    if (!p && bytes) {
-        fprintf(stderr, "adze: out of memory: cannot get %zu bytes\n", bytes);
-        exit(err_exit(ERR_NOMEM));
-    }
+    if (!p && bytes)
+        out_of_memory(bytes);
     return p;
 }
 

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/err.h"
 #include "base/str.h"
 
 static int plain_first(const char *s)
@@ -67,5 +68,20 @@ void quote_yaml(struct str *s, const char *text)
             str_printf(s, "\\u%04X", c);
         p += n;
     }
+    str_addc(s, '"');
+}
+
+void quote_json(struct str *s, const char *text)
+{
+    const char *p = str_utf8(text, strlen(text)) ? text : Q(text);
+
+    str_addc(s, '"');
+    for (; *p; p++)
+        if (*p == '"' || *p == '\\')
+            str_printf(s, "\\%c", *p);
+        else if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            str_printf(s, "\\u%04x", (unsigned)*p);
+        else
+            str_addc(s, *p);
     str_addc(s, '"');
 }

@@ -10,4 +10,8 @@ struct str;
  * double quotes.  */
 void quote_yaml(struct str *s, const char *text);
 
+/* Append TEXT as a JSON string.  Bytes that are not UTF-8 become text, as
+ * err_quote() shows them.  */
+void quote_json(struct str *s, const char *text);
+
 #endif

@@ -511,6 +511,7 @@ enum { TEMPS = 16 };
 
 static struct temp_file {
     _Atomic int state; /* 0 free, 1 being filled, 2 exists */
+    pid_t owner;       /* a child must not remove its parent's */
     char path[PATH_MAX];
 } temps[TEMPS];
 
@@ -522,6 +523,7 @@ static void temp_note(const char *path)
         if (!atomic_compare_exchange_strong(&temps[i].state, &expected, 1))
             continue;
         snprintf(temps[i].path, sizeof temps[i].path, "%s", path);
+        temps[i].owner = getpid();
         atomic_store(&temps[i].state, 2);
         return;
     }
@@ -539,7 +541,7 @@ void out_cleanup_signal(void)
     const int saved = errno;
 
     for (int i = 0; i < TEMPS; i++)
-        if (atomic_load(&temps[i].state) == 2)
+        if (atomic_load(&temps[i].state) == 2 && temps[i].owner == getpid())
             unlink(temps[i].path);
     errno = saved;
 }
@@ -775,6 +777,25 @@ int out_is_terminal(const struct out *o)
     return isatty(o->fd);
 }
 
+/* The signal's usual end, without temporary files.  */
+static void on_end(int sig)
+{
+    out_cleanup_signal();
+    signal(sig, SIG_DFL);
+    raise(sig); /* comes when the handler returns */
+}
+
+static void clean_at_end(void)
+{
+    static const int sigs[] = {SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGXCPU};
+    struct sigaction was;
+
+    atexit(out_cleanup_signal);
+    for (size_t i = 0; i < COUNT(sigs); i++)
+        if (sigaction(sigs[i], NULL, &was) == 0 && was.sa_handler == SIG_DFL)
+            signal(sigs[i], on_end);
+}
+
 void stream_init(void)
 {
     /* the wrong direction on purpose: use fails as on a closed descriptor */
@@ -785,4 +806,5 @@ void stream_init(void)
             open("/dev/null", flags[fd]) != fd)
             _exit(err_exit(ERR_OUTPUT));
     signal(SIGXFSZ, SIG_IGN); /* a file too large is an error of write */
+    clean_at_end();
 }

@@ -100,8 +100,9 @@ void out_cleanup_signal(void);
 
 /* Open descriptors 0-2 on /dev/null if they are closed, so that no data file
  * takes their place; use of such a one still fails.  SIGXFSZ is ignored, so
- * that a file over the limit is an error of write.  Called first in every
- * command.  */
+ * that a file over the limit is an error of write.  Temporary files go away
+ * when the program ends, by exit() (as xmalloc() and BUG() do) or by a signal
+ * that can be caught and is not ignored.  Called first in every command.  */
 void stream_init(void);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "base/cpuinfo.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "base/stream.h"
 #include "base/thread.h"
@@ -109,10 +110,12 @@ int cli_start(const struct command *cmd, int argc, char **argv)
     struct err e = {0};
     int rest;
 
-    stream_init();
     /* a parent may have ignored it; then writers to a closed pipe would go
      * on for ever */
     signal(SIGPIPE, SIG_DFL);
+    stream_init();
+    /* what it says of no memory is not always heard, nor always true */
+    json_set_alloc_funcs(xmalloc, free);
     cli.name = cmd->name;
     rest = opt_parse(cmd, argc, argv, &e);
     if (rest >= 0 && cli.cpu && cpu_limit(cli.cpu, &e) < 0)

@@ -24,4 +24,9 @@ struct model *io_trained_model(const char *path, struct err *e);
  * terminal).  */
 int io_write_model(const struct model *m, const char *path, struct err *e);
 
+/* Whether PATH ("-" or NULL: standard output) can be written, for commands
+ * that work long before they write: what io_write_model() would say of it.
+ * Nothing is left there.  */
+int io_check_output(const char *path, struct err *e);
+
 #endif

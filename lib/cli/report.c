@@ -72,17 +72,31 @@ static void add_chart(struct str *s, const struct curves *k, const double *x,
     free(y[1]);
 }
 
+/* A cell; empty for what was not measured.  */
+static void add_cell(struct str *s, double v)
+{
+    if (isfinite(v))
+        str_printf(s, "<td>%.4f</td>", v);
+    else
+        str_add(s, "<td></td>");
+}
+
 static void add_table(struct str *s, const struct train_row *row, int64_t n)
 {
     str_add(s, "<table>\n<tr><th>epoch</th><th>rate</th><th>loss</th>"
                "<th>top-1</th><th>evaluation loss</th>"
                "<th>evaluation top-1</th></tr>\n");
-    for (int64_t i = 0; i < n; i++)
-        str_printf(s,
-                   "<tr><td>%lld</td><td>%.4g</td><td>%.4f</td>"
-                   "<td>%.4f</td><td>%.4f</td><td>%.4f</td></tr>\n",
-                   (long long)row[i].epoch, row[i].lr, row[i].loss, row[i].top1,
-                   row[i].valid_loss, row[i].valid_top1);
+    for (int64_t i = 0; i < n; i++) {
+        const struct train_row *r = &row[i];
+
+        str_printf(s, "<tr><td>%lld</td><td>%.4g</td>", (long long)r->epoch,
+                   r->lr);
+        add_cell(s, r->loss);
+        add_cell(s, r->top1);
+        add_cell(s, r->valid_loss);
+        add_cell(s, r->valid_top1);
+        str_add(s, "</tr>\n");
+    }
     str_add(s, "</table>\n");
 }
 

@@ -219,12 +219,12 @@ static int64_t bad_place(const struct loader *l, int64_t index)
     return low;
 }
 
-static void note_bad(struct loader *l, const struct slot *s)
+void loader_set_bad(struct loader *l, int64_t index, const char *reason)
 {
-    const int64_t at = bad_place(l, s->index);
+    const int64_t at = bad_place(l, index);
     int64_t cap = l->cap_bad;
 
-    if (at < l->n_bad && l->bad[at] == s->index)
+    if (at < l->n_bad && l->bad[at] == index)
         return;
     ARRAY_GROW(l->reason, l->n_bad, cap);
     ARRAY_GROW(l->bad, l->n_bad, l->cap_bad);
@@ -232,8 +232,8 @@ static void note_bad(struct loader *l, const struct slot *s)
             (size_t)(l->n_bad - at) * sizeof *l->bad);
     memmove(l->reason + at + 1, l->reason + at,
             (size_t)(l->n_bad - at) * sizeof *l->reason);
-    l->bad[at] = s->index;
-    l->reason[at] = arena_strdup(&l->arena, s->err.msg);
+    l->bad[at] = index;
+    l->reason[at] = arena_strdup(&l->arena, reason);
     l->n_bad++;
 }
 
@@ -272,7 +272,7 @@ static int mend(struct loader *l, float *image, int64_t n, struct err *e)
             continue;
         if (l->o.bad == BAD_FAIL || !is_bad_sample(&s->err))
             return err_set(e, s->err.code, "%s", s->err.msg);
-        note_bad(l, s);
+        loader_set_bad(l, s->index, s->err.msg);
     }
     if (l->n_bad > l->o.max_bad)
         return too_many(l, e);

@@ -63,6 +63,10 @@ int loader_batch(struct loader *l, int64_t epoch, int64_t step, float *image,
 int64_t loader_bad(const struct loader *l, const int64_t **index,
                    const char *const **reason);
 
+/* A sample that was found bad before: counts, and is listed, like one found
+ * here.  For runs that are resumed.  */
+void loader_set_bad(struct loader *l, int64_t index, const char *reason);
+
 /* How often each step of the policy changed a picture, of how many pictures.
  */
 const int64_t *loader_fired(const struct loader *l, int64_t *pictures);

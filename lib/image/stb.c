@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "image/image.h"
 
 /* said at the end of the file, so for all of it */
@@ -21,6 +22,10 @@
 #define STB_IMAGE_WRITE_STATIC
 #define STBI_WRITE_NO_STDIO
 #define STBIW_ASSERT(x) ((x) ? (void)0 : BUG("stb_image_write: %s", #x))
+/* its growing arrays are used unchecked */
+#define STBIW_MALLOC(n)     xmalloc(n)
+#define STBIW_REALLOC(p, n) xrealloc((p), (n), 1)
+#define STBIW_FREE(p)       free(p)
 #include <stb/stb_image_write.h>
 #pragma GCC diagnostic pop
 

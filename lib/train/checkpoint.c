@@ -9,12 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpuinfo.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "data/loader.h"
 #include "format/model.h"
 #include "graph/graph.h"
 #include "run/params.h"
+#include "run/plan.h"
 #include "train/recipe.h"
 #include "train/trainer.h"
 
@@ -87,19 +90,59 @@ static void rows_from_json(struct trainer *t, const json_t *list)
     }
 }
 
+static json_t *bad_to_json(const struct trainer *t)
+{
+    json_t *list = json_array();
+    const int64_t *index;
+    const char *const *reason;
+    const int64_t n = loader_bad(t->loader, &index, &reason);
+
+    for (int64_t i = 0; i < n; i++) {
+        const char *why =
+            str_utf8(reason[i], strlen(reason[i])) ? reason[i] : Q(reason[i]);
+
+        json_array_append_new(list,
+                              json_pack("[I,s]", (json_int_t)index[i], why));
+    }
+    return list;
+}
+
+static void bad_from_json(struct trainer *t, const json_t *list)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *b = json_array_get(list, i);
+        const char *why = json_string_value(json_array_get(b, 1));
+
+        loader_set_bad(t->loader,
+                       (int64_t)json_integer_value(json_array_get(b, 0)),
+                       why ? why : "");
+    }
+}
+
+/* What is computed: a resumed run that computes something else ends in other
+ * bytes.  */
+static const char *arithmetic(const struct trainer *t, char buf[64])
+{
+    snprintf(buf, 64, "%s, plan %016llx", cpu_level_name(cpu_features()),
+             (unsigned long long)plan_hash(t->plan));
+    return buf;
+}
+
 static char *loop_text(const struct trainer *t)
 {
     struct str recipe = {0};
+    char how[64];
     json_t *o;
     char *text;
 
     recipe_print(&recipe, t->r);
-    o = json_pack("{s:I,s:f,s:I,s:I,s:f,s:I,s:s,s:s,s:s,s:s,s:o}", "step",
-                  (json_int_t)t->step, "loss", t->loss, "seen",
+    o = json_pack("{s:I,s:f,s:I,s:I,s:f,s:I,s:s,s:s,s:s,s:s,s:s,s:o,s:o}",
+                  "step", (json_int_t)t->step, "loss", t->loss, "seen",
                   (json_int_t)t->seen, "right", (json_int_t)t->right, "best",
                   t->best, "best_step", (json_int_t)t->best_step, "start",
                   t->start, "data", t->data, "valid", t->valid, "recipe",
-                  str_text(&recipe), "rows", rows_to_json(t));
+                  str_text(&recipe), "arithmetic", arithmetic(t, how), "rows",
+                  rows_to_json(t), "bad", bad_to_json(t));
     str_release(&recipe);
     if (!o)
         BUG("adze.loop cannot be packed");
@@ -167,8 +210,11 @@ int checkpoint_save(struct trainer *t, int64_t epoch, struct err *e)
     pack_state(t);
     t->m->kind = "checkpoint";
     snprintf(name, sizeof name, "epoch-%06lld.st", (long long)epoch);
-    bad = save_as(t, "last.st", e) < 0 || (epoch && save_as(t, name, e) < 0) ||
-          rundir_metrics(&t->dir, t->row, t->n_row, e) < 0;
+    /* last.st comes last: a run that is killed before goes back to the one
+     * before it, and writes the others again */
+    bad = (epoch && save_as(t, name, e) < 0) ||
+          rundir_metrics(&t->dir, t->row, t->n_row, e) < 0 ||
+          save_as(t, "last.st", e) < 0;
     t->m->kind = "model";
     set_release(&t->m->extra);
     set_init(&t->m->extra);
@@ -216,6 +262,37 @@ static int check_data(const char *what, const char *was, const char *now,
                    what, *was ? was : "none", *now ? now : "none");
 }
 
+/* The model that the command names now, if it names one.  */
+static int check_start(const struct trainer *t, struct err *e)
+{
+    char now[HASH_TEXT];
+
+    if (!t->o->from)
+        return 0;
+    if (model_fingerprint(t->o->from, now, e) < 0)
+        return -1;
+    return strcmp(now, t->start)
+               ? err_set(e, ERR_USAGE,
+                         "the model is not what the run was begun with "
+                         "(fingerprint %s, now %s)",
+                         t->start, now)
+               : 0;
+}
+
+static int check_arithmetic(const struct trainer *t, const json_t *o,
+                            struct err *e)
+{
+    const char *was = json_string_value(json_object_get(o, "arithmetic"));
+    char now[64];
+
+    if (was && !strcmp(was, arithmetic(t, now)))
+        return 0;
+    return err_set(e, ERR_USAGE,
+                   "the run was begun with instruction set %s; this is %s: "
+                   "resume with the same --cpu and version",
+                   was ? Q(was) : "none", arithmetic(t, now));
+}
+
 static int restore_tensors(struct trainer *t, struct err *e)
 {
     for (int i = 0; i < t->graph->n_value; i++) {
@@ -256,9 +333,10 @@ static int restore(struct trainer *t, const json_t *o, struct err *e)
     get_text(data, o, "data");
     get_text(valid, o, "valid");
     get_text(t->start, o, "start");
-    if (check_recipe(t, o, e) < 0 ||
+    if (check_start(t, e) < 0 || check_recipe(t, o, e) < 0 ||
         check_data("training", data, t->data, e) < 0 ||
-        check_data("evaluation", valid, t->valid, e) < 0)
+        check_data("evaluation", valid, t->valid, e) < 0 ||
+        check_arithmetic(t, o, e) < 0)
         return -1;
     t->step = get_int(o, "step");
     t->loss = get_real(o, "loss");
@@ -267,6 +345,7 @@ static int restore(struct trainer *t, const json_t *o, struct err *e)
     t->best = get_real(o, "best");
     t->best_step = get_int(o, "best_step");
     rows_from_json(t, json_object_get(o, "rows"));
+    bad_from_json(t, json_object_get(o, "bad"));
     if (t->step < 0 || t->step > t->steps * t->r->epochs)
         return err_set(e, ERR_FORMAT, "checkpoint is at step %lld of %lld",
                        (long long)t->step,

@@ -10,6 +10,7 @@
 #include "base/cpuinfo.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/quote.h"
 #include "base/str.h"
 #include "data/dataset.h"
 #include "data/loader.h"
@@ -366,9 +367,11 @@ static int save_bad(struct trainer *t, struct err *e)
 
     if (!n || !t->o->run_dir)
         return 0;
-    for (int64_t i = 0; i < n; i++)
-        str_printf(&s, "{\"index\": %lld, \"reason\": \"%s\"}\n",
-                   (long long)index[i], Q(reason[i]));
+    for (int64_t i = 0; i < n; i++) {
+        str_printf(&s, "{\"index\": %lld, \"reason\": ", (long long)index[i]);
+        quote_json(&s, reason[i]);
+        str_add(&s, "}\n");
+    }
     bad = rundir_write(&t->dir, "bad.jsonl", str_text(&s), e);
     str_release(&s);
     return bad;
@@ -448,34 +451,44 @@ static int loop(struct trainer *t, struct err *e)
 
 static int open_dir(struct trainer *t, struct err *e)
 {
-    struct str s = {0};
     size_t bytes = 1 << 16;
-    int bad;
 
     for (int i = 0; i < t->graph->n_value; i++)
         bytes += t->graph->value[i]->data.data
                      ? tensor_bytes(&t->graph->value[i]->data)
                      : 0;
-    if (rundir_open(&t->dir, t->o->run_dir,
-                    bytes * (size_t)(t->r->save_keep + 3), e) < 0)
-        return -1;
+    return rundir_open(&t->dir, t->o->run_dir,
+                       bytes * (size_t)(t->r->save_keep + 3), e);
+}
+
+/* What is written beside the checkpoints, as it is at this step: a run that
+ * was killed may have been behind, or ahead.  */
+static int write_start(const struct trainer *t, struct err *e)
+{
+    struct str s = {0};
+    int bad;
+
     recipe_print(&s, t->r);
-    bad = rundir_write(&t->dir, "recipe.yaml", str_text(&s), e);
+    bad = rundir_write(&t->dir, "recipe.yaml", str_text(&s), e) < 0 ||
+          rundir_metrics(&t->dir, t->row, t->n_row, e) < 0;
     str_release(&s);
-    return bad;
+    return bad ? -1 : 0;
 }
 
 static int begin(struct trainer *t, struct err *e)
 {
+    int bad;
+
     t->best = -1;
     dataset_fingerprint(t->o->train, t->data);
     if (t->o->valid)
         dataset_fingerprint(t->o->valid, t->valid);
     if (build(t, e) < 0 || (t->o->run_dir && open_dir(t, e) < 0))
         return -1;
-    if (!strcmp(t->m->kind, "checkpoint"))
-        return checkpoint_restore(t, e);
-    return model_fingerprint(t->m, t->start, e);
+    bad = strcmp(t->m->kind, "checkpoint")
+              ? model_fingerprint(t->m, t->start, e) < 0
+              : checkpoint_restore(t, e) < 0;
+    return bad || (t->o->run_dir && write_start(t, e) < 0) ? -1 : 0;
 }
 
 static void take_tensors(struct graph *to, const struct graph *from)

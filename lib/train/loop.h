@@ -43,8 +43,10 @@ struct train_opts {
     const struct dataset *train, *valid; /* valid may be NULL */
     const struct device *device;
     struct pool *pool;
-    const char *run_dir; /* NULL: none, and no checkpoints */
-    int64_t max_steps;   /* stop after this many in all; 0: as the recipe
+    const char *run_dir;      /* NULL: none, and no checkpoints */
+    const struct model *from; /* when M is a checkpoint: the model that the
+                                 run must have begun with; NULL: any */
+    int64_t max_steps;        /* stop after this many in all; 0: as the recipe
                             says */
     const volatile sig_atomic_t *stop; /* set by a signal: save, and end */
     volatile sig_atomic_t *save;       /* set by a signal: save, and go on */

@@ -79,6 +79,9 @@ static int take_lock(struct rundir *d, struct err *e)
         return err_set(e, ERR_OUTPUT, "cannot write in '%s': %s", Q(d->path),
                        strerror(errno));
     if (flock(d->lock, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK)
+            return err_set(e, ERR_OUTPUT, "cannot lock run folder '%s': %s",
+                           Q(d->path), strerror(errno));
         n = read(d->lock, text, sizeof text - 1);
         text[n > 0 ? strcspn(text, "\n") : 0] = 0;
         return err_set(e, ERR_OUTPUT, "run folder '%s' is in use by process %s",
@@ -91,15 +94,40 @@ static int take_lock(struct rundir *d, struct err *e)
     return 0;
 }
 
+static int is_temp(const struct dirent *f)
+{
+    return str_starts(f->d_name, ".adze-") && str_ends(f->d_name, ".tmp");
+}
+
+/* Remove the files of D that CHOOSE names, but the last KEEP of them.  */
+static void prune(const struct rundir *d, int (*choose)(const struct dirent *),
+                  int64_t keep)
+{
+    struct dirent **list;
+    const int n = scandir(d->path, &list, choose, versionsort);
+
+    for (int i = 0; i < n; i++) {
+        char *path = rundir_path(d, list[i]->d_name);
+
+        if (i < n - keep)
+            unlink(path);
+        free(path);
+        free(list[i]);
+    }
+    if (n >= 0)
+        free(list);
+}
+
 int rundir_open(struct rundir *d, const char *path, size_t need, struct err *e)
 {
     *d = (struct rundir){path, -1};
-    if (make_dirs(path, e) < 0 || take_lock(d, e) < 0 ||
-        check_space(path, need, e) < 0) {
-        rundir_close(d);
-        return -1;
+    if (make_dirs(path, e) == 0 && take_lock(d, e) == 0) {
+        prune(d, is_temp, 0);
+        if (check_space(path, need, e) == 0)
+            return 0;
     }
-    return 0;
+    rundir_close(d);
+    return -1;
 }
 
 void rundir_close(struct rundir *d)
@@ -197,17 +225,5 @@ static int is_epoch(const struct dirent *f)
 
 void rundir_rotate(const struct rundir *d, int64_t keep)
 {
-    struct dirent **list;
-    const int n = scandir(d->path, &list, is_epoch, alphasort);
-
-    for (int i = 0; i < n; i++) {
-        char *path = rundir_path(d, list[i]->d_name);
-
-        if (i < n - keep)
-            unlink(path);
-        free(path);
-        free(list[i]);
-    }
-    if (n >= 0)
-        free(list);
+    prune(d, is_epoch, keep);
 }

@@ -14,9 +14,9 @@ struct rundir {
     int lock; /* descriptor */
 };
 
-/* Make the folder and take its lock; NEED bytes must be free for
- * checkpoints.  ERR_OUTPUT: "in use by process 123", "needs 8 MB, 1 MB
- * free".  */
+/* Make the folder and take its lock; temporary files that a killed run left
+ * go away; NEED bytes must be free for checkpoints.  ERR_OUTPUT: "in use by
+ * process 123", "needs 8000000 bytes for checkpoints, 1000000 free".  */
 int rundir_open(struct rundir *d, const char *path, size_t need, struct err *e);
 void rundir_close(struct rundir *d);
 

@@ -50,9 +50,33 @@ static void yaml(void **state)
     }
 }
 
+static void json(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+    } t[] = {
+        {"", "\"\""},
+        {"a'b=<c>", "\"a'b=<c>\""},
+        {"a\"b\\c", "\"a\\\"b\\\\c\""},
+        {"\n\t\033\x7f", "\"\\u000a\\u0009\\u001b\\u007f\""},
+        {"K\xc3\xa4se", "\"K\xc3\xa4se\""},
+        {"K\xe4se", "\"K\\\\xe4se\""},
+    };
+
+    for (size_t i = 0; i < COUNT(t); i++) {
+        struct str s = {0};
+
+        quote_json(&s, t[i].text);
+        assert_string_equal(str_text(&s), t[i].want);
+        str_release(&s);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(yaml)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(yaml),
+                                       cmocka_unit_test(json)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

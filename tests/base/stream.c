@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -428,6 +429,70 @@ static void test_limits(void **state)
     unlink("err");
 }
 
+/* An open temporary file, and the program ends.  */
+static struct out open_at_end;
+
+static void begin_file(void)
+{
+    struct err e = {0};
+
+    signal(SIGHUP, SIG_IGN);
+    stream_init();
+    if (out_open(&open_at_end, "end", &e) < 0)
+        _exit(98);
+}
+
+static void end_by_exit(void)
+{
+    begin_file();
+    exit(4);
+}
+
+static void end_by_signal(void)
+{
+    begin_file();
+    raise(SIGHUP); /* ignored, as under nohup */
+    if (access(open_at_end.temp, F_OK) < 0)
+        _exit(1);
+    raise(SIGTERM);
+}
+
+/* A child of the program that ends does not take its files away.  */
+static void end_of_child(void)
+{
+    int status;
+    pid_t pid;
+
+    begin_file();
+    pid = fork();
+    if (!pid)
+        exit(0);
+    waitpid(pid, &status, 0);
+    _exit(access(open_at_end.temp, F_OK) == 0 ? unlink(open_at_end.temp) : 2);
+}
+
+static int temps_here(void)
+{
+    DIR *d = opendir(".");
+    const struct dirent *f;
+    int n = 0;
+
+    while ((f = readdir(d)))
+        n += strstr(f->d_name, ".adze-") != NULL;
+    closedir(d);
+    return n;
+}
+
+static void test_ends(void **state)
+{
+    (void)state;
+    assert_int_equal(in_child(end_by_exit), 4);
+    assert_int_equal(in_child(end_by_signal), -SIGTERM);
+    assert_int_equal(in_child(end_of_child), 0);
+    assert_int_equal(temps_here(), 0);
+    unlink("err");
+}
+
 static void test_modes(void **state)
 {
     const mode_t old = umask(027);
@@ -665,6 +730,7 @@ int main(void)
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_abort_keeps_old),
         cmocka_unit_test(test_signal_cleanup),
+        cmocka_unit_test(test_ends),
         cmocka_unit_test(test_in),
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_sigbus),

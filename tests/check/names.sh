@@ -15,7 +15,7 @@ verb() { sed 's|.*/||;s/\.[a-z0-9]*$//;s/^adze-//' | sort; }
 
 ls src/*.c | verb >"$work/src"
 ls man/adze.1 man/adze-*.1 2>/dev/null | verb >"$work/man"
-ls tests/cli/*.sh | grep -v '/lib.sh$\|/faults.sh$\|/pipe-.*' | verb >"$work/test"
+ls tests/cli/*.sh | grep -v '/lib.sh$\|/faults.sh$\|/fault-.*\|/pipe-.*' | verb >"$work/test"
 compare 'each command has a man page and no page is alone' "$work/src" "$work/man"
 compare 'each command has a test script' "$work/src" "$work/test"
 

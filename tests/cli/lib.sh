@@ -56,6 +56,59 @@ need_data() {
     [ -d "$data" ] || skip_all "../shared/data is not here"
 }
 
+# need_preload: builds tests/preload.c, which breaks what ADZE_FAULT says, in
+# commands that are run by `broken FAULT COMMAND...'.
+need_preload() {
+    # the sanitizer must be the first library
+    ! ldd "$top/bin/adze" 2>/dev/null | grep -q 'libasan' &&
+        ${CC:-cc} -shared -fPIC -o "$work/fault.so" "$top/tests/preload.c" -ldl 2>"$err" ||
+        skip_all 'nothing can be preloaded here'
+}
+broken() {
+    fault=$1
+    shift
+    ADZE_FAULT=$fault LD_PRELOAD=$work/fault.so "$@"
+}
+# calls WHAT COMMAND...: how many calls of this kind it makes.
+calls() {
+    fault=$1
+    shift
+    ADZE_FAULT=$fault:0 ADZE_FAULT_COUNT=$work/count LD_PRELOAD=$work/fault.so "$@" >/dev/null 2>&1
+    cat "$work/count"
+}
+
+# toy: the network toy.yaml and data train.tar and valid.tar of its size: ten
+# steps an epoch at a batch of 40, in milliseconds, with all that a run could
+# forget (running statistics, momentum, random crops, dropout).
+toy() {
+    cat >toy.yaml <<'Y'
+network: toy
+with: {classes: 10}
+input: {size: [3, 16, 16]}
+body:
+  - conv: {as: conv1, out: 8, kernel: 3, pad: 1, stride: 2}
+  - bn: {as: bn1}
+  - relu
+  - conv: {as: conv2, out: 16, kernel: 3, pad: 1, stride: 2}
+  - bn: {as: bn2}
+  - relu
+  - global_avg_pool
+  - dropout: {rate: 0.1}
+  - linear: {as: fc, out: $classes}
+Y
+    adze-synth -n 40 --size 16 -s 3 -O train.tar && adze-synth -n 10 --size 16 -s 4 -O valid.tar &&
+        adze-init ./toy.yaml -s 5 -O start.st
+    ok 'makes data and a small network'
+}
+
+# toy_train OUTPUT OPTION...: five epochs of it.
+toy_train() {
+    to=$1
+    shift
+    adze-train -q -m start.st -d train.tar -e valid.tar -o global.epochs=5 -o train.batch=40 \
+        -o schedule.warmup='5 steps' -o schedule.lr=0.3 -O "$to" "$@"
+}
+
 # run NAME STATUS COMMAND...: ends with STATUS and reports no bug.
 run() {
     name=$1 want=$2
