@@ -197,7 +197,7 @@ for c in "$bin"/adze-*; do
     echo old >there && chmod 640 there && output 0 -- there
     cmp -s good there || complain "$run does not replace a file"
     [ "$(stat -c %a there)" = 640 ] || complain "$run changes the mode to $(stat -c %a there)"
-    mkfifo pipe && { cat pipe >got & } && output 0 -- pipe && wait
+    mkfifo pipe && { cat pipe >got & } && output 0 -- pipe; wait
     cmp -s good got || complain "$run writes something else to a FIFO"
     (umask 0777 && output 0 -- masked)
     [ -e masked ] || complain "$run writes nothing under umask 0777"
@@ -205,8 +205,10 @@ for c in "$bin"/adze-*; do
     output 0 -- "$name"
     cmp -s good "$name" || complain "$run fails on a strange name"
     (ulimit -f 0 && output 4 -- big)
+    # a training run says that its model is lost
+    case $run in *train*) end=4 ;; *) end=141 ;; esac
     # shellcheck disable=SC2086
-    status 141 -- bash -o pipefail -c "(sleep .1; exec $run -q) | true"
+    status $end -- bash -o pipefail -c "(sleep .1; exec $run -q) | true"
     if case $run in *in.st*) true ;; *) false ;; esac then
         cp in.st kept
         output 0 -- in.st
