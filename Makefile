@@ -27,7 +27,7 @@ LAYERS  := base tensor image graph op pass format cpu cuda run data train cli
 # ---- what is here ----
 # Missing packages come first, as the next lines look for them.
 ifneq ($(filter deps demo test test-interop bench,$(MAKECMDGOALS)),)
-_ := $(shell scripts/deps >&2)
+_ := $(shell mkdir -p .build; date +%s >.build/time.0; scripts/deps >&2 && date +%s >.build/time.1)
 ifneq ($(.SHELLSTATUS),0)
 $(error packages are missing)
 endif

@@ -195,9 +195,13 @@ struct job {
 static void count(struct job *j)
 {
     j->row.dtype = "f32";
-    for (int i = 0; i < j->g->n_value; i++)
-        if (j->g->value[i]->kind == VALUE_PARAM)
-            j->row.params += shape_count(&j->g->value[i]->shape);
+    for (int i = 0; i < j->g->n_value; i++) {
+        const struct value *v = j->g->value[i];
+
+        if (v->kind == VALUE_PARAM ||
+            (v->kind == VALUE_CONST && v->dtype == DTYPE_I8)) /* quantised */
+            j->row.params += shape_count(&v->shape);
+    }
     for (int i = 0; i < j->g->n_node; i++) {
         j->row.mac += node_cost(j->g->node[i]).mac;
         if (!strcmp(j->g->node[i]->op->name, "quantize"))
