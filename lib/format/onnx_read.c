@@ -495,8 +495,9 @@ static int read_pad(struct reader *r, const onode *o, struct err *e)
         (o->n_input > 2 && const_real(r, o->input[2], &value) < 0))
         return unsupported(o, "not in the form that is written", e);
     for (int i = 0, k = x->shape.rank; i < k; i++)
-        if (p[i] < 0 || p[k + i] < 0)
-            return unsupported(o, "negative sizes", e);
+        if (p[i] < 0 || p[k + i] < 0 || p[i] > INT32_MAX ||
+            p[k + i] > INT32_MAX)
+            return unsupported(o, "sizes that do not fit", e);
     const int k = x->shape.rank;
     const int64_t front = k > 1 ? p[1] : 0, more = k > 1 ? front + p[k + 1] : 0;
 
@@ -529,7 +530,8 @@ static int read_slice(struct reader *r, const onode *o, struct err *e)
         v[i - 1] = const_ints(r, o->input[i], &n[i - 1]);
     if (!v[0] || !v[1] || !v[2] || n[1] != n[0] || n[2] != n[0])
         return unsupported(o, "not in the form that is written", e);
-    if (!v[3] && n[0] == 1 && v[1][0] <= INT32_MAX && v[0][0] >= 0) {
+    if (!v[3] && n[0] == 1 && v[1][0] >= 0 && v[1][0] <= INT32_MAX &&
+        v[0][0] >= 0) {
         put_int(r, &a, "axis", v[2][0]);
         put_int(r, &a, "start", v[0][0]);
         put_int(r, &a, "length", v[1][0] - v[0][0]);
@@ -831,8 +833,6 @@ static int read_node(struct reader *r, struct err *e)
     const onode *o = r->m->node[r->at];
     struct attrs a;
 
-    if (check_node(o, e) < 0)
-        return -1;
     if (o->n_input)
         for (size_t i = 0; i < COUNT(patterns); i++) {
             const size_t n = match_pattern(r, &patterns[i]);
@@ -853,7 +853,7 @@ static int read_node(struct reader *r, struct err *e)
                 return unsupported(o, "not the usual number of operands", e);
             return readers[i].read(r, o, e);
         }
-    for (int i = 0; op_all[i]; i++)
+    for (int i = 0; o->n_input && op_all[i]; i++)
         if (match_row(r, o, op_all[i], &a))
             return str_ends(o->op_type, "Pool")
                        ? read_pool(r, o, op_all[i], &a, e)
@@ -874,7 +874,7 @@ static int read_dim(struct shape *s, const Onnx__TensorShapeProto__Dimension *d)
     }
     if (d->value_case != ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM)
         return -1;
-    n = strlen(d->dim_param);
+    n = d->dim_param ? strlen(d->dim_param) : 0;
     if (!n || n >= sizeof text || d->dim_param[n - 1] != 'N')
         return -1;
     s->batch |= (uint8_t)(1 << i);
@@ -919,6 +919,9 @@ static int read_graph(struct reader *r, struct err *e)
             return err_set(e, ERR_FORMAT, "two tensors are named '%s'",
                            Q(name ? name : ""));
     }
+    for (size_t i = 0; i < r->m->n_node; i++) /* patterns look ahead */
+        if (check_node(r->m->node[i], e) < 0)
+            return -1;
     for (size_t i = 0; i < r->m->n_input; i++)
         if (read_input(r, r->m->input[i], e) < 0)
             return -1;

@@ -39,7 +39,7 @@ static void by_percentile(struct range *r, const int64_t *count, double share)
     r->max = edge(&whole, hi);
 }
 
-enum { LEVELS = 128, STEP = 16 };
+enum { STEP = 16 };
 
 /* The histogram of |x| over [0, most], from that of x.  */
 static void magnitudes(double *to, const struct range *r, const int64_t *count,
@@ -56,15 +56,16 @@ static void magnitudes(double *to, const struct range *r, const int64_t *count,
 }
 
 /* Divergence of P, the first N bins with what lies behind added to the last,
- * from its form in 128 levels; each level spreads over the bins that are not
- * empty.  */
-static double divergence(const double *h, int64_t n, double behind)
+ * from its form in LEVELS levels; each level spreads over the bins that are
+ * not empty.  */
+static double divergence(const double *h, int64_t n, int64_t levels,
+                         double behind)
 {
     double sum_p = behind, sum_q = 0, d = 0;
     double q[OBSERVE_BINS];
 
-    for (int64_t l = 0; l < LEVELS; l++) {
-        const int64_t from = l * n / LEVELS, to = (l + 1) * n / LEVELS;
+    for (int64_t l = 0; l < levels; l++) {
+        const int64_t from = l * n / levels, to = (l + 1) * n / levels;
         double sum = 0;
         int64_t full = 0;
 
@@ -90,12 +91,16 @@ static void by_entropy(struct range *r, const int64_t *count)
 {
     const double most = fmax(fabs(r->min), fabs(r->max));
     double h[OBSERVE_BINS], behind = 0, best = INFINITY, limit = most;
+    int64_t levels = 128;
 
     if (!(most > 0))
         return;
+    /* On one side of 0 there are more of the 256 than half.  */
+    if (r->max - r->min < 2 * most)
+        levels = (int64_t)fmin(255, 255 * most / (r->max - r->min));
     magnitudes(h, r, count, most);
-    for (int64_t n = OBSERVE_BINS; n >= LEVELS; n -= STEP) {
-        const double d = divergence(h, n, behind);
+    for (int64_t n = OBSERVE_BINS; n >= levels; n -= STEP) {
+        const double d = divergence(h, n, levels, behind);
 
         if (d < best) {
             best = d;
@@ -150,6 +155,10 @@ static void tally(struct observer *ob, int64_t k, const float *x, int64_t n)
     int64_t *count = ob->count + k * OBSERVE_BINS;
 
     for (int64_t i = 0; i < n; i++) {
+        /* Zeros of a relu are exact at every scale: they say nothing about
+         * where to cut, and by their number they would say it loudest.  */
+        if (x[i] == 0 && ob->o->method == OBSERVE_ENTROPY)
+            continue;
         int64_t at = width > 0 ? (int64_t)((x[i] - r->min) / width) : 0;
 
         at = at < OBSERVE_BINS ? at : OBSERVE_BINS - 1;

@@ -4,9 +4,10 @@
  * What pass_quantize() asks for.  Three ways to settle a range:
  *   minmax      everything that was seen;
  *   percentile  all but a share of the elements, cut at both ends alike;
- *   entropy     the limit at which 128 levels keep most of the information
- *               (least Kullback-Leibler divergence of the histogram of |x|:
- *               Migacz, "8-bit inference with TensorRT", 2017).
+ *   entropy     the limit at which the levels keep most of the information
+ *               (least Kullback-Leibler divergence of the histogram of |x|,
+ *               zeros left out: Migacz, "8-bit inference with TensorRT",
+ *               2017).
  * The last two run over the inputs a second time, to fill a histogram of 2048
  * bins between the extremes of the first.  */
 #ifndef ADZE_RUN_OBSERVE_H

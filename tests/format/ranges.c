@@ -112,7 +112,7 @@ static void damaged(void **state)
     (void)state;
     save();
     assert_int_equal(bytes_read(&b, path, 1 << 20, &e), 0);
-    fuzz_run(fuzz_ranges, &(struct fuzz_seed){b.data, b.n}, 1, NULL, 3000, 1);
+    fuzz_run(fuzz_ranges, &(struct fuzz_seed){b.data, b.n}, 1, NULL, 10000, 1);
     assert_int_equal(fuzz_cut(fuzz_ranges, b.data, b.n), 0);
     bytes_release(&b);
 }
