@@ -159,12 +159,16 @@ job() {
     init) echo adze-init lenet5 ;;
     augment) echo adze-augment -n 4 --size=8 -f frames -d set.tar ;;
     fuse-bn | reparam) echo "adze-$1 -m in.st" ;;
+    calibrate | quantize) echo "adze-$1 -m in.st -d set.tar -n 10" ;;
+    export) echo adze-export -m in.st -f onnx ;;
     train) echo adze-train -m in.st -d set.tar -o global.epochs=1 -o train.batch=10 ;;
     esac
 }
 
 inputs() {
-    adze-init -q lenet5 -o classes=10 -O in.st && adze-synth -q -n 2 -O set.tar
+    adze-synth -q -n 2 -O set.tar &&
+        adze-init -q lenet5 -o classes=10 |
+        adze-train -q -d set.tar -o global.epochs=1 -o train.batch=10 -O in.st
 }
 
 rm -rf ./* && mkdir folder
