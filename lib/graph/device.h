@@ -67,6 +67,12 @@ struct kernel {
      * NULL: none.  */
     const char *const *epilogue;
 
+    /* The head's operands that a dequantize node computes are read in front
+     * of it: `dtypes' and args.op.in speak of 8 bits then.  Scales and zero
+     * points are operands of node_dequantize(); accepts() sees to it that
+     * they are constants of the graph.  */
+    int quantised;
+
     /* What the table cannot say (shapes, attributes); NULL: always.  */
     int (*accepts)(const struct step_nodes *s);
     /* Bytes of scratch; NULL: none.  */

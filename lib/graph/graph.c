@@ -545,6 +545,15 @@ int value_is_output(const struct graph *g, const struct value *v)
     return 0;
 }
 
+const struct node *node_dequantize(const struct node *n, int i)
+{
+    const struct node *d = n->in[i] ? n->in[i]->node : NULL;
+
+    return d && d->dir == DIR_FORWARD && !strcmp(d->op->name, "dequantize")
+               ? d
+               : NULL;
+}
+
 struct op_cost node_cost(const struct node *n)
 {
     if (n->op->cost)

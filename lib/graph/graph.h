@@ -187,6 +187,9 @@ const struct op_in *node_in_info(const struct node *n, int i);
 /* Operand I by its record name: "weight"; -1 if the op has none.  */
 int node_in_index(const struct node *n, const char *name);
 
+/* The dequantize node that computes operand I of N, or NULL.  */
+const struct node *node_dequantize(const struct node *n, int i);
+
 struct op_cost node_cost(const struct node *n);
 int value_is_output(const struct graph *g, const struct value *v);
 

@@ -59,11 +59,29 @@ static void match_epilogue(const struct plan *p, const char *taken,
     }
 }
 
+/* What kernel K reads as operand I of its head N.  */
+static const struct value *head_operand(const struct kernel *k,
+                                        const struct node *n, int i)
+{
+    const struct node *d = k && k->quantised ? node_dequantize(n, i) : NULL;
+
+    return d ? d->in[0] : n->in[i];
+}
+
+const struct value *step_operand(const struct step *s, int k, int i)
+{
+    return k ? s->nodes.node[k]->in[i]
+             : head_operand(s->kernel, s->nodes.node[0], i);
+}
+
 static int dtypes_fit(const struct kernel *k, const struct node *n)
 {
-    for (int i = 0; i < n->n_in; i++)
-        if (n->in[i] && !(k->dtypes >> n->in[i]->dtype & 1))
+    for (int i = 0; i < n->n_in; i++) {
+        const struct value *v = head_operand(k, n, i);
+
+        if (v && !(k->dtypes >> v->dtype & 1))
             return 0;
+    }
     return 1;
 }
 
@@ -96,7 +114,8 @@ static const struct kernel *choose(const struct plan *p, const char *taken,
     for (const struct kernel *const *k = p->device->kernels; k && *k; k++) {
         *s = (struct step_nodes){1, {n}, {0}, p->opts.batch};
         if ((*k)->dir != n->dir || strcmp((*k)->op, n->op->name) ||
-            (*k)->layout != LAYOUT_PLAIN || !dtypes_fit(*k, n))
+            (*k)->layout != LAYOUT_PLAIN || !dtypes_fit(*k, n) ||
+            ((*k)->quantised && (p->opts.no_fuse || p->opts.keep_values)))
             continue;
         if (n->dir == DIR_FORWARD && !p->opts.no_fuse && !p->opts.keep_values)
             match_epilogue(p, taken, *k, s);
@@ -139,6 +158,39 @@ static int build(struct plan *p, const char *taken, const struct node *n,
     return 0;
 }
 
+/* A dequantize step that all readers look past is not needed.  */
+static int is_passed(const struct plan *p, const struct step *at,
+                     const int *owner, const struct node *n)
+{
+    const struct value *v = n->n_out ? n->out[0] : NULL;
+
+    if (n->dir != DIR_FORWARD || strcmp(n->op->name, "dequantize") ||
+        value_is_output(p->graph, v))
+        return 0;
+    for (int i = 0; i < v->n_use; i++) {
+        const struct step *s = &at[owner[v->use[i].node->index]];
+
+        if (s->nodes.node[0] != v->use[i].node ||
+            step_operand(s, 0, v->use[i].in) == v)
+            return 0;
+    }
+    return 1;
+}
+
+static void drop_passed(const struct plan *p, struct step *at)
+{
+    const struct graph *g = p->graph;
+    int *owner = xcalloc((size_t)g->n_node + 1, sizeof *owner);
+
+    for (int i = 0; i < g->n_node; i++)
+        for (int k = 0; k < at[i].nodes.n; k++)
+            owner[at[i].nodes.node[k]->index] = i;
+    for (int i = 0; i < g->n_node; i++)
+        if (at[i].nodes.n == 1 && is_passed(p, at, owner, at[i].nodes.node[0]))
+            at[i].nodes.n = 0;
+    free(owner);
+}
+
 /* A step runs where its last node stands: there all operands are ready.  */
 int plan_fuse(struct plan *p, struct err *e)
 {
@@ -158,6 +210,8 @@ int plan_fuse(struct plan *p, struct err *e)
         if (!bad)
             at[step_last(&s)->index] = s;
     }
+    if (!bad)
+        drop_passed(p, at);
     for (int i = 0; i < g->n_node && !bad; i++)
         if (at[i].nodes.n) {
             ARRAY_GROW(p->step, p->n_step, p->cap_step);

@@ -51,7 +51,7 @@ static void touch_operands(struct plan *p, int at)
 
         for (int i = 0; i < n->n_in; i++)
             if (n->in[i] && !(k && i == s->nodes.link[k]))
-                extend(&p->place[root_of(p, n->in[i]->index)], at);
+                extend(&p->place[root_of(p, step_operand(s, k, i)->index)], at);
     }
 }
 
@@ -82,6 +82,7 @@ static int overwritable(const struct plan *p, int at, const struct value *out)
     int from = 0, to = n->n_join;
 
     if (s->nodes.n > 1 || p->opts.keep_values ||
+        (s->kernel && s->kernel->quantised) ||
         !(adds || n->op->flags & OP_ELEMENTWISE) || n->dir == DIR_UPDATE)
         return -1;
     if (n->dir == DIR_BACKWARD) {
