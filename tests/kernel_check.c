@@ -266,7 +266,8 @@ static void run_kernel(struct bench *b, const struct kernel *k,
             if (j != s->link[i])
                 *f++ = tensor_of(b, s->node[i]->in[j]);
     for (int i = 0; k->pack_bytes && i < node_op_in(s->node[0]); i++)
-        if (in[i].data && (packed_bytes[i] = k->pack_bytes(s, i))) {
+        if (in[i].data && s->node[0]->in[i]->kind != VALUE_INPUT &&
+            (packed_bytes[i] = k->pack_bytes(s, i))) {
             packed[i] = guarded(packed_bytes[i]);
             k->pack(s, i, &in[i], packed[i]);
         }

@@ -14,6 +14,9 @@
 /* Families, best first; within one the widest instruction set comes first.
  * Each is ended by a kernel without a name.  */
 static const struct kernel *const families[] = {
+    KERNELS(eltwise_8_kernels),
+    KERNELS(dwconv2d_8_kernels),
+    KERNELS_VNNI(conv2d_8_kernels),
     KERNELS(dwconv2d_kernels),
     KERNELS(conv2d_gemm_kernels),
     KERNELS(eltwise_kernels),

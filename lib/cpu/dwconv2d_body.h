@@ -9,127 +9,28 @@
  * over chunks of images are those of conv2d_gemm.h.  */
 #include "cpu/band.h"
 #include "cpu/kernels.h"
+#include "cpu/strips.inc"
 
-enum { NV = 4, STRIP = NV * VL, TAPS = 49 };
+enum { TAPS = 49 };
 
-/* acc[STRIP] = sum over k of w[k] x[off[k] + lane] */
-INLINE void strip(const int nv, const float *w, const float *x, const int32_t *off, int64_t k,
-                  float *acc)
+static void fetch_rows(const struct plane *l, int64_t first, float *scratch)
 {
-    vf a[NV];
+    const struct sweep *s = l->s;
 
-    UNROLL for (int v = 0; v < nv; v++) a[v] = VF0;
-    for (int64_t j = 0; j < k; j++) {
-        const float *p = x + off[j];
-        const vf b = VF1(w[j]);
-
-        UNROLL for (int v = 0; v < nv; v++) a[v] = vf_fma(b, vf_load(p + v * VL), a[v]);
-    }
-    UNROLL for (int v = 0; v < nv; v++) vf_store(acc + v * VL, a[v]);
+    copy_band(s, l->r->x + l->plane * s->in[0] * s->in[1], first, scratch + s->copy_at);
 }
 
-static void strip_n(int64_t n, const float *w, const float *x, const int32_t *off, int64_t k,
-                    float *acc)
-{
-    if (n > 3 * VL)
-        strip(4, w, x, off, k, acc);
-    else if (n > 2 * VL)
-        strip(3, w, x, off, k, acc);
-    else if (n > VL)
-        strip(2, w, x, off, k, acc);
-    else
-        strip(1, w, x, off, k, acc);
-}
-
-/* A plane: where it lies, and the channel's scale and shift.  */
-struct plane {
-    const struct sweep *s;
-    const struct follow *f;
-    const float *x, *w, *add;
-    const int32_t *off;
-    float *y, *acc;
-    float scale, shift;
-};
-
-/* N outputs from column J of row I of the grid.  */
 static void store_part(const struct plane *l, const float *acc, int64_t i, int64_t j, int64_t n)
 {
     const struct sweep *s = l->s;
-    const int64_t p = i * s->out[1] + j;
+    const struct follow *f = &l->r->f;
+    const int64_t p = i * s->out[1] + j, at = l->plane * s->map[0] * s->map[1];
 
     if (s->map_step[0] == 1 && s->map_step[1] == 1)
-        store_row(l->f, acc, n, l->y + p, l->add ? l->add + p : NULL, l->scale, l->shift);
+        store_row(f, acc, n, l->r->y + at + p, f->add ? f->add + at + p : NULL,
+                  f->scale ? f->scale[l->channel] : 1, f->scale ? f->shift[l->channel] : 0);
     else
-        spread(s, acc, p, n, l->y);
-}
-
-/* Rows [I, END) as one line of the copy's pitch.  */
-static void run_line(const struct plane *l, int64_t first, int64_t end)
-{
-    const struct sweep *s = l->s;
-    const int64_t length = (end - first - 1) * s->row + s->out[1];
-
-    for (int64_t at = 0; at < length; at += STRIP) {
-        const int64_t n = length - at < STRIP ? length - at : STRIP;
-
-        strip_n(n, l->w, l->x + at, l->off, s->k, l->acc);
-        for (int64_t i = at / s->row; i * s->row < at + n; i++) {
-            const int64_t from = i * s->row > at ? i * s->row : at;
-            const int64_t to = i * s->row + s->out[1] < at + n ? i * s->row + s->out[1] : at + n;
-
-            if (from < to)
-                store_part(l, l->acc + from - at, first + i, from - i * s->row, to - from);
-        }
-    }
-}
-
-static void run_rows(const struct plane *l, int64_t first, int64_t end)
-{
-    const struct sweep *s = l->s;
-
-    for (int64_t i = first; i < end; i++)
-        for (int64_t j = 0; j < s->out[1]; j += STRIP) {
-            const int64_t n = s->out[1] - j < STRIP ? s->out[1] - j : STRIP;
-            const float *x = l->x + (i - first) * s->step[0] * s->row + j;
-
-            strip_n(n, l->w, x, l->off, s->k, l->acc);
-            store_part(l, l->acc, i, j, n);
-        }
-}
-
-/* Plane and band number TASK.  */
-static void run_plane(const struct sweep_run *r, int64_t task, float *scratch)
-{
-    const struct sweep *s = r->s;
-    const int64_t plane = task / s->bands, c = plane % s->groups;
-    const int64_t size = s->map[0] * s->map[1];
-    const int64_t rows = s->band / s->out[1];
-    const int64_t first = task % s->bands * rows;
-    const int64_t end = first + rows < s->out[0] ? first + rows : s->out[0];
-    struct plane l = {.s = s, .f = &r->f, .off = (const int32_t *)r->shared};
-
-    l.w = r->packed + c * s->k;
-    l.y = r->y + plane * size;
-    l.add = r->f.add ? r->f.add + plane * size : NULL;
-    l.scale = r->f.scale ? r->f.scale[c] : 1;
-    l.shift = r->f.scale ? r->f.shift[c] : 0;
-    l.acc = scratch + s->tile_at;
-    l.x = scratch + s->copy_at;
-    if (s->k)
-        copy_band(s, r->x + plane * s->in[0] * s->in[1], first, scratch + s->copy_at);
-    if (s->step[0] == 1 && s->row < 2 * s->out[1])
-        run_line(&l, first, end);
-    else
-        run_rows(&l, first, end);
-}
-
-static void sweep_task(void *run, int64_t task, int thread)
-{
-    const struct sweep_run *r = run;
-    float *scratch = r->scratch + (size_t)thread * r->scratch_floats;
-
-    for (int64_t t = task * r->grain; t < (task + 1) * r->grain && t < r->tasks; t++)
-        run_plane(r, t, scratch);
+        spread(s, acc, p, n, l->r->y + at);
 }
 
 /* ---- weight gradients ---- */
@@ -162,15 +63,18 @@ INLINE void taps(const int n, const struct wgrad *g, const float *x, const float
 {
     vf a[8];
 
-    UNROLL for (int t = 0; t < n; t++) a[t] = VF0;
+    EACH (t, n)
+        a[t] = VF0;
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < g->out[1]; j += VL) {
             const float *p = x + i * g->stride[0] * g->row + j;
             const vf d = vf_load(dy + i * g->dy_row + j);
 
-            UNROLL for (int t = 0; t < n; t++) a[t] = vf_fma(d, vf_load(p + off[t]), a[t]);
+            EACH (t, n)
+                a[t] = vf_fma(d, vf_load(p + off[t]), a[t]);
         }
-    UNROLL for (int t = 0; t < n; t++) sum[t] += vf_sum(a[t]);
+    EACH (t, n)
+        sum[t] += vf_sum(a[t]);
 }
 
 static void all_taps(const struct wgrad *g, const float *x, const float *dy, int64_t rows,
@@ -223,7 +127,7 @@ static void wgrad_task(void *run, int64_t task, int thread)
             const int64_t plane = n * g->groups + c;
 
             copy_band(&s, r->x + plane * g->in[0] * g->in[1], i, x);
-            zero_over(x + g->rows * g->row, 2 * VL); /* meets zeros of dy */
+            fill_over(x + g->rows * g->row, 0, 2 * VL); /* meets zeros of dy */
             copy_dy(g, r->dy + (plane * g->out[0] + i) * g->out[1], rows, dy);
             all_taps(g, x, dy, rows, off, sum);
             if (r->want_db)
@@ -233,7 +137,7 @@ static void wgrad_task(void *run, int64_t task, int thread)
 
 /* ---- records ---- */
 
-static const struct conv_isa isa = {1, 1, STRIP, 1, sweep_task, wgrad_task};
+static const struct conv_isa isa = {1, 1, STRIP, 1, 0, sweep_task, wgrad_task};
 
 static size_t scratch(const struct step_nodes *s, int threads)
 {

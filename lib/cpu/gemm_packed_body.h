@@ -37,21 +37,24 @@ static void tile(const float *a, const float *b, int64_t k, float *c)
 {
     vf s[MR][NV];
 
-    UNROLL for (int i = 0; i < MR; i++) UNROLL for (int v = 0; v < NV; v++) s[i][v] =
-        vf_load(c + i * NR + v * VL);
+    EACH (i, MR)
+        EACH (v, NV)
+            s[i][v] = vf_load(c + i * NR + v * VL);
     for (; k; k--, a += MR, b += NR) {
         vf x[NV];
 
-        UNROLL for (int v = 0; v < NV; v++) x[v] = vf_load(b + v * VL);
-        UNROLL for (int i = 0; i < MR; i++)
-        {
+        EACH (v, NV)
+            x[v] = vf_load(b + v * VL);
+        EACH (i, MR) {
             const vf w = VF1(a[i]);
 
-            UNROLL for (int v = 0; v < NV; v++) s[i][v] = vf_fma(w, x[v], s[i][v]);
+            EACH (v, NV)
+                s[i][v] = vf_fma(w, x[v], s[i][v]);
         }
     }
-    UNROLL for (int i = 0; i < MR; i++) UNROLL for (int v = 0; v < NV; v++)
-        vf_store(c + i * NR + v * VL, s[i][v]);
+    EACH (i, MR)
+        EACH (v, NV)
+            vf_store(c + i * NR + v * VL, s[i][v]);
 }
 
 /* One tile through T [MR][NR]; START: c is not read.  */

@@ -9,16 +9,22 @@
 /* clang-format off */
 #if defined(__x86_64__)
 #    define KERNELS(name) name##_avx512, name##_avx2, name##_any
+#    define KERNELS_VNNI(name) name##_vnni, KERNELS(name)
 #    define DECLARE(name) extern const struct kernel name##_avx512[], name##_avx2[], name##_any[]
 #else
 #    define KERNELS(name) name##_any
+#    define KERNELS_VNNI(name) name##_any
 #    define DECLARE(name) extern const struct kernel name##_any[]
 #endif
 /* clang-format on */
 
 DECLARE(conv2d_gemm_kernels);
 DECLARE(dwconv2d_kernels);
+DECLARE(conv2d_8_kernels);
+DECLARE(dwconv2d_8_kernels);
+extern const struct kernel conv2d_8_kernels_vnni[];
 DECLARE(eltwise_kernels);
+DECLARE(eltwise_8_kernels);
 DECLARE(norm_kernels);
 extern const struct kernel linear_kernels[], optim_kernels[], parts_kernels[], pool_kernels[];
 

@@ -13,23 +13,24 @@ INLINE void transpose_block(float *to, int64_t ld_to, const float *from, int64_t
 {
     __m256 r[8], t[8];
 
-    UNROLL for (int i = 0; i < 4; i++)
-    {
+    EACH (i, 4) {
         const float *p = from + i * ld_from, *q = from + (i + 4) * ld_from;
 
         r[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps(q), 1);
         r[i + 4] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + 4)),
                                         _mm_loadu_ps(q + 4), 1);
     }
-    UNROLL for (int i = 0; i < 8; i += 4)
-    {
+    EACH (h, 2) {
+        const int i = 4 * h;
+
         t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
         t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
         t[i + 2] = _mm256_unpacklo_ps(r[i + 2], r[i + 3]);
         t[i + 3] = _mm256_unpackhi_ps(r[i + 2], r[i + 3]);
     }
-    UNROLL for (int i = 0; i < 8; i += 4)
-    {
+    EACH (h, 2) {
+        const int i = 4 * h;
+
         _mm256_storeu_ps(to + i * ld_to, _mm256_shuffle_ps(t[i], t[i + 2], 0x44));
         _mm256_storeu_ps(to + (i + 1) * ld_to, _mm256_shuffle_ps(t[i], t[i + 2], 0xee));
         _mm256_storeu_ps(to + (i + 2) * ld_to, _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44));

@@ -22,13 +22,20 @@
 #include "base/cpuinfo.h"
 
 #define INLINE static inline __attribute__((always_inline, unused))
-#define UNROLL _Pragma("GCC unroll 32")
+/* A loop over I in [0, N), N a constant, unrolled.  */
+#define EACH(i, n) _Pragma("GCC unroll 32") for (int i = 0; i < (n); i++)
 
 #if defined(__AVX512F__)
 #    include <immintrin.h>
+#    if defined(__AVX512VNNI__)
+enum { VL = 16, ISA_BITS = CPU_AVX2 | CPU_AVX512 | CPU_VNNI };
+#        define ISA(name) name##_vnni
+#        define ISA_NAME  "vnni"
+#    else
 enum { VL = 16, ISA_BITS = CPU_AVX2 | CPU_AVX512 };
-#    define ISA(name) name##_avx512
-#    define ISA_NAME  "avx512"
+#        define ISA(name) name##_avx512
+#        define ISA_NAME  "avx512"
+#    endif
 typedef __m512 vf;
 typedef __m512i vi;
 #    define VF1(x)           _mm512_set1_ps(x)

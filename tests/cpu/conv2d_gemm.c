@@ -70,6 +70,21 @@ static const struct kernel_case backward[] = {
     {C, "out=17 kernel=3 pad=1", "1,24,80,80", NULL, KERNEL_BACKWARD, 6400, 2},
 };
 
+/* Weights that are no parameters.  */
+static const struct kernel_case computed[] = {
+    {C, "out=9 kernel=3 pad=1", "2,5,9,9 9,5,3,3", NULL, 0, 45, 0},
+    {C, "out=9 kernel=3 stride=2", "2,5,9,9 9,5,3,3", NULL, KERNEL_BACKWARD,
+     100, 0},
+    {C, "out=5 kernel=3 groups=5", "2,5,9,9 5,1,3,3", NULL, KERNEL_BACKWARD,
+     100, 0},
+};
+
+static void test_computed(void **state)
+{
+    (void)state;
+    kernel_check_all(computed, COUNT(computed));
+}
+
 static void test_forward(void **state)
 {
     (void)state;
@@ -94,6 +109,7 @@ int main(void)
         cmocka_unit_test(test_forward),
         cmocka_unit_test(test_followed),
         cmocka_unit_test(test_backward),
+        cmocka_unit_test(test_computed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,383 @@
+/* eltwise_8_body.h -- what stands between layers of 8 bits: quantize,
+ * dequantize, sums, pooling, and linear layers; compiled once per instruction
+ * set.
+ * SPDX-License-Identifier: MIT  */
+#include <math.h>
+
+#include "base/thread.h"
+#include "cpu/kernels.h"
+#include "cpu/quant8.h"
+#include "cpu/vec8.h"
+#include "graph/attr.h"
+#include "graph/graph.h"
+#include "op/window.h"
+
+enum { CHUNK = 32768 };
+
+struct job {
+    const uint8_t *a, *b;
+    const float *x;
+    void *y;
+    int64_t count;
+    struct grid8 ga, gb;
+    struct requant q;
+    struct levels levels;
+};
+
+static int64_t chunk(const struct job *j, int64_t task, int64_t *n)
+{
+    *n = j->count - task * CHUNK < CHUNK ? j->count - task * CHUNK : CHUNK;
+    return task * CHUNK;
+}
+
+static void run_chunks(const struct kernel_args *a, struct job *j, pool_fn *f)
+{
+    j->levels = (struct levels){j->q.lo, j->q.hi, j->q.zero};
+    pool_run(a->pool, (j->count + CHUNK - 1) / CHUNK, f, j);
+}
+
+/* ---- quantize, dequantize ---- */
+
+static int one_grid(const struct step_nodes *s)
+{
+    struct grid8 g;
+
+    return grid8_of(s->node[0], &g) == 0;
+}
+
+/* As levels, but a NaN gives the zero point.  */
+INLINE vf level_of(const struct job *j, vf x)
+{
+    const vf v = x / VF1(j->ga.scale), low = VF1(-1e30f);
+    const vf finite = vf_gt(v, low, v, vf_gt(VF1(-1e29f), v, low, VF0));
+
+    return vf_level(&j->levels, finite);
+}
+
+static void quantize_task(void *job, int64_t task, int thread)
+{
+    const struct job *j = job;
+    int64_t n, at = chunk(j, task, &n), i = 0;
+    const float *x = j->x + at;
+    uint8_t *y = (uint8_t *)j->y + at;
+
+    (void)thread;
+    for (; i + VL <= n; i += VL)
+        vf_store_u8(y + i, level_of(j, vf_load(x + i)));
+    if (i < n)
+        vf_store_u8_n(y + i, level_of(j, vf_load_n(x + i, n - i)), n - i);
+}
+
+static void quantize(const struct kernel_args *a)
+{
+    struct job j = {.x = a->op.in[0].data, .y = a->op.out[0].data};
+
+    grid8_of(a->op.node, &j.ga);
+    j.count = tensor_count(&a->op.in[0]);
+    j.q.zero = (float)j.ga.zero;
+    j.q.lo = 0 - j.q.zero;
+    j.q.hi = 255 - j.q.zero;
+    run_chunks(a, &j, quantize_task);
+}
+
+static void dequantize_task(void *job, int64_t task, int thread)
+{
+    const struct job *j = job;
+    const vf zero = VF1((float)j->ga.zero), scale = VF1(j->ga.scale);
+    int64_t n, at = chunk(j, task, &n), i = 0;
+    float *y = (float *)j->y + at;
+
+    (void)thread;
+    for (; i + VL <= n; i += VL)
+        vf_store(y + i, (vf_of_u8(j->a + at + i) - zero) * scale);
+    if (i < n)
+        vf_store_n(y + i, (vf_of_u8_n(j->a + at + i, n - i) - zero) * scale, n - i);
+}
+
+static void dequantize(const struct kernel_args *a)
+{
+    struct job j = {.a = a->op.in[0].data, .y = a->op.out[0].data};
+
+    grid8_of(a->op.node, &j.ga);
+    j.count = tensor_count(&a->op.in[0]);
+    run_chunks(a, &j, dequantize_task);
+}
+
+/* ---- add ---- */
+
+/* The result is u8: a float one is left to the float kernel.  */
+static int gives_u8(const struct step_nodes *s, struct requant *q)
+{
+    return quant8_requant(s, q) == 0 && q->to_u8;
+}
+
+static int add_accepts(const struct step_nodes *s)
+{
+    const struct node *n = s->node[0];
+    struct requant q;
+    struct grid8 g;
+
+    return n->n_join == 2 && gives_u8(s, &q) && grid8_operand(n, 0, &g) == 0 &&
+           grid8_operand(n, 1, &g) == 0 && shape_equal(&n->in[0]->shape, &n->in[1]->shape);
+}
+
+INLINE vf sum(const struct job *j, vf a, vf b)
+{
+    const float sa = j->ga.scale / j->q.scale, sb = j->gb.scale / j->q.scale;
+    const vf p = (a - VF1((float)j->ga.zero)) * VF1(sa);
+
+    return vf_level(&j->levels, vf_fma(b - VF1((float)j->gb.zero), VF1(sb), p));
+}
+
+static void add_task(void *job, int64_t task, int thread)
+{
+    const struct job *j = job;
+    int64_t n, at = chunk(j, task, &n), i = 0;
+    const uint8_t *a = j->a + at, *b = j->b + at;
+    uint8_t *y = (uint8_t *)j->y + at;
+
+    (void)thread;
+    for (; i + VL <= n; i += VL)
+        vf_store_u8(y + i, sum(j, vf_of_u8(a + i), vf_of_u8(b + i)));
+    if (i < n)
+        vf_store_u8_n(y + i, sum(j, vf_of_u8_n(a + i, n - i), vf_of_u8_n(b + i, n - i)), n - i);
+}
+
+static void add(const struct kernel_args *a)
+{
+    struct job j = {.a = a->op.in[0].data, .b = a->op.in[1].data, .y = a->op.out[0].data};
+
+    grid8_operand(a->op.node, 0, &j.ga);
+    grid8_operand(a->op.node, 1, &j.gb);
+    quant8_requant(a->step, &j.q);
+    j.count = tensor_count(&a->op.in[0]);
+    run_chunks(a, &j, add_task);
+}
+
+/* ---- pooling ---- */
+
+struct planes {
+    struct window w;
+    const uint8_t *x;
+    uint8_t *y;
+    int64_t area;
+    struct grid8 g;
+    struct requant q;
+    uint8_t *rows; /* a row for each thread */
+    int64_t row;
+};
+
+/* The largest of bytes is that of their numbers, if the grid stays.  */
+static int maxpool_accepts(const struct step_nodes *s)
+{
+    const struct node *n = s->node[0];
+    struct requant q;
+    struct grid8 g;
+
+    return s->n == 2 && gives_u8(s, &q) && grid8_operand(n, 0, &g) == 0 && g.scale == q.scale &&
+           g.zero == (int32_t)q.zero && !n->out[1]->n_use;
+}
+
+static size_t maxpool_scratch(const struct step_nodes *s, int threads)
+{
+    return (size_t)(s->node[0]->in[0]->shape.dim[3] + 64) * (size_t)threads;
+}
+
+INLINE void max_rows(uint8_t *to, const uint8_t *x, int64_t n)
+{
+    int64_t i = 0;
+
+#if defined(__AVX2__)
+    for (; i + 16 <= n; i += 16) {
+        __m128i *const t = (__m128i *)(to + i);
+
+        _mm_storeu_si128(
+            t, _mm_max_epu8(_mm_loadu_si128(t), _mm_loadu_si128((const __m128i *)(x + i))));
+    }
+#endif
+    for (; i < n; i++)
+        to[i] = x[i] > to[i] ? x[i] : to[i];
+}
+
+static void maxpool_task(void *planes, int64_t task, int thread)
+{
+    const struct planes *p = planes;
+    const struct window *w = &p->w;
+    const uint8_t *x = p->x + task * w->in[0] * w->in[1];
+    uint8_t *y = p->y + task * w->out[0] * w->out[1], *row = p->rows + thread * p->row;
+
+    for (int64_t i = 0; i < w->out[0]; i++) {
+        int64_t h, lo, hi;
+
+        window_taps(w, 0, i, &h, &lo, &hi);
+        memcpy(row, x + (h + lo) * w->in[1], (size_t)w->in[1]);
+        for (int64_t r = lo + 1; r < hi; r++)
+            max_rows(row, x + (h + r) * w->in[1], w->in[1]);
+        for (int64_t j = 0; j < w->out[1]; j++) {
+            int64_t v, from, to;
+            uint8_t most = 0;
+
+            window_taps(w, 1, j, &v, &from, &to);
+            for (int64_t s = from; s < to; s++)
+                most = row[v + s] > most ? row[v + s] : most;
+            *y++ = most;
+        }
+    }
+}
+
+static void maxpool(const struct kernel_args *a)
+{
+    const struct shape *x = &a->op.in[0].shape;
+    struct planes p = {.w = window_of(a->op.node, x, &a->op.out[0].shape)};
+
+    p.x = a->op.in[0].data;
+    p.y = a->op.out[0].data;
+    p.rows = a->scratch;
+    p.row = x->dim[3] + 64;
+    pool_run(a->pool, x->dim[0] * x->dim[1], maxpool_task, &p);
+}
+
+static int globalavgpool_accepts(const struct step_nodes *s)
+{
+    struct requant q;
+    struct grid8 g;
+
+    return gives_u8(s, &q) && grid8_operand(s->node[0], 0, &g) == 0;
+}
+
+static void mean_task(void *planes, int64_t task, int thread)
+{
+    const struct planes *p = planes;
+    const uint8_t *x = p->x + task * p->area;
+    int64_t total = 0;
+    float v;
+
+    (void)thread;
+    for (int64_t i = 0; i < p->area; i++)
+        total += x[i];
+    v = (float)(((double)total / (double)p->area - p->g.zero) * p->g.scale / p->q.scale);
+    v = v < p->q.lo ? p->q.lo : v > p->q.hi ? p->q.hi : v;
+    p->y[task] = (uint8_t)(rintf(v) + p->q.zero);
+}
+
+static void globalavgpool(const struct kernel_args *a)
+{
+    const struct shape *x = &a->op.in[0].shape;
+    struct planes p = {.x = a->op.in[0].data, .y = a->op.out[0].data};
+
+    p.area = x->dim[2] * x->dim[3];
+    grid8_operand(a->op.node, 0, &p.g);
+    quant8_requant(a->step, &p.q);
+    pool_run(a->pool, x->dim[0] * x->dim[1], mean_task, &p);
+}
+
+/* ---- linear ---- */
+
+enum { X, WEIGHT, BIAS, OUTPUTS = 16 };
+
+struct linear {
+    const struct node *n;
+    const uint8_t *x;
+    const int8_t *w;
+    const struct tensor *bias;
+    void *y;
+    int64_t rows, c, k;
+    struct grid8 g;
+    struct requant q;
+};
+
+static int linear_accepts(const struct step_nodes *s)
+{
+    const struct node *n = s->node[0];
+    const struct shape *w = &n->in[WEIGHT]->shape;
+    struct requant q;
+
+    return quant8_layer(n, X, WEIGHT, BIAS) && quant8_requant(s, &q) == 0 && w->dim[1] <= 65000;
+}
+
+/* sum of (x - zero) w */
+static int32_t dot(const uint8_t *x, const int8_t *w, int64_t n, int32_t zero)
+{
+    int32_t total = 0, weights = 0;
+    int64_t i = 0;
+
+#if defined(__AVX2__)
+    __m256i s = _mm256_setzero_si256(), t = _mm256_setzero_si256();
+
+    for (; i + 16 <= n; i += 16) {
+        const __m256i a = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(x + i)));
+        const __m256i b = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(w + i)));
+
+        s = _mm256_add_epi32(s, _mm256_madd_epi16(a, b));
+        t = _mm256_add_epi32(t, _mm256_madd_epi16(b, _mm256_set1_epi16(1)));
+    }
+    int32_t p[8], q[8];
+
+    _mm256_storeu_si256((__m256i *)p, s);
+    _mm256_storeu_si256((__m256i *)q, t);
+    EACH (k, 8) {
+        total += p[k];
+        weights += q[k];
+    }
+#endif
+    for (; i < n; i++) {
+        total += x[i] * w[i];
+        weights += w[i];
+    }
+    return total - zero * weights;
+}
+
+static void linear_task(void *linear, int64_t task, int thread)
+{
+    const struct linear *l = linear;
+    const int64_t end = (task + 1) * OUTPUTS < l->k ? (task + 1) * OUTPUTS : l->k;
+
+    (void)thread;
+    for (int64_t o = task * OUTPUTS; o < end; o++) {
+        const float scale = l->g.scale * quant8_weight_scale(l->n, WEIGHT, o) / l->q.scale;
+        const float shift = quant8_bias(l->n, BIAS, l->bias, o) / l->q.scale;
+
+        for (int64_t r = 0; r < l->rows; r++) {
+            const int32_t d = dot(l->x + r * l->c, l->w + o * l->c, l->c, l->g.zero);
+            const float f = (float)d * scale + shift;
+            const float v = f < l->q.lo ? l->q.lo : f > l->q.hi ? l->q.hi : f;
+
+            if (l->q.to_u8)
+                ((uint8_t *)l->y)[r * l->k + o] = (uint8_t)(rintf(v) + l->q.zero);
+            else
+                ((float *)l->y)[r * l->k + o] = v;
+        }
+    }
+}
+
+static void linear(const struct kernel_args *a)
+{
+    const struct tensor *x = &a->op.in[X];
+    struct linear l = {.n = a->op.node, .x = x->data, .y = a->op.out[0].data};
+
+    l.w = a->op.in[WEIGHT].data;
+    l.bias = &a->op.in[BIAS];
+    l.k = a->op.in[WEIGHT].shape.dim[0];
+    l.c = a->op.in[WEIGHT].shape.dim[1];
+    l.rows = tensor_count(x) / l.c;
+    grid8_operand(l.n, X, &l.g);
+    quant8_requant(a->step, &l.q);
+    pool_run(a->pool, (l.k + OUTPUTS - 1) / OUTPUTS, linear_task, &l);
+}
+
+/* clang-format off */
+#define COMMON(o) .name = #o "_8_" ISA_NAME, .op = #o, .isa = ISA_BITS, \
+    .dtypes = 1 << DTYPE_U8 | 1 << DTYPE_I8 | 1 << DTYPE_I32 | 1 << DTYPE_F32
+#define BETWEEN .quantised = 1, .epilogue = quant8_follow
+
+const struct kernel ISA(eltwise_8_kernels)[] = {
+    {COMMON(quantize), .accepts = one_grid, .run = quantize},
+    {COMMON(dequantize), .accepts = one_grid, .run = dequantize},
+    {COMMON(add), BETWEEN, .accepts = add_accepts, .run = add},
+    {COMMON(maxpool2d), BETWEEN, .accepts = maxpool_accepts, .scratch = maxpool_scratch,
+     .run = maxpool},
+    {COMMON(globalavgpool), BETWEEN, .accepts = globalavgpool_accepts, .run = globalavgpool},
+    {COMMON(linear), BETWEEN, .accepts = linear_accepts, .run = linear},
+    {0},
+};
+/* clang-format on */

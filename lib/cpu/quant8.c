@@ -1,0 +1,123 @@
+/* quant8.c -- see quant8.h.
+ * SPDX-License-Identifier: MIT  */
+#include "cpu/quant8.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "cpu/follow.h"
+#include "cpu/vec.h"
+#include "graph/attr.h"
+#include "graph/graph.h"
+
+enum { SCALE = 1, ZERO = 2 };
+
+const char *const quant8_follow[] = {"relu|relu6|clip", "quantize", NULL};
+
+static int is(const struct node *n, const char *op)
+{
+    return n && !strcmp(n->op->name, op);
+}
+
+/* The data of a constant of COUNT elements, or NULL.  */
+static const void *constant(const struct value *v, enum dtype dt, int64_t count)
+{
+    const int fits = v && v->kind == VALUE_CONST && v->dtype == dt && v->data.data;
+
+    return fits && tensor_count(&v->data) == count ? v->data.data : NULL;
+}
+
+int grid8_of(const struct node *n, struct grid8 *g)
+{
+    const float *scale;
+    const uint8_t *zero;
+
+    if (!is(n, "quantize") && !is(n, "dequantize"))
+        return -1;
+    scale = constant(n->in[SCALE], DTYPE_F32, 1);
+    zero = constant(n->in[ZERO], DTYPE_U8, 1);
+    if (!scale || !zero)
+        return -1;
+    *g = (struct grid8){*scale, *zero};
+    return 0;
+}
+
+int grid8_operand(const struct node *n, int i, struct grid8 *g)
+{
+    return grid8_of(node_dequantize(n, i), g);
+}
+
+/* D gives COUNT rows of type DT along axis 0, zero points 0.  */
+static int is_symmetric(const struct node *d, enum dtype dt, int64_t count)
+{
+    const int64_t n = d ? shape_count(&d->in[SCALE]->shape) : 0;
+    const void *zero = d ? constant(d->in[ZERO], dt, n) : NULL;
+    static const char none[8];
+
+    if (!zero || !constant(d->in[SCALE], DTYPE_F32, n) || d->in[0]->dtype != dt ||
+        d->in[0]->kind != VALUE_CONST || (n != 1 && (n != count || attr_int(d, "axis") != 0)))
+        return 0;
+    for (int64_t i = 0; i < n; i++)
+        if (memcmp((const char *)zero + (size_t)i * dtype_size(dt), none, dtype_size(dt)))
+            return 0;
+    return 1;
+}
+
+int quant8_layer(const struct node *n, int x, int weight, int bias)
+{
+    const struct value *b = n->in[bias];
+    struct grid8 g;
+    int64_t rows;
+
+    if (grid8_operand(n, x, &g) < 0 || !node_dequantize(n, weight))
+        return 0;
+    rows = n->in[weight]->shape.dim[0];
+    if (!is_symmetric(node_dequantize(n, weight), DTYPE_I8, rows))
+        return 0;
+    return !b || b->kind == VALUE_PARAM || b->kind == VALUE_CONST ||
+           is_symmetric(node_dequantize(n, bias), DTYPE_I32, rows);
+}
+
+static float scale_at(const struct node *d, int64_t o)
+{
+    const float *scale = d->in[SCALE]->data.data;
+
+    return scale[shape_count(&d->in[SCALE]->shape) == 1 ? 0 : o];
+}
+
+float quant8_weight_scale(const struct node *n, int weight, int64_t o)
+{
+    return scale_at(node_dequantize(n, weight), o);
+}
+
+float quant8_bias(const struct node *n, int bias, const struct tensor *t, int64_t o)
+{
+    if (!t->data)
+        return 0;
+    if (t->dtype == DTYPE_F32)
+        return ((const float *)t->data)[o];
+    return (float)((double)((const int32_t *)t->data)[o] * scale_at(node_dequantize(n, bias), o));
+}
+
+int quant8_requant(const struct step_nodes *s, struct requant *r)
+{
+    *r = (struct requant){.lo = -INFINITY, .hi = INFINITY, .scale = 1};
+    for (int i = 1; i < s->n; i++) {
+        const struct node *n = s->node[i];
+        struct grid8 g;
+
+        if (!is(n, "quantize")) {
+            if (i > 1 || follow_act(n, &r->lo, &r->hi) != ACT_CLIP)
+                return -1;
+            continue;
+        }
+        if (i != s->n - 1 || s->link[i] != 0 || grid8_of(n, &g) < 0)
+            return -1;
+        r->scale = g.scale;
+        r->zero = (float)g.zero;
+        r->to_u8 = 1;
+        r->lo = fmaxf(r->lo / g.scale, 0 - r->zero);
+        r->hi = fminf(r->hi / g.scale, 255 - r->zero);
+    }
+    return 0;
+}

@@ -1,0 +1,108 @@
+/* vec8.h -- vectors of 32-bit sums of products of 8-bit numbers: vec.h for
+ * kernels that multiply u8 by s8.
+ * SPDX-License-Identifier: MIT
+ *
+ * One 32-bit lane of x holds PER channels: four bytes with VNNI, otherwise two
+ * numbers of 16 bits (the products of two bytes do not fit 16 bits, and the
+ * instruction that adds them there saturates).  Sums are exact.  */
+#ifndef ADZE_CPU_VEC8_H
+#define ADZE_CPU_VEC8_H
+
+#include "cpu/vec.h"
+
+#if defined(__AVX512VNNI__)
+enum { PER = 4 };
+#    define vi_dot(a, x, w) _mm512_dpbusd_epi32(a, x, w)
+#else
+enum { PER = 2 };
+#endif
+
+#if defined(__AVX512F__)
+#    define vi_load(p)     _mm512_loadu_si512(p)
+#    define vi_store(p, v) _mm512_storeu_si512(p, v)
+#    if !defined(__AVX512VNNI__)
+#        define vi_dot(a, x, w) _mm512_add_epi32(a, _mm512_madd_epi16(x, w))
+#    endif
+#elif defined(__AVX2__)
+#    define vi_load(p)      _mm256_loadu_si256((const __m256i *)(p))
+#    define vi_store(p, v)  _mm256_storeu_si256((__m256i *)(p), v)
+#    define vi_dot(a, x, w) _mm256_add_epi32(a, _mm256_madd_epi16(x, w))
+#else
+INLINE vi vi_load(const void *p)
+{
+    vi v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+INLINE void vi_store(void *p, vi v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+INLINE vi vi_dot(vi a, vi x, vi w)
+{
+    const vi low = (vi)((vi)(x & 0xffff) * ((w << 16) >> 16));
+
+    return a + low + (x >> 16) * (w >> 16);
+}
+#endif
+
+/* VL numbers of 8 bits as floats.  */
+INLINE vf vf_of_u8(const uint8_t *p)
+{
+#if defined(__AVX512F__)
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
+#elif defined(__AVX2__)
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+#else
+    return (vf){p[0], p[1], p[2], p[3]};
+#endif
+}
+
+/* The first N; zeros behind them.  */
+INLINE vf vf_of_u8_n(const uint8_t *p, int64_t n)
+{
+    uint8_t t[VL] = {0};
+
+    memcpy(t, p, (size_t)n);
+    return vf_of_u8(t);
+}
+
+/* V, whole numbers in [0, 255], as bytes.  */
+INLINE void vf_store_u8(uint8_t *p, vf v)
+{
+#if defined(__AVX512F__)
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
+#elif defined(__AVX2__)
+    const __m256i i = _mm256_cvtps_epi32(v);
+    const __m128i w = _mm_packs_epi32(_mm256_castsi256_si128(i), _mm256_extracti128_si256(i, 1));
+
+    _mm_storel_epi64((__m128i *)p, _mm_packus_epi16(w, w));
+#else
+    for (int i = 0; i < VL; i++)
+        p[i] = (uint8_t)v[i];
+#endif
+}
+
+INLINE void vf_store_u8_n(uint8_t *p, vf v, int64_t n)
+{
+    uint8_t t[VL];
+
+    vf_store_u8(t, v);
+    memcpy(p, t, (size_t)n);
+}
+
+/* A result on the grid of its 8 bits, in units of its scale: what an
+ * activation in front allows and [0, 255] are one range.  */
+struct levels {
+    float lo, hi, zero;
+};
+
+/* Rounded half to even.  */
+INLINE vf vf_level(const struct levels *q, vf v)
+{
+    return vf_round(vf_min(VF1(q->hi), vf_max(VF1(q->lo), v))) + VF1(q->zero);
+}
+
+#endif

@@ -1,0 +1,333 @@
+/* conv2d_8.c -- tests of 8-bit layers: a quantised network through the
+ * kernels of each instruction set against its references.
+ * SPDX-License-Identifier: MIT  */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpuinfo.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "cpu/cpu.h"
+#include "graph/graph.h"
+#include "op/ops.h"
+#include "pass/pass.h"
+#include "run/params.h"
+#include "run/plan.h"
+
+/* A layer, an activation, and a second layer that keeps channels apart, so
+ * that a step of the hidden levels moves a result by its weight alone.  */
+struct net {
+    const char *layer;
+    struct attr_text attr[8];
+    const char *act;
+    int64_t n, c, h, w, out;
+    const char *kernel; /* that must be at work */
+    const char *tail;   /* an op between the activation and the last layer */
+};
+
+static const struct net nets[] = {
+    {"conv2d",
+     {{"out", "19"}, {"kernel", "3"}, {"pad", "1"}, {"bias", "yes"}},
+     "relu",
+     2,
+     13,
+     9,
+     11,
+     19,
+     "conv2d_8"},
+    {"conv2d",
+     {{"out", "16"}, {"kernel", "3"}, {"pad", "1"}, {"stride", "2"}},
+     NULL,
+     1,
+     3,
+     33,
+     32,
+     16,
+     "conv2d_8"},
+    {"conv2d",
+     {{"out", "40"}, {"kernel", "1"}, {"bias", "yes"}},
+     "relu6",
+     1,
+     300,
+     7,
+     7,
+     40,
+     "conv2d_8"},
+    {"conv2d",
+     {{"out", "8"}, {"kernel", "1"}, {"groups", "2"}},
+     "relu",
+     2,
+     64,
+     16,
+     16,
+     8,
+     "conv2d_8"},
+    {"conv2d",
+     {{"out", "12"}, {"kernel", "5"}, {"dilation", "2"}, {"pad", "[4,0,1,5]"}},
+     NULL,
+     1,
+     6,
+     20,
+     40,
+     12,
+     "conv2d_8"},
+    {"conv2d",
+     {{"out", "6"},
+      {"kernel", "3"},
+      {"pad", "1"},
+      {"groups", "6"},
+      {"bias", "yes"}},
+     "relu",
+     2,
+     6,
+     14,
+     14,
+     6,
+     "dwconv2d_8"},
+    {"conv2d",
+     {{"out", "5"},
+      {"kernel", "5"},
+      {"pad", "2"},
+      {"stride", "2"},
+      {"groups", "5"}},
+     NULL,
+     1,
+     5,
+     37,
+     41,
+     5,
+     "dwconv2d_8"},
+    {"conv2d",
+     {{"out", "8"}, {"kernel", "1"}},
+     NULL,
+     2,
+     3,
+     9,
+     21,
+     8,
+     "add_8",
+     "add"},
+    {"conv2d",
+     {{"out", "8"}, {"kernel", "1"}},
+     "relu",
+     2,
+     3,
+     19,
+     21,
+     8,
+     "maxpool2d_8",
+     "maxpool2d"},
+    {"conv2d",
+     {{"out", "90"}, {"kernel", "1"}},
+     "relu",
+     3,
+     3,
+     7,
+     7,
+     90,
+     "linear_8",
+     "globalavgpool"},
+    {"conv2d",
+     {{"out", "90"}, {"kernel", "1"}},
+     "relu",
+     3,
+     3,
+     7,
+     7,
+     90,
+     "globalavgpool_8",
+     "globalavgpool"},
+};
+
+static struct err e;
+
+static float next(uint32_t *r)
+{
+    *r ^= *r << 13, *r ^= *r >> 17, *r ^= *r << 5;
+    return (float)(*r >> 8) / (float)(1 << 23) - 1;
+}
+
+static void fill(struct graph *g)
+{
+    uint32_t r = 12345;
+
+    for (int i = 0; i < g->n_value; i++) {
+        struct value *v = g->value[i];
+        struct tensor t;
+
+        if (v->kind != VALUE_PARAM)
+            continue;
+        assert_int_equal(tensor_new(&t, v->dtype, &v->shape, &e), 0);
+        for (int64_t k = 0; k < tensor_count(&t); k++)
+            ((float *)t.data)[k] = next(&r);
+        value_set_data(v, &t);
+        tensor_unref(&t);
+    }
+}
+
+static struct graph *build(const struct net *n)
+{
+    const struct shape s = {4, {n->n, n->c, n->h, n->w}, 0};
+    struct graph *g = graph_new("net");
+    struct value *v = graph_input(g, "x", DTYPE_F32, &s);
+    char out[24];
+    struct attr_text each[] = {
+        {"out", out}, {"groups", out}, {"kernel", "1"}, {0}};
+    struct node *d;
+
+    struct attr_text pool[] = {
+        {"kernel", "3"}, {"stride", "2"}, {"pad", "1"}, {0}};
+    struct attr_text ten[] = {{"out", "10"}, {0}};
+    struct value *x = v, *in[2];
+
+    snprintf(out, sizeof out, "%lld", (long long)n->out);
+    v = graph_add(g, op_find(n->layer), "layer", &v, 1, n->attr, &e)->out[0];
+    if (n->act)
+        v = graph_add(g, op_find(n->act), "act", &v, 1, NULL, &e)->out[0];
+    if (n->tail && !strcmp(n->tail, "add")) {
+        in[0] = v;
+        in[1] = graph_add(g, op_find(n->layer), "other", &x, 1, n->attr, &e)
+                    ->out[0];
+        v = graph_add(g, op_find("add"), "sum", in, 2, NULL, &e)->out[0];
+        v = graph_add(g, op_find("relu"), "last", &v, 1, NULL, &e)->out[0];
+    } else if (n->tail) {
+        v = graph_add(g, op_find(n->tail), "tail", &v, 1,
+                      strcmp(n->tail, "maxpool2d") ? NULL : pool, &e)
+                ->out[0];
+    }
+    if (v->shape.rank == 2)
+        d = graph_add(g, op_find("linear"), "each", &v, 1, ten, &e);
+    else
+        d = graph_add(g, op_find("conv2d"), "each", &v, 1, each, &e);
+    assert_non_null(d);
+    graph_output(g, "y", d->out[0], 0);
+    fill(g);
+    return g;
+}
+
+static struct graph *quantise(const struct graph *g, float reach)
+{
+    const char **names = pass_quantize_wants(g, NULL);
+    struct range range[8];
+    struct quantize_opts o = {.range = range};
+    struct graph *q;
+
+    for (; names[o.n_range]; o.n_range++) {
+        const int first = !strcmp(names[o.n_range], "x");
+
+        range[o.n_range] = (struct range){
+            names[o.n_range], first ? -1.0 : -0.3 * reach, first ? 0.9 : reach};
+    }
+    q = pass_quantize(g, &o, &e);
+    free(names);
+    if (!q)
+        fail_msg("%s", e.msg);
+    return q;
+}
+
+/* Y of Q by the kernels of MASK, or by the references.  */
+static float *run(const struct graph *q, unsigned mask, int threads,
+                  int reference, const char *kernel, int64_t *count)
+{
+    struct device *d = device_cpu_new(mask);
+    struct pool *pool = pool_new(threads);
+    struct params *ps = params_new(q, d, &e);
+    struct plan_opts o = {.batch = 1, .pool = pool, .keep_values = reference};
+    struct plan *p = plan_new(q, d, ps, &o, &e);
+    const struct tensor *x, *y;
+    uint32_t r = 999;
+    int found = 0;
+    float *copy;
+
+    assert_non_null(p);
+    x = plan_value(p, "x");
+    for (int64_t i = 0; i < tensor_count(x); i++)
+        ((float *)x->data)[i] = next(&r);
+    assert_int_equal(plan_run(p, NULL, &e), 0);
+    y = plan_output(p, "y");
+    *count = tensor_count(y);
+    copy = xmalloc(tensor_bytes(y));
+    memcpy(copy, y->data, tensor_bytes(y));
+    for (int i = 0; i < plan_steps(p); i++)
+        found |= !strncmp(plan_step(p, i).kernel, kernel, strlen(kernel));
+    if (!reference && !found)
+        fail_msg("no step is done by %s", kernel);
+    plan_free(p);
+    params_free(ps);
+    pool_free(pool);
+    device_cpu_free(d);
+    return copy;
+}
+
+/* What one step of the hidden levels changes, and rounding.  */
+static double tolerance(const struct graph *q, const float *want, int64_t count)
+{
+    const struct node *quantize = NULL;
+    double most = 0;
+
+    for (int i = 0; i < q->n_node; i++)
+        if (!strcmp(q->node[i]->op->name, "quantize"))
+            quantize = q->node[i]; /* the last: of the hidden value */
+    for (int64_t i = 0; i < count; i++)
+        most = fabs(want[i]) > most ? fabs(want[i]) : most;
+    return *(const float *)quantize->in[1]->data.data * 1.001 + most * 1e-5;
+}
+
+static void check(const struct net *n, const struct graph *q, const float *want,
+                  unsigned mask)
+{
+    int64_t count;
+    float *one = run(q, mask, 1, 0, n->kernel, &count);
+    float *three = run(q, mask, 3, 0, n->kernel, &count);
+    const double tol = (n->tail ? 4 : 1) * tolerance(q, want, count);
+    int64_t other = 0;
+
+    assert_memory_equal(one, three, (size_t)count * sizeof *one);
+    for (int64_t i = 0; i < count; i++) {
+        if (!(fabs(one[i] - want[i]) <= tol))
+            fail_msg("net %d, %s: element %lld: %g, not %g (tolerance %g)",
+                     (int)(n - nets), cpu_level_name(mask), (long long)i,
+                     one[i], want[i], tol);
+        other += fabs(one[i] - want[i]) > tol / 100;
+    }
+    if (!n->tail)
+        assert_true(other <= 1 + count / 1000); /* a tie now and then */
+    free(one);
+    free(three);
+}
+
+static void test_layers(void **state)
+{
+    static const unsigned masks[] = {0, CPU_AVX2, CPU_AVX2 | CPU_AVX512,
+                                     CPU_AVX2 | CPU_AVX512 | CPU_VNNI};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(nets); i++) {
+        struct graph *g = build(&nets[i]);
+        struct graph *q = quantise(g, 0.5f * sqrtf((float)(nets[i].c * 9)));
+        int64_t count;
+        float *want = run(q, 0, 1, 1, "", &count);
+
+        for (size_t m = 0; m < COUNT(masks); m++)
+            if ((cpu_features() & masks[m]) == masks[m])
+                check(&nets[i], q, want, masks[m]);
+        free(want);
+        graph_free(q);
+        graph_free(g);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
