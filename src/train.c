@@ -1,5 +1,6 @@
 /* train.c -- adze-train: model + data + recipe -> model.
  * SPDX-License-Identifier: MIT  */
+#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -110,8 +111,8 @@ static const char *percent(char buf[16], double share)
     return buf;
 }
 
-/* A line of run_dir/log.txt.  A log that cannot be written ends no run.  */
-static void append_log(const char *line)
+/* A line of run_dir/log.txt.  */
+static void append_log(const char *line, struct err *e)
 {
     struct str path = {0};
     FILE *f;
@@ -121,21 +122,23 @@ static void append_log(const char *line)
     if (f)
         fprintf(f, "%s\n", line);
     if (!f || ferror(f) | fclose(f))
-        cli_note("cannot write '%s'", Q(str_text(&path)));
+        err_set(e, ERR_OUTPUT, "cannot write '%s': %s", Q(str_text(&path)),
+                strerror(errno));
     str_release(&path);
 }
 
+/* A page or log that cannot be written ends no run; it is told, and counts
+ * for the exit status.  */
 static void on_epoch(void *ctx, const struct train_row *row, int64_t n)
 {
     const struct train_row *r = &row[n - 1];
     struct err e = {0};
-    char a[16], b[16];
-
     struct str line = {0};
+    char a[16], b[16];
 
     (void)ctx;
     if (run_dir && report_training(run_dir, "adze-train", row, n, &e) < 0)
-        cli_note("%s", e.msg);
+        cli_fail(&e);
     str_printf(&line,
                "epoch %lld: lr %.4g, loss %.4f, top1 %s, valid top1 %s, %.1f "
                "s (%.1f s waiting for data)",
@@ -143,7 +146,8 @@ static void on_epoch(void *ctx, const struct train_row *row, int64_t n)
                percent(b, r->valid_top1), r->seconds, r->data_seconds);
     cli_note("%s", str_text(&line));
     if (run_dir)
-        append_log(str_text(&line));
+        append_log(str_text(&line), &e);
+    cli_fail(&e);
     str_release(&line);
 }
 

@@ -472,6 +472,8 @@ static int write_start(const struct trainer *t, struct err *e)
     bad = rundir_write(&t->dir, "recipe.yaml", str_text(&s), e) < 0 ||
           rundir_metrics(&t->dir, t->row, t->n_row, e) < 0;
     str_release(&s);
+    if (!bad)
+        rundir_rotate(&t->dir, t->r->save_keep);
     return bad ? -1 : 0;
 }
 
