@@ -945,16 +945,20 @@ static int read_graph(struct reader *r, struct err *e)
  * onnx_scan().  */
 struct budget {
     size_t left;
+    int refused; /* by the system */
 };
 
 static void *budget_alloc(void *ctx, size_t n)
 {
     struct budget *b = ctx;
+    void *p;
 
     if (n > b->left)
         return NULL;
     b->left -= n;
-    return malloc(n ? n : 1);
+    p = malloc(n ? n : 1);
+    b->refused |= !p;
+    return p;
 }
 
 static void budget_free(void *ctx, void *p)
@@ -996,7 +1000,7 @@ static struct graph *read_model(const Onnx__ModelProto *m, struct err *e)
 struct graph *onnx_read(const unsigned char *p, size_t n, struct err *e)
 {
     const size_t limit = 8 * n + ((size_t)64 << 20);
-    struct budget budget = {limit};
+    struct budget budget = {limit, 0};
     ProtobufCAllocator alloc = {budget_alloc, budget_free, &budget};
     Onnx__ModelProto *m;
     struct graph *g;
@@ -1005,7 +1009,10 @@ struct graph *onnx_read(const unsigned char *p, size_t n, struct err *e)
         return NULL;
     m = onnx__model_proto__unpack(&alloc, n, p);
     if (!m) {
-        err_set(e, ERR_FORMAT, "no ONNX file");
+        if (budget.refused)
+            err_set(e, ERR_NOMEM, "no memory to read it");
+        else
+            err_set(e, ERR_FORMAT, "no ONNX file");
         return NULL;
     }
     g = read_model(m, e);
