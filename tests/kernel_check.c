@@ -133,7 +133,7 @@ static void build(struct bench *b, const struct kernel_case *c)
         fail_msg("%s %s: %s", c->op, c->attr, e.msg);
     b->node[0]->train = c->flags & KERNEL_TRAIN;
     add_followers(b, c->follow);
-    if (c->flags & KERNEL_BACKWARD) {
+    if (c->flags & (KERNEL_BACKWARD | KERNEL_TRAIN)) {
         struct value *dout[4];
         int want[8];
         const int results = b->node[0]->n_out - b->node[0]->op->n_aux;
@@ -154,6 +154,8 @@ static void build(struct bench *b, const struct kernel_case *c)
         if (!b->back)
             fail_msg("%s", e.msg);
         b->back->train = b->node[0]->train;
+        if (!(c->flags & KERNEL_BACKWARD))
+            b->back = NULL; /* it only has uses for the extras */
     }
 }
 
@@ -256,6 +258,9 @@ static void run_kernel(struct bench *b, const struct kernel *k,
     const size_t bytes = k->scratch ? k->scratch(s, threads) : 0;
 
     bind(b, s->node[0], in, out);
+    for (int i = 1; i < s->node[0]->n_out; i++)
+        if (!b->back && !s->node[0]->out[i]->n_use)
+            out[i].data = NULL; /* as a plan does */
     a.op = (struct op_args){.node = s->node[0], .in = in, .out = out};
     if (b->back)
         reference_backward(b, &a.op, in, out);
@@ -332,7 +337,8 @@ static int is_result(const struct bench *b, const struct step_nodes *s,
         return 0;
     if (b->back)
         return v->node == b->back;
-    return v == last->out[0] || (v->node == s->node[0] && v->out > 0);
+    return v == last->out[0] ||
+           (v->node == s->node[0] && v->out > 0 && v->n_use);
 }
 
 static void check_kernel(struct bench *b, const struct kernel_case *c,

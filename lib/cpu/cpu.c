@@ -23,6 +23,7 @@ static const struct kernel *const families[] = {
     KERNELS(norm_kernels),
     linear_kernels,
     optim_kernels,
+    KERNELS(maxpool_kernels),
     pool_kernels,
     parts_kernels,
 };

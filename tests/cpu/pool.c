@@ -10,11 +10,18 @@
 #include "../kernel_check.h"
 #include "base/mem.h"
 
-enum { B = KERNEL_BACKWARD, U = KERNEL_UPDATE };
+enum { B = KERNEL_BACKWARD, U = KERNEL_UPDATE, S = KERNEL_SPECIAL };
 
 static const struct kernel_case planes[] = {
     {"maxpool2d", "kernel=3 stride=2 pad=1", "2,3,9,8", NULL, 0, 0, 0},
+    {"maxpool2d", "kernel=3 stride=2 pad=1", "2,3,9,8", NULL, KERNEL_TRAIN, 0,
+     0},
     {"maxpool2d", "kernel=2", "2,5,70,70", NULL, 0, 0, 0},
+    {"maxpool2d", "kernel=3 stride=1 pad=1", "1,5,17,33", NULL, 0, 0, 0},
+    {"maxpool2d", "kernel=3 stride=2 ceil_mode=yes", "1,5,12,34", NULL, 0, 0,
+     0},
+    {"maxpool2d", "kernel=[5,4] stride=[3,2] pad=2", "1,3,40,71", NULL, S, 1,
+     0},
     {"avgpool2d", "kernel=3 stride=2 pad=1", "2,3,9,8", NULL, 0, 9, 0},
     {"globalavgpool", "", "3,65,8,8", NULL, 0, 64, 0},
     {"subsample", "stride=2", "3,5,9,8", NULL, 0, 0, 0},
