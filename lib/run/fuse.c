@@ -68,7 +68,7 @@ static const struct value *head_operand(const struct kernel *k,
     return d ? d->in[0] : n->in[i];
 }
 
-const struct value *step_operand(const struct step *s, int k, int i)
+const struct value *plan_operand(const struct step *s, int k, int i)
 {
     return k ? s->nodes.node[k]->in[i]
              : head_operand(s->kernel, s->nodes.node[0], i);
@@ -171,7 +171,7 @@ static int is_passed(const struct plan *p, const struct step *at,
         const struct step *s = &at[owner[v->use[i].node->index]];
 
         if (s->nodes.node[0] != v->use[i].node ||
-            step_operand(s, 0, v->use[i].in) == v)
+            plan_operand(s, 0, v->use[i].in) == v)
             return 0;
     }
     return 1;

@@ -51,7 +51,7 @@ static void touch_operands(struct plan *p, int at)
 
         for (int i = 0; i < n->n_in; i++)
             if (n->in[i] && !(k && i == s->nodes.link[k]))
-                extend(&p->place[root_of(p, step_operand(s, k, i)->index)], at);
+                extend(&p->place[root_of(p, plan_operand(s, k, i)->index)], at);
     }
 }
 

@@ -58,7 +58,7 @@ static void bind_forward(struct plan *p, struct step *s)
     struct tensor *in = tensors(p, n->n_in);
 
     for (int i = 0; i < n->n_in; i++)
-        in[i] = operand(p, step_operand(s, 0, i));
+        in[i] = operand(p, plan_operand(s, 0, i));
     s->args.op.in = in;
     s->args.op.out = tensors(p, n->n_out);
     for (int i = 0; i < n->n_out; i++)
@@ -122,7 +122,7 @@ static int bind_packed(struct plan *p, struct step *s, struct err *e)
         ARENA_NEWS(&p->arena, count ? count : 1, const void *);
 
     for (int i = 0; i < count; i++) {
-        const struct value *v = step_operand(s, 0, i);
+        const struct value *v = plan_operand(s, 0, i);
 
         if (!v || v->kind == VALUE_NODE || v->kind == VALUE_INPUT ||
             !s->kernel->pack_bytes || !s->kernel->pack_bytes(&s->nodes, i))

@@ -53,7 +53,7 @@ static inline const struct node *step_last(const struct step *s)
 }
 
 /* What step S reads as operand I of its node number K.  */
-const struct value *step_operand(const struct step *s, int k, int i);
+const struct value *plan_operand(const struct step *s, int k, int i);
 
 /* Group the nodes into steps, in an order in which they can run.  */
 int plan_fuse(struct plan *p, struct err *e);
