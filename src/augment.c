@@ -17,7 +17,7 @@
 
 static const char *config, *policy, *data, *output, *grid;
 static struct opt_list overrides;
-static int64_t size, count, seed, epochs, batch = 64;
+static int64_t size, count, seed = -1, epochs, batch = 64;
 static int shuffle, format = -1;
 
 enum format { FRAMES, TAR, FOLDER };
@@ -37,7 +37,7 @@ static const struct opt options[] = {
      .max = 1e6, .def = "1; 7 with --grid"},
     {0, "shuffle", OPT_FLAG, &shuffle, NULL,
      "in the order that training takes"},
-    OPT_SEED(&seed),
+    OPT_SEED(&seed, "the recipe's"),
     OPT_BATCH(&batch, "64"),
     OPT_FORMAT(&format, formats, "frames, or by the name of -O"),
     {0, "grid", OPT_TEXT, &grid, "FILE",
@@ -155,7 +155,7 @@ static int set_up(struct job *j, struct err *e)
                     .batch = batch,
                     .shuffle = shuffle,
                     .keep_last = 1,
-                    .seed = (uint64_t)(seed ? seed : j->r.seed)},
+                    .seed = (uint64_t)(seed < 0 ? j->r.seed : seed)},
         .augment = &j->r.augment,
         .bad = BAD_SKIP,
         .max_bad = INT64_MAX,

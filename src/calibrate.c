@@ -16,7 +16,7 @@ static const struct opt options[] = {OPT_DATA(&job.data),
                                      OPT_CALIBRATION(&job),
                                      OPT_MODEL(&model),
                                      OPT_OUTPUT(&output),
-                                     OPT_SEED(&job.seed),
+                                     OPT_SEED(&job.seed, "1"),
                                      OPT_COMMON,
                                      {0}};
 

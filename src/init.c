@@ -2,6 +2,7 @@
  * file.
  * SPDX-License-Identifier: MIT  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -21,7 +22,7 @@
 
 static const char *config, *from, *output, *print;
 static struct opt_list set;
-static int64_t seed = 1;
+static int64_t seed = -1;
 static int list, head, partial;
 
 static const char *const heads[] = {"keep", "new", NULL};
@@ -32,7 +33,7 @@ static const struct opt options[] = {
     {0, "print", OPT_TEXT, &print, "NAME", "print the text of a network"},
     OPT_CONFIG(&config),
     OPT_SET(&set),
-    OPT_SEED(&seed),
+    OPT_SEED(&seed, "the recipe's, or 1"),
     {0, "from", OPT_TEXT, &from, "FILE",
      "take the weights of a model or safetensors file, by name"},
     {0, "head", OPT_CHOICE, &head, "WHICH",
@@ -190,31 +191,37 @@ static int head_is_new(const struct graph *g)
     return 1;
 }
 
+struct pairs {
+    const char **item; /* ends with NULL */
+    int n, cap;
+};
+
+static void add_pair(struct pairs *p, const char *name, const char *value)
+{
+    const char *const item[] = {name, value, NULL};
+
+    for (int i = 0; i < 3; i++) {
+        ARRAY_GROW(p->item, p->n, p->cap);
+        p->item[p->n++] = item[i];
+    }
+    p->n--;
+}
+
 /* What can change the result and is not in the graph itself.  */
 static void add_history(struct model *m, const struct yaml *rules, int new_head,
                         const char *hash)
 {
-    const char *pair[2 * 64 + 10];
-    char num[24];
-    int n = 0;
+    struct pairs p = {0};
 
-    snprintf(num, sizeof num, "%lld", (long long)seed);
-    pair[n++] = "network";
-    pair[n++] = m->graph->name;
-    pair[n++] = "seed";
-    pair[n++] = num;
-    if (from && new_head) {
-        pair[n++] = "head";
-        pair[n++] = "new";
-    }
-    for (const struct yaml *y = rules ? rules->child : NULL; y && n < 2 * 64;
-         y = y->next) {
-        pair[n++] = arena_printf(&m->arena, "init.%s", y->key->text);
-        pair[n++] = y->text;
-    }
-    pair[n] = NULL;
-    model_history_add(m, "init", pair,
+    add_pair(&p, "network", m->graph->name);
+    add_pair(&p, "seed", arena_printf(&m->arena, "%lld", (long long)seed));
+    if (from && new_head)
+        add_pair(&p, "head", "new");
+    for (const struct yaml *y = rules ? rules->child : NULL; y; y = y->next)
+        add_pair(&p, arena_printf(&m->arena, "init.%s", y->key->text), y->text);
+    model_history_add(m, "init", p.item,
                       (const char *[]){from ? "from" : NULL, hash, NULL});
+    free(p.item);
 }
 
 static int fill(struct model *m, const char *name, const struct yaml *rules,
@@ -244,6 +251,8 @@ static int make(const char *name, struct err *e)
 
     if (!config || recipe_read(&r, config, NULL, e) == 0)
         g = network_read(name, set.item, e);
+    if (seed < 0)
+        seed = config ? r.seed : 1;
     if (g) {
         m = model_new(g);
         rc = fill(m, name, config ? r.init : NULL, e);

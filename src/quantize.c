@@ -26,7 +26,7 @@ static const struct opt options[] = {
     OPT_OUTPUT(&output),
     {0, "ranges", OPT_TEXT, &ranges_path, "FILE",
      "ranges from adze-calibrate, in place of -d"},
-    OPT_SEED(&job.seed),
+    OPT_SEED(&job.seed, "1"),
     OPT_COMMON,
     {0}};
 

@@ -21,7 +21,7 @@ static const struct opt options[] = {
     OPT_COUNT(&count, "pictures of each class", "100"),
     {0, "size", OPT_INT, &size, "N", "pixels of a side", .min = 8, .max = 4096,
      .def = "32"},
-    OPT_SEED(&seed),
+    OPT_SEED(&seed, "1"),
     OPT_FORMAT(&format, sink_names, "by the name of -O"),
     OPT_OUTPUT(&output),
     OPT_COMMON,

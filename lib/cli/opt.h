@@ -145,9 +145,9 @@ int opt_parse(const struct command *cmd, int argc, char **argv, struct err *e);
 #define OPT_DEVICE(p) \
     {'D', "device", OPT_TEXT, (p), "NAME", "device: cpu or cuda", \
      .def = "cpu"}
-#define OPT_SEED(p) \
+#define OPT_SEED(p, dflt) \
     {'s', "seed", OPT_INT, (p), "N", "seed of all random numbers", \
-     .min = 0, .max = 9007199254740992.0, .def = "1"}
+     .min = 0, .max = 9007199254740992.0, .def = dflt}
 #define OPT_COUNT(p, text, dflt) \
     {'n', "count", OPT_INT, (p), "N", text, .min = 1, .max = 1e9, \
      .def = dflt}

@@ -17,6 +17,13 @@ same "$out" a.tar
 run 'another seed' 0 adze-augment -d set -s 2 -O b.tar
 ! cmp -s a.tar b.tar
 ok 'is another result'
+run 'the seed of the recipe' 0 adze-augment -d set -o global.seed=2 -O c.tar
+same b.tar c.tar
+run 'seed 0' 0 adze-augment -d set -o global.seed=2 -s 0 -O b.tar
+run 'is a seed' 0 adze-augment -d set -o global.seed=0 -O c.tar
+same b.tar c.tar
+! cmp -s a.tar b.tar
+ok 'and its result is its own'
 run 'no operators' 0 adze-augment --policy='[]' -d set -O plain
 run 'changes no pixel' 0 adze-augment --policy='[flip, {flip: {p: 0}}]' -o train.augment='[]' -d plain -O twice
 cmp -s plain/ring/000016.png set/ring/00000.png
@@ -31,7 +38,7 @@ run 'several epochs' 0 adze-augment --epochs=3 -n 10 -d set -O three.tar
 [ "$(tar -tf three.tar | wc -l)" = 30 ] && tar -tf three.tar | grep -qx 'circle/000001-2.png'
 ok 'three of each of ten' || tar -tf three.tar | explain
 run 'pictures as operands' 0 adze-augment --size=8 -O p $picture set/dots/00000.png
-only a.tar b.tar counted flipped p plain set set.tar three.tar twice
+only a.tar b.tar c.tar counted flipped p plain set set.tar three.tar twice
 [ "$(ls p | tr '\n' ' ')" = '000000.png 000001.png ' ]
 ok 'have no class'
 

@@ -50,6 +50,20 @@ END
 run 'initialisers of a recipe' 0 adze-init lenet5 -c ./r.yaml -O f.st
 run 'are in the numbers' 0 adze-show --state -m f.st
 out_has 'conv1.bias .* 2  *0 '
+echo 'global: {seed: 2}' >r.yaml
+run 'the seed of a recipe' 0 adze-init lenet5 -c ./r.yaml -O k.st
+run 'is that of -s' 0 adze-init lenet5 -s 2 -O l.st
+same k.st l.st
+run 'which goes before it' 0 adze-init lenet5 -c ./r.yaml -s 1 -O k.st
+same k.st a.st
+{
+    echo 'model:'
+    echo '  init:'
+    for i in $(seq 100); do echo "    conv1.bia*$(printf "%0${i}d" 0 | tr 0 '*'): zeros"; done
+} >r.yaml
+run 'a hundred rules' 0 adze-init lenet5 -c ./r.yaml -O k.st
+run 'are all in the history' 0 sh -c 'tr , "\n" <k.st | grep -ac "init.conv1.bia.*zeros"'
+out_is 100
 echo 'model: {init: {lenear: zeros}}' >r.yaml
 fails 'a rule that concerns nothing' 2 "r.yaml:1:16: 'lenear' is no op" adze-init lenet5 -c ./r.yaml
 echo 'model: {init: {linear: normal}}' >r.yaml
