@@ -144,8 +144,8 @@ static int fill(void *ctx, int64_t from, int64_t n, float *image, struct err *e)
     int64_t count;
 
     (void)n;
-    return loader_batch(s->loader, 0, from / 8, image, s->target, &count,
-                        cli_pool(), e);
+    return loader_batch(s->loader, 0, from / PARITY_BATCH, image, s->target,
+                        &count, cli_pool(), e);
 }
 
 static void print_parity(const struct parity *r, const struct model *m)
@@ -193,14 +193,14 @@ static int compare_on_data(const struct model *a, const struct model *b,
     const struct dataset_opts dop = {.unlabelled = 1};
     struct dataset *d = dataset_open(data, &dop, e);
     struct loader_opts lo = {.pre = evaluate_pre(&a->pre)};
-    int64_t target[8];
+    int64_t target[PARITY_BATCH];
     struct source s = {.target = target};
     int bad;
 
     if (!d)
         return -1;
-    lo.sampler =
-        (struct sampler){.n = dataset_count(d), .batch = 8, .keep_last = 1};
+    lo.sampler = (struct sampler){
+        .n = dataset_count(d), .batch = PARITY_BATCH, .keep_last = 1};
     if (o->samples > lo.sampler.n)
         o->samples = lo.sampler.n;
     s.loader = loader_new(d, &lo);

@@ -16,6 +16,7 @@ int err_exit(enum err_code code)
         [ERR_DEVICE] = 4,      [ERR_NONFINITE] = 6, [ERR_INTERRUPTED] = 75,
     };
 
+    _Static_assert(sizeof status == ERR_COUNT, "a code without a status");
     return status[code];
 }
 

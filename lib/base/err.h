@@ -28,7 +28,8 @@ enum err_code {
     ERR_NOMEM,       /* a tensor too large for host or device */
     ERR_DEVICE,      /* no device, or it failed */
     ERR_NONFINITE,   /* a loss or gradient is not a number */
-    ERR_INTERRUPTED  /* a signal; resumable */
+    ERR_INTERRUPTED, /* a signal; resumable */
+    ERR_COUNT
 };
 
 struct err {

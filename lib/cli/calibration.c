@@ -15,14 +15,12 @@
 #include "run/parity.h"
 #include "train/evaluate.h"
 
-enum { BATCH = 8 }; /* that of run/parity, too */
-
 /* Pictures through a model's preprocessing, in a random order.  */
 struct source {
     struct dataset *d;
     struct loader *l;
     int64_t n; /* pictures to take */
-    int64_t target[BATCH];
+    int64_t target[PARITY_BATCH];
     struct progress progress;
 };
 
@@ -43,7 +41,7 @@ static int source_open(struct source *s, const struct calibration *c,
     if (!s->n)
         return err_set(e, ERR_INPUT, "'%s' holds no picture", Q(c->data));
     lo.sampler = (struct sampler){.n = s->n,
-                                  .batch = BATCH,
+                                  .batch = PARITY_BATCH,
                                   .shuffle = 1,
                                   .keep_last = 1,
                                   .seed = (uint64_t)c->seed};
@@ -64,7 +62,7 @@ static int fill(void *ctx, int64_t from, int64_t n, float *image, struct err *e)
     int64_t count;
 
     (void)n;
-    return loader_batch(s->l, 0, from / BATCH, image, s->target, &count,
+    return loader_batch(s->l, 0, from / PARITY_BATCH, image, s->target, &count,
                         cli_pool(), e);
 }
 
@@ -98,7 +96,7 @@ static int observe(struct ranges *r, const struct calibration *c,
     const struct observe_opts o = {.method = (enum observe_method)c->method,
                                    .percentile = c->percentile,
                                    .samples = s->n,
-                                   .batch = BATCH,
+                                   .batch = PARITY_BATCH,
                                    .pool = cli_pool(),
                                    .fill = fill,
                                    .ctx = s,

@@ -16,7 +16,7 @@
 #include "run/plan.h"
 #include "tensor/compare.h"
 
-enum { BATCH = 8, SAMPLES = 16 };
+enum { SAMPLES = 16 };
 
 struct side {
     struct graph *g;
@@ -28,7 +28,7 @@ static int open_side(struct side *s, const struct graph *g,
                      const struct device *d, const struct parity_opts *o,
                      struct err *e)
 {
-    struct plan_opts po = {.batch = BATCH, .pool = o->pool};
+    struct plan_opts po = {.batch = PARITY_BATCH, .pool = o->pool};
 
     s->g = pass_simplify(g, e);
     s->ps = s->g ? params_new(s->g, d, e) : NULL;
@@ -67,7 +67,7 @@ static int draw(const struct parity_opts *o, int64_t from, int64_t n,
                 struct tensor *x, struct err *e)
 {
     const struct rng r = rng_at(o->seed, RNG_TEST, 1, 0);
-    const int64_t each = tensor_count(x) / BATCH;
+    const int64_t each = tensor_count(x) / PARITY_BATCH;
     float *p = x->data;
 
     if (o->fill)
@@ -141,9 +141,9 @@ static int run_both(struct parity *r, struct side *a, struct side *b,
     struct tensor *x = plan_value(a->p, "image");
     double scale = 0;
 
-    for (int64_t from = 0; from < r->samples; from += BATCH) {
+    for (int64_t from = 0; from < r->samples; from += PARITY_BATCH) {
         const int64_t left = r->samples - from;
-        const int64_t n = left < BATCH ? left : BATCH;
+        const int64_t n = left < PARITY_BATCH ? left : PARITY_BATCH;
 
         if (draw(o, from, n, x, e) < 0)
             return -1;

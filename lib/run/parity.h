@@ -18,11 +18,15 @@ struct pool;
  * output is refused.  */
 #define PARITY_EXACT 1e-4
 
+enum { PARITY_BATCH = 8 }; /* inputs at once */
+
 struct parity_opts {
     int64_t samples; /* 0: 16 */
     uint64_t seed;   /* of the normal inputs */
     struct pool *pool;
-    /* Fill N samples from FROM on instead of drawing them; NULL: normal.  */
+    /* Fill N <= PARITY_BATCH samples from FROM on (a multiple of it) into
+     * IMAGE, which has room for PARITY_BATCH, instead of drawing them; NULL:
+     * normal.  */
     int (*fill)(void *ctx, int64_t from, int64_t n, float *image,
                 struct err *e);
     /* Told of each N samples from FROM on: inputs and logits; may be NULL.  */

@@ -226,9 +226,10 @@ struct tensor *plan_find(struct plan *p, const char *name)
 
 struct tensor *plan_value(struct plan *p, const char *name)
 {
+    const struct value *v = graph_value(p->graph, name);
     struct tensor *t = plan_find(p, name);
 
-    if (!t || !t->data)
+    if (!t || !t->data || (v->kind == VALUE_NODE && !p->place[v->index].pinned))
         BUG("the plan of '%s' keeps no value '%s'", p->graph->name, name);
     return t;
 }
@@ -358,6 +359,7 @@ uint64_t plan_hash(const struct plan *p)
     struct str s = {0};
     uint64_t h;
 
+    str_add(&s, "adze " ADZE_VERSION "\n");
     for (int i = 0; i < p->n_step; i++) {
         str_printf(&s, "%s ", step_last(&p->step[i])->name);
         print_nodes(&s, &p->step[i]);

@@ -79,7 +79,8 @@ size_t plan_value_bytes(const struct plan *p);
  * profile the time in ms.  */
 void plan_print(struct str *s, const struct plan *p);
 
-/* A hash of what is computed: kernels, fusion, chunks; what checkpoints and
+/* A hash of what is computed: kernels and fusion, and the version of adze,
+ * which stands for the constants in the kernels (chunks, order); what
  * histories record.  */
 uint64_t plan_hash(const struct plan *p);
 

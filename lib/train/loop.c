@@ -232,6 +232,14 @@ static int nonfinite(struct trainer *t, struct plan *p,
     return -1;
 }
 
+/* The step at which the run ends.  */
+static int64_t last_step(const struct trainer *t)
+{
+    const int64_t all = t->steps * t->r->epochs;
+
+    return t->o->max_steps && t->o->max_steps < all ? t->o->max_steps : all;
+}
+
 static void count_right(struct trainer *t, struct plan *p, int64_t count)
 {
     const struct tensor *y = plan_output(p, "logits");
@@ -290,7 +298,7 @@ static int train_step(struct trainer *t, struct err *e)
     t->seen += count;
     count_right(t, p, count);
     if (t->o->on_step)
-        t->o->on_step(t->o->ctx, t->step, t->steps * t->r->epochs,
+        t->o->on_step(t->o->ctx, t->step, last_step(t),
                       t->loss / (double)t->seen);
     return 0;
 }
@@ -419,10 +427,8 @@ static int end_epoch(struct trainer *t, struct err *e)
 
 static int loop(struct trainer *t, struct err *e)
 {
-    int64_t total = t->steps * t->r->epochs;
+    const int64_t total = last_step(t);
 
-    if (t->o->max_steps && t->o->max_steps < total)
-        total = t->o->max_steps;
     t->epoch_start = clock_now();
     while (t->step < total) {
         if (train_step(t, e) < 0)

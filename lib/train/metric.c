@@ -107,7 +107,8 @@ void metric_add(struct metric *m, const float *x, int64_t label)
         keep(m, x, label);
     m->n++;
     m->nonfinite += !finite;
-    m->confusion[label * m->k + best]++;
+    if (!isnan(x[best])) /* nothing was predicted */
+        m->confusion[label * m->k + best]++;
     m->loss += lse - x[label];
     if (!isnan(x[label])) {
         const int64_t r = rank_of(x, m->k, label);
@@ -176,7 +177,9 @@ static double average_precision(const struct metric *m, int64_t c)
     double sum = 0;
 
     for (int64_t i = 0; i < m->n; i++) {
-        s[i] = (struct scored){m->score[i * m->k + c], i};
+        const float p = m->score[i * m->k + c];
+
+        s[i] = (struct scored){isnan(p) ? -1 : p, i};
         total += m->label[i] == c;
     }
     qsort(s, (size_t)m->n, sizeof *s, by_score);

@@ -17,7 +17,9 @@ struct metric {
     int64_t top1, top5;         /* right among the first 1, 5 */
     int64_t nonfinite;          /* samples with a logit that is not finite */
     double loss;                /* sum of cross-entropies, natural log */
-    int64_t *confusion;         /* [k * k]: true row, predicted column */
+    /* [k * k]: true row, predicted column; a sample whose logits are all NaN
+     * is in no cell */
+    int64_t *confusion;
     int64_t bin_n[METRIC_BINS]; /* calibration: by confidence */
     int64_t bin_right[METRIC_BINS];
     double bin_confidence[METRIC_BINS];

@@ -52,6 +52,24 @@ static void test_counts(void **state)
     metric_release(&m);
 }
 
+/* Nothing was predicted: the sample counts, but as no class.  */
+static void test_all_nan(void **state)
+{
+    static const float row[] = {NAN, NAN};
+    struct metric m;
+
+    (void)state;
+    metric_init(&m, 2, 1);
+    metric_add(&m, row, 0);
+    metric_add(&m, (float[]){0, 1}, 1);
+    assert_int_equal(m.n, 2);
+    assert_int_equal(m.top1, 1);
+    assert_int_equal(m.confusion[0], 0);
+    assert_int_equal(metric_class(&m, 0).right, 0);
+    assert_true(metric_class(&m, 1).ap == 1);
+    metric_release(&m);
+}
+
 static void test_loss(void **state)
 {
     static const float row[] = {0, 0, 0, 0};
@@ -100,6 +118,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_best),
         cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_all_nan),
         cmocka_unit_test(test_loss),
         cmocka_unit_test(test_average_precision),
         cmocka_unit_test(test_calibration),
