@@ -43,12 +43,12 @@ def session(path, as_written=False):
     return onnxruntime.InferenceSession(path, o, providers=["CPUExecutionProvider"])
 
 
-def export(model, options=""):
+def export(model, options="", as_written=False):
     """The model in ONNX Runtime and in adze on adze's 16 inputs: (theirs, ours)."""
     adze(f"adze-export -q --untrained -m {model} {options} -O {model}.onnx --proof {model}.proof")
     proof = load_file(f"{model}.proof")
     assert proof["image"].shape[0] == 16
-    return session(f"{model}.onnx").run(["logits"], {"image": proof["image"]})[0], proof["logits"]
+    return session(f"{model}.onnx", as_written).run(["logits"], {"image": proof["image"]})[0], proof["logits"]
 
 
 def apart(a, b):
