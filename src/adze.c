@@ -138,13 +138,9 @@ static int unknown(const char *verb, struct err *e)
     const char *near;
 
     verbs_find(&v);
-    near = str_nearest(verb, (const char *const *)v.item);
-    if (near)
-        err_set(e, ERR_USAGE, "'%s' is not a command; did you mean '%s'?",
-                Q(verb), near);
-    else
-        err_set(e, ERR_USAGE, "'%s' is not a command; 'adze --list' lists them",
-                Q(verb));
+    near = NEAR(verb, (const char *const *)v.item);
+    err_set(e, ERR_USAGE, "'%s' is not a command%s", Q(verb),
+            *near ? near : "; 'adze --list' lists them");
     verbs_release(&v);
     return -1;
 }

@@ -93,12 +93,10 @@ static int print_list(struct err *e)
 static int print_network(struct err *e)
 {
     const char *text = network_source(print);
-    const char *near = text ? NULL : str_nearest(print, network_names());
 
     if (!text)
-        return err_set(e, ERR_USAGE, "no built-in network is called '%s'%s%s%s",
-                       Q(print), near ? ", did you mean '" : "",
-                       near ? near : "", near ? "'?" : "");
+        return err_set(e, ERR_USAGE, "no built-in network is called '%s'%s",
+                       Q(print), NEAR(print, network_names()));
     fputs(text, stdout);
     return 0;
 }

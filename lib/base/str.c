@@ -223,6 +223,32 @@ const char *fmt_f32(char buf[FMT_NUM], float v)
 
 /* ---- comparing ---- */
 
+int str_index(const char *s, const char *const *list)
+{
+    for (int i = 0; list[i]; i++)
+        if (!strcmp(list[i], s))
+            return i;
+    return -1;
+}
+
+const char *str_names(char buf[STR_NAMES], const char *const *list)
+{
+    size_t n = 0;
+
+    buf[0] = 0;
+    for (int i = 0; list[i]; i++) {
+        const int more =
+            snprintf(buf + n, STR_NAMES - n, "%s%s", i ? ", " : "", list[i]);
+
+        n += (size_t)more;
+        if (n >= STR_NAMES) {
+            memcpy(buf + STR_NAMES - 4, "...", 4);
+            break;
+        }
+    }
+    return buf;
+}
+
 enum { NEAR_MAX = 64 }; /* longer words have no near names */
 
 static int min3(int a, int b, int c)
@@ -272,6 +298,17 @@ const char *str_nearest(const char *s, const char *const *list)
         }
     }
     return best;
+}
+
+const char *str_suggest(char buf[STR_SUGGEST], const char *s,
+                        const char *const *list)
+{
+    const char *near = str_nearest(s, list);
+
+    buf[0] = 0;
+    if (near)
+        snprintf(buf, STR_SUGGEST, "; did you mean '%s'?", Q(near));
+    return buf;
 }
 
 int str_starts(const char *s, const char *prefix)

@@ -46,9 +46,29 @@ enum { FMT_NUM = 32 };
 const char *fmt_f64(char buf[FMT_NUM], double v);
 const char *fmt_f32(char buf[FMT_NUM], float v);
 
+/* The place of S in LIST, which NULL ends; -1 if it is not there.  */
+int str_index(const char *s, const char *const *list);
+
+/* The names in LIST as "a, b, c", cut with "..." behind where they are many.
+ * Returns BUF.  */
+enum { STR_NAMES = 512 };
+const char *str_names(char buf[STR_NAMES], const char *const *list);
+
+/* NAMES(list): str_names() into a temporary of the enclosing block.  */
+#define NAMES(list) str_names((char[STR_NAMES]){0}, (list))
+
 /* The name in LIST (ended by NULL) that is nearest to S by edit distance,
- * NULL if none is near: for "did you mean".  */
+ * NULL if none is near.  */
 const char *str_nearest(const char *s, const char *const *list);
+
+/* "; did you mean 'NAME'?" with that name, or "": the end of a message.
+ * Returns BUF.  */
+enum { STR_SUGGEST = 320 };
+const char *str_suggest(char buf[STR_SUGGEST], const char *s,
+                        const char *const *list);
+
+/* NEAR(s, list): str_suggest() into a temporary of the enclosing block.  */
+#define NEAR(s, list) str_suggest((char[STR_SUGGEST]){0}, (s), (list))
 
 /* S starts with PREFIX / ends with SUFFIX.  */
 int str_starts(const char *s, const char *prefix);

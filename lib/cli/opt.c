@@ -90,21 +90,13 @@ static int set_real(const struct opt *o, const char *text, const char *given,
 static int set_choice(const struct opt *o, const char *text, const char *given,
                       struct err *e)
 {
-    struct str list = {0};
-    int i, rc = 0;
+    const int i = str_index(text, o->choices);
 
-    for (i = 0; o->choices[i]; i++) {
-        if (!strcmp(o->choices[i], text))
-            break;
-        str_printf(&list, "%s%s", i ? ", " : "", o->choices[i]);
-    }
-    if (o->choices[i])
-        *(int *)o->value = i;
-    else
-        rc = err_set(e, ERR_USAGE, "option '%s' needs one of %s, not '%s'",
-                     given, str_text(&list), Q(text));
-    str_release(&list);
-    return rc;
+    if (i < 0)
+        return err_set(e, ERR_USAGE, "option '%s' needs one of %s, not '%s'",
+                       given, NAMES(o->choices), Q(text));
+    *(int *)o->value = i;
+    return 0;
 }
 
 static int set_list(const struct opt *o, const char *text)
@@ -285,8 +277,8 @@ static void help_row(struct str *s, const struct opt *o)
     }
     str_printf(s, "%*s", (int)(COLUMN - used), "");
     str_add(&text, o->help);
-    for (int i = 0; o->choices && o->choices[i]; i++)
-        str_printf(&text, "%s%s", i ? ", " : ": ", o->choices[i]);
+    if (o->choices)
+        str_printf(&text, ": %s", NAMES(o->choices));
     if (o->def)
         str_printf(&text, " (default: %s)", o->def);
     add_wrapped(s, str_text(&text), COLUMN);

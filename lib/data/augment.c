@@ -74,42 +74,30 @@ static int no_argument(const struct augment_op *op, const char *name,
                        struct err *e)
 {
     const char *names[AUGMENT_ARGS + 1] = {NULL};
-    struct str list = {0};
     const char *near;
 
-    for (int i = 0; op->arg[i].name; i++) {
+    for (int i = 0; op->arg[i].name; i++)
         names[i] = op->arg[i].name;
-        str_printf(&list, "%s%s", i ? ", " : "", names[i]);
-    }
-    near = str_nearest(name, names);
-    if (near)
-        err_set(e, ERR_USAGE,
-                "augmentation '%s' has no argument '%s'; did you mean '%s'?",
-                op->name, Q(name), near);
-    else
-        err_set(e, ERR_USAGE, "augmentation '%s' has no argument '%s', only %s",
-                op->name, Q(name), list.len ? str_text(&list) : "none");
-    str_release(&list);
-    return -1;
+    near = NEAR(name, names);
+    if (*near || !names[0])
+        return err_set(e, ERR_USAGE, "augmentation '%s' has no argument '%s'%s",
+                       op->name, Q(name), near);
+    return err_set(e, ERR_USAGE,
+                   "augmentation '%s' has no argument '%s', only %s", op->name,
+                   Q(name), NAMES(names));
 }
 
 static int set_choice(const struct augment_op *op, const struct augment_arg *g,
                       double *v, const char *text, struct err *e)
 {
-    struct str list = {0};
+    const int i = str_index(text, g->choices);
 
-    for (int i = 0; g->choices[i]; i++) {
-        if (!strcmp(g->choices[i], text)) {
-            str_release(&list);
-            *v = i;
-            return 0;
-        }
-        str_printf(&list, "%s%s", i ? ", " : "", g->choices[i]);
-    }
-    err_set(e, ERR_USAGE, "'%s' of augmentation '%s' is one of %s, not '%s'",
-            g->name, op->name, str_text(&list), Q(text));
-    str_release(&list);
-    return -1;
+    if (i < 0)
+        return err_set(e, ERR_USAGE,
+                       "'%s' of augmentation '%s' is one of %s, not '%s'",
+                       g->name, op->name, NAMES(g->choices), Q(text));
+    *v = i;
+    return 0;
 }
 
 static int set_number(const struct augment_op *op, const struct augment_arg *g,

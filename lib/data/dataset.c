@@ -219,14 +219,10 @@ static void classes_from_model(struct dataset *d, const struct dataset_opts *o)
 static int unknown_class(const struct dataset *d, const struct form_part *p,
                          const char *name, struct err *e)
 {
-    const char *near = str_nearest(name, d->classes);
-
     return err_set(e, ERR_INPUT,
-                   "'%s': class '%s' is not among the %d classes of the model%s"
-                   "%s%s",
-                   Q(p->spec), Q(name), d->n_class,
-                   near ? "; did you mean '" : "", near ? Q(near) : "",
-                   near ? "'?" : "");
+                   "'%s': class '%s' is not among the %d classes of the "
+                   "model%s",
+                   Q(p->spec), Q(name), d->n_class, NEAR(name, d->classes));
 }
 
 static int map_names(const struct dataset *d, struct form_part *p,

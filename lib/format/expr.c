@@ -74,16 +74,13 @@ static const char *take_word(struct parser *p, char w[WORD])
 static int unknown_name(struct parser *p, const char *name)
 {
     const char *list[NAMES + 1];
-    const char *near;
     int n = 0;
 
     for (const struct expr_env *v = p->env; v && n < NAMES; v = v->up)
         list[n++] = v->name;
     list[n] = NULL;
-    near = str_nearest(name, list);
-    return err_set(p->e, ERR_FORMAT, "'$%s' is not known here%s%s%s", name,
-                   near ? ", did you mean '$" : "", near ? near : "",
-                   near ? "'?" : "");
+    return err_set(p->e, ERR_FORMAT, "'$%s' is not known here%s", name,
+                   NEAR(name, list));
 }
 
 static int parse_name(struct parser *p, struct expr *v)
@@ -146,14 +143,11 @@ static int parse_args(struct parser *p, struct expr *arg, int *n)
 static int unknown_function(struct parser *p, const char *name)
 {
     const char *list[EXPRVAL_FUNCTIONS + 1] = {0};
-    const char *near;
 
     for (size_t i = 0; i < EXPRVAL_FUNCTIONS; i++)
         list[i] = exprval_functions[i].name;
-    near = str_nearest(name, list);
-    return err_set(p->e, ERR_FORMAT, "there is no function '%s()'%s%s%s", name,
-                   near ? ", did you mean '" : "", near ? near : "",
-                   near ? "()'?" : "");
+    return err_set(p->e, ERR_FORMAT, "there is no function '%s()'%s", name,
+                   NEAR(name, list));
 }
 
 static int parse_call(struct parser *p, const char *name, struct expr *v)

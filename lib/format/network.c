@@ -56,11 +56,8 @@ static const char *stem_of(struct arena *a, const char *file)
 
 static int unknown_key(struct file *f, const struct yaml *y)
 {
-    const char *near = str_nearest(y->key->text, keys);
-
-    return yaml_err(y->key, f->e, ERR_FORMAT, "a network has no key '%s'%s%s%s",
-                    Q(y->key->text), near ? ", did you mean '" : "",
-                    near ? near : "", near ? "'?" : "");
+    return yaml_err(y->key, f->e, ERR_FORMAT, "a network has no key '%s'%s",
+                    Q(y->key->text), NEAR(y->key->text, keys));
 }
 
 static int check_keys(struct file *f, const struct yaml *y)
@@ -68,7 +65,7 @@ static int check_keys(struct file *f, const struct yaml *y)
     if (y->kind != YAML_MAP)
         return yaml_err(y, f->e, ERR_FORMAT, "a network is a mapping");
     for (const struct yaml *c = y->child; c; c = c->next)
-        if (!stepname_in(keys, c->key->text))
+        if (str_index(c->key->text, keys) < 0)
             return unknown_key(f, c);
     return 0;
 }
@@ -135,18 +132,16 @@ static int add_text(struct file *f, const char *name, const char *text,
 
 static int add_name(struct file *f, const char *name)
 {
-    const char *file = arena_printf(&f->arena, "%s.yaml", name), *near;
+    const char *file = arena_printf(&f->arena, "%s.yaml", name);
 
     if (is_path(name))
         return add_path(f, name);
     if (zoo_find(file))
         return add_zoo(f, file);
-    near = str_nearest(name, network_names());
     return err_set(f->e, ERR_USAGE,
-                   "no built-in network is called '%s'%s%s%s (a file is "
-                   "written with '/' or '.yaml')",
-                   Q(name), near ? ", did you mean '" : "", near ? near : "",
-                   near ? "'?" : "");
+                   "no built-in network is called '%s'%s (a file is written "
+                   "with '/' or '.yaml')",
+                   Q(name), NEAR(name, network_names()));
 }
 
 /* The nearest file's value of KEY.  */
@@ -180,17 +175,15 @@ static int no_param(struct file *f, const struct yaml *at, const char *name,
                     size_t n)
 {
     const struct yaml *with = family(f);
-    const char *list[PARAMS + 1], *near;
+    const char *list[PARAMS + 1];
     char *key = arena_strndup(&f->arena, name, n);
     int k = 0;
 
     for (const struct yaml *c = with ? with->child : NULL; c; c = c->next)
         list[k++] = c->key->text;
     list[k] = NULL;
-    near = str_nearest(key, list);
     err_set(f->e, at ? ERR_FORMAT : ERR_USAGE,
-            "the network has no parameter '%s'%s%s%s", Q(key),
-            near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+            "the network has no parameter '%s'%s", Q(key), NEAR(key, list));
     return at ? yaml_in(at, f->e) : -1;
 }
 

@@ -103,7 +103,7 @@ static int read_arg(struct call *c, const struct yaml *y)
     const char *text;
     int yes;
 
-    if (stepname_in(common, y->key->text))
+    if (str_index(y->key->text, common) >= 0)
         return 0;
     if (attr < 0 && role < 0)
         return unknown_arg(c, y);
@@ -404,7 +404,7 @@ static int check_tensor(struct steps *s, const struct entry *n,
                                        "when", "else",  "from", NULL};
 
     for (const struct yaml *y = n->args ? n->args->child : NULL; y; y = y->next)
-        if (!stepname_in(keys, y->key->text))
+        if (str_index(y->key->text, keys) < 0)
             return stepname_unknown(s, y->key, "a tensor has no attribute",
                                     y->key->text, keys);
     if (!n->named || !yaml_get(n->args, "shape"))

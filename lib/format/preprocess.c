@@ -101,16 +101,15 @@ static int set_number(const struct row *r, char *base, int i, const char *text,
 static int set_choice(const struct row *r, char *base, const char *text,
                       struct err *e)
 {
-    for (int i = 0; r->choice[i]; i++) {
-        if (strcmp(r->choice[i], text) != 0)
-            continue;
-        if (r->kind == 't')
-            snprintf(base + r->at, 16, "%s", text);
-        if (r->kind == 'c')
-            *(int *)(base + r->at) = i;
-        return 0;
-    }
-    return wrong(r, text, e);
+    const int i = str_index(text, r->choice);
+
+    if (i < 0)
+        return wrong(r, text, e);
+    if (r->kind == 't')
+        snprintf(base + r->at, 16, "%s", text);
+    if (r->kind == 'c')
+        *(int *)(base + r->at) = i;
+    return 0;
 }
 
 /* One value stands for all of a row.  */
@@ -267,14 +266,11 @@ static int set_yaml(struct preprocess *p, const struct yaml *y, struct err *e)
 static int unknown_key(const struct yaml *y, struct err *e)
 {
     const char *list[COUNT(rows) + 1] = {0};
-    const char *near;
 
     for (size_t i = 0; i < COUNT(rows); i++)
         list[i] = rows[i].key;
-    near = str_nearest(y->key->text, list);
-    return yaml_err(y->key, e, ERR_FORMAT, "'preprocess' has no key '%s'%s%s%s",
-                    Q(y->key->text), near ? ", did you mean '" : "",
-                    near ? near : "", near ? "'?" : "");
+    return yaml_err(y->key, e, ERR_FORMAT, "'preprocess' has no key '%s'%s",
+                    Q(y->key->text), NEAR(y->key->text, list));
 }
 
 int preprocess_yaml(struct preprocess *p, const struct yaml *y, struct err *e)

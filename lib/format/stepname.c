@@ -85,22 +85,11 @@ void stepname_scope(struct steps *s, const char *path, struct value *v)
     s->scope_value[s->n_scope++] = v;
 }
 
-int stepname_in(const char *const *list, const char *name)
-{
-    for (; *list; list++)
-        if (!strcmp(*list, name))
-            return 1;
-    return 0;
-}
-
 int stepname_unknown(struct steps *s, const struct yaml *y, const char *what,
                      const char *name, const char *const *list)
 {
-    const char *near = str_nearest(name, list);
-
-    return yaml_err(y, s->e, ERR_FORMAT, "%s '%s'%s%s%s", what, Q(name),
-                    near ? ", did you mean '" : "", near ? near : "",
-                    near ? "'?" : "");
+    return yaml_err(y, s->e, ERR_FORMAT, "%s '%s'%s", what, Q(name),
+                    NEAR(name, list));
 }
 
 int stepname_no_step(struct steps *s, const struct yaml *y, const char *name)

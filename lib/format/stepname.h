@@ -22,10 +22,7 @@ struct value *stepname_find(struct steps *s, const char *path,
 /* The scope PATH ends, V is its last value.  */
 void stepname_scope(struct steps *s, const char *path, struct value *v);
 
-/* NAME is in LIST, which NULL ends.  */
-int stepname_in(const char *const *list, const char *name);
-
-/* "WHAT 'NAME', did you mean 'NEAR'?" with the nearest of LIST.  Return -1.  */
+/* "WHAT 'NAME'; did you mean 'NEAR'?" with the nearest of LIST.  Return -1.  */
 int stepname_unknown(struct steps *s, const struct yaml *y, const char *what,
                      const char *name, const char *const *list);
 int stepname_no_step(struct steps *s, const struct yaml *y, const char *name);

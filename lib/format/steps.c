@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/str.h"
 #include "format/stepname.h"
 #include "format/yaml.h"
 #include "graph/graph.h"
@@ -203,7 +204,7 @@ int steps_blocks(struct steps *s, const struct yaml *blocks)
     for (const struct yaml *y = blocks->child; y; y = y->next) {
         const char *name = y->key->text;
 
-        if (op_find(name) || stepname_in(taken, name))
+        if (op_find(name) || str_index(name, taken) >= 0)
             return yaml_err(y->key, s->e, ERR_FORMAT,
                             "block '%s' has the name of %s", Q(name),
                             op_find(name) ? "an op" : "a control step");
@@ -236,7 +237,7 @@ static int check_args(struct steps *s, const struct yaml *args,
         list[n++] = w->key->text;
     list[n] = NULL;
     for (const struct yaml *c = args ? args->child : NULL; c; c = c->next)
-        if (!stepname_in(list, c->key->text))
+        if (str_index(c->key->text, list) < 0)
             return stepname_unknown(s, c->key, "the block has no parameter",
                                     c->key->text, list);
     return 0;
@@ -248,7 +249,7 @@ static int check_with(struct steps *s, const struct yaml *with)
         return yaml_err(with, s->e, ERR_FORMAT,
                         "'with' is a mapping of at most 256 parameters");
     for (const struct yaml *w = with ? with->child : NULL; w; w = w->next)
-        if (stepname_in(control_keys, w->key->text) ||
+        if (str_index(w->key->text, control_keys) >= 0 ||
             !strcmp(w->key->text, "of"))
             return yaml_err(w->key, s->e, ERR_FORMAT,
                             "a parameter cannot be called '%s'", w->key->text);
@@ -436,7 +437,7 @@ static const struct control *find_control(const struct yaml *y)
 static int check_control(struct steps *s, const struct yaml *y)
 {
     for (const struct yaml *c = y->child; c; c = c->next)
-        if (!stepname_in(control_keys, c->key->text))
+        if (str_index(c->key->text, control_keys) < 0)
             return stepname_unknown(s, c->key, "a control step has no key",
                                     c->key->text, control_keys);
     if (!yaml_get(y, "do"))

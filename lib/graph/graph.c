@@ -150,11 +150,8 @@ static int unknown_attr(const struct op *op, const char *name, struct err *e)
 
     for (int i = 0; i < attr_count(op) && i < 63; i++)
         list[i] = op->attr[i].name;
-    const char *near = str_nearest(name, list);
-
-    return err_set(e, ERR_USAGE, "op '%s' has no attribute '%s'%s%s%s",
-                   op->name, Q(name), near ? "; did you mean '" : "",
-                   near ? near : "", near ? "'?" : "");
+    return err_set(e, ERR_USAGE, "op '%s' has no attribute '%s'%s", op->name,
+                   Q(name), NEAR(name, list));
 }
 
 static int read_attrs(struct node *n, const struct attr_text *t, struct err *e)

@@ -143,16 +143,10 @@ int rule_real(const struct node *n, const char *name, double min, double max,
 int rule_choice(const struct node *n, const char *name, const char *const *list,
                 struct err *e)
 {
-    struct str all = {0};
-    for (const char *const *p = list; *p; p++) {
-        if (!strcmp(attr_str(n, name), *p)) {
-            str_release(&all);
-            return 0;
-        }
-        str_printf(&all, "%s%s", p == list ? "" : ", ", *p);
-    }
-    err_set(e, ERR_USAGE, "attribute %s = '%s' is none of: %s", name,
-            Q(attr_str(n, name)), str_text(&all));
-    str_release(&all);
-    return -1;
+    const char *text = attr_str(n, name);
+
+    if (str_index(text, list) >= 0)
+        return 0;
+    return err_set(e, ERR_USAGE, "attribute %s = '%s' is none of: %s", name,
+                   Q(text), NAMES(list));
 }

@@ -111,14 +111,11 @@ static const struct kind {
 static int unknown_kind(const char *name, struct err *e)
 {
     const char *list[COUNT(kinds) + 1] = {0};
-    const char *near;
 
     for (size_t i = 0; i < COUNT(kinds); i++)
         list[i] = kinds[i].name;
-    near = str_nearest(name, list);
-    return err_set(e, ERR_USAGE, "no initialiser is called '%s'%s%s%s", Q(name),
-                   near ? ", did you mean '" : "", near ? near : "",
-                   near ? "'?" : "");
+    return err_set(e, ERR_USAGE, "no initialiser is called '%s'%s", Q(name),
+                   NEAR(name, list));
 }
 
 /* "normal 0.02"  */

@@ -117,20 +117,16 @@ static int set_bool(struct recipe *r, const struct recipe_row *w,
 static int set_choice(struct recipe *r, const struct recipe_row *w,
                       const struct yaml *y, void *at, struct err *e)
 {
-    struct str list = {0};
+    const int i = str_index(y->text, w->choices);
+    char want[STR_NAMES + 8];
 
     (void)r;
-    for (int i = 0; w->choices[i]; i++) {
-        if (!strcmp(w->choices[i], y->text)) {
-            *(int *)at = i;
-            str_release(&list);
-            return 0;
-        }
-        str_printf(&list, "%s%s", i ? ", " : "one of ", w->choices[i]);
+    if (i < 0) {
+        snprintf(want, sizeof want, "one of %s", NAMES(w->choices));
+        return wrong(y, w, want, e);
     }
-    wrong(y, w, str_text(&list), e);
-    str_release(&list);
-    return -1;
+    *(int *)at = i;
+    return 0;
 }
 
 /* "0.1 per 128"  */
@@ -209,14 +205,12 @@ static int set_numbers(struct recipe *r, const struct recipe_row *w,
 static int unknown_augment(const struct yaml *y, const char *name,
                            struct err *e)
 {
-    const char *list[128] = {0}, *near;
+    const char *list[128] = {0};
 
     for (int i = 0; augment_ops[i] && i < 127; i++)
         list[i] = augment_ops[i]->name;
-    near = str_nearest(name, list);
-    return yaml_err(y, e, ERR_USAGE, "no augmentation '%s'%s%s%s", Q(name),
-                    near ? "; did you mean '" : "", near ? near : "",
-                    near ? "'?" : "");
+    return yaml_err(y, e, ERR_USAGE, "no augmentation '%s'%s", Q(name),
+                    NEAR(name, list));
 }
 
 static int add_augment(struct augment *a, const struct yaml *step,
@@ -309,14 +303,12 @@ static int set_row(struct recipe *r, int i, const struct yaml *y, struct err *e)
 
 static int unknown_key(const struct yaml *y, const char *key, struct err *e)
 {
-    const char *list[ROWS + 1] = {0}, *near;
+    const char *list[ROWS + 1] = {0};
 
     for (int i = 0; i < ROWS; i++)
         list[i] = recipe_rows[i].key;
-    near = str_nearest(key, list);
-    return yaml_err(y, e, ERR_USAGE, "no recipe key '%s'%s%s%s", Q(key),
-                    near ? "; did you mean '" : "", near ? near : "",
-                    near ? "'?" : "");
+    return yaml_err(y, e, ERR_USAGE, "no recipe key '%s'%s", Q(key),
+                    NEAR(key, list));
 }
 
 static int is_part(const char *key)

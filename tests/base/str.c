@@ -179,6 +179,16 @@ static void test_bool(void **state)
     assert_true(parse_bool("false", &v) == 0 && v == 0);
 }
 
+static void test_many_names(void)
+{
+    const char *list[101] = {0};
+
+    for (int i = 0; i < 100; i++)
+        list[i] = "eleven char";
+    assert_int_equal(strlen(NAMES(list)), STR_NAMES - 1);
+    assert_true(str_ends(NAMES(list), "..."));
+}
+
 static void test_compare(void **state)
 {
     static const char *const list[] = {"kernel", "stride", "pad", "groups",
@@ -190,6 +200,16 @@ static void test_compare(void **state)
     assert_string_equal(str_nearest("pda", list) ? "near" : "none", "none");
     assert_null(str_nearest("momentum", list));
     assert_null(str_nearest("", list));
+    assert_string_equal(NEAR("kernal", list), "; did you mean 'kernel'?");
+    assert_string_equal(NEAR("momentum", list), "");
+    assert_string_equal(NEAR("a'c", ((const char *[]){"a\"'c", NULL})),
+                        "; did you mean 'a\"\\x27c'?");
+    assert_int_equal(str_index("kernel", list), 0);
+    assert_int_equal(str_index("kerne", list), -1);
+    assert_string_equal(NAMES(((const char *[]){"a", "b c", "d", NULL})),
+                        "a, b c, d");
+    assert_string_equal(NAMES((const char *[]){NULL}), "");
+    test_many_names();
     assert_true(str_starts("layer1.conv", "layer1"));
     assert_false(str_starts("lay", "layer1"));
     assert_true(str_ends("a.png", ".png"));

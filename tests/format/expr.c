@@ -118,8 +118,8 @@ static void errors(void **state)
     static const struct {
         const char *text, *want;
     } t[] = {
-        {"$widename", "t:3:5: '$widename' is not known here, did you mean "
-                      "'$wide_name'?"},
+        {"$widename", "t:3:5: '$widename' is not known here; did you mean "
+                      "'wide_name'?"},
         {"$", "'$' without a name"},
         {"$1", "'$' without a name"},
         {"$x +", "an early end"},
@@ -141,7 +141,7 @@ static void errors(void **state)
         {"1e300 * 1e300 * $x", "too large"},
         {"ceil(1e300 * $x)", "too large"},
         {"sqrt($x)", "there is no function 'sqrt()'"},
-        {"flor($x)", "did you mean 'floor()'?"},
+        {"flor($x)", "did you mean 'floor'?"},
         {"ceil($x, 2)", "a wrong number of arguments"},
         {"round8($x, 0)", "a divisor that is a positive integer"},
         {"1 < $x < 3", "a comparison of a comparison"},

@@ -165,7 +165,7 @@ static void refuses(void **state)
         {"{conf: kaiming}", "r:1:2: 'conf' is no op with weights here"},
         {"{layernorm: zeros}", "no op with weights here"},
         {"{\"*.wieght\": zeros}", "matches no tensor's name"},
-        {"{conv: kaming}", "no initialiser is called 'kaming', did you mean "
+        {"{conv: kaming}", "no initialiser is called 'kaming'; did you mean "
                            "'kaiming'?"},
         {"{conv: normal}", "'normal' takes one number"},
         {"{conv: normal x}", "takes one number"},
