@@ -72,17 +72,12 @@ static void add_folder(struct verbs *v, const char *dir)
         closedir(d);
 }
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static void verbs_sort(struct verbs *v)
 {
     int k = 0;
 
     if (v->n)
-        qsort(v->item, (size_t)v->n, sizeof *v->item, by_text);
+        qsort(v->item, (size_t)v->n, sizeof *v->item, str_order);
     for (int i = 0; i < v->n; i++)
         if (k && !strcmp(v->item[k - 1], v->item[i]))
             free(v->item[i]);

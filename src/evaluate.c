@@ -77,14 +77,6 @@ static void take_row(void *ctx, int64_t index, const float *row, int64_t k)
     memcpy((float *)t->data + index * k, row, (size_t)k * sizeof *row);
 }
 
-static const char *class_name(const struct model *m, int64_t c, char buf[24])
-{
-    if (c < m->n_classes)
-        return m->classes[c];
-    snprintf(buf, 24, "%lld", (long long)c);
-    return buf;
-}
-
 /* ---- text ---- */
 
 static void print_share(const char *name, double v)
@@ -101,13 +93,13 @@ static const char *cell(char buf[FMT_NUM], double v)
 
 static void print_classes(const struct job *j)
 {
-    char name[24], a[FMT_NUM], b[FMT_NUM], c[FMT_NUM], d[FMT_NUM];
+    char name[MODEL_CLASS], a[FMT_NUM], b[FMT_NUM], c[FMT_NUM], d[FMT_NUM];
 
     printf("# class\tn\tprecision\trecall\tf1\tap\n");
     for (int64_t i = 0; i < j->metric.k; i++) {
         const struct metric_class r = metric_class(&j->metric, i);
 
-        printf("%s\t%lld\t%s\t%s\t%s\t%s\n", Q(class_name(j->m, i, name)),
+        printf("%s\t%lld\t%s\t%s\t%s\t%s\n", Q(model_class_name(j->m, i, name)),
                (long long)r.n, cell(a, r.precision), cell(b, r.recall),
                cell(c, r.f1), cell(d, r.ap));
     }
@@ -140,10 +132,10 @@ static json_t *real(double v)
 static json_t *class_json(const struct job *j, int64_t c)
 {
     const struct metric_class r = metric_class(&j->metric, c);
-    char name[24];
+    char name[MODEL_CLASS];
 
     return json_pack("{s:s,s:I,s:o,s:o,s:o,s:o}", "name",
-                     class_name(j->m, c, name), "n", (json_int_t)r.n,
+                     model_class_name(j->m, c, name), "n", (json_int_t)r.n,
                      "precision", real(r.precision), "recall", real(r.recall),
                      "f1", real(r.f1), "ap", real(r.ap));
 }
@@ -185,17 +177,17 @@ static void print_json(const struct job *j)
 static int write_confusion(const struct job *j, struct err *e)
 {
     const struct metric *m = &j->metric;
-    char name[24];
+    char name[MODEL_CLASS];
     struct str s = {0};
     struct out o;
     int bad;
 
     str_add(&s, "# true\\predicted");
     for (int64_t c = 0; c < m->k; c++)
-        str_printf(&s, "\t%s", Q(class_name(j->m, c, name)));
+        str_printf(&s, "\t%s", Q(model_class_name(j->m, c, name)));
     str_addc(&s, '\n');
     for (int64_t i = 0; i < m->k; i++) {
-        str_add(&s, Q(class_name(j->m, i, name)));
+        str_add(&s, Q(model_class_name(j->m, i, name)));
         for (int64_t c = 0; c < m->k; c++)
             str_printf(&s, "\t%lld", (long long)m->confusion[i * m->k + c]);
         str_addc(&s, '\n');

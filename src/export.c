@@ -17,7 +17,7 @@
 #include "run/parity.h"
 #include "tensor/safetensors.h"
 #include "tensor/set.h"
-#include "train/metric.h"
+#include "tensor/top.h"
 
 enum { SAMPLES = 16, TOP = 3 };
 enum { ONNX, WEIGHTS };
@@ -126,17 +126,14 @@ static void note_top(const char *whose, const struct model *m,
     const float *row = logits->data;
     const int64_t k = model_head(m), n = k < TOP ? k : TOP;
     int64_t best[TOP];
+    char name[MODEL_CLASS];
     struct str s = {0};
 
-    metric_best(row, k, n, best);
+    top_find(row, k, n, best);
     for (int64_t i = 0; i < n; i++) {
         str_add(&s, i ? ", " : "");
-        if (best[i] < m->n_classes)
-            str_printf(&s, "%s %.5g", Q(m->classes[best[i]]),
-                       (double)row[best[i]]);
-        else
-            str_printf(&s, "%lld %.5g", (long long)best[i],
-                       (double)row[best[i]]);
+        str_printf(&s, "%s %.5g", Q(model_class_name(m, best[i], name)),
+                   (double)row[best[i]]);
     }
     cli_note("top of the first input, %s: %s", whose, str_text(&s));
     str_release(&s);
@@ -220,12 +217,6 @@ static int write_onnx(struct out *o, struct model *m, struct err *e)
 
 /* ---- plain weights ---- */
 
-static int is_tensor(const struct value *v)
-{
-    return v->kind == VALUE_PARAM || v->kind == VALUE_STATE ||
-           v->kind == VALUE_CONST;
-}
-
 /* PyTorch's readers want to hear that the tensors are theirs.  */
 static int write_weights(struct out *o, struct model *m, struct err *e)
 {
@@ -236,7 +227,7 @@ static int write_weights(struct out *o, struct model *m, struct err *e)
     set_init(&s);
     set_meta_put(&s, "format", "pt");
     for (int i = 0; i < g->n_value; i++)
-        if (is_tensor(g->value[i]))
+        if (value_is_tensor(g->value[i]))
             set_put(&s, g->value[i]->name, &g->value[i]->data);
     bad = safetensors_write(&s, o, 0, e);
     if (!bad)

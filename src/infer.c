@@ -19,6 +19,7 @@
 #include "pass/pass.h"
 #include "run/params.h"
 #include "run/plan.h"
+#include "tensor/top.h"
 #include "train/evaluate.h"
 #include "train/metric.h"
 
@@ -69,24 +70,16 @@ struct job {
 
 /* ---- one row ---- */
 
-static const char *class_name(const struct job *j, int64_t c, char buf[24])
-{
-    if (c < j->m->n_classes)
-        return j->m->classes[c];
-    snprintf(buf, 24, "%lld", (long long)c);
-    return buf;
-}
-
 static void print_text(const struct job *j, const struct picture *p)
 {
-    char name[24], num[FMT_NUM];
+    char name[MODEL_CLASS], num[FMT_NUM];
 
     fputs(Q(p->name), stdout);
     for (int64_t i = 0; i < top; i++)
         if (p->err.code)
             fputs("\t\t", stdout);
         else
-            printf("\t%s\t%s", Q(class_name(j, j->best[i], name)),
+            printf("\t%s\t%s", Q(model_class_name(j->m, j->best[i], name)),
                    fmt_f32(num, j->score[j->best[i]]));
     printf("\t%s\n", p->err.code ? Q(p->err.msg) : "");
 }
@@ -95,14 +88,14 @@ static void print_json(const struct job *j, const struct picture *p)
 {
     json_t *o = json_pack("{s:s}", "path", Q(p->name));
     json_t *list = json_array();
-    char name[24];
+    char name[MODEL_CLASS];
 
     for (int64_t i = 0; i < top && !p->err.code; i++)
-        json_array_append_new(list,
-                              json_pack("{s:s,s:I,s:f}", "label",
-                                        class_name(j, j->best[i], name),
-                                        "class", (json_int_t)j->best[i],
-                                        "score", (double)j->score[j->best[i]]));
+        json_array_append_new(
+            list, json_pack("{s:s,s:I,s:f}", "label",
+                            model_class_name(j->m, j->best[i], name), "class",
+                            (json_int_t)j->best[i], "score",
+                            (double)j->score[j->best[i]]));
     if (p->err.code)
         json_object_set_new(o, "error", json_string(p->err.msg));
     json_object_set_new(o, "top", list);
@@ -115,7 +108,7 @@ static void print_row(struct job *j, struct picture *p, const float *logits)
 {
     if (!p->err.code) {
         metric_softmax(logits, j->k, j->score);
-        metric_best(logits, j->k, top, j->best);
+        top_find(logits, j->k, top, j->best);
     }
     (json ? print_json : print_text)(j, p);
     if (p->err.code) {

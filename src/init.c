@@ -16,6 +16,7 @@
 #include "format/weights.h"
 #include "format/yaml.h"
 #include "graph/graph.h"
+#include "graph/summary.h"
 #include "tensor/safetensors.h"
 #include "train/initial.h"
 #include "train/recipe.h"
@@ -67,11 +68,12 @@ static const struct command cmd = {
 
 static int64_t parameters(const struct graph *g)
 {
-    int64_t n = 0;
+    struct summary s;
+    int64_t n;
 
-    for (int i = 0; i < g->n_value; i++)
-        if (g->value[i]->kind == VALUE_PARAM)
-            n += shape_count(&g->value[i]->shape);
+    summary_init(&s, g, 0);
+    n = s.total.params;
+    summary_release(&s);
     return n;
 }
 

@@ -121,16 +121,6 @@ static void history(struct work *w)
     model_history_add(w->m, "quantize", options_of, inputs);
 }
 
-/* The state of a training run belongs to the graph as it was.  */
-static void replace_graph(struct model *m, struct graph *g)
-{
-    graph_free(m->graph);
-    m->graph = g;
-    m->kind = "model";
-    set_release(&m->extra);
-    set_init(&m->extra);
-}
-
 static int quantize(struct work *w, struct err *e)
 {
     struct quantize_opts o = {.skip = job.skip.item};
@@ -151,7 +141,7 @@ static int quantize(struct work *w, struct err *e)
     if (!w->q || report(w, e) < 0)
         return -1;
     history(w);
-    replace_graph(w->m, w->q);
+    model_replace_graph(w->m, w->q);
     w->q = NULL;
     return io_write_model(w->m, output, e);
 }

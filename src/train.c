@@ -241,8 +241,7 @@ static struct model *first_model(struct err *e)
     if (m && !strcmp(m->kind, "checkpoint")) {
         cli_note("training begins anew with the weights of a checkpoint; to "
                  "go on with its run use --resume");
-        m->kind = "model";
-        set_release(&m->extra);
+        model_drop_state(m);
     }
     return m;
 }

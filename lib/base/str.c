@@ -311,6 +311,11 @@ const char *str_suggest(char buf[STR_SUGGEST], const char *s,
     return buf;
 }
 
+int str_order(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 int str_starts(const char *s, const char *prefix)
 {
     return !strncmp(s, prefix, strlen(prefix));

@@ -70,6 +70,9 @@ const char *str_suggest(char buf[STR_SUGGEST], const char *s,
 /* NEAR(s, list): str_suggest() into a temporary of the enclosing block.  */
 #define NEAR(s, list) str_suggest((char[STR_SUGGEST]){0}, (s), (list))
 
+/* The order of two names by their bytes, for qsort() of a char *[].  */
+int str_order(const void *a, const void *b);
+
 /* S starts with PREFIX / ends with SUFFIX.  */
 int str_starts(const char *s, const char *prefix);
 int str_ends(const char *s, const char *suffix);

@@ -134,16 +134,6 @@ static int prove(const struct transform *t, const struct graph *before,
     return bad ? -1 : 0;
 }
 
-/* The state of a training run belongs to the graph as it was.  */
-static void replace_graph(struct model *m, struct graph *g)
-{
-    graph_free(m->graph);
-    m->graph = g;
-    m->kind = "model";
-    set_release(&m->extra);
-    set_init(&m->extra);
-}
-
 int transform_exact(const struct transform *t,
                     struct graph *(*pass)(const struct graph *in,
                                           struct err *e),
@@ -158,7 +148,7 @@ int transform_exact(const struct transform *t,
     if (bad) {
         graph_free(g);
     } else {
-        replace_graph(m, g);
+        model_replace_graph(m, g);
         model_history_add(m, cli.name, NULL,
                           (const char *[]){"model", from, NULL});
         bad = io_write_model(m, t->output, e) < 0;

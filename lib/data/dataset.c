@@ -165,11 +165,6 @@ static int open_spec(struct dataset *d, const char *spec,
 
 /* ---- classes ---- */
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static int same_classes(const struct form_part *a, const struct form_part *b)
 {
     if (a->n_class != b->n_class)
@@ -199,7 +194,7 @@ static void classes_from_data(struct dataset *d)
     if (ordered && n)
         n = d->part[0].n_class;
     else if (n)
-        qsort(all, (size_t)n, sizeof *all, by_text);
+        qsort(all, (size_t)n, sizeof *all, str_order);
     d->classes = ARENA_NEWS(&d->arena, n + 1, const char *);
     for (int i = 0; i < n; i++)
         if (ordered || !kept || strcmp(all[i], d->classes[kept - 1]) != 0)

@@ -31,11 +31,6 @@ static void listing_release(struct listing *l)
     *l = (struct listing){0};
 }
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static int cannot_read(const char *path, struct err *e)
 {
     return err_set(e, ERR_INPUT, "cannot read folder '%s': %s", Q(path),
@@ -80,9 +75,9 @@ static int list_folder(struct listing *l, const char *path, struct err *e)
     }
     closedir(d);
     if (l->n_dir)
-        qsort(l->dir, (size_t)l->n_dir, sizeof *l->dir, by_text);
+        qsort(l->dir, (size_t)l->n_dir, sizeof *l->dir, str_order);
     if (l->n_file)
-        qsort(l->file, (size_t)l->n_file, sizeof *l->file, by_text);
+        qsort(l->file, (size_t)l->n_file, sizeof *l->file, str_order);
     return 0;
 }
 

@@ -9,20 +9,16 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "base/word.h"
 #include "data/form.h"
 
 enum { IMAGES_HEAD = 16, LABELS_HEAD = 8, SIDE_MAX = 65535 };
 
-static uint32_t be32(const unsigned char *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 |
-           p[3];
-}
-
 static int is_idx(const struct bytes *b)
 {
     return b->n >= 4 && !b->data[0] && !b->data[1] &&
-           (be32(b->data) & 0xff) <= 8 && b->data[2] >= 8 && b->data[2] <= 14;
+           (word_be32(b->data) & 0xff) <= 8 && b->data[2] >= 8 &&
+           b->data[2] <= 14;
 }
 
 /* The header of a file of RANK and bytes behind it that must agree.  */
@@ -45,14 +41,14 @@ static int check_head(const struct bytes *b, int rank, uint64_t *count,
     if (b->n < head)
         return err_set(e, ERR_FORMAT, "cut short in the header");
     for (int i = 0; i < rank; i++) {
-        const uint64_t d = be32(b->data + 4 + 4 * i);
+        const uint64_t d = word_be32(b->data + 4 + 4 * i);
 
         if (i && (!d || d > SIDE_MAX))
             return err_set(e, ERR_FORMAT, "pictures with a side of %llu pixels",
                            (unsigned long long)d);
         n *= d; /* 2^32 * 2^16 * 2^16 at most: d = 0 comes out of i = 0 */
     }
-    *count = be32(b->data + 4);
+    *count = word_be32(b->data + 4);
     if (n != b->n - head)
         return err_set(e, ERR_FORMAT,
                        "%zu bytes of data where the header "
@@ -138,8 +134,8 @@ static int read_images(struct form_part *p, struct err *e)
 
     if (check_head(&p->bytes, 3, &n, e) < 0)
         return -1;
-    p->h = (int)be32(p->bytes.data + 8);
-    p->w = (int)be32(p->bytes.data + 12);
+    p->h = (int)word_be32(p->bytes.data + 8);
+    p->w = (int)word_be32(p->bytes.data + 12);
     for (uint64_t i = 0; i < n; i++) {
         struct form_item *it;
 

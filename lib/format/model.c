@@ -3,6 +3,7 @@
 #include "format/model.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +56,20 @@ void model_free(struct model *m)
     free(m);
 }
 
+void model_drop_state(struct model *m)
+{
+    m->kind = "model";
+    set_release(&m->extra);
+    set_init(&m->extra);
+}
+
+void model_replace_graph(struct model *m, struct graph *g)
+{
+    graph_free(m->graph);
+    m->graph = g;
+    model_drop_state(m);
+}
+
 void model_set_classes(struct model *m, const char *const *names, int n)
 {
     const char **list;
@@ -68,6 +83,15 @@ void model_set_classes(struct model *m, const char *const *names, int n)
         list[i] = arena_strdup(&m->arena, names[i]);
     m->classes = list;
     m->n_classes = n;
+}
+
+const char *model_class_name(const struct model *m, int64_t c,
+                             char buf[MODEL_CLASS])
+{
+    if (c < m->n_classes)
+        return m->classes[c];
+    snprintf(buf, MODEL_CLASS, "%lld", (long long)c);
+    return buf;
 }
 
 int64_t model_head(const struct model *m)
@@ -162,11 +186,6 @@ static json_t *history_list(const struct model *m)
     return list;
 }
 
-static int by_key(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* The pairs KEY, VALUE, ..., NULL as an object, by key.  */
 static json_t *sorted_object(const char *const *pair)
 {
@@ -179,7 +198,7 @@ static json_t *sorted_object(const char *const *pair)
     list = xcalloc((size_t)n + 1, sizeof *list);
     if (n)
         memcpy(list, pair, (size_t)n * sizeof *list);
-    qsort(list, (size_t)n, sizeof *list, by_key);
+    qsort(list, (size_t)n, sizeof *list, str_order);
     for (int i = 0; i < n; i++)
         if (json_object_set_new(o, list[i][0], json_string(list[i][1])) < 0)
             BUG("history value of '%s' is not UTF-8", list[i][0]);
@@ -255,16 +274,10 @@ static int read_history(struct model *m, const char *text, struct err *e)
 
 /* ---- tensors ---- */
 
-static int is_tensor(const struct value *v)
-{
-    return v->kind == VALUE_PARAM || v->kind == VALUE_STATE ||
-           v->kind == VALUE_CONST;
-}
-
 static int put_value(const struct value *v, char *done, struct set *s,
                      struct err *e)
 {
-    if (!v || !is_tensor(v) || done[v->index]++)
+    if (!value_is_tensor(v) || done[v->index]++)
         return 0;
     if (!v->data.data)
         return err_set(e, ERR_FORMAT, "tensor '%s' has no data", Q(v->name));
@@ -301,7 +314,7 @@ static int take_tensors(struct model *m, const struct set *s, struct err *e)
     for (int i = 0; !e->code && i < g->n_value; i++) {
         const struct tensor *t = set_get(s, g->value[i]->name);
 
-        if (!is_tensor(g->value[i]))
+        if (!value_is_tensor(g->value[i]))
             continue;
         if (t->dtype != g->value[i]->dtype)
             return err_set(e, ERR_FORMAT,

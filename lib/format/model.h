@@ -45,6 +45,12 @@ struct model {
 struct model *model_new(struct graph *g);
 void model_free(struct model *m);
 
+/* Drop what makes M a checkpoint: the state of a run.  */
+void model_drop_state(struct model *m);
+/* G (taken) in place of the graph; the state of a run belongs to the graph as
+ * it was, and goes with it.  */
+void model_replace_graph(struct model *m, struct graph *g);
+
 /* ERR_FORMAT for a file that is not a model ("plain weights: use adze-init
  * --from"), of a newer format, damaged, or whose tensors do not fit its
  * graph.  PATH may be "-".  */
@@ -62,6 +68,11 @@ void model_set_classes(struct model *m, const char *const *names, int n);
 
 /* The class list from JSON, as `adze.classes' holds it; NULL leaves M alone. */
 int model_read_classes(struct model *m, const char *json, struct err *e);
+
+/* The name of class C, or its number in BUF.  */
+enum { MODEL_CLASS = 24 };
+const char *model_class_name(const struct model *m, int64_t c,
+                             char buf[MODEL_CLASS]);
 
 /* Logits' width: the last dimension of the output `logits', or of the first
  * output.  */

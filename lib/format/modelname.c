@@ -21,12 +21,6 @@ int modelname_ignored(const char *name)
     (ARRAY_GROW((d)->list, (d)->n_##list, (d)->cap_##list), \
      (d)->list[(d)->n_##list++] = (name))
 
-static int is_tensor(const struct value *v)
-{
-    return v && (v->kind == VALUE_PARAM || v->kind == VALUE_STATE ||
-                 v->kind == VALUE_CONST);
-}
-
 void modelname_compare(struct modelname_diff *d, const struct graph *g,
                        const struct set *s)
 {
@@ -36,7 +30,7 @@ void modelname_compare(struct modelname_diff *d, const struct graph *g,
         const struct value *v = g->value[i];
         const struct tensor *t = set_get(s, v->name);
 
-        if (!is_tensor(v))
+        if (!value_is_tensor(v))
             continue;
         if (!t)
             ADD(d, missing, v->name);
@@ -45,7 +39,7 @@ void modelname_compare(struct modelname_diff *d, const struct graph *g,
     }
     for (int64_t i = 0; i < s->n; i++)
         if (!modelname_ignored(s->item[i].name) &&
-            !is_tensor(graph_value(g, s->item[i].name)))
+            !value_is_tensor(graph_value(g, s->item[i].name)))
             ADD(d, unexpected, s->item[i].name);
 }
 

@@ -220,7 +220,7 @@ static int put_tensors(struct onnx_build *b, Onnx__GraphProto *to,
     for (int i = 0; i < g->n_value; i++) {
         const struct value *v = g->value[i];
 
-        if (!b->used[i] || v->kind == VALUE_NODE || v->kind == VALUE_INPUT)
+        if (!b->used[i] || !value_is_tensor(v))
             continue;
         if (!(to->initializer[to->n_initializer++] = tensor(b, v, e)))
             return -1;

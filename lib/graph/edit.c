@@ -97,8 +97,7 @@ void graph_prune(struct graph *g)
     for (int i = 0; i < g->n_value; i++) {
         struct value *v = g->value[i];
 
-        if (v->kind != VALUE_NODE && v->kind != VALUE_INPUT && !v->n_use &&
-            !value_is_output(g, v))
+        if (value_is_tensor(v) && !v->n_use && !value_is_output(g, v))
             v->index = -1;
     }
     compact_nodes(g);

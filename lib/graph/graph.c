@@ -534,6 +534,11 @@ const char *graph_name_free(struct graph *g, const char *stem)
     return name;
 }
 
+int value_is_tensor(const struct value *v)
+{
+    return v && v->kind != VALUE_NODE && v->kind != VALUE_INPUT;
+}
+
 int value_is_output(const struct graph *g, const struct value *v)
 {
     for (int i = 0; i < g->n_output; i++)

@@ -191,6 +191,8 @@ int node_in_index(const struct node *n, const char *name);
 const struct node *node_dequantize(const struct node *n, int i);
 
 struct op_cost node_cost(const struct node *n);
+/* V is a PARAM, STATE or CONST; NULL is none.  */
+int value_is_tensor(const struct value *v);
 int value_is_output(const struct graph *g, const struct value *v);
 
 /* The invariants; ERR_FORMAT names the first that does not hold.  */

@@ -9,12 +9,6 @@
 #include "base/str.h"
 #include "graph/graph.h"
 
-static int is_tensor(const struct value *v)
-{
-    return v->kind == VALUE_PARAM || v->kind == VALUE_STATE ||
-           v->kind == VALUE_CONST;
-}
-
 /* The reader makes operand I of N by itself: a tensor of the role's kind.  */
 static int is_implied(const struct node *n, int i)
 {
@@ -230,7 +224,7 @@ static void print_tensors(struct str *s, const struct node *n, char *done)
     for (int i = 0; i < n->n_in; i++) {
         const struct value *v = n->in[i];
 
-        if (!v || !is_tensor(v) || done[v->index])
+        if (!value_is_tensor(v) || done[v->index])
             continue;
         if (!is_implied(n, i))
             print_tensor(s, v);
@@ -242,7 +236,7 @@ static void print_tensors(struct str *s, const struct node *n, char *done)
 static int is_empty(const struct graph *g)
 {
     for (int i = 0; i < g->n_value; i++)
-        if (is_tensor(g->value[i]))
+        if (value_is_tensor(g->value[i]))
             return 0;
     return !g->n_node;
 }
@@ -262,7 +256,7 @@ void graph_print(struct str *s, const struct graph *g)
             print_node(s, g->node[i]);
         }
     for (int i = 0; i < g->n_value; i++)
-        if (is_tensor(g->value[i]) && !g->value[i]->n_use)
+        if (value_is_tensor(g->value[i]) && !g->value[i]->n_use)
             print_tensor(s, g->value[i]);
     print_outputs(s, g);
     free(done);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/word.h"
 #include "image/codec.h"
 #include "image/format.h"
 
@@ -26,16 +27,6 @@ struct bmp {
     size_t n_palette, entry;
 };
 
-static uint32_t le16(const uint8_t *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8;
-}
-
-static uint32_t le32(const uint8_t *p)
-{
-    return le16(p) | le16(p + 2) << 16;
-}
-
 static int bad(struct err *e, size_t at, const char *why)
 {
     return err_set(e, ERR_FORMAT, "bmp: byte %zu: %s", at, why);
@@ -50,22 +41,22 @@ static int sniff(const uint8_t *p, size_t n)
 
 static int read_core(struct bmp *b)
 {
-    b->w = le16(b->p + 18);
-    b->h = le16(b->p + 20);
-    b->bits = (int)le16(b->p + 24);
+    b->w = word_le16(b->p + 18);
+    b->h = word_le16(b->p + 20);
+    b->bits = (int)word_le16(b->p + 24);
     b->entry = 3;
     return 0;
 }
 
 static int read_info(struct bmp *b, struct err *e)
 {
-    b->w = (int32_t)le32(b->p + 18);
-    b->h = (int32_t)le32(b->p + 22);
+    b->w = (int32_t)word_le32(b->p + 18);
+    b->h = (int32_t)word_le32(b->p + 22);
     b->top_down = b->h < 0;
     b->h = b->top_down ? -b->h : b->h;
-    b->bits = (int)le16(b->p + 28);
-    b->packing = le32(b->p + 30);
-    b->n_palette = le32(b->p + 46);
+    b->bits = (int)word_le16(b->p + 28);
+    b->packing = word_le32(b->p + 30);
+    b->n_palette = word_le32(b->p + 46);
     b->entry = 4;
     if (b->top_down && (b->packing == RLE4 || b->packing == RLE8))
         return bad(e, 22, "run-length coding cannot be top-down");
@@ -96,8 +87,8 @@ static int read_header(struct bmp *b, struct err *e)
     if (b->n < 18)
         return err_set(e, ERR_FORMAT, "bmp: ends at byte %zu, in its header",
                        b->n);
-    b->pixels = le32(b->p + 10);
-    b->header = le32(b->p + 14);
+    b->pixels = word_le32(b->p + 10);
+    b->header = word_le32(b->p + 14);
     if (b->header > 124 || !memchr(known, (int)b->header, sizeof known))
         return err_set(e, ERR_UNSUPPORTED,
                        "bmp: byte 14: a header of %lu bytes is not known",
@@ -156,7 +147,7 @@ static int read_masks(struct bmp *b, struct err *e)
     if (b->n < 14 + INFO + 12)
         return bad(e, b->n, "ends in the masks");
     for (int i = 0; i < 3; i++) {
-        b->mask[i] = le32(b->p + 14 + INFO + 4 * i);
+        b->mask[i] = word_le32(b->p + 14 + INFO + 4 * i);
         if (!is_run(b->mask[i]) || (b->bits == 16 && b->mask[i] > 0xffff))
             return bad(e, 14 + INFO + 4 * (size_t)i,
                        "a channel's mask is no run of bits");
@@ -228,7 +219,7 @@ static int row_masks(uint8_t *to, const uint8_t *row, const struct bmp *b,
 {
     (void)e;
     for (int64_t x = 0; x < b->w; x++, row += b->bits / 8, to += 3) {
-        const uint32_t v = b->bits == 16 ? le16(row) : le32(row);
+        const uint32_t v = b->bits == 16 ? word_le16(row) : word_le32(row);
 
         for (int i = 0; i < 3; i++) {
             const uint32_t m = b->mask[i], low = m & -m;

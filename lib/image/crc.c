@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT  */
 #include "image/crc.h"
 
+#include "base/word.h"
+
 void crc_init(struct crc *c)
 {
     for (uint32_t i = 0; i < 256; i++) {
@@ -16,18 +18,12 @@ void crc_init(struct crc *c)
             c->t[k][i] = c->t[0][c->t[k - 1][i] & 0xff] ^ c->t[k - 1][i] >> 8;
 }
 
-static uint32_t le32(const uint8_t *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-           (uint32_t)p[3] << 24;
-}
-
 uint32_t crc_add(const struct crc *c, uint32_t crc, const uint8_t *p, size_t n)
 {
     uint32_t v = ~crc;
 
     for (; n >= 8; n -= 8, p += 8) {
-        const uint32_t a = v ^ le32(p), b = le32(p + 4);
+        const uint32_t a = v ^ word_le32(p), b = word_le32(p + 4);
 
         v = c->t[7][a & 0xff] ^ c->t[6][a >> 8 & 0xff] ^
             c->t[5][a >> 16 & 0xff] ^ c->t[4][a >> 24] ^ c->t[3][b & 0xff] ^

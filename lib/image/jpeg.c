@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/word.h"
 #include "image/codec.h"
 #include "image/exif.h"
 #include "image/format.h"
@@ -79,11 +80,6 @@ static int cut(const struct walk *k)
                    "jpeg: ends at byte %zu, without the end marker", k->n);
 }
 
-static unsigned be16(const uint8_t *p)
-{
-    return (unsigned)p[0] << 8 | p[1];
-}
-
 static const char *other_kind(int marker)
 {
     static const char *const name[16] = {
@@ -133,8 +129,8 @@ static int read_sof(struct walk *k, const struct segment *s)
         return wrong(k, s, "its length does not fit its components");
     if (s->data[0] != 8)
         return refuse(k, s, "only 8 bits a sample are read");
-    ji->h = (int)be16(s->data + 1);
-    ji->w = (int)be16(s->data + 3);
+    ji->h = (int)word_be16(s->data + 1);
+    ji->w = (int)word_be16(s->data + 3);
     ji->components = s->data[5];
     ji->progressive = s->marker == SOF2;
     if (!ji->w)
@@ -269,7 +265,7 @@ static int next_segment(struct walk *k, struct segment *s)
         return wrong(k, s, "no marker that may stand here");
     if (k->n - k->at < 2)
         return cut(k);
-    n = be16(k->p + k->at);
+    n = word_be16(k->p + k->at);
     if (n < 2)
         return wrong(k, s, "its length is below 2");
     if (n > k->n - k->at)

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/word.h"
 #include "image/codec.h"
 #include "image/crc.h"
 #include "image/exif.h"
@@ -38,12 +39,6 @@ struct chunk {
     size_t at; /* of its length field */
     char name[5];
 };
-
-static uint32_t be32(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 |
-           p[3];
-}
 
 static int wrong(const struct chunk *c, struct err *e, const char *why)
 {
@@ -78,7 +73,8 @@ static int next_chunk(struct chunk *c, const uint8_t *p, size_t n, size_t *at,
                            "%zu",
                            p[*at + 4], p[*at + 5], p[*at + 6], p[*at + 7],
                            *at + 4);
-    *c = (struct chunk){.data = p + *at + 8, .n = be32(p + *at), .at = *at};
+    *c =
+        (struct chunk){.data = p + *at + 8, .n = word_be32(p + *at), .at = *at};
     memcpy(c->name, p + *at + 4, 4);
     if (c->n > left - 12)
         return err_set(e, ERR_FORMAT,
@@ -92,7 +88,7 @@ static int next_chunk(struct chunk *c, const uint8_t *p, size_t n, size_t *at,
 static int check_crc(const struct crc *crc, const struct chunk *c,
                      struct err *e)
 {
-    const uint32_t is = be32(c->data + c->n),
+    const uint32_t is = word_be32(c->data + c->n),
                    should = crc_add(crc, 0, c->data - 4, (size_t)c->n + 4);
 
     if (is == should)
@@ -124,8 +120,8 @@ static int read_ihdr(struct png *g, const struct chunk *c, struct err *e)
         return wrong(c, e, "a second one");
     if (c->n != 13)
         return wrong(c, e, "is not 13 bytes long");
-    g->w = be32(d);
-    g->h = be32(d + 4);
+    g->w = word_be32(d);
+    g->h = word_be32(d + 4);
     g->depth = d[8];
     g->type = d[9];
     g->interlaced = d[12];
@@ -495,7 +491,7 @@ static uint8_t *join(const struct png *g)
     const uint8_t *from = g->idat;
 
     for (int i = 0; all && i < g->n_idat; i++) {
-        const size_t n = be32(from - 8);
+        const size_t n = word_be32(from - 8);
 
         memcpy(to, from, n);
         to += n;

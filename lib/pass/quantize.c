@@ -44,10 +44,7 @@ static const struct value *weight_of(const struct node *n)
 {
     const struct value *w = n->in[node_in_index(n, "weight")];
 
-    return w && w->kind != VALUE_NODE && w->kind != VALUE_INPUT &&
-                   w->dtype == DTYPE_F32
-               ? w
-               : NULL;
+    return value_is_tensor(w) && w->dtype == DTYPE_F32 ? w : NULL;
 }
 
 static int is_skipped(struct graph *names, const struct node *n,
@@ -114,9 +111,8 @@ static void choose_values(struct choice *c)
         for (int k = 0; c->taken[i] && k < n->n_in; k++) {
             const struct value *v = n->in[k];
 
-            if (v && (v->kind == VALUE_NODE || v->kind == VALUE_INPUT) &&
-                v->dtype == DTYPE_F32 && !is_inner(c, v) &&
-                !match_op(v->node, "dequantize"))
+            if (v && !value_is_tensor(v) && v->dtype == DTYPE_F32 &&
+                !is_inner(c, v) && !match_op(v->node, "dequantize"))
                 c->wanted[v->index] = 1;
         }
     }

@@ -21,11 +21,6 @@ static size_t value_bytes(const struct plan *p, const struct value *v)
     return mem_mul((size_t)shape_count(&s), dtype_size(v->dtype));
 }
 
-static int in_block(const struct value *v)
-{
-    return v->kind == VALUE_NODE || v->kind == VALUE_INPUT;
-}
-
 static int root_of(const struct plan *p, int v)
 {
     while (p->place[v].root != v)
@@ -94,7 +89,7 @@ static int overwritable(const struct plan *p, int at, const struct value *out)
         const int root = v ? root_of(p, v->index) : -1;
 
         if (v && v->kind == VALUE_NODE && shape_equal(&v->shape, &out->shape) &&
-            v->dtype == out->dtype && in_block(p->graph->value[root]) &&
+            v->dtype == out->dtype && !value_is_tensor(p->graph->value[root]) &&
             !read_later(p, root, at) &&
             p->place[root].bytes == p->place[out->index].bytes)
             return v->index;
@@ -112,7 +107,7 @@ static void find_lifetimes(struct plan *p)
         p->place[i] = (struct place){
             .root = i,
             .at = -1,
-            .bytes = in_block(v) ? value_bytes(p, v) : 0,
+            .bytes = value_is_tensor(v) ? 0 : value_bytes(p, v),
             .first = v->kind == VALUE_INPUT ? 0 : p->n_step,
             .last = -1,
             .pinned = v->kind == VALUE_INPUT || value_is_output(g, v) ||
@@ -244,7 +239,8 @@ int plan_memory(struct plan *p, struct err *e)
     for (int i = 0; i < g->n_value; i++) {
         struct place *q = &p->place[i];
 
-        if (q->root == i && in_block(g->value[i]) && q->last >= q->first)
+        if (q->root == i && !value_is_tensor(g->value[i]) &&
+            q->last >= q->first)
             item[n++] =
                 (struct item){round_up(q->bytes), q->first, q->last, 0, &q->at};
     }

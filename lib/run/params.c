@@ -79,7 +79,7 @@ int params_add(struct params *p, const struct graph *g, struct err *e)
         const struct value *v = g->value[i];
         const struct param *q = find(p, v->name);
 
-        if (v->kind == VALUE_NODE || v->kind == VALUE_INPUT)
+        if (!value_is_tensor(v))
             continue;
         if ((q ? same(q, v, e) : take(p, v, e)) < 0)
             return -1;
@@ -134,7 +134,7 @@ int params_store(const struct params *p, struct graph *g, struct err *e)
         const struct param *q = find(p, v->name);
         struct tensor t;
 
-        if (!q || v->kind == VALUE_NODE || v->kind == VALUE_INPUT)
+        if (!q || !value_is_tensor(v))
             continue;
         if (tensor_convert(&t, &q->t, q->t.dtype, e) < 0)
             return -1;

@@ -15,6 +15,7 @@
 #include "run/params.h"
 #include "run/plan.h"
 #include "tensor/compare.h"
+#include "tensor/top.h"
 
 enum { SAMPLES = 16 };
 
@@ -81,9 +82,7 @@ static int64_t best(const float *row, int64_t k)
 {
     int64_t b = 0;
 
-    for (int64_t i = 1; i < k; i++)
-        if (row[i] > row[b])
-            b = i;
+    top_find(row, k, 1, &b);
     return b;
 }
 

@@ -25,7 +25,7 @@ static void bind_value(struct plan *p, const struct value *v)
     t->shape = shape_bind(v->shape, p->opts.batch);
     const struct value *r = p->graph->value[root];
 
-    if (r->kind != VALUE_NODE && r->kind != VALUE_INPUT)
+    if (value_is_tensor(r))
         t->data = params_get(p->params, r->name)->data;
     else if (p->place[root].at >= 0)
         t->data = (char *)p->block + p->place[root].at;
@@ -124,8 +124,8 @@ static int bind_packed(struct plan *p, struct step *s, struct err *e)
     for (int i = 0; i < count; i++) {
         const struct value *v = plan_operand(s, 0, i);
 
-        if (!v || v->kind == VALUE_NODE || v->kind == VALUE_INPUT ||
-            !s->kernel->pack_bytes || !s->kernel->pack_bytes(&s->nodes, i))
+        if (!value_is_tensor(v) || !s->kernel->pack_bytes ||
+            !s->kernel->pack_bytes(&s->nodes, i))
             continue;
         packed[i] =
             params_packed(p->params, v->name, s->kernel, &s->nodes, i, e);

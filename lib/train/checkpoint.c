@@ -178,8 +178,7 @@ static void pack_state(struct trainer *t)
 {
     char *text = loop_text(t);
 
-    set_release(&t->m->extra);
-    set_init(&t->m->extra);
+    model_drop_state(t->m);
     for (int i = 0; i < t->graph->n_value; i++)
         if (is_ours(t->graph->value[i]))
             set_put(&t->m->extra, t->graph->value[i]->name,
@@ -215,9 +214,7 @@ int checkpoint_save(struct trainer *t, int64_t epoch, struct err *e)
     bad = (epoch && save_as(t, name, e) < 0) ||
           rundir_metrics(&t->dir, t->row, t->n_row, e) < 0 ||
           save_as(t, "last.st", e) < 0;
-    t->m->kind = "model";
-    set_release(&t->m->extra);
-    set_init(&t->m->extra);
+    model_drop_state(t->m);
     if (!bad && epoch)
         rundir_rotate(&t->dir, t->r->save_keep);
     return bad ? -1 : 0;
@@ -366,8 +363,6 @@ int checkpoint_restore(struct trainer *t, struct err *e)
     else
         bad = restore(t, o, e);
     json_decref(o);
-    t->m->kind = "model";
-    set_release(&t->m->extra);
-    set_init(&t->m->extra);
+    model_drop_state(t->m);
     return bad;
 }

@@ -20,6 +20,7 @@
 #include "pass/pass.h"
 #include "run/params.h"
 #include "run/plan.h"
+#include "tensor/top.h"
 #include "train/evaluate.h"
 #include "train/metric.h"
 #include "train/optim.h"
@@ -249,7 +250,7 @@ static void count_right(struct trainer *t, struct plan *p, int64_t count)
     for (int64_t i = 0; i < count; i++, row += k) {
         int64_t best;
 
-        metric_best(row, k, 1, &best);
+        top_find(row, k, 1, &best);
         t->right += best == t->target[i];
     }
 }
@@ -504,7 +505,7 @@ static void take_tensors(struct graph *to, const struct graph *from)
     for (int i = 0; i < from->n_value; i++) {
         struct value *v = graph_value(to, from->value[i]->name);
 
-        if (v && v->kind != VALUE_NODE && v->kind != VALUE_INPUT)
+        if (value_is_tensor(v))
             value_set_data(v, &from->value[i]->data);
     }
 }

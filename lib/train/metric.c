@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "tensor/top.h"
 
 void metric_init(struct metric *m, int64_t classes, int keep_scores)
 {
@@ -23,32 +24,6 @@ void metric_release(struct metric *m)
     free(m->score);
     free(m->label);
     memset(m, 0, sizeof *m);
-}
-
-/* Does A come before B: larger first, lower index on ties, NaN last.  */
-static int better(const float *s, int64_t a, int64_t b)
-{
-    if (isnan(s[a]) || isnan(s[b]))
-        return !isnan(s[a]) && isnan(s[b]);
-    return s[a] > s[b] || (s[a] == s[b] && a < b);
-}
-
-void metric_best(const float *score, int64_t k, int64_t n, int64_t *best)
-{
-    int64_t count = 0;
-
-    for (int64_t i = 0; i < k; i++) {
-        int64_t at = count;
-
-        while (at && better(score, i, best[at - 1]))
-            at--;
-        if (at == n)
-            continue;
-        count += count < n;
-        memmove(best + at + 1, best + at,
-                (size_t)(count - 1 - at) * sizeof *best);
-        best[at] = i;
-    }
 }
 
 static double log_sum_exp(const float *x, int64_t k)
@@ -78,7 +53,7 @@ static int64_t rank_of(const float *x, int64_t k, int64_t label)
     int64_t r = 0;
 
     for (int64_t i = 0; i < k; i++)
-        r += i != label && better(x, i, label);
+        r += i != label && top_before(x, i, label);
     return r;
 }
 
@@ -100,7 +75,7 @@ void metric_add(struct metric *m, const float *x, int64_t label)
     int64_t best;
     int finite = 1;
 
-    metric_best(x, m->k, 1, &best);
+    top_find(x, m->k, 1, &best);
     for (int64_t i = 0; i < m->k; i++)
         finite &= isfinite(x[i]) != 0;
     if (m->keep)

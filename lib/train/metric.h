@@ -12,11 +12,11 @@
 enum { METRIC_BINS = 15 };
 
 struct metric {
-    int64_t k;                  /* classes */
-    int64_t n;                  /* samples */
-    int64_t top1, top5;         /* right among the first 1, 5 */
-    int64_t nonfinite;          /* samples with a logit that is not finite */
-    double loss;                /* sum of cross-entropies, natural log */
+    int64_t k;          /* classes */
+    int64_t n;          /* samples */
+    int64_t top1, top5; /* right among the first 1, 5 */
+    int64_t nonfinite;  /* samples with a logit that is not finite */
+    double loss;        /* sum of cross-entropies, natural log */
     /* [k * k]: true row, predicted column; a sample whose logits are all NaN
      * is in no cell */
     int64_t *confusion;
@@ -48,10 +48,6 @@ struct metric_class {
 /* AP: area under precision over recall, each sample a step, ties by index;
  * needs keep_scores.  */
 struct metric_class metric_class(const struct metric *m, int64_t c);
-
-/* The N largest of K scores, indices into BEST, ties to the lower index, NaN
- * last.  */
-void metric_best(const float *score, int64_t k, int64_t n, int64_t *best);
 
 /* Y[k] = softmax of K logits, in double.  */
 void metric_softmax(const float *logits, int64_t k, float *y);

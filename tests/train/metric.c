@@ -10,22 +10,6 @@
 
 #include "train/metric.h"
 
-static void test_best(void **state)
-{
-    const float s[] = {1, 3, NAN, 3, 2};
-    int64_t best[5];
-
-    (void)state;
-    metric_best(s, 5, 5, best);
-    assert_int_equal(best[0], 1); /* ties go to the lower class */
-    assert_int_equal(best[1], 3);
-    assert_int_equal(best[2], 4);
-    assert_int_equal(best[3], 0);
-    assert_int_equal(best[4], 2); /* NaN last */
-    metric_best(s, 5, 1, best);
-    assert_int_equal(best[0], 1);
-}
-
 static void test_counts(void **state)
 {
     static const float rows[][3] = {
@@ -116,7 +100,6 @@ static void test_calibration(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_best),
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_all_nan),
         cmocka_unit_test(test_loss),

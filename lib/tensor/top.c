@@ -1,0 +1,31 @@
+/* top.c -- see top.h.
+ * SPDX-License-Identifier: MIT  */
+#include "tensor/top.h"
+
+#include <math.h>
+#include <string.h>
+
+int top_before(const float *score, int64_t a, int64_t b)
+{
+    if (isnan(score[a]) || isnan(score[b]))
+        return !isnan(score[a]) && isnan(score[b]);
+    return score[a] > score[b] || (score[a] == score[b] && a < b);
+}
+
+void top_find(const float *score, int64_t k, int64_t n, int64_t *best)
+{
+    int64_t count = 0;
+
+    for (int64_t i = 0; i < k; i++) {
+        int64_t at = count;
+
+        while (at && top_before(score, i, best[at - 1]))
+            at--;
+        if (at == n)
+            continue;
+        count += count < n;
+        memmove(best + at + 1, best + at,
+                (size_t)(count - 1 - at) * sizeof *best);
+        best[at] = i;
+    }
+}
