@@ -574,8 +574,7 @@ static int read_quant(struct reader *r, const onode *o, const char *op,
     struct tensor t;
 
     for (size_t i = 0; i < 3 && i < o->n_input; i++)
-        if (!(in[i] =
-                  find_value(r, o->input[i], i ? VALUE_STATE : VALUE_CONST, e)))
+        if (!(in[i] = find_value(r, o->input[i], VALUE_CONST, e)))
             return -1;
     if (!in[1])
         return unsupported(o, "no scale", e);
@@ -586,7 +585,7 @@ static int read_quant(struct reader *r, const onode *o, const char *op,
             r->g,
             graph_name_free(r->g,
                             arena_printf(&r->g->arena, "%s.zero_point", name)),
-            VALUE_STATE, NULL, &t);
+            VALUE_CONST, NULL, &t);
         tensor_unref(&t);
     }
     put_int(r, &a, "axis", int_attr(o, "axis", 1));

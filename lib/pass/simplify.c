@@ -12,6 +12,20 @@ static int same_shape(const struct node *n)
     return shape_equal(&n->in[0]->shape, &n->out[0]->shape);
 }
 
+static int is_view(const struct node *n)
+{
+    return n && n->dir == DIR_FORWARD && match_op(n, "reshape|flatten");
+}
+
+/* What views before N began with, if N gives its shape again; else NULL.  */
+static struct value *seen_before(const struct node *n)
+{
+    for (const struct node *v = n; is_view(v); v = v->in[0]->node)
+        if (shape_equal(&v->in[0]->shape, &n->out[0]->shape))
+            return v->in[0];
+    return NULL;
+}
+
 static int not_training(const struct node *n)
 {
     return !n->train;
@@ -51,8 +65,7 @@ static const struct {
     int (*is_identity)(const struct node *n);
 } identities[] = {
     {"identity", always},        {"dropout", not_training},
-    {"droppath", not_training},  {"reshape", same_shape},
-    {"flatten", same_shape},     {"pad", same_shape},
+    {"droppath", not_training},  {"pad", same_shape},
     {"padchannels", same_shape}, {"subsample", every_one},
     {"transpose", no_move},      {"add", one_operand},
     {"mul", one_operand},        {"concat", one_operand},
@@ -138,9 +151,10 @@ struct graph *pass_simplify(const struct graph *in, struct err *e)
     graph_prune(g);
     for (int i = 0; i < g->n_node && !bad;) {
         struct node *n = g->node[i];
+        struct value *same = is_identity(n) ? n->in[0] : seen_before(n);
 
-        if (is_identity(n)) {
-            graph_replace(g, n->out[0], n->in[0]);
+        if (same) {
+            graph_replace(g, n->out[0], same);
             graph_remove(g, n);
         } else if (is_constant(n) && n->n_in <= OPERAND_MAX &&
                    n->n_out <= OPERAND_MAX) {

@@ -53,6 +53,10 @@ static void idle_nodes_go(void **state)
             (struct attr_text[]){{"stride", "1"}, {0}});
     x = add(g, "reshape", "reshape", x,
             (struct attr_text[]){{"shape", "[1, 3, 4, 4]"}, {0}});
+    /* There and back.  */
+    x = add(g, "flatten", "flat", x, NULL);
+    x = add(g, "reshape", "again", x,
+            (struct attr_text[]){{"shape", "[1, 3, 4, 4]"}, {0}});
     graph_output(g, "logits", x, 0);
     pass_check_one(pass_simplify, g, 1);
     p = pass_simplify(g, &e);
