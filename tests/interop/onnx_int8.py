@@ -11,6 +11,7 @@ exact, and a difference would be one of meaning.
 """
 import io
 import json
+import os
 import tarfile
 
 import numpy as np
@@ -18,7 +19,7 @@ import run_onnx
 from PIL import Image
 from safetensors import safe_open
 from safetensors.numpy import save_file
-from tap import adze, data, have_data, ok, skip
+from tap import adze, data, have_data, ok, skip, top
 
 STEPS = 2  # of 255 that the outputs span
 AGREE = 0.99
@@ -78,7 +79,7 @@ def thin(path, to, every):
 
 
 def trained_network(name, model, calibration, test):
-    adze(f"adze-fuse-bn -q -m {model} | adze-quantize -q -d {calibration} -n 256 -O q.st")
+    adze(f"adze-reparam -q -m {model} | adze-fuse-bn -q | adze-quantize -q -d {calibration} -n 256 -O q.st")
     top1 = [json.loads(adze(f"adze-evaluate -q --json -m {m} -d {test} --logits {m}.npy"))["top1"] for m in (model, "q.st")]
     adze("adze-export -q -m q.st -O q.onnx")
     ours = np.load("q.st.npy")
@@ -95,10 +96,15 @@ adze("adze-synth -q -n 10 -O d.tar")
 for network in run_onnx.networks():
     random_network(network)
 
-adze("adze-synth -q -n 200 -O train.tar && adze-synth -q -n 100 -s 2 -O test.tar")
-adze("adze-init -q resnet20 -o classes=10 -o depths='[1, 1, 1]' -O new.st")
-adze("adze-train -q -m new.st -d train.tar -o global.epochs=10 -o train.batch=50 -O trained.st")
-trained_network("a ResNet trained on the embedded data set", "trained.st", "train.tar", "test.tar")
+demo = os.path.join(top, ".build", "demo")
+if all(os.path.exists(f"{demo}/{f}") for f in ("model.st", "train.tar", "test.tar")):
+    os.symlink(f"{demo}/model.st", "demo.st")
+    trained_network("the demo's network", "demo.st", f"{demo}/train.tar", f"{demo}/test.tar")
+else:
+    adze("adze-synth -q -n 200 -O train.tar && adze-synth -q -n 100 -s 2 -O test.tar")
+    adze("adze-init -q resnet20 -o classes=10 -o depths='[1, 1, 1]' -O new.st")
+    adze("adze-train -q -m new.st -d train.tar -o global.epochs=10 -o train.batch=50 -O trained.st")
+    trained_network("a ResNet trained on the embedded data set", "trained.st", "train.tar", "test.tar")
 if have_data:
     thin(f"{data}/cifar10-test.tar", "cifar.tar", 10)
     thin(f"{data}/cifar10-train.tar", "calibrate.tar", 100)
