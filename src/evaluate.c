@@ -251,6 +251,10 @@ static int measure(struct job *j, struct err *e)
         return -1;
     if (confusion_path && write_confusion(j, e) < 0)
         return -1;
+    if (j->metric.nonfinite)
+        return err_set(e, ERR_NONFINITE,
+                       "the outputs for %lld of %lld pictures are not finite",
+                       (long long)j->metric.nonfinite, (long long)j->metric.n);
     if (min_top1 >= 0 && !(metric_top1(&j->metric) >= min_top1))
         return err_set(e, ERR_NO, "top-1 %.4f is below %.4f",
                        metric_top1(&j->metric), min_top1);

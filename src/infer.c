@@ -1,6 +1,7 @@
 /* infer.c -- adze-infer: model + pictures -> rows.
  * SPDX-License-Identifier: MIT  */
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,7 +82,7 @@ static void print_text(const struct job *j, const struct picture *p)
         else
             printf("\t%s\t%s", Q(model_class_name(j->m, j->best[i], name)),
                    fmt_f32(num, j->score[j->best[i]]));
-    printf("\t%s\n", p->err.code ? Q(p->err.msg) : "");
+    printf("\t%s\n", p->err.code ? p->err.msg : "");
 }
 
 static void print_json(const struct job *j, const struct picture *p)
@@ -109,6 +110,9 @@ static void print_row(struct job *j, struct picture *p, const float *logits)
     if (!p->err.code) {
         metric_softmax(logits, j->k, j->score);
         top_find(logits, j->k, top, j->best);
+        if (!isfinite(j->score[j->best[0]]))
+            err_set(&p->err, ERR_NONFINITE,
+                    "the outputs of the model are not finite");
     }
     (json ? print_json : print_text)(j, p);
     if (p->err.code) {

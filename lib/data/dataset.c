@@ -302,6 +302,18 @@ static void count_labels(struct dataset *d)
     free(seen);
 }
 
+/* A model file holds text; a class without its name would shift the others.
+ */
+static int check_names(const struct dataset *d, struct err *e)
+{
+    for (int i = 0; i < d->n_class; i++)
+        if (!str_utf8(d->classes[i], strlen(d->classes[i])))
+            return err_set(e, ERR_FORMAT,
+                           "'%s': the class name '%s' is not UTF-8: rename it",
+                           Q(d->spec), Q(d->classes[i]));
+    return 0;
+}
+
 static int resolve(struct dataset *d, const struct dataset_opts *o,
                    struct err *e)
 {
@@ -313,7 +325,7 @@ static int resolve(struct dataset *d, const struct dataset_opts *o,
         return err_set(e, ERR_INPUT,
                        "'%s' has %d classes, the model's head has %d",
                        Q(d->spec), d->n_class, o->n_classes);
-    if (map_labels(d, o, e) < 0)
+    if (check_names(d, e) < 0 || map_labels(d, o, e) < 0)
         return -1;
     count_labels(d);
     return 0;

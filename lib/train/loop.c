@@ -223,11 +223,13 @@ static int nonfinite(struct trainer *t, struct plan *p,
                      double lr, struct err *e)
 {
     struct str where = {0};
+    char a[FMT_NUM], b[FMT_NUM];
 
     name_nonfinite(t, p, rs, &where);
     err_set(e, ERR_NONFINITE,
-            "step %lld: loss %g, gradient norm %g at learning rate %g%s%s",
-            (long long)t->step, loss, norm, lr, str_text(&where),
+            "step %lld: loss %s, gradient norm %s at learning rate %g%s%s",
+            (long long)t->step, fmt_f32(a, (float)loss),
+            fmt_f32(b, (float)norm), lr, str_text(&where),
             t->o->run_dir ? "; the last good checkpoint is kept" : "");
     str_release(&where);
     return -1;

@@ -59,13 +59,18 @@ static int64_t rank_of(const float *x, int64_t k, int64_t label)
 
 static void keep(struct metric *m, const float *x, int64_t label)
 {
+    float *to;
+
     if (m->n == m->cap) {
         m->cap = m->cap ? 2 * m->cap : 1024;
         m->score = xrealloc(m->score, mem_mul((size_t)m->cap, (size_t)m->k),
                             sizeof *m->score);
         m->label = xrealloc(m->label, (size_t)m->cap, sizeof *m->label);
     }
-    metric_softmax(x, m->k, m->score + m->n * m->k);
+    to = m->score + m->n * m->k;
+    metric_softmax(x, m->k, to);
+    for (int64_t i = 0; i < m->k; i++)
+        to[i] = isnan(to[i]) ? -1 : to[i]; /* last */
     m->label[m->n] = label;
 }
 
