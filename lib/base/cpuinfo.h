@@ -3,8 +3,13 @@
  *
  * The level is part of a result's definition: same seed, same bits holds for
  * one level.  --cpu=NAME lowers it; it can never be raised above what the
- * machine has.  One of the library's two pieces of global state: set once at
- * start, read-only after.  */
+ * machine has.
+ *
+ * All state of the library that is not in an object of its caller: the level,
+ * set once at start and read-only after; what the system says about itself,
+ * asked once (cpuinfo.c); the temporary files and mappings that a signal must
+ * undo (stream.c); whether a thread runs a task (thread.c), or said that
+ * memory ran out (mem.c).  The commands' own options are in cli/opt.h.  */
 #ifndef ADZE_BASE_CPUINFO_H
 #define ADZE_BASE_CPUINFO_H
 

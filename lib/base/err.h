@@ -8,8 +8,8 @@
  * the program with status 5.
  *
  *     struct err e = {0};
- *     if (tensor_read(&t, path, &e) < 0)
- *         return err_in(&e, "'%s'", path);
+ *     if (npy_read(&t, path, &e) < 0)
+ *         return err_in(&e, "'%s'", Q(path));
  *
  * Messages are lower case, say what failed first, and put the subject in
  * single quotes, passed through err_quote() if it came from outside.  */

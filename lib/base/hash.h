@@ -33,8 +33,8 @@ struct name_map {
     int64_t n, cap;
 };
 
-/* Put NAME -> VALUE; returns the value that stood there before, or -1 (and
- * then it was put): values must be >= 0.  */
+/* Put NAME -> VALUE (>= 0) and return -1; a NAME that is there keeps its
+ * value, which is returned.  */
 int64_t name_map_put(struct name_map *m, const char *name, int64_t value);
 int64_t name_map_get(const struct name_map *m, const char *name); /* or -1 */
 void name_map_release(struct name_map *m);

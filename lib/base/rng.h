@@ -26,8 +26,7 @@ enum rng_use {
     RNG_INIT = 1,
     RNG_SHUFFLE,
     RNG_AUGMENT,
-    RNG_MIX,
-    RNG_DROPOUT,
+    RNG_DROPOUT = 5,
     RNG_SYNTH,
     RNG_TEST,
     RNG_BENCH

@@ -772,11 +772,6 @@ int out_abort(struct out *o)
     return -1;
 }
 
-int out_is_terminal(const struct out *o)
-{
-    return isatty(o->fd);
-}
-
 /* The signal's usual end, without temporary files.  */
 static void on_end(int sig)
 {

@@ -92,9 +92,6 @@ int out_commit(struct out *o, struct err *e);
 /* Throw the temporary file away.  Always returns -1.  */
 int out_abort(struct out *o);
 
-/* Is the descriptor of "-" a terminal: binary is not written to one.  */
-int out_is_terminal(const struct out *o);
-
 /* Remove temporary files that were left open; safe in a signal handler.  */
 void out_cleanup_signal(void);
 

@@ -5,7 +5,7 @@
  * among them.  Which thread runs which task is not defined; a result must
  * never depend on it, nor on the number of threads.
  *
- *     struct pool *p = pool_new(0, &e);
+ *     struct pool *p = pool_new(0);
  *     pool_run(p, n_tasks, work, ctx);
  *     pool_free(p);
  *

@@ -22,6 +22,13 @@
 
 /* ---- what a graph costs ---- */
 
+/* For one picture.  */
+struct transform_cost {
+    int64_t params, flop, mac;
+    size_t value_bytes, plan_bytes; /* planned peak: values, with scratch */
+    double latency_s;               /* median */
+};
+
 static void count(struct transform_cost *c, const struct graph *g)
 {
     struct summary s;
@@ -50,8 +57,9 @@ static int time_plan(struct transform_cost *c, struct plan *p, struct err *e)
     return 0;
 }
 
-int transform_measure(struct transform_cost *c, const struct graph *in,
-                      const struct device *d, struct err *e)
+/* Of G as it runs (simplified first), with the threads of -j.  */
+static int measure(struct transform_cost *c, const struct graph *in,
+                   const struct device *d, struct err *e)
 {
     const struct plan_opts po = {.batch = 1, .pool = cli_pool()};
     struct graph *g = pass_simplify(in, e);
@@ -92,8 +100,10 @@ static void report_json(const struct parity *r, const struct transform_cost *a,
     json_decref(o);
 }
 
-void transform_report(const struct parity *r, const struct transform_cost *a,
-                      const struct transform_cost *b, int json)
+/* Write to standard error what R found and the costs before and after: a
+ * notice (not with -q), or with JSON one line of it.  */
+static void report(const struct parity *r, const struct transform_cost *a,
+                   const struct transform_cost *b, int json)
 {
     if (json) {
         report_json(r, a, b);
@@ -123,10 +133,9 @@ static int prove(const struct transform *t, const struct graph *before,
     int bad = !d || parity_run(&r, before, after, d, &po, e) < 0;
 
     if (!bad && (t->json || !cli.quiet))
-        bad = transform_measure(&a, before, d, e) < 0 ||
-              transform_measure(&b, after, d, e) < 0;
+        bad = measure(&a, before, d, e) < 0 || measure(&b, after, d, e) < 0;
     if (!bad) {
-        transform_report(&r, &a, &b, t->json);
+        report(&r, &a, &b, t->json);
         bad = parity_exact(&r, e);
     }
     parity_release(&r);

@@ -7,30 +7,8 @@
 #ifndef ADZE_CLI_TRANSFORM_H
 #define ADZE_CLI_TRANSFORM_H
 
-#include <stddef.h>
-#include <stdint.h>
-
-struct device;
 struct err;
 struct graph;
-struct parity;
-
-/* For one picture.  */
-struct transform_cost {
-    int64_t params, flop, mac;
-    size_t value_bytes, plan_bytes; /* planned peak: values, with scratch */
-    double latency_s;               /* median */
-};
-
-/* Of G as it runs (simplified first), with the threads of -j.  */
-int transform_measure(struct transform_cost *c, const struct graph *g,
-                      const struct device *d, struct err *e);
-
-/* Write to standard error what R found and the costs before and after: a
- * notice (not with -q), or with JSON one line of it.  */
-void transform_report(const struct parity *r,
-                      const struct transform_cost *before,
-                      const struct transform_cost *after, int json);
 
 /* What the options of an exact pass say.  */
 struct transform {

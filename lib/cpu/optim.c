@@ -47,14 +47,9 @@ static void sgd(const struct kernel_args *a)
     update(a, 1 << 2);
 }
 
-static void ema(const struct kernel_args *a)
-{
-    update(a, 1 << 1);
-}
-
 /* clang-format off */
 #define UPDATE(f) {.name = "optim_" #f, .op = #f, .dir = DIR_UPDATE, \
                    .dtypes = 1 << DTYPE_F32, .run = f}
 
-const struct kernel optim_kernels[] = {UPDATE(sgd), UPDATE(ema), {0}};
+const struct kernel optim_kernels[] = {UPDATE(sgd), {0}};
 /* clang-format on */

@@ -253,7 +253,7 @@ INLINE vf vf_tanh(vf x)
     return vf_gt(VF1(0.390625f), s, p, q);
 }
 
-/* One vector of an activation; kinds by name, see act_find().  */
+/* One vector of an activation; by name: follow.c.  */
 enum act { ACT_NONE, ACT_CLIP, ACT_HARDSWISH, ACT_SILU, ACT_SIGMOID, ACT_LINE, ACT_TANH };
 
 INLINE vf vf_act(enum act a, vf x, vf lo, vf hi)

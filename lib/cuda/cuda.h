@@ -10,9 +10,8 @@
 
 struct err;
 
-/* GPU number INDEX; freed with device_cuda_free().  ERR_DEVICE if there is
+/* GPU number INDEX; freed by its own free().  ERR_DEVICE if there is
  * none, or if adze was built without CUDA.  */
 struct device *device_cuda_new(int index, struct err *e);
-void device_cuda_free(struct device *d);
 
 #endif

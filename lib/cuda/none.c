@@ -8,8 +8,3 @@ struct device *device_cuda_new(int index, struct err *e)
     err_set(e, ERR_DEVICE, "no GPU %d: adze was built without CUDA", index);
     return NULL;
 }
-
-void device_cuda_free(struct device *d)
-{
-    (void)d;
-}

@@ -8,9 +8,9 @@
 struct sampler {
     int64_t n;     /* samples in the set */
     int64_t batch; /* samples a step */
-    int shuffle;
-    int keep_last; /* a smaller last batch is kept, else dropped; a last
-                      batch of 1 is always dropped when training */
+    int shuffle;   /* another order each epoch, as training takes them */
+    int keep_last; /* a smaller last batch is kept, else dropped; one of 1 is
+                      dropped with SHUFFLE: no variance for batch norm */
     uint64_t seed;
 };
 

@@ -12,7 +12,8 @@
 
 enum { SHOWN = 5 };
 
-int modelname_ignored(const char *name)
+/* NAME is a tensor that adze reads over.  */
+static int ignored(const char *name)
 {
     return str_ends(name, ".num_batches_tracked") || str_starts(name, "adze:");
 }
@@ -38,7 +39,7 @@ void modelname_compare(struct modelname_diff *d, const struct graph *g,
             ADD(d, shape, v->name);
     }
     for (int64_t i = 0; i < s->n; i++)
-        if (!modelname_ignored(s->item[i].name) &&
+        if (!ignored(s->item[i].name) &&
             !value_is_tensor(graph_value(g, s->item[i].name)))
             ADD(d, unexpected, s->item[i].name);
 }

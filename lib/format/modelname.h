@@ -19,9 +19,6 @@ struct modelname_diff {
     const struct set *s;
 };
 
-/* Is NAME a tensor that adze reads over.  */
-int modelname_ignored(const char *name);
-
 /* D becomes: tensors of G that S does not have, of S that G does not have, and
  * those whose shapes differ.  */
 void modelname_compare(struct modelname_diff *d, const struct graph *g,

@@ -15,9 +15,9 @@
 struct err;
 struct graph;
 
-/* Overrides of the network's parameters: "classes=10", ended by NULL.  */
-
 /* NAME is a built-in network, or a file if it holds '/' or ends in .yaml.
+ * OPTS, which may be NULL, override the network's parameters: "classes=10",
+ * ended by NULL.
  * An unknown name or parameter is ERR_USAGE with the nearest known one.  */
 struct graph *network_read(const char *name, const char *const *opts,
                            struct err *e);

@@ -18,21 +18,6 @@ static int bad(const struct op_attr *d, const char *text, const char *want,
                    want, Q(text));
 }
 
-static int parse_one(struct attr *v, int at, const struct op_attr *d,
-                     const char *text, struct err *e)
-{
-    switch (d->kind) {
-    case 'v':
-        return parse_i64(text, INT64_MIN, INT64_MAX, &v->v[at]) < 0
-                   ? bad(d, text, "a list of integers", e)
-                   : 0;
-    default:
-        return parse_f64(text, -1e300, 1e300, &v->r[at]) < 0
-                   ? bad(d, text, "a list of numbers", e)
-                   : 0;
-    }
-}
-
 /* "[1, 2]" or "1": the items between brackets and commas.  */
 static int parse_list(struct attr *v, const struct op_attr *d, const char *text,
                       struct arena *a, struct err *e)
@@ -44,7 +29,7 @@ static int parse_list(struct attr *v, const struct op_attr *d, const char *text,
         p[n - 1] = 0;
         p++;
     }
-    v->v = arena_alloc(a, sizeof *v->v); /* same size as r */
+    v->v = arena_alloc(a, sizeof *v->v);
     for (int cap = 1; *p;) {
         char *item = p + strspn(p, " "), *end = item + strcspn(item, ",");
         char *last = end;
@@ -63,8 +48,8 @@ static int parse_list(struct attr *v, const struct op_attr *d, const char *text,
             memcpy(grown, v->v, (size_t)v->n * sizeof *grown);
             v->v = grown;
         }
-        if (parse_one(v, v->n, d, item, e) < 0)
-            return -1;
+        if (parse_i64(item, INT64_MIN, INT64_MAX, &v->v[v->n]) < 0)
+            return bad(d, item, "a list of integers", e);
         v->n++;
     }
     return 0;
@@ -95,27 +80,17 @@ int attr_parse(struct attr *v, const struct op_attr *d, const char *text,
         v->s = arena_strdup(a, text);
         return 0;
     case 'v':
-    case 'r':
         v->n = 0;
         return parse_list(v, d, text, a, e);
     }
     BUG("attribute '%s' has kind '%c'", d->name, d->kind);
 }
 
-static void print_list(struct str *s, const struct op_attr *d,
-                       const struct attr *v)
+static void print_list(struct str *s, const struct attr *v)
 {
-    char num[FMT_NUM];
-
     str_addc(s, '[');
-    for (int i = 0; i < v->n; i++) {
-        if (i)
-            str_add(s, ", ");
-        if (d->kind == 'v')
-            str_printf(s, "%lld", (long long)v->v[i]);
-        else
-            str_add(s, fmt_f64(num, v->r[i]));
-    }
+    for (int i = 0; i < v->n; i++)
+        str_printf(s, "%s%lld", i ? ", " : "", (long long)v->v[i]);
     str_addc(s, ']');
 }
 
@@ -137,7 +112,7 @@ void attr_print(struct str *s, const struct op_attr *d, const struct attr *v)
         str_add(s, v->s);
         break;
     default:
-        print_list(s, d, v);
+        print_list(s, v);
     }
 }
 
@@ -182,15 +157,6 @@ const int64_t *attr_ints(const struct node *n, const char *name, int *count)
     if (count)
         *count = a->n;
     return a->v;
-}
-
-const double *attr_reals(const struct node *n, const char *name, int *count)
-{
-    const struct attr *a = find(n, name, "r");
-
-    if (count)
-        *count = a->n;
-    return a->r;
 }
 
 void attr_set_int(struct node *n, const char *name, int64_t v)

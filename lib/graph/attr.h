@@ -16,13 +16,12 @@ struct op_attr;
 struct str;
 
 struct attr {
-    int n; /* v, r: how many; else 1 */
+    int n; /* v: how many; else 1 */
     union {
         int64_t i; /* i, b */
         double f;
         const char *s;
         int64_t *v;
-        double *r;
     };
 };
 
@@ -40,7 +39,6 @@ int64_t attr_int(const struct node *n, const char *name); /* i, b */
 double attr_real(const struct node *n, const char *name);
 const char *attr_str(const struct node *n, const char *name);
 const int64_t *attr_ints(const struct node *n, const char *name, int *count);
-const double *attr_reals(const struct node *n, const char *name, int *count);
 
 void attr_set_int(struct node *n, const char *name, int64_t v);
 void attr_set_real(struct node *n, const char *name, double v);

@@ -192,7 +192,7 @@ static void copy_attrs(struct node *to, const struct node *from)
         to->attr[i] = *f;
         if (kind == 's')
             to->attr[i].s = arena_strdup(a, f->s);
-        if (kind == 'v' || kind == 'r') {
+        if (kind == 'v') {
             to->attr[i].v = ARENA_NEWS(a, f->n ? f->n : 1, int64_t);
             memcpy(to->attr[i].v, f->v, (size_t)f->n * sizeof *f->v);
         }

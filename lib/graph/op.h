@@ -37,7 +37,6 @@ enum role {
     ROLE_DATA,  /* an activation */
     ROLE_PARAM, /* learned; has a gradient */
     ROLE_STATE, /* kept between steps, not learned: running mean */
-    ROLE_INDEX  /* integers: labels, token ids; no gradient */
 };
 
 struct op_in {
@@ -52,8 +51,7 @@ struct op_in {
 
 struct op_attr {
     const char *name; /* "stride" */
-    char kind;        /* i integer, f real, s string, b yes/no, v integers,
-                         r reals */
+    char kind;        /* i integer, f real, s string, b yes/no, v integers */
     const char *def;  /* default as text, NULL if it must be given */
     const char *help; /* one line */
 };
@@ -64,7 +62,8 @@ struct op_cost {
 };
 
 /* The ONNX operator that means the same, as data; what needs more than a row
- * is in format/onnx_lower.c.  attrs: ours, theirs, ours, theirs, NULL.  */
+ * is in format/onnx_lower.c.  attrs: ours, theirs, ours, theirs, NULL; ours may be a number ("=6"), theirs
+ * a scalar operand ("@2").  */
 struct op_onnx {
     const char *type; /* "Conv"; NULL: no single ONNX op says this */
     int since;        /* lowest opset that means the same */

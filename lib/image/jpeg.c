@@ -132,7 +132,6 @@ static int read_sof(struct walk *k, const struct segment *s)
     ji->h = (int)word_be16(s->data + 1);
     ji->w = (int)word_be16(s->data + 3);
     ji->components = s->data[5];
-    ji->progressive = s->marker == SOF2;
     if (!ji->w)
         return wrong(k, s, "a width of 0");
     if (!ji->h)

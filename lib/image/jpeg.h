@@ -16,8 +16,7 @@ enum { JPEG_SCANS = 500 };
 struct jpeg_info {
     int w, h, components;
     int hmax, vmax; /* the largest sampling factors */
-    int progressive;
-    int adobe; /* there is an Adobe marker */
+    int adobe;      /* there is an Adobe marker */
     int scans;
     size_t coded; /* bytes of entropy-coded data */
     const uint8_t *exif;

@@ -4,7 +4,7 @@
  * It leaves its input alone, shares unchanged tensors by reference, does no
  * I/O, reads no clock, draws no random number.  An exact pass computes the
  * same function up to rounding; a lossy one does not.  Each result satisfies
- * graph_check(); applying a pass twice equals applying it once.
+ * graph_check().  Those of pass_all[] applied twice equal once.
  *
  *     struct graph *g = pass_fuse_bn(in, &e);     // NULL on error  */
 #ifndef ADZE_PASS_PASS_H

@@ -25,7 +25,9 @@ static const struct op_in *reader(const struct value *v, const struct op **op)
     return NULL;
 }
 
-int optim_decays(const struct value *v, const struct recipe *r)
+/* Does weight decay apply to parameter V: not to what recipe key
+ * optimizer.decay.except names.  */
+static int decays(const struct value *v, const struct recipe *r)
 {
     const struct op *op = NULL;
     const struct op_in *in = reader(v, &op);
@@ -174,7 +176,7 @@ int optim_add(struct graph *g, const struct recipe *r, struct err *e)
         if (r->clip > 0 && !(d[i] = clip(g, r, d[i], norm, e)))
             return -1;
         if (!rules[r->optimizer](g, r, w[i], d[i], lr,
-                                 optim_decays(w[i], r) ? rate : "0", e))
+                                 decays(w[i], r) ? rate : "0", e))
             return -1;
     }
     if (!norm)

@@ -16,9 +16,4 @@ struct recipe;
  * each of them.  */
 int optim_add(struct graph *g, const struct recipe *r, struct err *e);
 
-/* Does weight decay apply to parameter V of G: not to what recipe key
- * optimizer.decay.except names.  */
-struct value;
-int optim_decays(const struct value *v, const struct recipe *r);
-
 #endif

@@ -137,15 +137,6 @@ void rundir_close(struct rundir *d)
     d->lock = -1;
 }
 
-int rundir_has(const struct rundir *d, const char *name)
-{
-    char *path = rundir_path(d, name);
-    const int there = access(path, F_OK) == 0;
-
-    free(path);
-    return there;
-}
-
 int rundir_write(const struct rundir *d, const char *name, const char *text,
                  struct err *e)
 {

@@ -22,7 +22,6 @@ void rundir_close(struct rundir *d);
 
 /* PATH/NAME, malloc'ed.  */
 char *rundir_path(const struct rundir *d, const char *name);
-int rundir_has(const struct rundir *d, const char *name);
 /* Write TEXT as NAME, atomically.  */
 int rundir_write(const struct rundir *d, const char *name, const char *text,
                  struct err *e);

@@ -66,7 +66,7 @@ static const char *attr_kind(char kind)
 {
     static const char *const name[128] = {
         ['i'] = "integer",   ['f'] = "number",   ['s'] = "word",
-        ['b'] = "yes or no", ['v'] = "integers", ['r'] = "numbers",
+        ['b'] = "yes or no", ['v'] = "integers",
     };
 
     return name[(unsigned char)kind];
@@ -74,7 +74,7 @@ static const char *attr_kind(char kind)
 
 static const char *role_name(enum role role)
 {
-    static const char *const name[] = {"data", "parameter", "state", "index"};
+    static const char *const name[] = {"data", "parameter", "state"};
 
     return name[role];
 }

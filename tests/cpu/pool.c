@@ -34,7 +34,6 @@ static const struct kernel_case steps[] = {
     {"sgd", "momentum=0.9 nesterov=yes decay=0.01", "5,7 5,7 1 5,7", NULL, U, 3,
      0},
     {"sgd", "momentum=0.9", "40000 40000 1 40000", NULL, U, 3, 0},
-    {"ema", "", "40000 1 40000", NULL, U, 3, 0},
 };
 
 static void test_planes(void **state)
