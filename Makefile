@@ -36,7 +36,6 @@ endif
 have     = $(shell printf '\#include <stdio.h>\n\#include <$1>\n' | $(CC) -E -x c - >/dev/null 2>&1 && echo 1 || echo 0)
 BLAS    := $(or $(BLAS),$(call have,cblas.h))
 JPEG    := $(or $(JPEG),$(call have,jpeglib.h))
-MPI     := $(if $(shell command -v mpicc 2>/dev/null),1,0)
 NVCC_OK := $(if $(shell command -v $(NVCC) 2>/dev/null),1,0)
 override CUDA := $(if $(wildcard lib/cuda/*.cu),$(or $(CUDA),$(NVCC_OK)),0)
 
@@ -172,7 +171,7 @@ bin/adze-%: $O/src/%.o $O/libadze.a $O/flags
 $O/flags: FORCE
 	@mkdir -p $O
 	@[ "$$(cat $B/last 2>/dev/null)" = $O ] && [ -f $@ ] || { echo $O > $B/last; touch $@; \
-	  echo "  found: CUDA=$(CUDA) BLAS=$(BLAS) JPEG=$(JPEG)$(if $(SAN), SAN=$(SAN)) MPI=$(MPI) (unused)"; }
+	  echo "  found: CUDA=$(CUDA) BLAS=$(BLAS) JPEG=$(JPEG)$(if $(SAN), SAN=$(SAN))"; }
 
 # ---- tests ----
 UNIT_O  := $(UNIT:%.c=$O/%)
@@ -210,7 +209,7 @@ clean:
 	rm -rf $B bin
 
 format:
-	clang-format -i $$(git ls-files '*.[ch]' '*.cu' '*.cuh')
+	clang-format -i $$(git ls-files '*.[ch]' '*.inc' '*.cu' '*.cuh')
 
 FORCE:
 .PHONY: all deps demo test test-interop bench install uninstall pages clean format FORCE

@@ -3,8 +3,9 @@
  *
  * One tensor per PARAM, STATE and CONST value, by name, in host memory of its
  * own, where the kernels of the CPU work: training changes it without touching
- * the graph it came from.  Plans share it.  Packed forms, one per (tensor, kernel, packing), live here too and are
- * made again when their tensor changed.  */
+ * the graph it came from.  Plans share it.  Packed forms, one per (tensor,
+ * kernel, packing), live here too and are made again when their tensor
+ * changed.  */
 #ifndef ADZE_RUN_PARAMS_H
 #define ADZE_RUN_PARAMS_H
 

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT  */
 #include "train/recipe.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
