@@ -266,7 +266,7 @@ static int open_job(struct job *j, const char *path, struct err *e)
 {
     const double start = clock_now();
 
-    j->m = io_model(path, e);
+    j->m = io_plain_model(path, e);
     j->g = j->m ? pass_simplify(j->m->graph, e) : NULL;
     j->dev = j->g ? io_device(device_name, e) : NULL;
     j->params = j->dev ? params_new(j->g, j->dev, e) : NULL;

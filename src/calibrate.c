@@ -42,7 +42,7 @@ static int calibrate(struct err *e)
         return err_set(e, ERR_USAGE, "no data: give it with -d");
     if (cli_streams("", output ? output : "-", e) < 0)
         return -1;
-    m = io_model(model, e);
+    m = io_plain_model(model, e);
     g = m ? pass_simplify(m->graph, e) : NULL;
     bad = !g || calibration_run(&r, &job, m, g, e) < 0;
     if (!bad) {

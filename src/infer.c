@@ -1,6 +1,5 @@
 /* infer.c -- adze-infer: model + pictures -> rows.
  * SPDX-License-Identifier: MIT  */
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/quote.h"
 #include "base/str.h"
 #include "base/thread.h"
 #include "cli/io.h"
@@ -71,38 +71,64 @@ struct job {
 
 /* ---- one row ---- */
 
+/* A cell of a row: bytes as they are, but what would break the row or talk to
+ * a terminal becomes \t \n \r \\ or \xNN.  */
+static void print_cell(const char *s)
+{
+    static const char plain[] = "\t\n\r\\", letter[] = "tnr\\";
+
+    for (; *s; s++) {
+        const char *at = strchr(plain, *s);
+
+        if (at)
+            printf("\\%c", letter[at - plain]);
+        else if ((unsigned char)*s < 0x20 || *s == 0x7f)
+            printf("\\x%02x", (unsigned char)*s);
+        else
+            putchar(*s);
+    }
+}
+
 static void print_text(const struct job *j, const struct picture *p)
 {
     char name[MODEL_CLASS], num[FMT_NUM];
 
-    fputs(Q(p->name), stdout);
-    for (int64_t i = 0; i < top; i++)
-        if (p->err.code)
+    print_cell(p->name);
+    for (int64_t i = 0; i < top; i++) {
+        if (p->err.code) {
             fputs("\t\t", stdout);
-        else
-            printf("\t%s\t%s", Q(model_class_name(j->m, j->best[i], name)),
-                   fmt_f32(num, j->score[j->best[i]]));
-    printf("\t%s\n", p->err.code ? p->err.msg : "");
+            continue;
+        }
+        putchar('\t');
+        print_cell(model_class_name(j->m, j->best[i], name));
+        printf("\t%s", fmt_f32(num, j->score[j->best[i]]));
+    }
+    putchar('\t');
+    print_cell(p->err.code ? p->err.msg : "");
+    putchar('\n');
 }
 
 static void print_json(const struct job *j, const struct picture *p)
 {
-    json_t *o = json_pack("{s:s}", "path", Q(p->name));
-    json_t *list = json_array();
-    char name[MODEL_CLASS];
+    char name[MODEL_CLASS], num[FMT_NUM];
+    struct str s = {0};
 
-    for (int64_t i = 0; i < top && !p->err.code; i++)
-        json_array_append_new(
-            list, json_pack("{s:s,s:I,s:f}", "label",
-                            model_class_name(j->m, j->best[i], name), "class",
-                            (json_int_t)j->best[i], "score",
-                            (double)j->score[j->best[i]]));
-    if (p->err.code)
-        json_object_set_new(o, "error", json_string(p->err.msg));
-    json_object_set_new(o, "top", list);
-    json_dumpf(o, stdout, JSON_REAL_PRECISION(9) | JSON_COMPACT);
-    putchar('\n');
-    json_decref(o);
+    str_add(&s, "{\"path\":");
+    quote_json(&s, p->name);
+    if (p->err.code) {
+        str_add(&s, ",\"error\":");
+        quote_json(&s, p->err.msg);
+    }
+    str_add(&s, ",\"top\":[");
+    for (int64_t i = 0; i < top && !p->err.code; i++) {
+        str_add(&s, i ? ",{\"label\":" : "{\"label\":");
+        quote_json(&s, model_class_name(j->m, j->best[i], name));
+        str_printf(&s, ",\"class\":%lld,\"score\":%s}", (long long)j->best[i],
+                   fmt_f32(num, j->score[j->best[i]]));
+    }
+    str_add(&s, "]}");
+    puts(str_text(&s));
+    str_release(&s);
 }
 
 static void print_row(struct job *j, struct picture *p, const float *logits)

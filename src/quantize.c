@@ -125,7 +125,7 @@ static int quantize(struct work *w, struct err *e)
 {
     struct quantize_opts o = {.skip = job.skip.item};
 
-    w->m = io_model(model, e);
+    w->m = io_plain_model(model, e);
     w->g = w->m ? pass_simplify(w->m->graph, e) : NULL;
     if (!w->g || model_fingerprint(w->m, w->hash, e) < 0)
         return -1;

@@ -144,6 +144,8 @@ static void on_epoch(void *ctx, const struct train_row *row, int64_t n)
                "s (%.1f s waiting for data)",
                (long long)r->epoch, r->lr, r->loss, percent(a, r->top1),
                percent(b, r->valid_top1), r->seconds, r->data_seconds);
+    if (r->bad)
+        str_printf(&line, ", %lld pictures skipped", (long long)r->bad);
     cli_note("%s", str_text(&line));
     if (run_dir)
         append_log(str_text(&line), &e);
@@ -253,8 +255,11 @@ static struct model *open_model(const char *last, struct model **from,
                                 struct err *e)
 {
     *from = NULL;
-    if (access(last, F_OK) < 0)
+    if (access(last, F_OK) < 0) {
+        if (resume)
+            cli_note("no checkpoint '%s' yet: beginning", Q(last));
         return first_model(e);
+    }
     if (!resume) {
         err_set(e, ERR_USAGE,
                 "run folder '%s' holds a run: go on with --resume or name "

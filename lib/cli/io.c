@@ -43,9 +43,22 @@ struct model *io_model(const char *path, struct err *e)
     return model_read(from, e);
 }
 
+struct model *io_plain_model(const char *path, struct err *e)
+{
+    static const char *const options[] = {"checkpoint", "yes", NULL};
+    static const char *const inputs[] = {NULL};
+    struct model *m = io_model(path, e);
+
+    if (m && !strcmp(m->kind, "checkpoint")) {
+        model_history_add(m, "train", options, inputs);
+        model_drop_state(m);
+    }
+    return m;
+}
+
 struct model *io_trained_model(const char *path, struct err *e)
 {
-    struct model *m = io_model(path, e);
+    struct model *m = io_plain_model(path, e);
 
     if (!m || model_trained(m))
         return m;

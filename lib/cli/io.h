@@ -16,7 +16,11 @@ void io_device_free(struct device *d);
  * terminal).  */
 struct model *io_model(const char *path, struct err *e);
 
-/* The same for commands that use a model: one whose head was never trained
+/* The same without what only training needs: a checkpoint becomes the model
+ * that it holds, and its history says that it was trained.  */
+struct model *io_plain_model(const char *path, struct err *e);
+
+/* io_plain_model() for commands that use a model: one whose head was never trained
  * is refused with ERR_USAGE.  */
 struct model *io_trained_model(const char *path, struct err *e);
 

@@ -148,7 +148,7 @@ int transform_exact(const struct transform *t,
                                           struct err *e),
                     struct err *e)
 {
-    struct model *m = io_model(t->model, e);
+    struct model *m = io_plain_model(t->model, e);
     struct graph *g = m ? pass(m->graph, e) : NULL;
     char from[HASH_TEXT];
     int bad =

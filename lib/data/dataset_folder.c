@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "data/form.h"
 
@@ -164,12 +166,34 @@ static int walk_class(struct form_part *p, char *path, size_t rel, int label,
     return r;
 }
 
+/* `train' beside `val' are parts of a set, not classes of one.  */
+static int check_parts(const struct listing *l, const char *root, struct err *e)
+{
+    static const char *const other[] = {"val", "valid", "validation", "test"};
+    int train = 0, more = -1;
+
+    for (int64_t i = 0; i < l->n_dir; i++) {
+        train |= !strcasecmp(l->dir[i], "train");
+        for (int k = 0; k < (int)COUNT(other); k++)
+            if (!strcasecmp(l->dir[i], other[k]))
+                more = k;
+    }
+    if (!train || more < 0)
+        return 0;
+    return err_set(e, ERR_INPUT,
+                   "'%s' holds the folders train and %s, which are sets, not "
+                   "classes: give one of them",
+                   Q(root), other[more]);
+}
+
 static int add_classes(struct form_part *p, const struct listing *l,
                        const char *root, struct err *e)
 {
     if (l->n_dir > FORM_LABEL_MAX)
         return err_set(e, ERR_FORMAT, "'%s' has more than %d class folders",
                        Q(root), FORM_LABEL_MAX);
+    if (check_parts(l, root, e) < 0)
+        return -1;
     for (int64_t i = 0; i < l->n_dir; i++) {
         const int label = form_add_class(p, l->dir[i], strlen(l->dir[i]));
 

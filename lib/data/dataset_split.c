@@ -25,7 +25,15 @@ static int role_of(const char *name)
     return -1;
 }
 
-/* Fill AT with the paths of the parts; 0 if DIR holds anything else.  */
+/* A loose file, as labels.csv: no part, and no reason against one.  */
+static int is_loose(const char *path)
+{
+    struct stat st;
+
+    return !stat(path, &st) && S_ISREG(st.st_mode);
+}
+
+/* Fill AT with the paths of the parts; 0 if DIR holds another folder.  */
 static int find_roles(const char *dir, char *at[ROLES])
 {
     DIR *d = opendir(dir);
@@ -38,12 +46,13 @@ static int find_roles(const char *dir, char *at[ROLES])
 
         if (form_skips(ent->d_name))
             continue;
-        only = role >= 0 && !at[role];
-        if (!only)
-            break;
         str_printf(&s, "%s%s%s", dir,
                    *dir && dir[strlen(dir) - 1] == '/' ? "" : "/", ent->d_name);
-        at[role] = str_take(&s);
+        if (role >= 0 && !at[role])
+            at[role] = str_take(&s);
+        else
+            only = is_loose(str_text(&s));
+        str_release(&s);
     }
     if (d)
         closedir(d);

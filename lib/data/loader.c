@@ -257,8 +257,8 @@ static void copy_slot(struct loader *l, float *image, int64_t to, int64_t from)
 static int too_many(const struct loader *l, struct err *e)
 {
     return err_set(e, ERR_INPUT,
-                   "%lld samples cannot be used, %lld are allowed; the first: "
-                   "%s",
+                   "%lld samples cannot be used, %lld are allowed (recipe key "
+                   "train.max_bad); the first: %s",
                    (long long)l->n_bad, (long long)l->o.max_bad, l->reason[0]);
 }
 

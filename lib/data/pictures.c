@@ -129,6 +129,10 @@ static int next_line(struct pictures *s, struct picture *p, struct err *e)
     do
         r = in_line(&s->in, &s->line, s->delim, e);
     while (r > 0 && !s->line.len);
+    if (r > 0 && strlen(str_text(&s->line)) < s->line.len)
+        return err_set(e, ERR_USAGE,
+                       "standard input: a path holds a NUL byte: paths of "
+                       "find -print0 are read with -0");
     return r > 0 ? next_file(p, str_text(&s->line)) : r;
 }
 

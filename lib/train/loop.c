@@ -81,7 +81,7 @@ static struct loader *train_loader(struct trainer *t)
         .augment = &t->augment,
         .sampler = t->sampler,
         .bad = (enum bad_policy)r->bad,
-        .max_bad = (int64_t)(r->max_bad * (double)t->sampler.n),
+        .max_bad = (int64_t)ceil(r->max_bad * (double)t->sampler.n),
         .fast_decode = r->decode,
     };
 
@@ -368,6 +368,14 @@ static int save_best(struct trainer *t, struct err *e)
     return bad;
 }
 
+static int64_t bad_count(const struct trainer *t)
+{
+    const int64_t *index;
+    const char *const *reason;
+
+    return loader_bad(t->loader, &index, &reason);
+}
+
 static int save_bad(struct trainer *t, struct err *e)
 {
     const int64_t *index;
@@ -407,6 +415,7 @@ static int end_epoch(struct trainer *t, struct err *e)
     if (t->evaluator && (epoch % t->r->valid_every == 0 || last) &&
         evaluate(t, &row, e) < 0)
         return -1;
+    row.bad = bad_count(t);
     row.seconds = clock_now() - t->epoch_start;
     ARRAY_GROW(t->row, t->n_row, t->cap_row);
     t->row[t->n_row++] = row;

@@ -24,6 +24,8 @@ run 'writes logits and the confusion matrix' 0 \
 ok 'both files are there'
 fails 'the gate says no' 1 'below' sh -c 'adze-evaluate -m m.st -d d.tar --min-top1 0.999 >/dev/null'
 fails 'an untrained head is refused' 2 'never trained' adze-evaluate -m start.st -d d.tar
+mkdir -p both/train both/val
+fails 'sets are not classes' 3 'which are sets' adze-evaluate -m m.st -d both
 fails 'needs data' 2 '-d' adze-evaluate -m m.st
 fails 'data that is not there' 3 'none' adze-evaluate -m m.st -d none
 

@@ -237,4 +237,4 @@ for n in 1 2 5 7; do broken_set x.st --resume -n $n; done
 run 'the same in five pieces' 0 broken_set two.st --resume
 same one.st two.st
 same run/bad.jsonl whole/bad.jsonl
-fails 'too many broken pictures' 3 'cannot be used, 0 are allowed' broken_set x.st -R none -o train.max_bad=0.001
+fails 'too many broken pictures' 3 'cannot be used, 0 are allowed' broken_set x.st -R none -o train.max_bad=0

@@ -39,5 +39,13 @@ out_has '"label":'
 printf '%s\n' "$first" | adze-infer -m m.st >/dev/full 2>"$err"
 [ $? = 4 ]
 ok 'a full disk ends with 4'
+cp "$first" "a'b.png"
+adze-infer -m m.st --json "a'b.png" >"$out" && grep -q "{\"path\":\"a'b.png\"" "$out"
+ok 'a name with a quote is itself in JSON'
+adze-infer -m m.st "a'b.png" | grep -q "^a'b.png	"
+ok 'and in a row'
+printf 'a.png\0b.png\0' >z
+run 'paths that end with NUL need -0' 2 adze-infer -m m.st <z
+err_has 'read with -0'
 fails 'needs a model' 2 '-m' adze-infer "$first"
 fails 'an untrained head is refused' 2 'never trained' adze-infer -m start.st "$first"

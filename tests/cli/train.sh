@@ -76,3 +76,12 @@ run 'a checkpoint as the model to begin with' 0 adze-train -m run/epoch-000040.s
 err_has 'begins anew'
 run 'prints the recipe' 0 adze-train --print-config -o schedule.lr=0.25
 out_has 'lr: 0.25'
+
+adze-synth -q -n 6 -O both/train && adze-synth -q -n 3 -s 2 -O both/val && touch both/labels.csv
+run 'a loose file beside train and val changes nothing' 0 \
+    adze-train -m start.st -d both -n 2 -o train.batch=20 -O x.st
+! grep -q 'never seen' "$err" && head -c 20000 x.st | grep -aq 'checker'
+ok 'its classes are those of the pictures'
+adze-train -q -m start.st -d both -o global.epochs=1 -o train.batch=20 -R ck -O x.st
+run 'a checkpoint can be used' 0 adze-evaluate -m ck/last.st -d both/val
+run 'and passed on' 0 sh -c 'adze-fuse-bn -q <ck/last.st | adze-evaluate -d both/val'

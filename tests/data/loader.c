@@ -193,7 +193,9 @@ static void bad_samples_that_end_it(void **state)
     fails(d, &o, "1/01.ppm': "); /* the first in order */
     o.bad = BAD_SKIP;
     o.max_bad = 1;
-    fails(d, &o, "2 samples cannot be used, 1 are allowed; the first: ");
+    fails(
+        d, &o,
+        "2 samples cannot be used, 1 are allowed (recipe key train.max_bad); the first: ");
     dataset_free(d);
     d = make_set("abcd", 0);
     o.max_bad = 9;
