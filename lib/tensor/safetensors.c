@@ -461,14 +461,20 @@ static uint64_t read_u64(const unsigned char *p)
     return v;
 }
 
-static int check_header_len(uint64_t n, struct err *e)
+/* P: the first eight bytes, the length of the header N.  */
+static int check_header_len(const unsigned char *p, uint64_t *n, struct err *e)
 {
-    if (n > HEADER_MAX)
+    if (!memcmp(p, "PK\3\4", 4))
         return err_set(e, ERR_FORMAT,
-                       "the header claims %llu bytes; at most %d are allowed "
-                       "(is this a safetensors file?)",
-                       (unsigned long long)n, HEADER_MAX);
-    return n < 2 ? err_set(e, ERR_FORMAT, "the header is empty") : 0;
+                       "this is a zip, not a safetensors file (if it is "
+                       "PyTorch's, save its weights as safetensors)");
+    *n = read_u64(p);
+    if (*n > HEADER_MAX)
+        return err_set(e, ERR_FORMAT,
+                       "this is ONNX, text or other data, not a safetensors "
+                       "file: its header would take %llu bytes",
+                       (unsigned long long)*n);
+    return *n < 2 ? err_set(e, ERR_FORMAT, "the header is empty") : 0;
 }
 
 /* ---- tensors ---- */
@@ -675,25 +681,25 @@ static int parse_doc(struct set *s, const unsigned char *p, size_t n,
                      struct storage *own, int verify, struct err *e)
 {
     struct doc d = {.set = s};
-    size_t header;
+    uint64_t header;
     int64_t end;
     int r = -1;
 
     if (n < 8)
         return err_set(e, ERR_FORMAT,
                        "%zu bytes are too few for a safetensors file", n);
-    if (check_header_len(read_u64(p), e) < 0)
+    if (check_header_len(p, &header, e) < 0)
         return -1;
-    header = (size_t)read_u64(p);
     if (header > n - 8)
         return err_set(e, ERR_FORMAT,
-                       "the file ends after %zu of %zu header bytes", n - 8,
-                       header);
-    if (parse_header(&d, p + 8, header, e) < 0 || check_cover(&d, &end, e) < 0)
+                       "the file ends after %zu of %llu header bytes", n - 8,
+                       (unsigned long long)header);
+    if (parse_header(&d, p + 8, (size_t)header, e) < 0 ||
+        check_cover(&d, &end, e) < 0)
         goto out;
     if ((uint64_t)end != n - 8 - header) {
         err_set(e, ERR_FORMAT, "%zu bytes of data where the header says %lld",
-                n - 8 - header, (long long)end);
+                n - 8 - (size_t)header, (long long)end);
         goto out;
     }
     if (put_all(s, &d, p + 8 + header, own, e) < 0)
@@ -804,8 +810,7 @@ static int read_doc(struct block *b, struct in *in, struct err *e)
 
     if (block_read(b, in, 8, e) < 0)
         return -1;
-    header = read_u64(b->p);
-    if (check_header_len(header, e) < 0 ||
+    if (check_header_len(b->p, &header, e) < 0 ||
         block_read(b, in, (size_t)header, e) < 0 ||
         data_len(b->p + 8, (size_t)header, &end, e) < 0)
         return -1;

@@ -193,6 +193,29 @@ static void test_refuses(void **state)
     str_release(&f);
 }
 
+/* Files of other kinds are named.  */
+static void test_other_files(void **state)
+{
+    static const struct {
+        const char *bytes, *say;
+    } row[] = {{"PK\3\4 and more of it", "a zip, not a safetensors file"},
+               {"network: toy\n", "text or other data, not a safetensors file"},
+               {"\x08\x07\x12\x07pytorch", "ONNX, text or other data, not"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        struct str f = {0};
+        struct err e = {0};
+        struct set s;
+
+        str_add(&f, row[i].bytes);
+        assert_int_equal(parse(&s, &f, 0, &e), -1);
+        assert_int_equal(e.code, ERR_FORMAT);
+        assert_non_null(strstr(e.msg, row[i].say));
+        str_release(&f);
+    }
+}
+
 /* Lengths that lie; nothing is allocated for them.  */
 static void test_header_length(void **state)
 {
@@ -710,14 +733,23 @@ static int make_path(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accepts),       cmocka_unit_test(test_refuses),
-        cmocka_unit_test(test_header_length), cmocka_unit_test(test_deep),
-        cmocka_unit_test(test_names),         cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_every_bit),     cmocka_unit_test(test_stream),
-        cmocka_unit_test(test_many),          cmocka_unit_test(test_unwritable),
-        cmocka_unit_test(test_reference),     cmocka_unit_test(test_hash),
-        cmocka_unit_test(test_wrong_hashes),  cmocka_unit_test(test_many_pairs),
-        cmocka_unit_test(test_no_file),       cmocka_unit_test(test_fuzz),
+        cmocka_unit_test(test_accepts),
+        cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_other_files),
+        cmocka_unit_test(test_header_length),
+        cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_every_bit),
+        cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_unwritable),
+        cmocka_unit_test(test_reference),
+        cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_wrong_hashes),
+        cmocka_unit_test(test_many_pairs),
+        cmocka_unit_test(test_no_file),
+        cmocka_unit_test(test_fuzz),
     };
 
     return cmocka_run_group_tests(tests, make_path, NULL);
