@@ -78,11 +78,13 @@ static int index_of(const char *text, size_t n, int64_t *v)
 static int label_index(struct form_item *it, const char *text, int64_t v,
                        int known, struct err *e)
 {
-    if (!known)
+    const char *const digits = text + (*text == '-');
+
+    if (!known && (!*digits || digits[strspn(digits, "0123456789")]))
         return err_set(e, ERR_FORMAT,
                        "label '%s' is not a number, as the first one is",
                        Q(text));
-    if (v < 0 || v >= FORM_LABEL_MAX)
+    if (!known || v < 0 || v >= FORM_LABEL_MAX)
         return err_set(e, ERR_INPUT, "label %s is outside 0 to %d", Q(text),
                        FORM_LABEL_MAX - 1);
     it->label = (int32_t)v;

@@ -427,6 +427,8 @@ static void list_faults(void **state)
     refuses("l", NULL, ERR_INPUT, "'l', line 2: label -1 is outside 0 to");
     put_text("l", "a 1\nb 2000000\n");
     refuses("l", NULL, ERR_INPUT, "'l', line 2: label 2000000 is outside");
+    put_text("l", "a 1\nb 99999999999\n");
+    refuses("l", NULL, ERR_INPUT, "'l', line 2: label 99999999999 is outside");
     put_text("l", "a 9\n\nb 10\n");
     refuses("l", &ten, ERR_INPUT,
             "'l', line 3: label 10 of 'b' is outside 0 to 9");
