@@ -148,7 +148,7 @@ static void test_subnormals(void **state)
 #else
     (void)state;
     (void)halve;
-    skip();
+    print_message("only x86-64 promises it\n");
 #endif
 }
 
