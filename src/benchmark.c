@@ -59,8 +59,8 @@ static const struct command cmd = {
     .max_args = -1,
 };
 
-static int parse_list(const char *text, int64_t *list, int64_t max, int *n,
-                      struct err *e)
+static int parse_list(const char *option, const char *text, int64_t *list,
+                      int64_t max, int *n, struct err *e)
 {
     char *copy = xstrdup(text), *p = copy;
     int bad = 0;
@@ -70,7 +70,9 @@ static int parse_list(const char *text, int64_t *list, int64_t max, int *n,
 
         if (*n == LIST_MAX || parse_i64(item, 1, max, &list[*n]) < 0)
             bad = err_set(e, ERR_USAGE,
-                          "'%s' is not a list of numbers such as 1,8", Q(text));
+                          "option '%s' needs a list of numbers from 1 to "
+                          "%lld such as 1,8, not '%s'",
+                          option, (long long)max, Q(text));
     }
     free(copy);
     return bad;
@@ -308,9 +310,9 @@ int main(int argc, char **argv)
 
     if (json)
         format = JSONL;
-    bad = parse_list(batches, batch, 1000000, &n_batch, &e) < 0 ||
-          (each_threads &&
-           parse_list(each_threads, threads, 1024, &n_threads, &e) < 0);
+    bad = parse_list("--batch", batches, batch, 1000000, &n_batch, &e) < 0 ||
+          (each_threads && parse_list("--each-threads", each_threads, threads,
+                                      1024, &n_threads, &e) < 0);
     if (!bad && !profile)
         print_head();
     for (int i = rest; i < argc && !bad; i++)

@@ -55,7 +55,7 @@ static const struct command cmd = {
     .name = "train",
     .brief = "train a model",
     .usage = "-d DATA [-c RECIPE] [-o KEY=VALUE ...] [-m FILE] [-O FILE] "
-             "[-R DIR]",
+             "[-e DATA] [-R DIR [--resume]]",
     .options = options,
     .examples = examples,
 };

@@ -29,7 +29,7 @@ struct calibration {
 /* clang-format off */
 #define OPT_CALIBRATION(c) \
     {0, "method", OPT_CHOICE, &(c)->method, "METHOD", \
-     "how to settle a range: minmax, percentile, entropy", \
+     "how to settle a range", \
      .choices = observe_methods, .def = "minmax"}, \
     {'n', "count", OPT_INT, &(c)->samples, "N", \
      "pictures to calibrate on, drawn at random", .min = 1, .max = 1e9, \

@@ -194,14 +194,16 @@ static int bad_option(const struct command *cmd, int c, const char *arg,
 static int check_operands(const struct command *cmd, int n, char **operand,
                           struct err *e)
 {
+    const struct opt *m = by_letter(cmd->options, 'm');
+
     if (n < cmd->min_args)
         return err_set(e, ERR_USAGE, "%s; usage: adze%s%s %s",
                        n ? "an operand is missing" : "operands are missing",
                        *cmd->name ? "-" : "", cmd->name, cmd->usage);
     if (cmd->max_args >= 0 && n > cmd->max_args)
-        return err_set(e, ERR_USAGE,
-                       "unexpected operand '%s'; -h shows the usage",
-                       Q(operand[cmd->max_args]));
+        return err_set(
+            e, ERR_USAGE, "unexpected operand '%s'; %s-h shows the usage",
+            Q(operand[cmd->max_args]), m ? "the model is named with -m; " : "");
     return 0;
 }
 

@@ -74,4 +74,4 @@ fails 'no model' 3 "'none.st'" adze-fuse-bn -m none.st -O x.st
 head -c 5000 a.st >cut.st
 fails 'half a model' 3 '' adze-fuse-bn -q -m cut.st -O x.st
 fails 'a full disk' 4 "'/dev/full'" adze-fuse-bn -q -m a.st -O /dev/full
-fails 'an operand' 2 "unexpected operand 'a.st'" adze-fuse-bn a.st
+fails 'an operand' 2 "unexpected operand 'a.st'; the model is named with -m" adze-fuse-bn a.st
