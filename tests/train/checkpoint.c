@@ -1,0 +1,279 @@
+/* checkpoint.c -- tests of what train/checkpoint.c writes and refuses; that a
+ * run goes on from it to the same bytes is tested in loop.c.
+ * SPDX-License-Identifier: MIT  */
+#include <jansson.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../toy.h"
+#include "base/cpuinfo.h"
+#include "base/err.h"
+#include "cpu/cpu.h"
+#include "data/dataset.h"
+#include "format/model.h"
+#include "graph/graph.h"
+#include "train/loop.h"
+#include "train/recipe.h"
+
+static struct device *device;
+static struct dataset *train, *valid;
+
+static void stop_at(void *ctx, int64_t step, int64_t steps, double loss)
+{
+    (void)steps;
+    (void)loss;
+    *(volatile sig_atomic_t *)ctx = step == 30;
+}
+
+/* A run with M, which goes away, up to step 30.  */
+static int run(struct model *m, const struct model *from,
+               const char *const *more, struct err *e)
+{
+    volatile sig_atomic_t stop = 0, save = 0;
+    struct recipe r;
+    struct train_opts o = {.recipe = &r,
+                           .train = train,
+                           .valid = valid,
+                           .device = device,
+                           .run_dir = "run",
+                           .from = from,
+                           .stop = &stop,
+                           .save = &save,
+                           .on_step = stop_at,
+                           .ctx = (void *)&stop};
+    int best, bad;
+
+    toy_recipe(&r, more);
+    *e = (struct err){0};
+    bad = train_run(m, &o, &best, e);
+    recipe_release(&r);
+    model_free(m);
+    return bad;
+}
+
+static struct model *last(void)
+{
+    struct err e = {0};
+    struct model *m = model_read("run/last.st", &e);
+
+    if (!m)
+        fail_msg("%s", e.msg);
+    return m;
+}
+
+static void interrupted(void)
+{
+    struct err e;
+
+    run(toy_model(1), NULL, NULL, &e);
+    if (e.code != ERR_INTERRUPTED)
+        fail_msg("%s", e.msg);
+}
+
+/* Going on with M is refused with CODE and WORDS.  */
+static void refused(struct model *m, const struct model *from,
+                    const char *const *more, int code, const char *words)
+{
+    struct err e;
+
+    run(m, from, more, &e);
+    if ((int)e.code != code || !strstr(e.msg, words))
+        fail_msg("code %d, message '%s', not %d with '%s'", e.code, e.msg, code,
+                 words);
+}
+
+/* ---- tests ---- */
+
+static void test_content(void **state)
+{
+    struct model *m, *best;
+    struct err e = {0};
+    json_t *loop;
+
+    (void)state;
+    interrupted();
+    m = last();
+    assert_string_equal(m->kind, "checkpoint");
+    loop = json_loads(set_meta_get(&m->extra, "adze.loop"), 0, NULL);
+    assert_int_equal(json_integer_value(json_object_get(loop, "step")), 30);
+    assert_int_equal(json_integer_value(json_object_get(loop, "seen")), 20);
+    assert_int_equal(json_integer_value(json_object_get(loop, "best_step")),
+                     25);
+    assert_int_equal(json_array_size(json_object_get(loop, "rows")), 1);
+    json_decref(loop);
+    for (int i = 0; i < m->graph->n_value; i++) {
+        const struct value *v = m->graph->value[i];
+        char name[64];
+
+        snprintf(name, sizeof name, "adze:momentum:%s", v->name);
+        if (v->kind == VALUE_PARAM)
+            assert_non_null(set_get(&m->extra, name));
+        else
+            assert_null(set_get(&m->extra, name));
+    }
+    model_free(m);
+    best = model_read("run/best.st", &e);
+    assert_non_null(best);
+    assert_string_equal(best->kind, "model");
+    assert_int_equal(best->extra.n, 0);
+    assert_true(model_trained(best));
+    model_free(best);
+    toy_remove("run");
+}
+
+/* Another value of KEY in adze.loop.  */
+static struct model *edited(const char *key, json_t *value)
+{
+    struct model *m = last();
+    json_t *loop = json_loads(set_meta_get(&m->extra, "adze.loop"), 0, NULL);
+    char *text;
+
+    json_object_set_new(loop, key, value);
+    text = json_dumps(loop, 0);
+    set_meta_put(&m->extra, "adze.loop", text);
+    free(text);
+    json_decref(loop);
+    return m;
+}
+
+static struct model *with_loop(const char *text)
+{
+    struct model *m = last();
+
+    set_meta_put(&m->extra, "adze.loop", text);
+    return m;
+}
+
+static void test_loop(void **state)
+{
+    static const char *const bad[] = {"", "[]", "{", "1"};
+
+    (void)state;
+    interrupted();
+    for (size_t i = 0; i < COUNT(bad); i++)
+        refused(with_loop(bad[i]), NULL, NULL, ERR_FORMAT,
+                "no readable 'adze.loop'");
+    refused(with_loop("{}"), NULL, NULL, ERR_USAGE, "");
+    refused(edited("step", json_integer(-1)), NULL, NULL, ERR_FORMAT,
+            "step -1 of 50");
+    refused(edited("step", json_integer(51)), NULL, NULL, ERR_FORMAT,
+            "step 51 of 50");
+    refused(edited("arithmetic", json_string("z80")), NULL, NULL, ERR_USAGE,
+            "instruction set z80");
+    refused(edited("data", json_string("x")), NULL, NULL, ERR_USAGE,
+            "the training data is not what");
+    refused(edited("valid", json_string("")), NULL, NULL, ERR_USAGE,
+            "the evaluation data is not what");
+    toy_remove("run");
+}
+
+static void test_recipe(void **state)
+{
+    static const struct {
+        const char *key, *words;
+    } t[] = {
+        {"global.seed=2", "'    seed: 1'"},
+        {"global.epochs=3", "'    epochs: 2'"},
+        {"train.batch=5", "'    batch: 4'"},
+        {"optimizer.kind=adamw", "'    kind: sgd', not '    kind: adamw'"},
+        {"optimizer.momentum=0.8", "momentum: 0.9"},
+        {"train.augment=[]", "pad_crop"},
+    };
+
+    (void)state;
+    interrupted();
+    for (size_t i = 0; i < COUNT(t); i++)
+        refused(last(), NULL, (const char *[]){t[i].key, NULL}, ERR_USAGE,
+                t[i].words);
+    toy_remove("run");
+}
+
+static void test_start(void **state)
+{
+    struct model *same = toy_model(1), *other = toy_model(2);
+    struct err e;
+
+    (void)state;
+    interrupted();
+    refused(last(), other, NULL, ERR_USAGE, "the model is not what");
+    run(last(), same, NULL, &e);
+    if (e.code)
+        fail_msg("%s", e.msg);
+    model_free(same);
+    model_free(other);
+    toy_remove("run");
+}
+
+/* The state NAME of the checkpoint left out, or T in its place.  */
+static struct model *without(const char *name, const struct tensor *t)
+{
+    struct model *m = last();
+    struct set old = m->extra;
+
+    set_init(&m->extra);
+    set_meta_put(&m->extra, "adze.loop", set_meta_get(&old, "adze.loop"));
+    for (int64_t i = 0; i < old.n; i++) {
+        const int hit = !strcmp(old.item[i].name, name);
+
+        if (!hit || t)
+            set_put(&m->extra, old.item[i].name, hit ? t : &old.item[i].t);
+    }
+    set_release(&old);
+    return m;
+}
+
+static void test_state(void **state)
+{
+    static const char name[] = "adze:momentum:fc.weight";
+    static float zero[12];
+    const struct shape s = shape_make(2, (int64_t[]){4, 3});
+    const struct tensor t = tensor_view(DTYPE_F32, &s, zero);
+
+    (void)state;
+    interrupted();
+    refused(without(name, NULL), NULL, NULL, ERR_FORMAT,
+            "no 'adze:momentum:fc.weight' of shape [3,4]");
+    refused(without(name, &t), NULL, NULL, ERR_FORMAT, "of shape [3,4]");
+    remove("run/best.st");
+    refused(last(), NULL, NULL, ERR_INPUT, "the best model of the run");
+    toy_remove("run");
+}
+
+static int setup(void **state)
+{
+    struct err e = {0};
+
+    toy_setup(state);
+    device = device_cpu_new(cpu_features());
+    train = dataset_open(TOY_TRAIN_SET, &(struct dataset_opts){0}, &e);
+    valid = dataset_open(TOY_VALID_SET, &(struct dataset_opts){0}, &e);
+    if (!train || !valid)
+        fail_msg("%s", e.msg);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    dataset_free(train);
+    dataset_free(valid);
+    device_cpu_free(device);
+    return toy_teardown(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_content), cmocka_unit_test(test_loop),
+        cmocka_unit_test(test_recipe),  cmocka_unit_test(test_start),
+        cmocka_unit_test(test_state),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

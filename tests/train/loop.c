@@ -1,0 +1,361 @@
+/* loop.c -- tests of train/loop.h: a run that is interrupted at any step, by
+ * any number of threads, ends as one that is not.
+ * SPDX-License-Identifier: MIT  */
+#include "train/loop.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../toy.h"
+#include "base/cpuinfo.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/thread.h"
+#include "cpu/cpu.h"
+#include "data/dataset.h"
+#include "format/model.h"
+#include "graph/graph.h"
+#include "train/recipe.h"
+
+enum { STEPS = 50 };
+
+static struct device *device;
+static struct pool *pools[4]; /* by number of threads */
+static struct dataset *train, *valid;
+
+/* What a run is told, and what came of it.  */
+struct run {
+    const char *const *more; /* recipe keys */
+    const char *dir;
+    int threads, no_valid;
+    int64_t stop_at, save_at, max_steps;
+    const struct model *from;
+    /* result */
+    struct err err;
+    int best;
+    int64_t n_row, steps;
+    struct train_row row[8];
+    char bytes[HASH_TEXT]; /* of the model that it ends with */
+    volatile sig_atomic_t stop, save;
+};
+
+static void on_epoch(void *ctx, const struct train_row *row, int64_t n)
+{
+    struct run *r = ctx;
+
+    r->n_row = n;
+    memcpy(r->row, row, (size_t)n * sizeof *row);
+}
+
+static void on_step(void *ctx, int64_t step, int64_t steps, double loss)
+{
+    struct run *r = ctx;
+
+    assert_true(isfinite(loss));
+    r->steps = steps;
+    r->stop = step == r->stop_at;
+    r->save |= step == r->save_at;
+}
+
+/* Train M, which goes away.  */
+static int train_model(struct model *m, struct run *r)
+{
+    struct recipe recipe;
+    struct train_opts o = {.recipe = &recipe,
+                           .train = train,
+                           .valid = r->no_valid ? NULL : valid,
+                           .device = device,
+                           .pool = pools[r->threads ? r->threads : 1],
+                           .run_dir = r->dir,
+                           .from = r->from,
+                           .max_steps = r->max_steps,
+                           .stop = &r->stop,
+                           .save = &r->save,
+                           .on_epoch = on_epoch,
+                           .on_step = on_step,
+                           .ctx = r};
+    struct err e = {0};
+    int bad;
+
+    toy_recipe(&recipe, r->more);
+    r->err = (struct err){0};
+    r->stop = r->save = 0;
+    bad = train_run(m, &o, &r->best, &r->err);
+    assert_int_equal(bad, r->err.code ? -1 : 0);
+    if (!bad)
+        assert_int_equal(model_fingerprint(m, r->bytes, &e), 0);
+    recipe_release(&recipe);
+    model_free(m);
+    return bad;
+}
+
+static int begin(struct run *r)
+{
+    return train_model(toy_model(1), r);
+}
+
+static int resume(struct run *r)
+{
+    struct err e = {0};
+    struct model *m = model_read("run/last.st", &e);
+
+    if (!m)
+        fail_msg("%s", e.msg);
+    return train_model(m, r);
+}
+
+static void done(const struct run *r)
+{
+    if (r->err.code)
+        fail_msg("%s", r->err.msg);
+}
+
+/* ---- tests ---- */
+
+static char whole[HASH_TEXT]; /* of the run that nothing interrupts */
+
+static void test_threads(void **state)
+{
+    struct run r = {.threads = 1};
+
+    (void)state;
+    begin(&r);
+    done(&r);
+    memcpy(whole, r.bytes, sizeof whole);
+    assert_int_equal(r.steps, STEPS);
+    assert_int_equal(r.n_row, 2);
+    assert_int_equal(r.row[1].step, STEPS);
+    assert_true(r.row[1].loss < r.row[0].loss);
+    assert_int_equal(r.best, 1);
+    for (int t = 2; t <= 3; t++) {
+        r = (struct run){.threads = t};
+        begin(&r);
+        done(&r);
+        assert_string_equal(r.bytes, whole);
+    }
+    r = (struct run){.more = (const char *[]){"global.seed=2", NULL}};
+    begin(&r);
+    assert_string_not_equal(r.bytes, whole);
+}
+
+/* F-123, F-124.  */
+static void test_every_step(void **state)
+{
+    (void)state;
+    for (int k = 1; k < STEPS; k++) {
+        struct run r = {.dir = "run", .stop_at = k, .threads = k % 3 + 1};
+
+        begin(&r);
+        assert_int_equal(r.err.code, ERR_INTERRUPTED);
+        r.stop_at = 0;
+        r.threads = (k / 3) % 3 + 1;
+        resume(&r);
+        done(&r);
+        assert_string_equal(r.bytes, whole);
+        assert_int_equal(r.n_row, 2);
+        assert_int_equal(r.best, 1);
+        toy_remove("run");
+    }
+}
+
+/* All of them in one run, and once more when it has ended.  */
+static void test_step_by_step(void **state)
+{
+    struct run r = {.dir = "run", .stop_at = 7};
+
+    (void)state;
+    begin(&r);
+    while (r.err.code == ERR_INTERRUPTED) {
+        r.stop_at += 7;
+        r.threads = (int)(r.stop_at % 3) + 1;
+        resume(&r);
+    }
+    done(&r);
+    assert_string_equal(r.bytes, whole);
+    resume(&r);
+    done(&r);
+    assert_string_equal(r.bytes, whole);
+    toy_remove("run");
+}
+
+static void test_save_goes_on(void **state)
+{
+    struct run r = {.dir = "run", .save_at = 9};
+
+    (void)state;
+    begin(&r);
+    done(&r);
+    assert_string_equal(r.bytes, whole);
+    toy_remove("run");
+    r = (struct run){.save_at = 9}; /* nowhere to save to */
+    begin(&r);
+    done(&r);
+    assert_string_equal(r.bytes, whole);
+}
+
+static void test_no_folder(void **state)
+{
+    struct run r = {.stop_at = 5};
+
+    (void)state;
+    begin(&r);
+    assert_int_equal(r.err.code, ERR_INTERRUPTED);
+    assert_non_null(strstr(r.err.msg, "step 5 of 50"));
+    assert_non_null(strstr(r.err.msg, "nothing was saved"));
+}
+
+static void test_max_steps(void **state)
+{
+    struct run r = {.dir = "run", .max_steps = 30};
+
+    (void)state;
+    begin(&r);
+    done(&r);
+    assert_int_equal(r.n_row, 1);
+    assert_string_not_equal(r.bytes, whole);
+    r.max_steps = 0;
+    resume(&r);
+    done(&r);
+    assert_string_equal(r.bytes, whole);
+    toy_remove("run");
+}
+
+static void test_nonfinite(void **state)
+{
+    static const char *const keys[] = {"schedule.lr=1e30", NULL};
+    struct run r = {.dir = "run", .more = keys};
+
+    (void)state;
+    begin(&r);
+    assert_int_equal(r.err.code, ERR_NONFINITE);
+    assert_non_null(strstr(r.err.msg, "learning rate"));
+    assert_non_null(strstr(r.err.msg, "the first such value is '"));
+    assert_int_equal(access("run/last.st", F_OK), -1);
+    toy_remove("run");
+}
+
+/* With no evaluation data the last model comes out; a frozen layer is as it
+ * was, with its statistics.  */
+static void test_frozen(void **state)
+{
+    static const char *const keys[] = {"model.freeze=['conv1*', 'bn1*']", NULL};
+    struct run r = {.dir = "run", .more = keys, .no_valid = 1};
+    struct model *before = toy_model(1), *after;
+    struct err e = {0};
+
+    (void)state;
+    begin(&r);
+    done(&r);
+    assert_int_equal(r.best, 0);
+    assert_true(isnan(r.row[0].valid_top1));
+    after = model_read("run/last.st", &e);
+    assert_non_null(after);
+    for (int i = 0; i < before->graph->n_value; i++) {
+        const struct value *v = before->graph->value[i];
+        const struct value *w = graph_value(after->graph, v->name);
+
+        if (!v->data.data)
+            continue;
+        assert_int_equal(
+            memcmp(v->data.data, w->data.data, tensor_bytes(&v->data)) == 0,
+            !strncmp(v->name, "conv1", 5) || !strncmp(v->name, "bn1", 3));
+    }
+    model_free(before);
+    model_free(after);
+    toy_remove("run");
+}
+
+/* A last batch that is not full, accumulated rows, the step schedule.  */
+static void test_last_batch(void **state)
+{
+    static const char *const keys[] = {
+        "train.batch=7",        "train.last=keep",         "schedule.kind=step",
+        "optimizer.kind=adamw", "schedule.milestones=[1]", NULL};
+    struct run r = {.more = keys}, s = {.more = keys, .dir = "run"};
+
+    (void)state;
+    begin(&r);
+    done(&r);
+    assert_int_equal(r.steps, 30);
+    s.stop_at = 15; /* right behind an epoch: after the short batch */
+    s.threads = 2;
+    begin(&s);
+    s.stop_at = 29;
+    resume(&s);
+    s.stop_at = 0;
+    resume(&s);
+    done(&s);
+    assert_string_equal(s.bytes, r.bytes);
+    toy_remove("run");
+}
+
+static void test_refusals(void **state)
+{
+    static const char *const batch[] = {"train.batch=101", NULL};
+    struct run r = {.more = batch};
+
+    (void)state;
+    begin(&r);
+    assert_int_equal(r.err.code, ERR_USAGE);
+    r = (struct run){0};
+    train_model(model_new(toy_graph("network: two\ninput: {size: [1, 8, 8]}\n"
+                                    "body: [flatten, {linear: {out: 2}}]\n",
+                                    1)),
+                &r);
+    assert_int_equal(r.err.code, ERR_SHAPE);
+    assert_non_null(strstr(r.err.msg, "classes=3"));
+    r = (struct run){.more = (const char *[]){"model.freeze=['*']", NULL}};
+    begin(&r);
+    assert_int_equal(r.err.code, ERR_USAGE);
+}
+
+static int setup(void **state)
+{
+    struct err e = {0};
+
+    toy_setup(state);
+    device = device_cpu_new(cpu_features());
+    for (int t = 1; t <= 3; t++)
+        pools[t] = pool_new(t);
+    train = dataset_open(TOY_TRAIN_SET, &(struct dataset_opts){0}, &e);
+    valid = dataset_open(TOY_VALID_SET, &(struct dataset_opts){0}, &e);
+    if (!train || !valid)
+        fail_msg("%s", e.msg);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    dataset_free(train);
+    dataset_free(valid);
+    for (int t = 1; t <= 3; t++)
+        pool_free(pools[t]);
+    device_cpu_free(device);
+    return toy_teardown(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_every_step),
+        cmocka_unit_test(test_step_by_step),
+        cmocka_unit_test(test_save_goes_on),
+        cmocka_unit_test(test_no_folder),
+        cmocka_unit_test(test_max_steps),
+        cmocka_unit_test(test_nonfinite),
+        cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_last_batch),
+        cmocka_unit_test(test_refusals),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
