@@ -34,7 +34,7 @@ struct train_row {
     double lr;           /* of the last step */
     double loss, top1;   /* training: means over the epoch */
     double valid_loss, valid_top1, valid_top5; /* NaN where not evaluated */
-    int64_t bad;                  /* pictures skipped so far in this process */
+    int64_t bad;                  /* pictures skipped so far in the run */
     double seconds, data_seconds; /* of this epoch in this process; 0 for
                                      rows read from a checkpoint */
 };

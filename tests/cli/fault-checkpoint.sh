@@ -121,7 +121,7 @@ short one.st -o global.epochs=100000 2>"$err" &
 while [ ! -e run/last.st ]; do sleep 0.02; done
 mv run gone
 wait $!
-[ $? = 4 ] && grep -q "beside 'run/" "$err"
+[ $? = 4 ] && grep -q "'run/.*: No such file" "$err"
 ok 'F-119 the run folder goes away' || explain <"$err"
 
 fresh
