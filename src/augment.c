@@ -495,6 +495,8 @@ static int write_output(struct job *j, struct err *e)
 
 static int run(struct job *j, char **operands, int n, struct err *e)
 {
+    if (grid && output)
+        return err_set(e, ERR_USAGE, "--grid and -O: one at a time");
     if (!epochs)
         epochs = grid ? COLUMNS : 1;
     if (!count && grid)

@@ -308,9 +308,12 @@ int main(int argc, char **argv)
     int64_t batch[LIST_MAX], threads[LIST_MAX] = {cli.threads};
     int n_batch, n_threads = 1, bad;
 
+    if (profile && (json || format))
+        err_set(&e, ERR_USAGE, "--profile has one form, that of a table");
     if (json)
         format = JSONL;
-    bad = parse_list("--batch", batches, batch, 1000000, &n_batch, &e) < 0 ||
+    bad = e.code ||
+          parse_list("--batch", batches, batch, 1000000, &n_batch, &e) < 0 ||
           (each_threads && parse_list("--each-threads", each_threads, threads,
                                       1024, &n_threads, &e) < 0);
     if (!bad && !profile)

@@ -269,7 +269,7 @@ int main(int argc, char **argv)
     cli_start(&cmd, argc, argv);
     if (!data)
         err_set(&e, ERR_USAGE, "no data: give it with -d");
-    else if (!open_all(&j, &e))
+    else if (!cli_apart(confusion_path, logits_path, &e) && !open_all(&j, &e))
         measure(&j, &e);
     metric_release(&j.metric);
     tensor_unref(&j.logits);

@@ -30,7 +30,7 @@ static int format = -1, untrained;
 
 static const struct opt options[] = {
     OPT_DEVICE(&device_name),
-    OPT_FORMAT(&format, formats, "by the ending of -O, else onnx"),
+    OPT_FORMAT(&format, formats, "by the ending of -O, onnx without one"),
     OPT_MODEL(&model_path),
     {0, "opset", OPT_INT, &opset, "N", "ONNX operator set",
      .min = ONNX_OPSET_MIN, .max = ONNX_OPSET_MAX, .def = "the lowest"},
@@ -241,10 +241,30 @@ static int write_weights(struct out *o, struct model *m, struct err *e)
 static int (*const writers[])(struct out *o, struct model *m, struct err *e) = {
     [ONNX] = write_onnx, [WEIGHTS] = write_weights};
 
+/* By the ending of -O; ONNX where it has none.  */
+static int settle_format(struct err *e)
+{
+    const char *slash = output ? strrchr(output, '/') : NULL;
+    const char *name = slash ? slash + 1 : output, *end;
+
+    end = name ? strrchr(name, '.') : NULL;
+    if (!end || !strcmp(end, ".onnx"))
+        format = ONNX;
+    else if (!strcmp(end, ".safetensors") || !strcmp(end, ".st"))
+        format = WEIGHTS;
+    else
+        return err_set(e, ERR_USAGE,
+                       "the ending of '%s' names no format: .onnx, .st or "
+                       ".safetensors; or say -f",
+                       Q(output));
+    return 0;
+}
+
 static int settle(struct err *e)
 {
-    if (format < 0)
-        format = output && str_ends(output, ".safetensors") ? WEIGHTS : ONNX;
+    if ((format < 0 && settle_format(e) < 0) ||
+        cli_apart(output, proof_path, e) < 0)
+        return -1;
     if (format != ONNX && (opset || proof_path))
         return err_set(e, ERR_USAGE, "'--%s' is for ONNX alone",
                        opset ? "opset" : "proof");

@@ -224,13 +224,27 @@ static void add_history(struct model *m, const struct yaml *rules, int new_head,
     free(p.item);
 }
 
+/* Pictures come with one channel or three; a model that no picture fits could
+ * not be read again.  */
+static int check_input(const struct model *m, struct err *e)
+{
+    const struct value *x = graph_value(m->graph, "image");
+
+    if (!x || x->shape.rank != 4 || x->shape.dim[1] == m->pre.channels)
+        return 0;
+    return err_set(e, ERR_SHAPE,
+                   "the input %s has %lld channels; pictures have 1 or 3, "
+                   "here %d",
+                   ST(&x->shape), (long long)x->shape.dim[1], m->pre.channels);
+}
+
 static int fill(struct model *m, const char *name, const struct yaml *rules,
                 struct err *e)
 {
     char hash[HASH_TEXT] = "";
     int new_head;
 
-    if (network_preprocess(name, &m->pre, e) < 0 ||
+    if (network_preprocess(name, &m->pre, e) < 0 || check_input(m, e) < 0 ||
         (from && read_weights(m, hash, e) < 0))
         return -1;
     new_head = head_is_new(m->graph);
@@ -262,11 +276,27 @@ static int make(const char *name, struct err *e)
     return rc;
 }
 
+/* What would be without effect.  */
+static int check_options(const char *operand, struct err *e)
+{
+    if (list && print)
+        return err_set(e, ERR_USAGE, "--list and --print: one at a time");
+    if ((list || print) && operand)
+        return err_set(e, ERR_USAGE, "--%s takes no network: '%s'",
+                       list ? "list" : "print", Q(operand));
+    if (!from && (head || partial))
+        return err_set(e, ERR_USAGE, "--%s is for the weights of --from",
+                       head ? "head" : "partial");
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct err e = {0};
     const int at = cli_start(&cmd, argc, argv);
 
+    if (check_options(at < argc ? argv[at] : NULL, &e) < 0)
+        return cli_end(&cmd, &e);
     if (list)
         print_list(&e);
     else if (print)

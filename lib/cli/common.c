@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -142,6 +143,20 @@ int cli_streams(const char *in, const char *out, struct err *e)
                        "binary is not written to a terminal; name a file "
                        "with -O or write to a pipe");
     return 0;
+}
+
+int cli_apart(const char *a, const char *b, struct err *e)
+{
+    struct stat x, y;
+    const int there = a && b && stat(a, &x) == 0 && stat(b, &y) == 0;
+
+    if (!a || !b)
+        return 0;
+    if (there ? !S_ISREG(x.st_mode) || x.st_dev != y.st_dev ||
+                    x.st_ino != y.st_ino
+              : strcmp(a, b) != 0)
+        return 0;
+    return err_set(e, ERR_USAGE, "'%s' is named for two outputs", Q(a));
 }
 
 struct pool *cli_pool(void)

@@ -99,6 +99,10 @@ int cli_end(const struct command *cmd, struct err *e);
  * Pass "" for a side that is not used.  */
 int cli_streams(const char *in, const char *out, struct err *e);
 
+/* ERR_USAGE if two outputs are one file, by name or by what is there; devices
+ * and pipes may be.  NULL: not asked for.  */
+int cli_apart(const char *a, const char *b, struct err *e);
+
 /* One line on stderr: notices unless -q, details with -v, failures always
  * ("adze-NAME: " in front).  cli_fail() also remembers the first status for
  * cli_end() and clears E: for commands that go on after a failure.  */

@@ -80,6 +80,7 @@ fails 'an argument that is not' 2 "no argument 'pd'; did you mean 'pad'" adze-au
 fails 'a value out of range' 2 "'p' of augmentation 'flip' is a number from 0 to 1, not '2'" adze-augment --policy='[{flip: {p: 2}}]' -d set -O x
 fails 'pictures and a set' 2 'not both' adze-augment -d set -O x $picture
 fails 'no such set' 3 "cannot open 'gone'" adze-augment -d gone -O x.tar
+fails 'a sheet and an output' 2 'one at a time' adze-augment -d set --grid=x.png -O x
 fails 'a sheet that is too large' 2 'lower -n or --epochs' adze-augment -d set --epochs=5000 --grid=x.png
 head -c 60 $picture >cut.png
 run 'a broken picture is left out' 3 adze-augment -f folder -O left $picture cut.png $picture

@@ -21,6 +21,7 @@ out_has '^{"model": "a,b.st", "dtype": "f32", "batch": 1, .*}$'
 run 'a profile' 0 adze-benchmark --seconds 0.01 --profile 'a,b.st'
 out_has '^# node	kernel	ms	gflops$'
 run 'a model on standard input' 0 sh -c 'adze-benchmark --seconds 0.01 <a,b.st'
+fails 'refuses a profile in JSON' 2 'has one form' adze-benchmark --profile --json 'a,b.st'
 fails 'refuses a batch of none' 2 "'--batch' needs a list of numbers from 1 to 1000000 such as 1,8, not '0'" \
     adze-benchmark -b 0 'a,b.st'
 fails 'refuses a list with rubbish' 2 "list of numbers" adze-benchmark -b 1,x 'a,b.st'

@@ -8,6 +8,7 @@ adze-synth -n 100 --size 32 -s 3 -O d.tar &&
     adze-train -q -m start.st -d d.tar -o global.epochs=1 -o train.batch=25 -O m.st
 ok 'makes a model'
 
+fails 'one file for two outputs' 2 'two outputs' adze-evaluate -m m.st -d d.tar --confusion=c --logits=c
 run 'evaluates' 0 adze-evaluate -m m.st -d d.tar
 out_has '^top1	0\.'
 out_has '^n	1000$'

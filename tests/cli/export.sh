@@ -58,6 +58,9 @@ fails 'an op that the operator set has not' 3 "op 'softmax' at 'softmax' needs o
     adze-export --untrained -m soft.st --opset 12 -O c.onnx
 fails 'an operator set that is not' 2 'from 11 to 20' adze-export -m m.st --opset 10 -O c.onnx
 fails 'an operator set for weights' 2 'for ONNX alone' adze-export -m m.st --opset 12 -O c.safetensors
+fails 'an ending of another format' 2 'names no format' adze-export -m m.st -O c.tflite
+fails 'a file for two outputs' 2 'two outputs' adze-export -m m.st --proof c.onnx -O c.onnx
+fails 'the same by another name' 2 'two outputs' adze-export -m m.st --proof b.onnx -O ./b.onnx
 fails 'no model' 3 "'none.st'" adze-export -m none.st -O c.onnx
 fails 'plain weights are no model' 3 'plain weights' adze-export -m w.safetensors -O c.onnx
 fails 'a full disk' 4 "'/dev/full'" adze-export -q -m m.st -O /dev/full

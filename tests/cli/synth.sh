@@ -9,6 +9,7 @@ tar -tf ../a.tar >../names
 [ "$(wc -l <../names)" = 30 ] && [ "$(sed 's|/.*||' ../names | uniq | tr '\n' ' ')" = \
     'checker circle cross dots ring spiral square star stripes triangle ' ]
 ok 'ten classes, three pictures of each'
+fails 'a packed archive' 2 'only plain tar' adze-synth -n 1 -O s.tar.gz
 only
 run 'a folder' 0 adze-synth -n 3 --size=16 -O set
 only set
