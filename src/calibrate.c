@@ -44,7 +44,8 @@ static int calibrate(struct err *e)
         return -1;
     m = io_plain_model(model, e);
     g = m ? pass_simplify(m->graph, e) : NULL;
-    bad = !g || calibration_run(&r, &job, m, g, e) < 0;
+    bad = !g || calibration_check(&job, g, e) < 0 ||
+          calibration_run(&r, &job, m, g, e) < 0;
     if (!bad) {
         bad = ranges_save(&r, output ? output : "-", e) < 0;
         cli_note("ranges of %lld values", (long long)r.n);

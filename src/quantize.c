@@ -127,11 +127,13 @@ static int quantize(struct work *w, struct err *e)
 
     w->m = io_plain_model(model, e);
     w->g = w->m ? pass_simplify(w->m->graph, e) : NULL;
-    if (!w->g || model_fingerprint(w->m, w->hash, e) < 0)
+    if (!w->g || calibration_check(&job, w->g, e) < 0 ||
+        model_fingerprint(w->m, w->hash, e) < 0)
         return -1;
     if (count_op(w->g, "batchnorm2d"))
         cli_note("%lld batch normalisations stay float: fold them with "
-                 "adze-fuse-bn before",
+                 "adze-fuse-bn, those of parallel branches with adze-reparam, "
+                 "before",
                  (long long)count_op(w->g, "batchnorm2d"));
     if (get_ranges(w, e) < 0)
         return -1;

@@ -110,6 +110,17 @@ static int observe(struct ranges *r, const struct calibration *c,
     return bad ? -1 : 0;
 }
 
+int calibration_check(const struct calibration *c, const struct graph *g,
+                      struct err *e)
+{
+    const struct quantize_opts q = {.skip = c->skip.item};
+    const char *unknown = pass_quantize_unknown(g, &q);
+
+    return unknown ? err_set(e, ERR_USAGE, "--skip: no node matches '%s'",
+                             Q(unknown))
+                   : 0;
+}
+
 int calibration_run(struct ranges *r, const struct calibration *c,
                     const struct model *m, const struct graph *g, struct err *e)
 {

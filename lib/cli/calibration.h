@@ -41,6 +41,11 @@ struct calibration {
      "keep this node float; a pattern with * and ?; may be repeated"}
 /* clang-format on */
 
+/* ERR_USAGE if a pattern of skip matches no node of G, a model's graph
+ * simplified.  */
+int calibration_check(const struct calibration *c, const struct graph *g,
+                      struct err *e);
+
 /* The ranges that quantizing G, which is M's graph simplified, wants, over the
  * pictures of C; with fingerprints and options.  A folder that holds train and
  * val is read at train.  */

@@ -72,6 +72,10 @@ struct graph *pass_quantize(const struct graph *in,
 const char **pass_quantize_wants(const struct graph *in,
                                  const struct quantize_opts *o);
 
+/* The first pattern of O's skip that matches no node of IN, or NULL.  */
+const char *pass_quantize_unknown(const struct graph *in,
+                                  const struct quantize_opts *o);
+
 /* NETWORK's forward nodes with every OP_TRAIN or OP_RANDOM node set to train
  * (but those of frozen layers, patterns in FROZEN, NULL-ended or NULL), and
  * the nodes of LOSS behind it: LOSS's inputs are joined by name to NETWORK's

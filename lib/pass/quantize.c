@@ -159,6 +159,25 @@ const char **pass_quantize_wants(const struct graph *in,
     return names;
 }
 
+const char *pass_quantize_unknown(const struct graph *in,
+                                  const struct quantize_opts *o)
+{
+    const char *unknown = NULL;
+    struct graph names = {0};
+
+    for (const char *const *p = o->skip; p && *p && !unknown; p++) {
+        const char *const one[] = {*p, NULL};
+        const struct quantize_opts alone = {.skip = one};
+
+        unknown = *p;
+        for (int i = 0; i < in->n_node && unknown; i++)
+            if (is_skipped(&names, in->node[i], &alone))
+                unknown = NULL;
+    }
+    arena_release(&names.arena);
+    return unknown;
+}
+
 /* ---- activations ---- */
 
 struct grid {

@@ -28,6 +28,8 @@ out_has '^linear.weight .*i8'
 run 'batch-norm is named' 0 adze-quantize -m raw.st -d d.tar -n 4 -O x.st
 err_has 'batch normalisations stay float'
 
+fails 'a node that is not there' 2 "no node matches 'nope'" adze-quantize -m a.st -d d.tar \
+    --skip conv1 --skip nope
 fails 'neither data nor ranges' 2 'either' adze-quantize -m a.st
 fails 'both' 2 'either' adze-quantize -m a.st -d d.tar --ranges r.st
 fails 'ranges of another model' 2 'another model' adze-quantize -q -m q.st --ranges r.st
