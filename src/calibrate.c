@@ -8,7 +8,7 @@
 #include "graph/graph.h"
 
 static struct calibration job = {
-    .device = "cpu", .samples = 512, .seed = 1, .percentile = 99.99};
+    .device = "cpu", .samples = 512, .seed = 1, .method = -1};
 static const char *model, *output;
 
 static const struct opt options[] = {OPT_DATA(&job.data),
@@ -40,7 +40,8 @@ static int calibrate(struct err *e)
 
     if (!job.data)
         return err_set(e, ERR_USAGE, "no data: give it with -d");
-    if (cli_streams("", output ? output : "-", e) < 0)
+    if (calibration_settle(&job, e) < 0 ||
+        cli_streams("", output ? output : "-", e) < 0)
         return -1;
     m = io_plain_model(model, e);
     g = m ? pass_simplify(m->graph, e) : NULL;

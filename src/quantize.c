@@ -11,7 +11,7 @@
 #include "run/parity.h"
 
 static struct calibration job = {
-    .device = "cpu", .samples = 512, .seed = 1, .percentile = 99.99};
+    .device = "cpu", .samples = 512, .seed = 1, .method = -1};
 static const char *model, *output, *ranges_path;
 static double min_agreement = -1;
 
@@ -156,7 +156,10 @@ int main(int argc, char **argv)
     cli_start(&cmd, argc, argv);
     if (!job.data == !ranges_path)
         err_set(&e, ERR_USAGE, "give either -d DATA or --ranges FILE");
-    else if (!cli_streams("", output ? output : "-", &e))
+    else if (ranges_path && job.method >= 0)
+        err_set(&e, ERR_USAGE, "--method is for -d: --ranges are settled");
+    else if (!calibration_settle(&job, &e) &&
+             !cli_streams("", output ? output : "-", &e))
         quantize(&w, &e);
     ranges_release(&w.r);
     graph_free(w.q);

@@ -110,6 +110,15 @@ static int observe(struct ranges *r, const struct calibration *c,
     return bad ? -1 : 0;
 }
 
+int calibration_settle(struct calibration *c, struct err *e)
+{
+    if (c->percentile > 0 && c->method != OBSERVE_PERCENTILE)
+        return err_set(e, ERR_USAGE, "--percentile is for --method=percentile");
+    c->method = c->method < 0 ? OBSERVE_MINMAX : c->method;
+    c->percentile = c->percentile > 0 ? c->percentile : 99.99;
+    return 0;
+}
+
 int calibration_check(const struct calibration *c, const struct graph *g,
                       struct err *e)
 {

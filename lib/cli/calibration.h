@@ -20,8 +20,8 @@ struct parity;
 struct calibration {
     const char *data, *device;
     int64_t samples, seed;
-    int method; /* enum observe_method */
-    double percentile;
+    int method;           /* enum observe_method; -1: not given */
+    double percentile;    /* 0: not given */
     struct opt_list skip; /* nodes that stay float */
 };
 
@@ -40,6 +40,9 @@ struct calibration {
     {0, "skip", OPT_LIST, &(c)->skip, "NAME", \
      "keep this node float; a pattern with * and ?; may be repeated"}
 /* clang-format on */
+
+/* Fill in what was not given; ERR_USAGE for --percentile without its method. */
+int calibration_settle(struct calibration *c, struct err *e);
 
 /* ERR_USAGE if a pattern of skip matches no node of G, a model's graph
  * simplified.  */

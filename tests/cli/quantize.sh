@@ -30,6 +30,8 @@ err_has 'batch normalisations stay float'
 
 fails 'a node that is not there' 2 "no node matches 'nope'" adze-quantize -m a.st -d d.tar \
     --skip conv1 --skip nope
+fails 'a share of no method' 2 'for --method=percentile' adze-quantize -m a.st -d d.tar --percentile 99
+fails 'a method for ranges' 2 'for -d' adze-quantize -m a.st --ranges r.st --method entropy
 fails 'neither data nor ranges' 2 'either' adze-quantize -m a.st
 fails 'both' 2 'either' adze-quantize -m a.st -d d.tar --ranges r.st
 fails 'ranges of another model' 2 'another model' adze-quantize -q -m q.st --ranges r.st
