@@ -23,11 +23,11 @@ each() {
 : >"$work/bad"
 
 # start OPTION...: the run in the background, $pid; a shell would let it ignore
-# INT and QUIT.
+# INT and QUIT, and this test may run under nohup.
 start() {
     rm -f run/lock x.st
     # shellcheck disable=SC2086
-    perl -e '$SIG{INT} = $SIG{QUIT} = "DEFAULT"; exec @ARGV or die' \
+    perl -e '$SIG{INT} = $SIG{QUIT} = $SIG{HUP} = "DEFAULT"; exec @ARGV or die' \
         adze-train -q -m start.st -d train.tar -e valid.tar -o global.epochs=5 -o train.batch=40 \
         -o schedule.warmup='5 steps' -o schedule.lr=0.3 $long --resume -O x.st "$@" >"$out" 2>"$err" &
     pid=$!
