@@ -169,12 +169,17 @@ static int run(const char *verb, char **argv, struct err *e)
  * if both are there.  */
 static void show_page(const char *verb)
 {
-    static const char *const folders[] = {"../man", "../share/man/man1"};
+    static const struct {
+        const char *folder, *section;
+    } row[] = {{"../man", "1"}, {"../share/man/man1", "1"},
+               {"../man", "5"}, {"../share/man/man5", "5"},
+               {"../man", "7"}, {"../share/man/man7", "7"}};
     struct str path = {0};
 
-    for (size_t i = 0; i < COUNT(folders) && !strchr(verb, '/'); i++) {
+    for (size_t i = 0; i < COUNT(row) && !strchr(verb, '/'); i++) {
         own_folder(&path);
-        str_printf(&path, "/%s/adze-%s.1", folders[i], verb);
+        str_printf(&path, "/%s/adze-%s.%s", row[i].folder, verb,
+                   row[i].section);
         if (access(str_text(&path), R_OK) == 0)
             execlp("man", "man", str_text(&path), (char *)NULL);
     }
