@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: MIT
  *
  * libyaml's events, with our limits checked on events: text at most 16 MiB,
- * depth 32, 1,000,000 nodes, keys of 256 bytes; tags, anchors, aliases, merge
+ * depth 32, 1,000,000 nodes, keys of 160 bytes; tags, anchors, aliases, merge
  * keys, duplicate keys and a second document are refused.  Scalars stay text:
  * what they mean is decided by whoever asks (so `no', `08', `1e-4' cannot
  * change).  */

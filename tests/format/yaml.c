@@ -155,7 +155,7 @@ static void bounds_depth_and_size(void **state)
     str_clear(&s);
     p = repeat("x", 257);
     str_printf(&s, "%s: 1\n", p);
-    refuse(str_text(&s), s.len, "a key of more than 256 bytes");
+    refuse(str_text(&s), s.len, "a key of more than 160 bytes");
     free(p);
     p = repeat("-\n", 1000001);
     refuse(p, strlen(p), "more than 1000000 nodes");
@@ -213,6 +213,14 @@ static void prints_what_it_reads(void **state)
     yaml_print(&s, y);
     assert_string_equal(str_text(&s), want);
     fuzz_yaml((const uint8_t *)text, strlen(text));
+    /* the longest key, each byte of it six when quoted */
+    str_clear(&s);
+    str_addc(&s, '"');
+    for (int i = 0; i < 160; i++)
+        str_add(&s, "\\x01");
+    str_add(&s, "\": 1\n");
+    assert_non_null(yaml_parse(&a, "t", str_text(&s), s.len, &e));
+    fuzz_yaml((const uint8_t *)str_text(&s), s.len);
     str_release(&s);
     arena_release(&a);
 }

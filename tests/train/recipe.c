@@ -115,9 +115,14 @@ static void test_fuzz(void **state)
         "global: {seed: 1, epochs: 30}\nschedule: {lr: 0.1 per 128}\n",
         "train: {augment: [{pad_crop: {pad: 4}}, flip], batch: 3}\n"};
 
+    struct fuzz_seed list[2];
+
     (void)state;
-    for (size_t i = 0; i < 2; i++)
-        fuzz_cut(fuzz_recipe, (const uint8_t *)seeds[i], strlen(seeds[i]));
+    for (size_t i = 0; i < 2; i++) {
+        list[i] = (struct fuzz_seed){seeds[i], strlen(seeds[i])};
+        fuzz_cut(fuzz_recipe, list[i].p, list[i].n);
+    }
+    fuzz_run(fuzz_recipe, list, 2, NULL, 10000, 1);
 }
 
 int main(void)
