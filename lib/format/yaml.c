@@ -13,10 +13,8 @@
 #include "base/quote.h"
 #include "base/str.h"
 
-/* KEY_BYTES is well under the 1,024 characters that a plain key may have, so
- * that every key can be printed.  */
-/* libyaml takes keys of up to 1024 characters; quoting may write a byte as
- * six (\u0001).  */
+/* libyaml takes keys of up to 1024 characters, and quoting may write a byte as
+ * six (\u0001): every key can be printed again.  */
 enum { DEPTH = 32, NODES = 1000000, TEXT_BYTES = 16 << 20, KEY_BYTES = 160 };
 
 struct reader {
