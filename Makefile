@@ -171,7 +171,7 @@ bin/adze-%: $O/src/%.o $O/libadze.a $O/flags
 $O/flags: FORCE
 	@mkdir -p $O
 	@[ "$$(cat $B/last 2>/dev/null)" = $O ] && [ -f $@ ] || { echo $O > $B/last; touch $@; \
-	  echo "  found: CUDA=$(CUDA) BLAS=$(BLAS) JPEG=$(JPEG)$(if $(SAN), SAN=$(SAN))"; }
+	  scripts/found $(NVCC); echo "  built: CUDA=$(CUDA) BLAS=$(BLAS) JPEG=$(JPEG)$(if $(SAN), SAN=$(SAN))"; }
 
 # ---- tests ----
 UNIT_O  := $(UNIT:%.c=$O/%)
