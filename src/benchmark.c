@@ -196,7 +196,7 @@ struct job {
 
 static void count(struct job *j)
 {
-    j->row.dtype = "f32";
+    j->row.dtype = pass_quantized(j->g) ? "int8" : "f32";
     for (int i = 0; i < j->g->n_value; i++) {
         const struct value *v = j->g->value[i];
 
@@ -204,11 +204,8 @@ static void count(struct job *j)
             (v->kind == VALUE_CONST && v->dtype == DTYPE_I8)) /* quantised */
             j->row.params += shape_count(&v->shape);
     }
-    for (int i = 0; i < j->g->n_node; i++) {
+    for (int i = 0; i < j->g->n_node; i++)
         j->row.mac += node_cost(j->g->node[i]).mac;
-        if (!strcmp(j->g->node[i]->op->name, "quantize"))
-            j->row.dtype = "int8";
-    }
 }
 
 static void noise(struct tensor *t)

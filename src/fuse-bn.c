@@ -7,7 +7,9 @@
 #include "cli/transform.h"
 #include "pass/pass.h"
 
-static struct transform t;
+static struct transform t = {
+    .nothing = "nothing to fuse: no batch-norm alone reads a convolution or "
+               "linear layer"};
 
 static const struct opt options[] = {TRANSFORM_OPTIONS(&t), OPT_COMMON, {0}};
 

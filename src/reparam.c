@@ -7,7 +7,9 @@
 #include "cli/transform.h"
 #include "pass/pass.h"
 
-static struct transform t;
+static struct transform t = {
+    .nothing = "nothing to re-parameterise: no sum has parallel linear "
+               "branches of one value"};
 
 static const struct opt options[] = {TRANSFORM_OPTIONS(&t), OPT_COMMON, {0}};
 

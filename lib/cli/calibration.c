@@ -124,7 +124,13 @@ int calibration_check(const struct calibration *c, const struct graph *g,
 {
     const struct quantize_opts q = {.skip = c->skip.item};
     const char *unknown = pass_quantize_unknown(g, &q);
+    const char *already = pass_quantized(g);
 
+    if (already)
+        return err_set(e, ERR_UNSUPPORTED,
+                       "the model is in 8 bits already ('%s'): begin with the "
+                       "float model that it was made of",
+                       Q(already));
     return unknown ? err_set(e, ERR_USAGE, "--skip: no node matches '%s'",
                              Q(unknown))
                    : 0;

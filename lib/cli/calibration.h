@@ -44,8 +44,8 @@ struct calibration {
 /* Fill in what was not given; ERR_USAGE for --percentile without its method. */
 int calibration_settle(struct calibration *c, struct err *e);
 
-/* ERR_USAGE if a pattern of skip matches no node of G, a model's graph
- * simplified.  */
+/* Of G, a model's graph simplified: ERR_UNSUPPORTED if it is quantized
+ * already, ERR_USAGE if a pattern of skip matches no node.  */
 int calibration_check(const struct calibration *c, const struct graph *g,
                       struct err *e);
 

@@ -5,14 +5,17 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/rng.h"
+#include "base/str.h"
 #include "cli/io.h"
 #include "cli/opt.h"
 #include "format/model.h"
 #include "graph/device.h"
 #include "graph/graph.h"
+#include "graph/print.h"
 #include "graph/summary.h"
 #include "pass/pass.h"
 #include "run/bench.h"
@@ -77,6 +80,19 @@ static int measure(struct transform_cost *c, const struct graph *in,
 
 /* ---- the report ---- */
 
+static int same_form(const struct graph *a, const struct graph *b)
+{
+    struct str s = {0}, t = {0};
+    int same;
+
+    graph_print(&s, a);
+    graph_print(&t, b);
+    same = !strcmp(str_text(&s), str_text(&t));
+    str_release(&s);
+    str_release(&t);
+    return same;
+}
+
 static json_t *cost_json(const struct transform_cost *c)
 {
     return json_pack(
@@ -86,29 +102,25 @@ static json_t *cost_json(const struct transform_cost *c)
         "latency_ms", 1e3 * c->latency_s);
 }
 
-static void report_json(const struct parity *r, const struct transform_cost *a,
+static void report_json(const struct parity *r, int changed,
+                        const struct transform_cost *a,
                         const struct transform_cost *b)
 {
-    json_t *o =
-        json_pack("{s:f,s:f,s:I,s:f,s:o,s:o}", "max_abs", r->max_abs, "max_rel",
-                  r->max_rel, "samples", (json_int_t)r->samples,
-                  "top1_agreement", (double)r->agree / (double)r->samples,
-                  "before", cost_json(a), "after", cost_json(b));
+    json_t *o = json_pack(
+        "{s:f,s:f,s:I,s:f,s:b,s:o,s:o}", "max_abs", r->max_abs, "max_rel",
+        r->max_rel, "samples", (json_int_t)r->samples, "top1_agreement",
+        (double)r->agree / (double)r->samples, "changed", changed, "before",
+        cost_json(a), "after", cost_json(b));
 
     json_dumpf(o, stderr, JSON_REAL_PRECISION(9) | JSON_COMPACT);
     fputc('\n', stderr);
     json_decref(o);
 }
 
-/* Write to standard error what R found and the costs before and after: a
- * notice (not with -q), or with JSON one line of it.  */
-static void report(const struct parity *r, const struct transform_cost *a,
-                   const struct transform_cost *b, int json)
+/* What R found and the costs before and after.  */
+static void report_text(const struct parity *r, const struct transform_cost *a,
+                        const struct transform_cost *b)
 {
-    if (json) {
-        report_json(r, a, b);
-        return;
-    }
     cli_note("outputs differ by %.3g, %.3g of the largest, on %lld inputs",
              r->max_abs, r->max_rel, (long long)r->samples);
     cli_note("parameters %lld -> %lld, MFLOP %.6g -> %.6g, latency %.3f -> "
@@ -121,6 +133,28 @@ static void report(const struct parity *r, const struct transform_cost *a,
              1e-6 * (double)a->plan_bytes, 1e-6 * (double)b->plan_bytes);
 }
 
+/* Write to standard error what the pass did: notices (not with -q), or with
+ * JSON one line of it.  */
+static int report(const struct transform *t, const struct parity *r,
+                  const struct graph *before, const struct graph *after,
+                  const struct device *d, struct err *e)
+{
+    const int changed = !same_form(before, after);
+    struct transform_cost a = {0}, b = {0};
+
+    if (!changed && !t->json)
+        cli_note("%s", t->nothing);
+    if (!t->json && (cli.quiet || !changed))
+        return 0;
+    if (measure(&a, before, d, e) < 0 || measure(&b, after, d, e) < 0)
+        return -1;
+    if (t->json)
+        report_json(r, changed, &a, &b);
+    else
+        report_text(r, &a, &b);
+    return 0;
+}
+
 /* ---- exact passes ---- */
 
 static int prove(const struct transform *t, const struct graph *before,
@@ -128,16 +162,11 @@ static int prove(const struct transform *t, const struct graph *before,
 {
     const struct parity_opts po = {.seed = 1, .pool = cli_pool()};
     struct device *d = io_device(t->device ? t->device : "cpu", e);
-    struct transform_cost a = {0}, b = {0};
     struct parity r = {0};
-    int bad = !d || parity_run(&r, before, after, d, &po, e) < 0;
+    const int bad = !d || parity_run(&r, before, after, d, &po, e) < 0 ||
+                    report(t, &r, before, after, d, e) < 0 ||
+                    parity_exact(&r, e) < 0;
 
-    if (!bad && (t->json || !cli.quiet))
-        bad = measure(&a, before, d, e) < 0 || measure(&b, after, d, e) < 0;
-    if (!bad) {
-        report(&r, &a, &b, t->json);
-        bad = parity_exact(&r, e);
-    }
     parity_release(&r);
     io_device_free(d);
     return bad ? -1 : 0;

@@ -2,7 +2,8 @@
  * proof, the report.
  * SPDX-License-Identifier: MIT
  *
- *     static struct transform t;        ... TRANSFORM_OPTIONS(&t) ...
+ *     static struct transform t = {.nothing = "nothing to fuse: ..."};
+ *     ... TRANSFORM_OPTIONS(&t) ...
  *     transform_exact(&t, pass_fuse_bn, &e);  */
 #ifndef ADZE_CLI_TRANSFORM_H
 #define ADZE_CLI_TRANSFORM_H
@@ -12,6 +13,7 @@ struct graph;
 
 /* What the options of an exact pass say.  */
 struct transform {
+    const char *nothing; /* the notice where the pass changes nothing */
     const char *model, *output, *device; /* NULL: the default */
     int json;
 };
@@ -27,7 +29,9 @@ struct transform {
 
 /* The whole of a command: read the model, apply PASS, prove the result equal
  * on normal inputs, report, write it with one more entry of history.  ERR_NO
- * and nothing written if it is not exact.  */
+ * and nothing written if it is not exact.  A pass that changes nothing is
+ * told of in place of the report, and is no error: scripts may apply it to
+ * any model.  */
 int transform_exact(const struct transform *t,
                     struct graph *(*pass)(const struct graph *in,
                                           struct err *e),

@@ -72,6 +72,10 @@ struct graph *pass_quantize(const struct graph *in,
 const char **pass_quantize_wants(const struct graph *in,
                                  const struct quantize_opts *o);
 
+/* The name of the first node of G that quantizes a value, or NULL: whether G
+ * is in 8 bits, in whole or in part.  */
+const char *pass_quantized(const struct graph *g);
+
 /* The first pattern of O's skip that matches no node of IN, or NULL.  */
 const char *pass_quantize_unknown(const struct graph *in,
                                   const struct quantize_opts *o);

@@ -159,6 +159,14 @@ const char **pass_quantize_wants(const struct graph *in,
     return names;
 }
 
+const char *pass_quantized(const struct graph *g)
+{
+    for (int i = 0; i < g->n_node; i++)
+        if (match_op(g->node[i], "quantize"))
+            return g->node[i]->name;
+    return NULL;
+}
+
 const char *pass_quantize_unknown(const struct graph *in,
                                   const struct quantize_opts *o)
 {

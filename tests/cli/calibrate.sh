@@ -26,6 +26,8 @@ run 'one picture' 0 adze-calibrate -q -m a.st -d d.tar -n 1 -O one.st
 
 fails 'no data' 2 'give it with -d' adze-calibrate -m a.st
 fails 'no model' 3 "'none.st'" adze-calibrate -m none.st -d d.tar
+adze-quantize -q -m a.st --ranges r.st -O q.st
+fails 'a model in 8 bits' 3 'in 8 bits already' adze-calibrate -m q.st -d d.tar
 fails 'no pictures' 3 "'none.tar'" adze-calibrate -m a.st -d none.tar
 mkdir -p empty/x
 fails 'an empty set' 3 '' adze-calibrate -m a.st -d empty

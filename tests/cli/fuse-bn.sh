@@ -26,11 +26,19 @@ run 'quiet' 0 adze-fuse-bn -q -m a.st -j 2 -O d.st
 [ ! -s "$err" ]
 ok 'says nothing'
 same b.st d.st
-run 'once more changes nothing but the history' 0 adze-fuse-bn -q -m b.st -O e.st
+run 'once more changes nothing but the history' 0 adze-fuse-bn -m b.st -O e.st
+err_is 'adze-fuse-bn: nothing to fuse: no batch-norm alone reads a convolution or linear layer'
+adze-show --graph -m b.st >before && adze-show --graph -m e.st | cmp -s before -
+ok 'and the network is the same'
+run 'JSON says so too' 0 adze-fuse-bn -q --json -m b.st -O e2.st
+err_has '"changed":false,'
+run 'quietly' 0 adze-fuse-bn -q -m b.st -O e2.st
+[ ! -s "$err" ]
+ok 'nothing is said of nothing'
 run 'and computes the same' 0 adze-compare --tolerance=0 b.st e.st
 
 run 'a report in JSON' 0 adze-fuse-bn -q --json -m a.st -O f.st
-err_has '^{"max_abs":.*"before":{"params":.*"plan_bytes":.*"after":{.*"latency_ms":[0-9.]*}}$'
+err_has '^{"max_abs":.*"changed":true,"before":{"params":.*"plan_bytes":.*"after":{.*"latency_ms":[0-9.]*}}$'
 grep -q 'batchnorm2d' a.st && ! grep -q 'batchnorm2d' b.st
 ok 'no batch-norm is left'
 grep -q 'fuse-bn' b.st

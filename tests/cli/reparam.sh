@@ -38,6 +38,9 @@ done
 run 'says it in words' 0 adze-reparam -m a.st -O c.st
 err_has 'outputs differ by .* of the largest, on 16 inputs$'
 same b.st c.st
+run 'a chain has nothing to do' 0 adze-reparam -m b.st -O d.st
+err_is 'adze-reparam: nothing to re-parameterise: no sum has parallel linear branches of one value'
+run 'and stays what it was' 0 adze-compare --tolerance=0 b.st d.st
 
 # At a sum stand the input of its branches, the sum so far and the next branch;
 # in a chain the input and output of a layer.  Beyond the output that is twice

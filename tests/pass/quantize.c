@@ -199,10 +199,12 @@ static void skipping(void **state)
     assert_int_equal(graph_value(q, "conv1.weight")->dtype, DTYPE_F32);
     assert_int_equal(graph_value(q, "fc.weight")->dtype, DTYPE_I8);
     assert_int_equal(pass_check_count(q, "quantize"), 1);
+    assert_non_null(pass_quantized(q));
     graph_free(q);
     pass_check_ranges(&s, g, all);
     q = quantize(g, &s.o);
     assert_int_equal(pass_check_count(q, "quantize"), 0);
+    assert_null(pass_quantized(q));
     assert_int_equal(q->n_node, g->n_node);
     graph_free(q);
     graph_free(g);
