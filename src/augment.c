@@ -12,7 +12,6 @@
 #include "data/loader.h"
 #include "data/sink.h"
 #include "image/codec.h"
-#include "image/resize.h"
 #include "train/recipe.h"
 
 static const char *config, *policy, *data, *output, *grid;
@@ -146,7 +145,7 @@ static int set_up(struct job *j, struct err *e)
     if (count)
         dataset_spread(j->d, count);
     *lo = (struct loader_opts){
-        .pre = {.resize = LOADER_RESIZE_EXACT,
+        .pre = {.resize = PREPROCESS_EXACT,
                 .interpolation = RESIZE_BILINEAR,
                 .std = {1, 1, 1},
                 .exif = 1,

@@ -19,7 +19,6 @@
 #include "tensor/npy.h"
 #include "tensor/safetensors.h"
 #include "tensor/set.h"
-#include "train/evaluate.h"
 
 static const char *data;
 static const char *device_name = "cpu";
@@ -192,7 +191,7 @@ static int compare_on_data(const struct model *a, const struct model *b,
 {
     const struct dataset_opts dop = {.unlabelled = 1};
     struct dataset *d = dataset_open(data, &dop, e);
-    struct loader_opts lo = {.pre = evaluate_pre(&a->pre)};
+    struct loader_opts lo = {.pre = a->pre};
     int64_t target[PARITY_BATCH];
     struct source s = {.target = target};
     int bad;

@@ -227,7 +227,7 @@ static int open_all(struct job *j, struct err *e)
                        (long long)model_head(j->m));
     for (const char *const *p = dataset_missing(j->d); p && *p; p++)
         cli_note("class '%s' has no picture", Q(*p));
-    eo.pre = evaluate_pre(&j->m->pre);
+    eo.pre = j->m->pre;
     eo.pool = cli_pool();
     if (eo.batch > dataset_count(j->d) && dataset_count(j->d) > 0)
         eo.batch = dataset_count(j->d);

@@ -21,7 +21,6 @@
 #include "run/params.h"
 #include "run/plan.h"
 #include "tensor/top.h"
-#include "train/evaluate.h"
 #include "train/metric.h"
 
 static const char *model_path, *batch_text = "auto";
@@ -61,7 +60,7 @@ struct job {
     struct device *dev;
     struct params *params;
     struct plan *plan;
-    struct loader_pre pre;
+    struct preprocess pre;
     struct pictures *source;
     int64_t batch, k;
     struct picture *pic; /* [batch] */
@@ -233,7 +232,7 @@ static int open_all(struct job *j, const char *const *paths, int n,
                  &(struct plan_opts){.batch = j->batch, .pool = cli_pool()}, e);
     if (!j->plan)
         return -1;
-    j->pre = evaluate_pre(&j->m->pre);
+    j->pre = j->m->pre;
     j->k = model_head(j->m);
     if (top > j->k)
         top = j->k;

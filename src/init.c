@@ -143,7 +143,7 @@ static int take_preprocess(struct model *m, const struct set *s, struct err *e)
     if (p.channels == m->pre.channels) {
         if (memcmp(p.size, m->pre.size, sizeof p.size) != 0) {
             memcpy(p.size, m->pre.size, sizeof p.size);
-            memcpy(p.resize, m->pre.resize, sizeof p.resize);
+            p.resize = m->pre.resize;
             p.resize_px = m->pre.resize_px;
         }
         m->pre = p;

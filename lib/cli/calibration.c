@@ -13,7 +13,6 @@
 #include "graph/device.h"
 #include "graph/graph.h"
 #include "run/parity.h"
-#include "train/evaluate.h"
 
 /* Pictures through a model's preprocessing, in a random order.  */
 struct source {
@@ -28,7 +27,7 @@ static int source_open(struct source *s, const struct calibration *c,
                        const struct model *m, struct err *e)
 {
     const struct dataset_opts o = {.unlabelled = 1};
-    struct loader_opts lo = {.pre = evaluate_pre(&m->pre)};
+    struct loader_opts lo = {.pre = m->pre};
     char *train = NULL, *val = NULL;
     const int split = dataset_split_dir(c->data, &train, &val);
 

@@ -12,7 +12,6 @@
 #include "image/colour.h"
 #include "image/geometry.h"
 #include "image/pack.h"
-#include "image/resize.h"
 
 /* One place of a batch while it is filled.  */
 struct slot {
@@ -74,7 +73,7 @@ void loader_free(struct loader *l)
     free(l);
 }
 
-static int64_t slot_floats(const struct loader_pre *pre)
+static int64_t slot_floats(const struct preprocess *pre)
 {
     return (int64_t)pre->channels * pre->size[0] * pre->size[1];
 }
@@ -83,18 +82,18 @@ static int64_t slot_floats(const struct loader_pre *pre)
 
 /* IM at the size that PRE asks for, into TO.  */
 static int resized(struct image *to, const struct image *im,
-                   const struct loader_pre *pre, struct err *e)
+                   const struct preprocess *pre, struct err *e)
 {
     int w = pre->size[1], h = pre->size[0];
 
-    if (pre->resize == LOADER_RESIZE_NONE)
+    if (pre->resize == PREPROCESS_NONE)
         return image_copy(to, im, e);
-    if (pre->resize == LOADER_RESIZE_SHORT)
+    if (pre->resize == PREPROCESS_SHORT)
         resize_short_size(im->w, im->h, pre->resize_px, &w, &h);
-    return resize(to, im, w, h, (enum resize_kernel)pre->interpolation, e);
+    return resize(to, im, w, h, pre->interpolation, e);
 }
 
-static int pack_one(const struct loader_pre *pre, const struct image *im,
+static int pack_one(const struct preprocess *pre, const struct image *im,
                     float *y, struct err *e)
 {
     const size_t plane = (size_t)im->w * (size_t)im->h;
@@ -116,14 +115,14 @@ static int pack_one(const struct loader_pre *pre, const struct image *im,
     return 0;
 }
 
-int loader_prepare(const struct loader_pre *pre, const struct image *im,
+int loader_prepare(const struct preprocess *pre, const struct image *im,
                    float *y, struct err *e)
 {
     const int w = pre->size[1], h = pre->size[0];
     struct image scaled, cut;
     int r;
 
-    if (im->w == w && im->h == h && pre->resize != LOADER_RESIZE_SHORT)
+    if (im->w == w && im->h == h && pre->resize != PREPROCESS_SHORT)
         return pack_one(pre, im, y, e);
     if (resized(&scaled, im, pre, e) < 0)
         return -1;
@@ -137,15 +136,14 @@ int loader_prepare(const struct loader_pre *pre, const struct image *im,
 }
 
 /* After a policy: the network's size, whatever it left.  */
-static int pack_augmented(const struct loader_pre *pre, struct image *im,
+static int pack_augmented(const struct preprocess *pre, struct image *im,
                           float *y, struct err *e)
 {
     const int w = pre->size[1], h = pre->size[0];
     struct image to;
 
     if (im->w != w || im->h != h) {
-        if (resize(&to, im, w, h, (enum resize_kernel)pre->interpolation, e) <
-            0)
+        if (resize(&to, im, w, h, pre->interpolation, e) < 0)
             return -1;
         image_release(im);
         *im = to;
@@ -156,7 +154,7 @@ static int pack_augmented(const struct loader_pre *pre, struct image *im,
 static int fill(const struct job *j, int64_t at, struct err *e)
 {
     struct loader *l = j->l;
-    const struct loader_pre *pre = &l->o.pre;
+    const struct preprocess *pre = &l->o.pre;
     const int fast = l->o.fast_decode && l->o.augment;
     const struct codec_opts co = {.exif = pre->exif,
                                   .fast_w = fast ? 2 * pre->size[1] : 0,

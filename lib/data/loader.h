@@ -12,31 +12,15 @@
 #include "data/augment.h"
 #include "data/dataset.h"
 #include "data/sampler.h"
+#include "format/preprocess.h"
 
 struct err;
 struct pool;
 
-enum loader_resize {
-    LOADER_RESIZE_NONE, /* centre crop or pad if the size differs */
-    LOADER_RESIZE_SHORT,
-    LOADER_RESIZE_EXACT
-};
-
-/* The last steps of every picture, and what the model file stores; mirrors
- * format/model.h's struct preprocess, which a lower layer may not see.  */
-struct loader_pre {
-    int size[2];       /* height, width */
-    int resize;        /* enum loader_resize */
-    int resize_px;     /* for short */
-    int interpolation; /* enum resize_kernel */
-    float mean[3], std[3];
-    int bgr, exif, channels;
-};
-
 enum bad_policy { BAD_FAIL, BAD_SKIP };
 
 struct loader_opts {
-    struct loader_pre pre;
+    struct preprocess pre;         /* the model's */
     const struct augment *augment; /* NULL: preprocessing only (resize, centre
                                       crop); else its result must have the
                                       input's size, else it is resized */
@@ -72,7 +56,7 @@ void loader_set_bad(struct loader *l, int64_t index, const char *reason);
 const int64_t *loader_fired(const struct loader *l, int64_t *pictures);
 
 /* One picture through preprocessing alone (infer): Y holds C*H*W floats.  */
-int loader_prepare(const struct loader_pre *pre, const struct image *im,
+int loader_prepare(const struct preprocess *pre, const struct image *im,
                    float *y, struct err *e);
 
 #endif

@@ -7,25 +7,11 @@
 #include <stdint.h>
 
 #include "base/mem.h"
+#include "format/preprocess.h"
 #include "tensor/set.h"
 
 struct err;
 struct graph;
-
-/* How pictures become the network's input.  Stored as JSON in
- * `adze.preprocess'.  */
-struct preprocess {
-    int size[2];            /* h, w of the network's input, pixels */
-    char resize[16];        /* "short": shorter side to resize_px, then centre
-                             crop; "exact": to size; "none": size as it is,
-                             centre crop or pad only if it differs */
-    int resize_px;          /* for "short" */
-    char interpolation[16]; /* nearest bilinear bicubic box */
-    float mean[3], std[3];
-    int bgr;      /* channel order */
-    int exif;     /* orient: exif (1) or ignore (0) */
-    int channels; /* 3, or 1: the grey of the picture */
-};
 
 struct model {
     struct arena arena;

@@ -4,20 +4,17 @@
 
 #include <jansson.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/str.h"
-#include "format/model.h"
 #include "format/yaml.h"
 
 enum { VALUES = 4 };
 
-static const char *const resizes[] = {"short", "exact", "none", NULL};
-static const char *const filters[] = {"nearest", "bilinear", "bicubic", "box",
-                                      NULL};
+static const char *const resizes[] = {"none", "short", "exact", NULL};
 static const char *const orders[] = {"rgb", "bgr", NULL};
 static const char *const orients[] = {"ignore", "exif", NULL};
 static const char *const crops[] = {"centre", NULL};
@@ -25,8 +22,8 @@ static const char *const decodes[] = {"exact", NULL};
 
 #define AT(field) offsetof(struct preprocess, field)
 
-/* kind: i integers, f reals (f32), t text among the choices, c index of a
- * choice, k the one value there is.  */
+/* kind: i integers, f reals (f32), c index of a choice, k the one value there
+ * is.  */
 /* clang-format off */
 static const struct row {
     const char *key;
@@ -39,11 +36,11 @@ static const struct row {
     {"channels",      'i', AT(channels),      1, 1, 3, NULL},
     {"crop",          'k', 0,                 1, 0, 0, crops},
     {"decode",        'k', 0,                 1, 0, 0, decodes},
-    {"interpolation", 't', AT(interpolation), 1, 0, 0, filters},
+    {"interpolation", 'c', AT(interpolation), 1, 0, 0, resize_names},
     {"mean",          'f', AT(mean),          3, -1e6, 1e6, NULL},
     {"order",         'c', AT(bgr),           1, 0, 0, orders},
     {"orient",        'c', AT(exif),          1, 0, 0, orients},
-    {"resize",        't', AT(resize),        1, 0, 0, resizes},
+    {"resize",        'c', AT(resize),        1, 0, 0, resizes},
     {"resize_px",     'i', AT(resize_px),     1, 0, 65535, NULL},
     {"size",          'i', AT(size),          2, 1, 65535, NULL},
     {"std",           'f', AT(std),           3, 1e-6, 1e6, NULL},
@@ -58,8 +55,8 @@ void preprocess_init(struct preprocess *p, int64_t c, int64_t h, int64_t w)
 
     *p = (struct preprocess){.size = {(int)h, (int)w}, .exif = 1};
     p->channels = c == 1 ? 1 : 3;
-    snprintf(p->resize, sizeof p->resize, "%s", side < 96 ? "exact" : "short");
-    snprintf(p->interpolation, sizeof p->interpolation, "bilinear");
+    p->resize = side < 96 ? PREPROCESS_EXACT : PREPROCESS_SHORT;
+    p->interpolation = RESIZE_BILINEAR;
     p->resize_px = side < 96 ? 0 : (int)lround((double)side * 256 / 224);
     for (int i = 0; i < 3; i++) {
         p->mean[i] = p->channels == 1 ? .449f : mean[i];
@@ -105,8 +102,6 @@ static int set_choice(const struct row *r, char *base, const char *text,
 
     if (i < 0)
         return wrong(r, text, e);
-    if (r->kind == 't')
-        snprintf(base + r->at, 16, "%s", text);
     if (r->kind == 'c')
         *(int *)(base + r->at) = i;
     return 0;
@@ -132,7 +127,7 @@ static int check(const struct preprocess *p, struct err *e)
 {
     if (p->channels == 2)
         return err_set(e, ERR_FORMAT, "'channels' cannot be '2'");
-    if (!strcmp(p->resize, "short") && p->resize_px < 1)
+    if (p->resize == PREPROCESS_SHORT && p->resize_px < 1)
         return err_set(e, ERR_FORMAT, "'resize' short needs 'resize_px'");
     return 0;
 }
@@ -158,9 +153,7 @@ static json_t *one_json(const struct preprocess *p, const struct row *r, int i)
         return json_integer(((const int *)at)[i]);
     if (r->kind == 'f')
         return json_float(((const float *)at)[i]);
-    return json_string(r->kind == 't'   ? at
-                       : r->kind == 'c' ? r->choice[*(const int *)at]
-                                        : r->choice[0]);
+    return json_string(r->choice[r->kind == 'c' ? *(const int *)at : 0]);
 }
 
 void preprocess_json(struct str *s, const struct preprocess *p)

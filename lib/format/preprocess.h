@@ -1,4 +1,5 @@
-/* preprocess.h -- struct preprocess of model.h as JSON and from YAML.
+/* preprocess.h -- how pictures become a network's input: what the model file
+ * stores as JSON, networks state in YAML, and the loader does.
  * SPDX-License-Identifier: MIT
  *
  * Keys: size [h, w]; resize short, exact or none; resize_px; interpolation;
@@ -9,10 +10,28 @@
 
 #include <stdint.h>
 
+#include "image/resize.h"
+
 struct err;
-struct preprocess;
 struct str;
 struct yaml;
+
+enum preprocess_resize {
+    PREPROCESS_NONE,  /* as it is; centre crop or pad if the size differs */
+    PREPROCESS_SHORT, /* shorter side to resize_px, then centre crop */
+    PREPROCESS_EXACT  /* to size */
+};
+
+struct preprocess {
+    int size[2]; /* h, w of the network's input, pixels */
+    enum preprocess_resize resize;
+    int resize_px; /* for short */
+    enum resize_kernel interpolation;
+    float mean[3], std[3];
+    int bgr;      /* channel order */
+    int exif;     /* orient: exif (1) or ignore (0) */
+    int channels; /* 3, or 1: the grey of the picture */
+};
 
 /* What torchvision's ImageNet weights want, at C x H x W: the shorter side to
  * 256/224 of the size, centre crop; pictures smaller than 96 pixels are

@@ -19,14 +19,6 @@
 const char *const resize_names[] = {"nearest", "bilinear", "bicubic", "box",
                                     NULL};
 
-int resize_by_name(const char *name)
-{
-    for (int i = 0; resize_names[i]; i++)
-        if (!strcmp(resize_names[i], name))
-            return i;
-    return -1;
-}
-
 /* ---- kernels ---- */
 
 static double weight_box(double x)

@@ -22,9 +22,7 @@ enum resize_kernel {
     RESIZE_BOX
 };
 
-/* "nearest" ...; -1 if there is none of that name.  */
-int resize_by_name(const char *name);
-extern const char *const resize_names[]; /* NULL-ended, in enum order */
+extern const char *const resize_names[]; /* "nearest" ..., NULL-ended */
 
 /* The part [x, x+w) x [y, y+h) of IM (real box, Pillow's `box') as W x H
  * pixels.  x, y >= 0; the box lies inside; w, h > 0.  */

@@ -3,33 +3,11 @@
 #include "train/evaluate.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "format/model.h"
-#include "image/resize.h"
 #include "run/plan.h"
 #include "train/metric.h"
-
-struct loader_pre evaluate_pre(const struct preprocess *p)
-{
-    struct loader_pre r = {
-        .size = {p->size[0], p->size[1]},
-        .resize = !strcmp(p->resize, "short")   ? 1
-                  : !strcmp(p->resize, "exact") ? 2
-                                                : 0,
-        .resize_px = p->resize_px,
-        .interpolation = resize_by_name(p->interpolation),
-        .bgr = p->bgr,
-        .exif = p->exif,
-        .channels = p->channels,
-    };
-
-    memcpy(r.mean, p->mean, sizeof r.mean);
-    memcpy(r.std, p->std, sizeof r.std);
-    return r;
-}
 
 struct evaluator {
     struct plan *plan;

@@ -17,13 +17,9 @@ struct graph;
 struct metric;
 struct params;
 struct pool;
-struct preprocess;
-
-/* A model's preprocessing as the loader takes it.  */
-struct loader_pre evaluate_pre(const struct preprocess *p);
 
 struct evaluate_opts {
-    struct loader_pre pre;
+    struct preprocess pre; /* the model's */
     int64_t batch;
     struct pool *pool;
     enum bad_policy bad;

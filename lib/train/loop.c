@@ -77,7 +77,7 @@ static struct loader *train_loader(struct trainer *t)
 {
     const struct recipe *r = t->r;
     struct loader_opts lo = {
-        .pre = evaluate_pre(&t->m->pre),
+        .pre = t->m->pre,
         .augment = &t->augment,
         .sampler = t->sampler,
         .bad = (enum bad_policy)r->bad,
@@ -93,7 +93,7 @@ static struct loader *train_loader(struct trainer *t)
 static struct evaluator *make_evaluator(const struct trainer *t, struct err *e)
 {
     const struct evaluate_opts eo = {
-        .pre = evaluate_pre(&t->m->pre),
+        .pre = t->m->pre,
         .batch = t->r->valid_batch,
         .pool = t->o->pool,
         .bad = (enum bad_policy)t->r->valid_bad,

@@ -29,7 +29,7 @@
 
 enum { N = 20, SIDE = 8 };
 
-static const struct loader_pre pre8 = {
+static const struct preprocess pre8 = {
     .size = {SIDE, SIDE}, .std = {1, 1, 1}, .channels = 3};
 
 static char path[] = "/tmp/adze-loader-XXXXXX";
@@ -236,10 +236,10 @@ static void as_torchvision(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(ref_loader); i++) {
         const int *size = ref_loader[i].size;
-        const struct loader_pre pre = {.size = {size[0], size[1]},
+        const struct preprocess pre = {.size = {size[0], size[1]},
                                        .resize = ref_loader[i].resize_px
-                                                     ? LOADER_RESIZE_SHORT
-                                                     : LOADER_RESIZE_EXACT,
+                                                     ? PREPROCESS_SHORT
+                                                     : PREPROCESS_EXACT,
                                        .resize_px = ref_loader[i].resize_px,
                                        .interpolation = ref_loader[i].kernel,
                                        .mean = {.485f, .456f, .406f},
@@ -284,8 +284,8 @@ static void memory_stays_flat(void **state)
  * taken in torchvision's order with its sizes.  */
 static void preprocessing(void **state)
 {
-    struct loader_pre pre = {.size = {5, 6},
-                             .resize = LOADER_RESIZE_SHORT,
+    struct preprocess pre = {.size = {5, 6},
+                             .resize = PREPROCESS_SHORT,
                              .resize_px = 7,
                              .interpolation = RESIZE_BICUBIC,
                              .mean = {.1f, .2f, .3f},
@@ -307,20 +307,20 @@ static void preprocessing(void **state)
     assert_int_equal(loader_prepare(&pre, &im, y, &e), 0);
     assert_memory_equal(y, want, sizeof y);
     image_release(&small);
-    pre.resize = LOADER_RESIZE_EXACT;
+    pre.resize = PREPROCESS_EXACT;
     assert_int_equal(resize(&small, &im, 6, 5, RESIZE_BICUBIC, &e), 0);
     pack_chw(want, &small, pre.mean, pre.std, 1);
     pre.bgr = 1;
     assert_int_equal(loader_prepare(&pre, &im, y, &e), 0);
     assert_memory_equal(y, want, sizeof y);
     /* no resizing: the middle */
-    pre.resize = LOADER_RESIZE_NONE;
+    pre.resize = PREPROCESS_NONE;
     for (int i = 0; i < 5; i++) /* from (17, 8): 7.5 is even at 8 */
         memcpy(rgb + 18 * i, im.rgb + 3 * (40 * (8 + i) + 17), 18);
     pack_chw(want, &cut, pre.mean, pre.std, 1);
     assert_int_equal(loader_prepare(&pre, &im, y, &e), 0);
     assert_memory_equal(y, want, sizeof y);
-    pre.resize = LOADER_RESIZE_EXACT;
+    pre.resize = PREPROCESS_EXACT;
     /* one channel: Pillow's L */
     pre.channels = 1;
     assert_int_equal(loader_prepare(&pre, &im, y, &e), 0);

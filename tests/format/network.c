@@ -401,7 +401,7 @@ static void files_and_bases(void **state)
     graph_free(g);
     memset(&p, 0, sizeof p);
     assert_int_equal(network_preprocess(path, &p, &e), 0);
-    assert_true(p.mean[1] == 2 && !strcmp(p.interpolation, "bicubic"));
+    assert_true(p.mean[1] == 2 && p.interpolation == RESIZE_BICUBIC);
 
     write_file(other, "base: mine.yaml\nwith: {classes: 5}\nnetwork: x\n");
     g = network_read(other, NULL, &e);

@@ -37,8 +37,20 @@ static void round_trip(void **state)
     assert_true(q.mean[0] == .485f && q.std[2] == .225f && q.exif && !q.bgr);
     preprocess_json(&t, &q);
     assert_string_equal(str_text(&s), str_text(&t));
+    q = (struct preprocess){.size = {3, 4},
+                            .resize = PREPROCESS_NONE,
+                            .interpolation = RESIZE_BOX,
+                            .std = {1, 1, 1},
+                            .bgr = 1,
+                            .channels = 3};
+    str_clear(&s);
+    preprocess_json(&s, &q);
+    assert_int_equal(preprocess_parse(&p, str_text(&s), &e), 0);
+    assert_int_equal(p.resize, PREPROCESS_NONE);
+    assert_int_equal(p.interpolation, RESIZE_BOX);
+    assert_true(p.size[0] == 3 && p.size[1] == 4 && p.bgr && !p.exif);
     preprocess_init(&p, 1, 28, 32);
-    assert_string_equal(p.resize, "exact");
+    assert_int_equal(p.resize, PREPROCESS_EXACT);
     assert_int_equal(p.channels, 1);
     assert_int_equal(p.size[1], 32);
     str_release(&s);

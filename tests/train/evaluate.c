@@ -21,7 +21,6 @@
 #include "data/dataset.h"
 #include "format/model.h"
 #include "graph/graph.h"
-#include "image/resize.h"
 #include "pass/pass.h"
 #include "run/params.h"
 #include "train/metric.h"
@@ -30,36 +29,6 @@ static struct device *device;
 static struct model *model;
 static struct graph *graph;
 static struct params *params;
-
-/* ---- preprocessing ---- */
-
-static void test_pre(void **state)
-{
-    struct preprocess p = model->pre;
-    struct loader_pre r;
-
-    (void)state;
-    p.bgr = 1;
-    p.exif = 0;
-    p.resize_px = 9;
-    for (int i = 0; i < 3; i++) {
-        p.mean[i] = (float)i;
-        p.std[i] = (float)i + 1;
-    }
-    snprintf(p.resize, sizeof p.resize, "short");
-    snprintf(p.interpolation, sizeof p.interpolation, "bicubic");
-    r = evaluate_pre(&p);
-    assert_int_equal(r.size[0], TOY_SIDE);
-    assert_int_equal(r.channels, 1);
-    assert_int_equal(r.resize, LOADER_RESIZE_SHORT);
-    assert_int_equal(r.resize_px, 9);
-    assert_int_equal(r.interpolation, resize_by_name("bicubic"));
-    assert_true(r.bgr && !r.exif && r.mean[2] == 2 && r.std[2] == 3);
-    snprintf(p.resize, sizeof p.resize, "exact");
-    assert_int_equal(evaluate_pre(&p).resize, LOADER_RESIZE_EXACT);
-    snprintf(p.resize, sizeof p.resize, "none");
-    assert_int_equal(evaluate_pre(&p).resize, LOADER_RESIZE_NONE);
-}
 
 /* ---- runs ---- */
 
@@ -83,9 +52,8 @@ static void evaluate(const char *spec, int64_t batch, int threads,
 {
     struct err e = {0};
     struct dataset *d = dataset_open(spec, &(struct dataset_opts){0}, &e);
-    const struct evaluate_opts o = {.pre = evaluate_pre(&model->pre),
-                                    .batch = batch,
-                                    .pool = pool_new(threads)};
+    const struct evaluate_opts o = {
+        .pre = model->pre, .batch = batch, .pool = pool_new(threads)};
     struct evaluator *ev = evaluator_new(graph, device, params, d, &o, &e);
     struct metric again;
 
@@ -143,10 +111,8 @@ static int with_bad(enum bad_policy bad, int64_t max_bad, struct metric *m,
                     int64_t *n_bad, struct err *e)
 {
     struct dataset *d = dataset_open("list.txt", &(struct dataset_opts){0}, e);
-    const struct evaluate_opts o = {.pre = evaluate_pre(&model->pre),
-                                    .batch = 3,
-                                    .bad = bad,
-                                    .max_bad = max_bad};
+    const struct evaluate_opts o = {
+        .pre = model->pre, .batch = 3, .bad = bad, .max_bad = max_bad};
     struct evaluator *ev =
         d ? evaluator_new(graph, device, params, d, &o, e) : NULL;
     int rc;
@@ -211,7 +177,6 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pre),
         cmocka_unit_test(test_batches),
         cmocka_unit_test(test_bad),
     };
