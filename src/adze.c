@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/common.h"
 #include "cli/opt.h"
 
 static int list;
@@ -193,7 +194,7 @@ static int help(char **argv, struct err *e)
     if (!argv[1]) {
         struct str s = {0};
 
-        cli_help(&s, &cmd);
+        opt_help(&s, &cmd);
         fputs(str_text(&s), stdout);
         str_release(&s);
         return 0;

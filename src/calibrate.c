@@ -2,8 +2,9 @@
  * SPDX-License-Identifier: MIT  */
 #include "base/err.h"
 #include "cli/calibration.h"
+#include "cli/common.h"
 #include "cli/io.h"
-#include "cli/opt.h"
+#include "cli/rows.h"
 #include "format/model.h"
 #include "graph/graph.h"
 

@@ -4,8 +4,9 @@
 
 #include "base/err.h"
 #include "cli/calibration.h"
+#include "cli/common.h"
 #include "cli/io.h"
-#include "cli/opt.h"
+#include "cli/rows.h"
 #include "format/model.h"
 #include "graph/graph.h"
 #include "run/parity.h"

@@ -3,7 +3,8 @@
 #include <stddef.h>
 
 #include "base/err.h"
-#include "cli/opt.h"
+#include "cli/common.h"
+#include "cli/rows.h"
 #include "cli/transform.h"
 #include "pass/pass.h"
 

@@ -9,7 +9,7 @@
  * set once at start and read-only after; what the system says about itself,
  * asked once (cpuinfo.c); the temporary files and mappings that a signal must
  * undo (stream.c); whether a thread runs a task (thread.c), or said that
- * memory ran out (mem.c).  The commands' own options are in cli/opt.h.  */
+ * memory ran out (mem.c).  The commands' options are in cli/rows.h.  */
 #ifndef ADZE_BASE_CPUINFO_H
 #define ADZE_BASE_CPUINFO_H
 

@@ -6,7 +6,9 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "cli/common.h"
 #include "cli/io.h"
+#include "cli/progress.h"
 #include "data/dataset.h"
 #include "data/loader.h"
 #include "format/model.h"

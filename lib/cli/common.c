@@ -1,5 +1,7 @@
-/* common.c -- see opt.h: what every command does first and last.
+/* common.c -- see common.h.
  * SPDX-License-Identifier: MIT  */
+#include "cli/common.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -19,6 +21,7 @@
 #include "base/stream.h"
 #include "base/thread.h"
 #include "cli/opt.h"
+#include "cli/progress.h"
 
 struct cli cli;
 
@@ -90,7 +93,7 @@ static void print_help(const struct command *cmd)
 {
     struct str s = {0};
 
-    cli_help(&s, cmd);
+    opt_help(&s, cmd);
     fputs(str_text(&s), stdout);
     str_release(&s);
 }

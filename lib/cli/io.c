@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "base/stream.h"
-#include "cli/opt.h"
+#include "cli/common.h"
 #include "cpu/cpu.h"
 #include "cuda/cuda.h"
 #include "format/model.h"

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/common.h"
 
 enum { MAX_ROWS = 64, LONG = 256 };
 
@@ -287,7 +288,7 @@ static void help_row(struct str *s, const struct opt *o)
     str_release(&text);
 }
 
-void cli_help(struct str *s, const struct command *cmd)
+void opt_help(struct str *s, const struct command *cmd)
 {
     const char *dash = *cmd->name ? "-" : "";
 

@@ -1,5 +1,7 @@
-/* progress.c -- see opt.h: one line on stderr, only on a terminal.
+/* progress.c -- see progress.h.
  * SPDX-License-Identifier: MIT  */
+#include "cli/progress.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "cli/opt.h"
+#include "cli/common.h"
 
 /* Seconds before the first line and between two.  */
 static const double FIRST = 0.5, BETWEEN = 0.1;

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "cli/rows.h"
 
 static int64_t count;
 static double rate;
@@ -173,7 +174,7 @@ static void test_help(void **state)
     const char *text;
 
     (void)state;
-    cli_help(&s, &cmd);
+    opt_help(&s, &cmd);
     text = str_text(&s);
     assert_true(str_starts(text, "adze-try: try options\n\n"
                                  "usage: adze-try [-n count] file\n"));

@@ -13,7 +13,8 @@
 #include <cmocka.h>
 
 #include "base/str.h"
-#include "cli/opt.h"
+#include "cli/common.h"
+#include "cli/progress.h"
 
 /* What two calls a while after the start, a note and the end write to a
  * standard error that is a terminal, or a pipe.  */

@@ -1,0 +1,72 @@
+/* common.h -- what every command does first and last, and what it says.
+ * SPDX-License-Identifier: MIT
+ *
+ *     static const char *out = "-";
+ *     static const struct opt options[] = {
+ *         OPT_COUNT(&n, "pictures to draw", "1000"),
+ *         OPT_OUTPUT(&out),
+ *         OPT_COMMON,
+ *         {0}};
+ *     static const struct command cmd = {
+ *         .name = "synth", .brief = "draw the embedded data set",
+ *         .usage = "[-n count] [-O file] ...", .options = options, ...};
+ *
+ *     int main(int argc, char **argv)
+ *     {
+ *         struct err e = {0};
+ *         int rest = cli_start(&cmd, argc, argv);
+ *         ...
+ *         return cli_end(&cmd, &e);
+ *     }  */
+#ifndef ADZE_CLI_COMMON_H
+#define ADZE_CLI_COMMON_H
+
+#include <stdint.h>
+
+struct command;
+struct err;
+struct pool;
+
+/* Settings that every command has.  */
+struct cli {
+    const char *name; /* of the command: "fuse-bn" */
+    int quiet, verbose;
+    int64_t threads; /* 0: what the machine gives */
+    const char *cpu; /* --cpu, NULL */
+    int help, version;
+};
+extern struct cli cli; /* filled by cli_start(), read-only after */
+
+/* Set up the program (closed descriptors 0-2, SIGPIPE; numbers are those of
+ * locale C, as setlocale() is never called), parse argv, settle the cpu
+ * level.  -h prints help on stdout, exit 0.  -V prints "adze-NAME (adze)
+ * VERSION", licence, libraries, instruction set.  Ends the program with
+ * status 2 on a wrong option or number of operands.  Returns the index of
+ * the first operand in argv; options may stand behind operands.  */
+int cli_start(const struct command *cmd, int argc, char **argv);
+
+/* Print E if it holds an error ("adze-NAME: ..."), flush and close stdout and
+ * report its failure, free the pool, return the exit status: that of the
+ * first failure.  */
+int cli_end(const struct command *cmd, struct err *e);
+
+/* ERR_USAGE if IN ("-" or NULL: standard input) or OUT (the same for
+ * standard output) is a terminal: for commands that read or write binary.
+ * Pass "" for a side that is not used.  */
+int cli_streams(const char *in, const char *out, struct err *e);
+
+/* ERR_USAGE if two outputs are one file, by name or by what is there; devices
+ * and pipes may be.  NULL: not asked for.  */
+int cli_apart(const char *a, const char *b, struct err *e);
+
+/* One line on stderr: notices unless -q, details with -v, failures always
+ * ("adze-NAME: " in front).  cli_fail() also remembers the first status for
+ * cli_end() and clears E: for commands that go on after a failure.  */
+void cli_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void cli_detail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void cli_fail(struct err *e);
+
+/* The pool of -j threads, made at first use, freed at exit.  */
+struct pool *cli_pool(void);
+
+#endif
