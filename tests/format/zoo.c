@@ -43,6 +43,15 @@ static const struct {
     {"resnet50", "variant=c", 25576264, 277, 0xa4f53a7b466045e6},
     {"resnet18", "variant=d", 11708744, 112, 0x743ca495cf7d9f92},
     {"repvgg-a0", NULL, 9108968, 290, 0x48477c89a208bd10},
+    {"mobilenet-v3-large", NULL, 5483032, 266, 0xf76a7897ccf1c742},
+    {"mobilenet-v3-large", "scale=0.75", 3377576, 266, 0x3cd1cec181b69f83},
+    {"mobilenet-v3-small", NULL, 2542856, 210, 0x11b0f5a1b6ab0e3b},
+    {"shufflenet-v2-x0.5", NULL, 1366792, 282, 0x698dde150f092c13},
+    {"shufflenet-v2-x1.0", NULL, 2278604, 282, 0xe9816632b52fb8eb},
+    {"shufflenet-v2-x1.5", NULL, 3503624, 282, 0x09e001c7ac84c20d},
+    {"shufflenet-v2-x2.0", NULL, 7393996, 282, 0xebdefe585f4fe6b6},
+    {"squeezenet1.0", NULL, 1248424, 52, 0x938d47d1a527d597},
+    {"squeezenet1.1", NULL, 1235496, 52, 0xf808c0e2ab0be1be},
     {"resnet20", NULL, 269722, 97, 0x6c7d8dde15a4c38e},
 };
 
@@ -237,6 +246,9 @@ static void after_passes(void **state)
         {"mobilenet-v2", "scale=0.35"},
         {"repvgg-a0", "widths=[8,8,16,16]"},
         {"resnet50-vd", "widths=[8,8,8,8]"},
+        {"mobilenet-v3-small", "scale=0.25"},
+        {"shufflenet-v2-x0.5", NULL},
+        {"squeezenet1.1", NULL},
     };
 
     (void)state;
