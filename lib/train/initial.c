@@ -12,6 +12,7 @@
 #include "format/yaml.h"
 #include "graph/graph.h"
 #include "op/ops.h"
+#include "train/pattern.h"
 
 struct fan {
     double in, out;
@@ -255,17 +256,28 @@ static int check_rules(const struct yaml *rules, struct err *e)
     return 0;
 }
 
-static int check_used(const struct yaml *rules, const char *used, struct err *e)
+/* KEY may have been meant for an op or for a tensor of G.  */
+static int unknown_rule(const struct yaml *key, const struct graph *g,
+                        struct err *e)
+{
+    if (op_find(key->text))
+        return yaml_err(key, e, ERR_USAGE,
+                        "no layer '%s' here has a weight to initialise",
+                        key->text);
+    return yaml_err(
+        key, e, ERR_USAGE, "'%s' is no op and matches no tensor's name%s",
+        Q(key->text), pattern_near((char[PATTERN_NEAR]){0}, key->text, g, 1));
+}
+
+static int check_used(const struct yaml *rules, const struct graph *g,
+                      const char *used, struct err *e)
 {
     int i = 0;
 
     for (const struct yaml *y = rules ? rules->child : NULL; y;
          y = y->next, i++)
         if (!used[i])
-            return yaml_err(y->key, e, ERR_USAGE,
-                            "'%s' is no op with weights here and matches no "
-                            "tensor's name",
-                            Q(y->key->text));
+            return unknown_rule(y->key, g, e);
     return 0;
 }
 
@@ -294,7 +306,7 @@ int initial_fill(struct graph *g, uint64_t seed, const struct yaml *rules,
             rc = fill(v, seed, text, e);
     }
     if (rc == 0)
-        rc = check_used(rules, used, e);
+        rc = check_used(rules, g, used, e);
     free(used);
     return rc;
 }

@@ -24,6 +24,7 @@
 #include "train/evaluate.h"
 #include "train/metric.h"
 #include "train/optim.h"
+#include "train/pattern.h"
 #include "train/recipe.h"
 #include "train/schedule.h"
 #include "train/trainer.h"
@@ -58,8 +59,10 @@ static struct graph *loss_graph(const struct trainer *t, struct err *e)
 
 static struct graph *train_graph(const struct trainer *t, struct err *e)
 {
-    struct graph *loss = loss_graph(t, e), *joined = NULL, *g = NULL;
+    struct graph *loss = NULL, *joined = NULL, *g = NULL;
 
+    if (pattern_check(t->r, t->m->graph, e) == 0)
+        loss = loss_graph(t, e);
     if (loss)
         joined = pass_join(t->m->graph, loss, t->r->freeze, e);
     if (joined)

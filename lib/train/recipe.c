@@ -29,8 +29,8 @@ const struct recipe_row recipe_rows[] = {
 {"global.epochs", 'i', AT(epochs), "30", 1, 1e6, NULL, "passes over the training set"},
 {"global.save.every", 'i', AT(save_every), "1", 1, 1e6, NULL, "epochs between checkpoints"},
 {"global.save.keep", 'i', AT(save_keep), "3", 1, 1e6, NULL, "checkpoints kept besides the last and the best"},
-{"model.init", 'm', AT(init), "{}", 0, 0, NULL, "initialisers by layer type or name pattern, for adze-init -c"},
-{"model.freeze", 'p', AT(freeze), "[]", 0, 0, NULL, "patterns of layers that are not trained and keep their statistics"},
+{"model.init", 'm', AT(init), "{}", 0, 0, NULL, "initialisers by layer type or name pattern, for adze-init -c; each must concern something"},
+{"model.freeze", 'p', AT(freeze), "[]", 0, 0, NULL, "patterns of layers that are not trained and keep their statistics; each must match something"},
 {"schedule.kind", 'c', AT(schedule), "cosine", 0, 0, schedules, "how the learning rate falls"},
 {"schedule.lr", 'r', AT(lr), "0.1 per 128", 0, 1e30, NULL, "peak learning rate; `per B' scales it linearly with the batch"},
 {"schedule.end", 'f', AT(lr_end), "0", 0, 1e30, NULL, "cosine: the rate at the end"},
@@ -463,6 +463,11 @@ int recipe_read(struct recipe *r, const char *file,
 bad:
     recipe_release(r);
     return -1;
+}
+
+const struct yaml *recipe_yaml(const struct recipe *r, const char *key)
+{
+    return r->given[row_index(key)];
 }
 
 void recipe_release(struct recipe *r)

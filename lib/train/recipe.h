@@ -72,6 +72,9 @@ int recipe_read(struct recipe *r, const char *file,
                 const char *const *overrides, struct err *e);
 void recipe_release(struct recipe *r);
 
+/* What set KEY of the table last, for messages about its value.  */
+const struct yaml *recipe_yaml(const struct recipe *r, const char *key);
+
 /* All keys with their values as YAML that recipe_read() reads back.  */
 void recipe_print(struct str *s, const struct recipe *r);
 /* "key", "value" pairs for the history, NULL-ended; text in the arena.  */

@@ -69,7 +69,11 @@ run 'a hundred rules' 0 adze-init lenet5 -c ./r.yaml -O k.st
 run 'are all in the history' 0 sh -c 'tr , "\n" <k.st | grep -ac "init.conv1.bia.*zeros"'
 out_is 100
 echo 'model: {init: {lenear: zeros}}' >r.yaml
-fails 'a rule that concerns nothing' 2 "r.yaml:1:16: 'lenear' is no op" adze-init lenet5 -c ./r.yaml
+fails 'a rule that concerns nothing' 2 "r.yaml:1:16: 'lenear' is no op.*; did you mean 'linear'?" \
+    adze-init lenet5 -c ./r.yaml
+echo 'model: {init: {conv3.wieght: zeros}}' >r.yaml
+fails 'a name that no tensor has' 2 "did you mean 'conv1.weight'?" \
+    adze-init lenet5 -c ./r.yaml
 echo 'model: {init: {linear: normal}}' >r.yaml
 fails 'a rule without its number' 2 "takes one number" adze-init lenet5 -c ./r.yaml
 echo 'model: {init: {linear: kaming}}' >r.yaml

@@ -65,6 +65,9 @@ ok 'no temporary file is left'
 rm -f x.st
 fails 'needs data' 2 '-d' adze-train -m start.st -O x.st
 fails 'names an unknown key' 2 "did you mean 'schedule.lr'" toy_train x.st -o schedule.ls=1
+fails 'a pattern of layers that are not there' 2 "'conv3\*' in model.freeze matches no parameter" \
+    toy_train x.st -o model.freeze="['conv1*', 'conv3*']"
+fails 'a layer for its parameters' 2 "did you mean 'conv1\*'?" toy_train x.st -o model.freeze='[conv1]'
 fails 'a batch larger than the set' 2 'train.batch' toy_train x.st -o train.batch=5000
 fails 'needs a run folder to resume' 2 '-R' toy_train x.st --resume
 fails 'names what is missing' 3 'none.tar' adze-train -m start.st -d none.tar -O x.st

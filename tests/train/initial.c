@@ -162,8 +162,10 @@ static void refuses(void **state)
     static const struct {
         const char *rules, *want;
     } t[] = {
-        {"{conf: kaiming}", "r:1:2: 'conf' is no op with weights here"},
-        {"{layernorm: zeros}", "no op with weights here"},
+        {"{conf: kaiming}", "r:1:2: 'conf' is no op and matches no tensor's "
+                            "name; did you mean 'conv'?"},
+        {"{layernorm: zeros}", "no layer 'layernorm' here has a weight"},
+        {"{\"a.wieght\": zeros}", "did you mean 'a.weight'?"},
         {"{\"*.wieght\": zeros}", "matches no tensor's name"},
         {"{conv: kaming}", "no initialiser is called 'kaming'; did you mean "
                            "'kaiming'?"},
