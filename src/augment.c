@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/common.h"
+#include "cli/io.h"
 #include "cli/progress.h"
 #include "cli/rows.h"
 #include "data/frames.h"
@@ -298,7 +299,7 @@ static int write_frames(struct job *j, struct err *e)
     struct out o;
     int r;
 
-    if (cli_streams("", output, e) < 0 || out_open(&o, output, e) < 0)
+    if (out_open(&o, output, e) < 0)
         return -1;
     frame_writer_init(&w, &o);
     r = each_batch(j, put_frame, &w, e);
@@ -342,8 +343,6 @@ static int write_pictures(struct job *j, enum sink_kind kind, struct err *e)
 {
     struct sink *s;
 
-    if (kind == SINK_TAR && cli_streams("", output, e) < 0)
-        return -1;
     s = sink_open(output, kind, e);
     if (!s || each_batch(j, put_pictures, s, e) < 0)
         return sink_abort(s);
@@ -480,21 +479,8 @@ static void tell_fired(const struct job *j)
                    all ? 100. * (double)fired[i] / (double)all : 0);
 }
 
-static int write_output(struct job *j, struct err *e)
-{
-    if (grid)
-        return write_sheet(j, e);
-    if (format < 0)
-        format = !output || !strcmp(output, "-") ? FRAMES
-                 : str_ends(output, ".tar")      ? TAR
-                 : strchr(output, '.')           ? FRAMES
-                                                 : FOLDER;
-    if (format == FRAMES)
-        return write_frames(j, e);
-    return write_pictures(j, format == TAR ? SINK_TAR : SINK_FOLDER, e);
-}
-
-static int run(struct job *j, char **operands, int n, struct err *e)
+/* What can be known before there are pictures.  */
+static int settle(struct err *e)
 {
     if (grid && output)
         return err_set(e, ERR_USAGE, "--grid and -O: one at a time");
@@ -502,7 +488,28 @@ static int run(struct job *j, char **operands, int n, struct err *e)
         epochs = grid ? COLUMNS : 1;
     if (!count && grid)
         count = ROWS;
-    if (read_recipe(j, e) < 0)
+    if (format < 0)
+        format = !output || !strcmp(output, "-") ? FRAMES
+                 : str_ends(output, ".tar")      ? TAR
+                 : strchr(output, '.')           ? FRAMES
+                                                 : FOLDER;
+    if (grid || format == FOLDER)
+        return io_check_file(grid, e);
+    return io_check_output(output, e);
+}
+
+static int write_output(struct job *j, struct err *e)
+{
+    if (grid)
+        return write_sheet(j, e);
+    if (format == FRAMES)
+        return write_frames(j, e);
+    return write_pictures(j, format == TAR ? SINK_TAR : SINK_FOLDER, e);
+}
+
+static int run(struct job *j, char **operands, int n, struct err *e)
+{
+    if (settle(e) < 0 || read_recipe(j, e) < 0)
         return -1;
     j->d = open_data(operands, n, e);
     if (!j->d || set_up(j, e) < 0 || write_output(j, e) < 0)

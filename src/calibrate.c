@@ -41,8 +41,7 @@ static int calibrate(struct err *e)
 
     if (!job.data)
         return err_set(e, ERR_USAGE, "no data: give it with -d");
-    if (calibration_settle(&job, e) < 0 ||
-        cli_streams("", output ? output : "-", e) < 0)
+    if (calibration_settle(&job, e) < 0 || io_check_output(output, e) < 0)
         return -1;
     m = io_plain_model(model, e);
     g = m ? pass_simplify(m->graph, e) : NULL;

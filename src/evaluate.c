@@ -270,7 +270,9 @@ int main(int argc, char **argv)
     cli_start(&cmd, argc, argv);
     if (!data)
         err_set(&e, ERR_USAGE, "no data: give it with -d");
-    else if (!cli_apart(confusion_path, logits_path, &e) && !open_all(&j, &e))
+    else if (!cli_apart(confusion_path, logits_path, &e) &&
+             !io_check_file(confusion_path, &e) &&
+             !io_check_file(logits_path, &e) && !open_all(&j, &e))
         measure(&j, &e);
     metric_release(&j.metric);
     tensor_unref(&j.logits);

@@ -269,7 +269,7 @@ static int settle(struct err *e)
     if (format != ONNX && (opset || proof_path))
         return err_set(e, ERR_USAGE, "'--%s' is for ONNX alone",
                        opset ? "opset" : "proof");
-    return cli_streams("", output, e);
+    return io_check_output(output, e) < 0 ? -1 : io_check_file(proof_path, e);
 }
 
 static int export(struct err *e)

@@ -245,7 +245,8 @@ static int fill(struct model *m, const char *name, const struct yaml *rules,
     char hash[HASH_TEXT] = "";
     int new_head;
 
-    if (network_preprocess(name, &m->pre, e) < 0 || check_input(m, e) < 0 ||
+    if (io_check_output(output, e) < 0 ||
+        network_preprocess(name, &m->pre, e) < 0 || check_input(m, e) < 0 ||
         (from && read_weights(m, hash, e) < 0))
         return -1;
     new_head = head_is_new(m->graph);

@@ -159,8 +159,7 @@ int main(int argc, char **argv)
         err_set(&e, ERR_USAGE, "give either -d DATA or --ranges FILE");
     else if (ranges_path && job.method >= 0)
         err_set(&e, ERR_USAGE, "--method is for -d: --ranges are settled");
-    else if (!calibration_settle(&job, &e) &&
-             !cli_streams("", output ? output : "-", &e))
+    else if (!calibration_settle(&job, &e) && !io_check_output(output, &e))
         quantize(&w, &e);
     ranges_release(&w.r);
     graph_free(w.q);

@@ -76,20 +76,22 @@ int io_write_model(const struct model *m, const char *path, struct err *e)
     return cli_streams("", to, e) < 0 ? -1 : model_save(m, to, e);
 }
 
-int io_check_output(const char *path, struct err *e)
+int io_check_file(const char *path, struct err *e)
 {
-    const char *to = path ? path : "-";
     struct stat st;
     struct out o;
 
-    if (cli_streams("", to, e) < 0)
-        return -1;
     /* a FIFO would wait for its reader, and lose him */
-    if (!strcmp(to, "-") ||
-        (stat(to, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
+    if (!path || !strcmp(path, "-") ||
+        (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
         return 0;
-    if (out_open(&o, to, e) < 0)
+    if (out_open(&o, path, e) < 0)
         return -1;
     out_abort(&o);
     return 0;
+}
+
+int io_check_output(const char *path, struct err *e)
+{
+    return cli_streams("", path, e) < 0 ? -1 : io_check_file(path, e);
 }

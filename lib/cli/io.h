@@ -28,9 +28,13 @@ struct model *io_trained_model(const char *path, struct err *e);
  * terminal).  */
 int io_write_model(const struct model *m, const char *path, struct err *e);
 
-/* Whether PATH ("-" or NULL: standard output) can be written, for commands
- * that work long before they write: what io_write_model() would say of it.
- * Nothing is left there.  */
+/* Whether the file PATH can be written, for commands that work long before
+ * they write: what out_open() would say of it.  Nothing is left there, what
+ * is there stays.  NULL and "-" are no files.  */
+int io_check_file(const char *path, struct err *e);
+
+/* What io_write_model() would say of PATH: the same, and that binary is not
+ * written to a terminal ("-" or NULL: standard output).  */
 int io_check_output(const char *path, struct err *e);
 
 #endif

@@ -177,7 +177,9 @@ int transform_exact(const struct transform *t,
                                           struct err *e),
                     struct err *e)
 {
-    struct model *m = io_plain_model(t->model, e);
+    const int can = cli_streams(t->model, t->output, e) == 0 &&
+                    io_check_file(t->output, e) == 0;
+    struct model *m = can ? io_plain_model(t->model, e) : NULL;
     struct graph *g = m ? pass(m->graph, e) : NULL;
     char from[HASH_TEXT];
     int bad =

@@ -139,8 +139,13 @@ for c in "$bin"/adze-*; do
     [ -e "$c" ] || continue
     for f in "$long" "$longer" "$(printf 'a\nb\tc\033[31m\377')" /nonexistent/x ""; do
         for o in $(options "$c" '=\(FILE\|DATA\)'); do
-            case $o in --output) continue ;; esac
-            status 2 3 -- "$c" "$o=$f" </dev/null
+            case $o in
+            --output) continue ;;
+            --confusion | --grid | --logits | --proof) written=4 ;;
+            *) written= ;;
+            esac
+            # shellcheck disable=SC2086
+            status 2 3 $written -- "$c" "$o=$f" </dev/null
             tr '\n' ' ' <"$err" | LC_ALL=C grep -q '[[:cntrl:]]' && complain "control bytes: $c $o"
         done
         status 2 3 -- "$c" "$f" </dev/null
@@ -192,6 +197,11 @@ for c in "$bin"/adze-*; do
     output 4 -- folder
     [ -d folder ] || complain "$run replaces a folder"
     output 4 -- missing/x
+    # shellcheck disable=SC2001
+    gone=$(echo "$run" | sed 's/in\.st/gone.st/; s/set\.tar/gone.tar/')
+    # shellcheck disable=SC2086
+    status 4 -- $gone -q -O missing/x
+    grep -q "'missing/x'" "$err" || complain "$gone reads before it sees that it cannot write"
     output 4 -- "$longer"
     output 4 -- "folder/$long"
     output 4 -- /dev/full
@@ -223,6 +233,17 @@ for c in "$bin"/adze-*; do
     ls -A | cmp -s - "$work/before" || complain "$run left $(ls -A)"
 done
 each 'F-010 F-013 whatever the output is'
+
+for run in 'adze-evaluate -m gone.st -d gone.tar --logits' 'adze-export -m gone.st -O x.onnx --proof' \
+    'adze-evaluate -m gone.st -d gone.tar --confusion' 'adze-augment -d gone.tar --grid'; do
+    # shellcheck disable=SC2086
+    status 4 -- $run missing/x
+    grep -q "'missing/x'" "$err" || complain "$run reads before it sees that it cannot write"
+    # shellcheck disable=SC2086
+    status 3 -- $run good
+    [ ! -e good ] || complain "$run makes a file before it has something to write"
+done
+each 'other files are seen before the work as well'
 
 # A clock that runs backwards from 1969 on.
 cat >clock.c <<'E2'
