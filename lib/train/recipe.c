@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/quote.h"
 #include "base/str.h"
 #include "base/stream.h"
 #include "format/yaml.h"
@@ -485,13 +486,15 @@ static void print_flow(struct str *s, const struct yaml *y)
     static const char open[] = " [{", close[] = " ]}";
 
     if (y->kind == YAML_SCALAR) {
-        str_add(s, y->text);
+        quote_yaml(s, y->text);
         return;
     }
     str_addc(s, open[y->kind]);
     for (const struct yaml *c = y->child; c; c = c->next) {
-        if (c->key)
-            str_printf(s, "%s: ", c->key->text);
+        if (c->key) {
+            quote_yaml(s, c->key->text);
+            str_add(s, ": ");
+        }
         print_flow(s, c);
         if (c->next)
             str_add(s, ", ");
@@ -551,16 +554,37 @@ void recipe_print(struct str *s, const struct recipe *r)
     }
 }
 
-int fuzz_recipe(const uint8_t *p, size_t n)
+/* ---- fuzzing ---- */
+
+/* A recipe of the N bytes at P alone, and its resolved text in S.  */
+static int fuzz_read(struct str *s, const char *p, size_t n, struct err *e)
 {
     struct recipe r = {0};
-    struct err e = {0};
-    struct yaml *y;
+    const struct yaml *y;
+    int k;
 
     r.given = ARENA_NEWS(&r.arena, ROWS, const struct yaml *);
-    y = yaml_parse(&r.arena, "fuzz", (const char *)p, n, &e);
-    if (y && y->kind == YAML_MAP)
-        read_part(&r, "", y, &e);
+    y = yaml_parse(&r.arena, "fuzz", p, n, e);
+    k = y && y->kind == YAML_MAP && set_defaults(&r, e) == 0
+            ? read_part(&r, "", y, e)
+            : -1;
+    if (k == 0)
+        recipe_print(s, &r);
     recipe_release(&r);
-    return 0;
+    return k;
+}
+
+int fuzz_recipe(const uint8_t *p, size_t n)
+{
+    struct str s = {0}, t = {0};
+    struct err e = {0};
+    const int r = fuzz_read(&s, (const char *)p, n, &e);
+
+    if (r == 0 && fuzz_read(&t, str_text(&s), s.len, &e) < 0)
+        BUG("recipe_print() is not read back: %s", e.msg);
+    if (r == 0 && strcmp(str_text(&s), str_text(&t)) != 0)
+        BUG("recipe_print() reads back as another recipe");
+    str_release(&s);
+    str_release(&t);
+    return r;
 }

@@ -10,11 +10,11 @@
 
 #include <cmocka.h>
 
+#include "../fuzz.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "train/recipe.h"
-
-#include "../fuzz.h"
 
 static void refused(const char *over, const char *part)
 {
@@ -113,16 +113,27 @@ static void test_fuzz(void **state)
 {
     static const char *const seeds[] = {
         "global: {seed: 1, epochs: 30}\nschedule: {lr: 0.1 per 128}\n",
-        "train: {augment: [{pad_crop: {pad: 4}}, flip], batch: 3}\n"};
-
-    struct fuzz_seed list[2];
+        "train: {augment: [{pad_crop: {pad: 4}}, flip], batch: 3}\n",
+        "base: default\nmodel: {init: {\"*.fc\": {kind: xavier}, conv: kaiming},"
+        " freeze: [\"layer?.*\", \"a: b\"]}\n"
+        "schedule: {kind: step, milestones: [1, 2.5], gamma: .5,"
+        " warmup: 5 steps, end: 1e-3}\n",
+        "optimizer:\n  kind: adamw\n  nesterov: no\n  beta1: 0.8\n"
+        "  decay: {rate: 0.1, except: []}\n"
+        "train:\n  loss: {smoothing: 0.1, rule: k-1}\n  bad: fail\n"
+        "  augment: [{random_resized_crop: {min_scale: 0.5, interpolation: "
+        "bicubic}}, {flip: {}}]\n"
+        "valid: {batch: 2, bad: skip}\n",
+    };
+    struct fuzz_seed list[COUNT(seeds)];
 
     (void)state;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < COUNT(seeds); i++) {
         list[i] = (struct fuzz_seed){seeds[i], strlen(seeds[i])};
+        assert_int_equal(fuzz_recipe(list[i].p, list[i].n), 0);
         fuzz_cut(fuzz_recipe, list[i].p, list[i].n);
     }
-    fuzz_run(fuzz_recipe, list, 2, NULL, 10000, 1);
+    fuzz_run(fuzz_recipe, list, COUNT(list), NULL, 10000, 1);
 }
 
 int main(void)
