@@ -2,9 +2,11 @@
  * SPDX-License-Identifier: MIT  */
 #include "fuzz.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "base/rng.h"
@@ -194,6 +196,69 @@ static char *keep_name(uint64_t seed, int64_t run)
     return str_take(&s);
 }
 
+/* ---- limits: 1 s and 256 MB an input ---- */
+
+enum { MAX_MB = 256 };
+static const double MAX_S = 1;
+
+/* What AddressSanitizer offers; absent otherwise, and memory is not seen.  */
+__attribute__((weak)) int __sanitizer_install_malloc_and_free_hooks(
+    void (*taken)(const volatile void *, size_t),
+    void (*freed)(const volatile void *));
+__attribute__((weak)) size_t
+__sanitizer_get_allocated_size(const volatile void *p);
+
+static atomic_size_t heap, peak; /* bytes now, and at most since the start */
+
+static void taken(const volatile void *p, size_t n)
+{
+    const size_t now = atomic_fetch_add(&heap, n) + n;
+
+    (void)p;
+    if (now > atomic_load(&peak))
+        atomic_store(&peak, now);
+}
+
+static void freed(const volatile void *p)
+{
+    if (p)
+        atomic_fetch_sub(&heap, __sanitizer_get_allocated_size(p));
+}
+
+static double cpu_seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* F on the N bytes at P within the limits.  */
+static int limited(fuzz_fn *f, const uint8_t *p, size_t n)
+{
+    static int watched;
+    size_t before;
+    double start;
+    int r;
+
+    if (!watched && __sanitizer_install_malloc_and_free_hooks)
+        __sanitizer_install_malloc_and_free_hooks(taken, freed);
+    watched = 1;
+    before = atomic_load(&heap);
+    atomic_store(&peak, before);
+    start = cpu_seconds();
+    r = f(p, n);
+    start = cpu_seconds() - start;
+    if (start > MAX_S || atomic_load(&peak) - before > (size_t)MAX_MB << 20) {
+        fprintf(stderr,
+                "fuzz: %zu bytes took %.2f s and %zu MB, more than %g s or "
+                "%d MB\n",
+                n, start, (atomic_load(&peak) - before) >> 20, MAX_S, MAX_MB);
+        abort();
+    }
+    return r;
+}
+
 /* Run F on a copy in a block of exactly N bytes; kept in NAME while F runs. */
 static int run_one(fuzz_fn *f, const uint8_t *p, size_t n, char *name)
 {
@@ -207,13 +272,15 @@ static int run_one(fuzz_fn *f, const uint8_t *p, size_t n, char *name)
     }
     if (n)
         memcpy(exact, p, n);
-    r = f(exact + (n ? 0 : 1), n);
+    r = limited(f, exact + (n ? 0 : 1), n);
     free(exact);
     if (keep)
         remove(name);
     free(name);
     return r;
 }
+
+/* ---- making inputs ---- */
 
 static void make(struct input *in)
 {
@@ -269,4 +336,58 @@ int64_t fuzz_flip(fuzz_fn *f, const void *p, size_t n)
     }
     free(copy);
     return taken;
+}
+
+/* ---- repairing safetensors ---- */
+
+static const char META[] = "{\"__metadata__\"";
+
+/* The length of the JSON object at P with the blanks behind; N if it does
+ * not end.  */
+static size_t object_len(const uint8_t *p, size_t n)
+{
+    int depth = 0, text = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        text ^= p[i] == '"';
+        i += text && p[i] == '\\';
+        if (text || i >= n)
+            continue;
+        depth += (p[i] == '{') - (p[i] == '}');
+        if (depth)
+            continue;
+        for (i++; i < n && p[i] == ' ';)
+            i++;
+        return i;
+    }
+    return n;
+}
+
+struct fuzz_seed fuzz_without_hashes(const void *p, size_t n)
+{
+    static const char hash[] = "adze.hash";
+    uint8_t *copy = memcpy(xmalloc(n + 1), p, n), *at = copy;
+
+    while ((at = memmem(at, n - (size_t)(at - copy), hash, sizeof hash - 1)))
+        memcpy(at, "adze.hide", sizeof hash - 1);
+    return (struct fuzz_seed){copy, n};
+}
+
+void fuzz_repair_documents(uint8_t **p, size_t *n)
+{
+    size_t at = 8;
+
+    while (at < *n) {
+        const size_t len = object_len(*p + at, *n - at);
+        const uint8_t *next = *p + at;
+
+        for (int i = 0; i < 8; i++)
+            (*p)[at - 8 + (size_t)i] = (uint8_t)(len >> (8 * i));
+        at += len;
+        /* the next one stands behind data of any length */
+        next = memmem(*p + at, *n - at, META, sizeof META - 1);
+        if (!next || (size_t)(next - *p) < at + 8)
+            return;
+        at = (size_t)(next - *p);
+    }
 }

@@ -11,7 +11,9 @@
  *
  * ADZE_FUZZ_RUNS replaces the number of runs, ADZE_FUZZ_SEED the seed.  A
  * reader that ends the program has its input left in
- * `fuzz-SEED-RUN.bin' if ADZE_FUZZ_KEEP names a folder.  */
+ * `fuzz-SEED-RUN.bin' if ADZE_FUZZ_KEEP names a folder.  An input that takes
+ * more than a second of processor time or, where AddressSanitizer counts it,
+ * 256 MB of heap ends the program too.  */
 #ifndef ADZE_TESTS_FUZZ_H
 #define ADZE_TESTS_FUZZ_H
 
@@ -29,6 +31,15 @@ struct fuzz_seed {
  * malloc'ed and may be grown, so that damage reaches what lies behind the
  * first check.  Called for half of the runs.  */
 typedef void fuzz_repair(uint8_t **p, size_t *n);
+
+/* A fuzz_repair for safetensors and streams of them: each header's length is
+ * what it says.  */
+void fuzz_repair_documents(uint8_t **p, size_t *n);
+
+/* The safetensors in the N bytes at P, but their hashes stand under another
+ * name: they would catch all damage before anything else looks.  The caller
+ * frees `p'.  */
+struct fuzz_seed fuzz_without_hashes(const void *p, size_t n);
 
 /* RUNS mutations of the N_SEEDS >= 1 seeds: flipped bits, set bytes, numbers
  * that overflow, pieces copied, deleted, inserted, cut off, two seeds joined.

@@ -571,11 +571,12 @@ static void fuzz_print(const struct graph *g)
     str_release(&t);
 }
 
-int fuzz_network(const uint8_t *p, size_t n)
+/* 0, or -1 where the N bytes at P with OPTS are refused.  */
+static int fuzz_opts(const uint8_t *p, size_t n, const char *const *opts)
 {
     struct err e = {0};
     struct graph *g =
-        parse("fuzz", (const char *)p, n, NULL, NULL, FUZZ_NODES, &e);
+        parse("fuzz", (const char *)p, n, NULL, opts, FUZZ_NODES, &e);
 
     if (!g && !e.code)
         BUG("network_parse() fails without a reason");
@@ -583,4 +584,14 @@ int fuzz_network(const uint8_t *p, size_t n)
         fuzz_print(g);
     graph_free(g);
     return g ? 0 : -1;
+}
+
+int fuzz_network(const uint8_t *p, size_t n)
+{
+    static const char *const opts[] = {"w=1", "w=3", NULL};
+
+    if (fuzz_opts(p, n, NULL) < 0)
+        return -1;
+    fuzz_opts(p, n, opts);
+    return 0;
 }

@@ -266,6 +266,8 @@ int fuzz_image(const uint8_t *p, size_t n)
     struct image im;
     struct err e = {0};
     const struct codec_opts o = {.exif = 1, .max_pixels = 1 << 20};
+    const struct codec_opts fast = {
+        .exif = 1, .max_pixels = 1 << 20, .fast_w = 8, .fast_h = 8};
     int r;
 
     if (codec_info(&ci, p, n, &e) < 0 && !e.msg[0])
@@ -274,6 +276,11 @@ int fuzz_image(const uint8_t *p, size_t n)
     r = codec_decode(&im, p, n, &o, &e);
     if (r < 0 && (!e.msg[0] || im.rgb))
         BUG("a picture was refused without a word or left pixels");
+    image_release(&im);
+    codec_sniff(p, n);
+    e = (struct err){0};
+    if (codec_decode(&im, p, n, &fast, &e) == 0 && r < 0)
+        BUG("a picture that is refused was decoded at another scale");
     image_release(&im);
     return r;
 }

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -156,16 +157,19 @@ static void faults(void **state)
 
 static void hostile(void **state)
 {
-    struct fuzz_seed seed;
+    struct fuzz_seed seeds[2];
     struct err e = {0};
     struct bytes b;
 
     (void)state;
     write_stream(labels, 1, 0);
     assert_int_equal(bytes_read(&b, path, SIZE_MAX, &e), 0);
-    seed = (struct fuzz_seed){b.data, b.n};
+    seeds[0] = fuzz_without_hashes(b.data, b.n);
+    seeds[1] = (struct fuzz_seed){b.data, b.n};
+    assert_int_equal(fuzz_frames(seeds[0].p, b.n), 0);
     assert_int_equal(fuzz_cut(fuzz_frames, b.data, b.n), 0);
-    fuzz_run(fuzz_frames, &seed, 1, NULL, 3000, 1);
+    fuzz_run(fuzz_frames, seeds, 2, fuzz_repair_documents, 10000, 1);
+    free((void *)(uintptr_t)seeds[0].p);
     bytes_release(&b);
 }
 

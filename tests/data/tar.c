@@ -593,8 +593,9 @@ static void repair(uint8_t **p, size_t *n)
 
 static void hostile(void **state)
 {
-    struct fuzz_seed seeds[3];
-    struct str s[3] = {{0}};
+    enum { SEEDS = 7 };
+    struct fuzz_seed seeds[SEEDS];
+    struct str s[SEEDS] = {{0}};
 
     (void)state;
     add_text(&s[0], "d/", '5', "");
@@ -606,12 +607,20 @@ static void hostile(void **state)
     add_text(&s[2], "L", 'L', "long/name");
     add_text(&s[2], "K", 'K', "target");
     add_text(&s[2], "a", '\0', "abc");
-    for (int i = 0; i < 3; i++) {
+    s[3] = with_size("\x80\0\0\0\0\0\0\0\0\0\0\3", 12);
+    add_text(&s[4], "x", 'x', "18 size=8589934592\n");
+    add_text(&s[4], "a", '0', "");
+    add_text(&s[5], "x", 'x', "22 GNU.sparse.major=1\n");
+    add_text(&s[5], "a", '0', "abc");
+    str_addn(&s[6], "\x1f\x8b\x08", 3);
+    for (int i = 0; i < SEEDS; i++) {
         end(&s[i]);
         seeds[i] = (struct fuzz_seed){s[i].data, s[i].len};
+        if (i)
+            fuzz_tar(seeds[i].p, seeds[i].n);
     }
-    fuzz_run(fuzz_tar, seeds, 3, repair, 10000, 1);
-    for (int i = 0; i < 3; i++)
+    fuzz_run(fuzz_tar, seeds, SEEDS, repair, 10000, 1);
+    for (int i = 0; i < SEEDS; i++)
         str_release(&s[i]);
 }
 

@@ -502,16 +502,65 @@ static void every_cut(void **state)
     fuzz_cut(fuzz_network, sample, strlen(sample));
 }
 
+/* Every operator and function, and all that pictures may be told.  */
+static const char sums[] =
+    "network: s\n"
+    "with: {w: 8, h: .5, y: yes, t: deep, l: [3, [1, 2.5], x]}\n" IN
+    "preprocess: {size: [8, 9], resize: short, resize_px: 9, interpolation: bicubic, mean: [.5, .4, .3], std: .2, order: bgr, channels: 3, orient: ignore, decode: exact, crop: centre}\n"
+    "body:\n"
+    "- conv:\n"
+    "    as: a$($w - 2)$t\n"
+    "    out: max(1, min(9, $w, 4 + 3), ceil(7 / 2), floor(-2.5))\n"
+    "    kernel: 1 + 6 % 4 if $h * 2 >= 1 and not ($w <= 3 or $w > 9) else 5\n"
+    "    pad: -(-7 // 2) - 3 if $t == deep else $l[0]\n"
+    "    bias: $y and $w != 7.0\n"
+    "    stride: $l[1][0] * (2 // 1)\n"
+    "- relu: {when: 1 // 0 if $w < 3 else $y or $h % .2 > 1 - 2.5 / 3}\n"
+    "- conv: {out: \"round8($w * 1.2, 4) + round8(9.5)\", kernel: 1, pad: $w // $w - 5 % -1 - 1}\n"
+    "- flatten\n"
+    "- linear: {as: fc, out: \"floor($l[1][1]) + ceil(.5) + min($in, 2e0)\"}\n"
+    "outputs: {logits: fc}\n";
+
+static const char based[] = "network: m\n"
+                            "base: lenet5.yaml\n"
+                            "with: {classes: 3, act: relu6}\n";
+
+/* Values and scopes that are sought from within, outputs by number.  */
+static const char scopes[] =
+    "network: o\n"
+    "with: {w: 4}\n" IN
+    "blocks: {pair: {with: {w: 2}, do: [{conv: {as: c, out: $w, kernel: 1}}]}}\n"
+    "body:\n"
+    "- do:\n"
+    "  - do: [{pair: {as: p, w: 4}}, {relu: {as: r, from: p}}]\n"
+    "    as: in\n"
+    "  - add: {of: [{identity: {from: in}}, {identity: {from: in.p.c}}]}\n"
+    "  as: out\n"
+    "- split: {as: s, sizes: [1, 3], axis: 1}\n"
+    "- concat: {of: [{relu: {from: s/1}}, {sigmoid: {from: s}}]}\n"
+    "- global_avg_pool\n"
+    "- linear: {as: fc, out: $w, init: {weight: zeros}}\n"
+    "outputs: {logits: fc, more: {from: out.in.r}}\n";
+
 static void fuzz(void **state)
 {
     (void)state;
     const struct fuzz_seed seeds[] = {
         {sample, strlen(sample)},
+        {sums, strlen(sums)},
+        {based, strlen(based)},
+        {scopes, strlen(scopes)},
         {network_source("resnet20"), strlen(network_source("resnet20"))},
         {errors[20].text, strlen(errors[20].text)},
         {errors[60].text, strlen(errors[60].text)},
     };
 
+    for (size_t i = 0; i < 4; i++)
+        graph_free(parse(seeds[i].p));
+    for (size_t i = 0; i < COUNT(errors); i++)
+        assert_int_equal(fuzz_network((const uint8_t *)errors[i].text,
+                                      strlen(errors[i].text)),
+                         -1);
     fuzz_run(fuzz_network, seeds, COUNT(seeds), NULL, 10000, 1);
 }
 

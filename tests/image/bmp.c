@@ -223,7 +223,7 @@ static void test_cut_and_fuzz(void **state)
             assert_int_equal(fuzz_cut(fuzz_image, p[n], seeds[n].n), 0);
             n++;
         }
-    fuzz_run(fuzz_image, seeds, n, NULL, 6000, 59);
+    fuzz_run(fuzz_image, seeds, n, NULL, 10000, 59);
     while (n)
         free(p[--n]);
 }

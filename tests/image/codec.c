@@ -291,15 +291,22 @@ static void test_photos(void **state)
 
 static void test_fuzz(void **state)
 {
-    struct fuzz_seed seeds[COUNT(ref_files)];
-    uint8_t *p[COUNT(ref_files)];
+    static const char *const foreign[] = {
+        "\xef\xbb\xbf\n<?xml version='1.0'?><!-- --><svg>", "GIF89a",
+        " <!DOCTYPE HTML>", "12345678901234567890123456TRUEVISION-XFILE.\0"};
+    enum { FILES = COUNT(ref_files), FOREIGN = COUNT(foreign) };
+    struct fuzz_seed seeds[FILES + FOREIGN];
+    uint8_t *p[FILES];
 
     (void)state;
+    for (size_t i = 0; i < FOREIGN; i++)
+        seeds[FILES + i] =
+            (struct fuzz_seed){foreign[i], strlen(foreign[i]) + 1};
     for (size_t i = 0; i < COUNT(ref_files); i++) {
         p[i] = picture_from_hex(ref_files[i].hex, &seeds[i].n);
         seeds[i].p = p[i];
     }
-    fuzz_run(fuzz_image, seeds, COUNT(ref_files), picture_png_repair, 6000, 30);
+    fuzz_run(fuzz_image, seeds, COUNT(seeds), picture_png_repair, 10000, 30);
     for (size_t i = 0; i < COUNT(ref_files); i++)
         free(p[i]);
 }

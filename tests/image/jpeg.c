@@ -344,12 +344,14 @@ static void test_around(void **state)
     str_release(&other);
 }
 
+/* An EXIF block that says: turn it to the right.  */
+static const char app1[] = "\xff\xe1\0\x22"
+                           "Exif\0\0II*\0\x8\0\0\0\1\0\x12\1\3\0\1\0\0\0"
+                           "\6\0\0\0\0\0\0\0";
+
 /* F-044: EXIF turns the picture only where it is asked for.  */
 static void test_exif(void **state)
 {
-    static const char app1[] = "\xff\xe1\0\x22"
-                               "Exif\0\0II*\0\x8\0\0\0\1\0\x12\1\3\0\1\0\0\0"
-                               "\6\0\0\0\0\0\0\0";
     const struct codec_opts o = {.exif = 1};
     struct codec_info ci;
     struct image im;
@@ -465,18 +467,22 @@ static void test_fuzz(void **state)
 {
     struct fuzz_seed seeds[16];
     uint8_t *p[16];
+    struct str s = file("jpeg grey");
     size_t n = 0;
 
     (void)state;
-    for (size_t i = 0; i < sizeof ref_files / sizeof *ref_files && n < 16; i++)
+    insert(&s, 2, app1, 36);
+    for (size_t i = 0; i < sizeof ref_files / sizeof *ref_files && n < 15; i++)
         if (!strncmp(ref_files[i].name, "jpeg", 4)) {
             p[n] = picture_from_hex(ref_files[i].hex, &seeds[n].n);
             seeds[n].p = p[n];
             n++;
         }
-    fuzz_run(fuzz_image, seeds, n, NULL, 4000, 31);
+    seeds[n] = (struct fuzz_seed){s.data, s.len};
+    fuzz_run(fuzz_image, seeds, n + 1, NULL, 10000, 31);
     while (n)
         free(p[--n]);
+    str_release(&s);
 }
 
 int main(void)

@@ -15,6 +15,7 @@
 #include "../fuzz.h"
 #include "../picture.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "image/codec.h"
 
@@ -323,13 +324,38 @@ static void test_many_chunks(void **state)
     str_release(&empty);
 }
 
-/* F-056: the frames of an animation are chunks that need not be known.  */
-static void test_animation(void **state)
+/* Apple's PNG: a chunk in front, data without a zlib head.  */
+static struct str apple(void)
+{
+    struct str s = {0}, h = {0};
+
+    picture_png_begin(&h, 1, 1, 8, 2, 0);
+    str_addn(&s, h.data, 8);
+    picture_png_chunk(&s, "CgBI", "\x50\0\x20\6", 4);
+    str_addn(&s, h.data + 8, h.len - 8);
+    picture_png_chunk(&s, "IDAT", "x", 1);
+    picture_png_chunk(&s, "IEND", NULL, 0);
+    str_release(&h);
+    return s;
+}
+
+/* 2 x 1 pixels that are to be turned to the right.  */
+static struct str turned(void)
+{
+    static const char exif[] = "MM\0*\0\0\0\x8\0\1\1\x12\0\3\0\0\0\1\0\6\0\0";
+    struct str s = {0};
+
+    picture_png_begin(&s, 2, 1, 8, 0, 0);
+    picture_png_data(&s, "\0ab", 3);
+    picture_png_chunk(&s, "eXIf", exif, sizeof exif);
+    picture_png_chunk(&s, "IEND", NULL, 0);
+    return s;
+}
+
+static struct str animation(void)
 {
     struct str s = {0};
-    struct image im;
 
-    (void)state;
     picture_png_begin(&s, 1, 1, 8, 2, 0);
     picture_png_chunk(&s, "acTL", "\0\0\0\2\0\0\0\0", 8);
     picture_png_chunk(&s, "fcTL", "\0\0\0\0........................", 26);
@@ -337,6 +363,16 @@ static void test_animation(void **state)
     picture_png_chunk(&s, "fcTL", "\0\0\0\1........................", 26);
     picture_png_chunk(&s, "fdAT", "\0\0\0\2rubbish", 11);
     picture_png_chunk(&s, "IEND", NULL, 0);
+    return s;
+}
+
+/* F-056: the frames of an animation are chunks that need not be known.  */
+static void test_animation(void **state)
+{
+    struct str s = animation();
+    struct image im;
+
+    (void)state;
     picture_decode(&im, s.data, s.len);
     assert_memory_equal(im.rgb, "abc", 3);
     image_release(&im);
@@ -346,34 +382,22 @@ static void test_animation(void **state)
 /* F-058.  */
 static void test_apple(void **state)
 {
-    struct str s = {0}, h = {0};
+    struct str s = apple();
 
     (void)state;
-    picture_png_begin(&h, 1, 1, 8, 2, 0);
-    str_addn(&s, h.data, 8);
-    picture_png_chunk(&s, "CgBI", "\x50\0\x20\6", 4);
-    str_addn(&s, h.data + 8, h.len - 8);
-    picture_png_chunk(&s, "IDAT", "x", 1);
-    picture_png_chunk(&s, "IEND", NULL, 0);
     no(&s, ERR_UNSUPPORTED, "pngcrush");
-    str_release(&h);
 }
 
 /* F-057: the orientation of an eXIf chunk.  */
 static void test_exif(void **state)
 {
-    static const char exif[] = "MM\0*\0\0\0\x8\0\1\1\x12\0\3\0\0\0\1\0\6\0\0";
     const struct codec_opts o = {.exif = 1};
     struct codec_info ci;
     struct image im;
-    struct str s = {0};
+    struct str s = turned();
     struct err e = {0};
 
     (void)state;
-    picture_png_begin(&s, 2, 1, 8, 0, 0);
-    picture_png_data(&s, "\0ab", 3);
-    picture_png_chunk(&s, "eXIf", exif, sizeof exif);
-    picture_png_chunk(&s, "IEND", NULL, 0);
     assert_int_equal(codec_info(&ci, (const uint8_t *)s.data, s.len, &e), 0);
     assert_int_equal(ci.orientation, 6);
     assert_int_equal(ci.w, 2);
@@ -398,20 +422,23 @@ static void test_signature(void **state)
 /* Damage with right check sums reaches what lies behind them.  */
 static void test_fuzz(void **state)
 {
-    struct str s[4] = {sound(), palette(9, 3, 8), palette(9, 0, 2), {0}};
-    struct fuzz_seed seeds[4];
+    struct str s[] = {sound(),     palette(9, 3, 8), palette(9, 0, 2),
+                      animation(), turned(),         apple(),
+                      {0}};
+    struct fuzz_seed seeds[COUNT(s)];
+    struct str *const deep = &s[COUNT(s) - 1];
     char raw[200] = {0};
 
     (void)state;
     for (size_t i = 0; i < sizeof raw; i++)
         raw[i] = (char)(i % 5);
-    picture_png_begin(&s[3], 5, 5, 16, 2, 1);
-    picture_png_data(&s[3], raw, 161);
-    picture_png_chunk(&s[3], "IEND", NULL, 0);
-    for (int i = 0; i < 4; i++)
+    picture_png_begin(deep, 5, 5, 16, 2, 1);
+    picture_png_data(deep, raw, 161);
+    picture_png_chunk(deep, "IEND", NULL, 0);
+    for (size_t i = 0; i < COUNT(s); i++)
         seeds[i] = (struct fuzz_seed){s[i].data, s[i].len};
-    fuzz_run(fuzz_image, seeds, 4, picture_png_repair, 6000, 49);
-    for (int i = 0; i < 4; i++)
+    fuzz_run(fuzz_image, seeds, COUNT(s), picture_png_repair, 10000, 49);
+    for (size_t i = 0; i < COUNT(s); i++)
         str_release(&s[i]);
 }
 

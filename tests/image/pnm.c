@@ -118,7 +118,7 @@ static void test_cut_and_fuzz(void **state)
                 fuzz_cut(fuzz_image, p[n], seeds[n].n);
             n++;
         }
-    fuzz_run(fuzz_image, seeds, n, NULL, 6000, 60);
+    fuzz_run(fuzz_image, seeds, n, NULL, 10000, 60);
     while (n)
         free(p[--n]);
 }
