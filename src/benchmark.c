@@ -1,5 +1,6 @@
 /* benchmark.c -- adze-benchmark: models -> table of latencies.
  * SPDX-License-Identifier: MIT  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,23 +86,37 @@ struct row {
     const char *model, *dtype;
     int64_t batch, threads, params, mac;
     struct bench_result r;
-    double load_s, peak, memory;
+    double load_s, memory;
+    double peak[2]; /* before and after the run: clocks rise and fall */
 };
 
 struct cell {
     const char *name;
-    int width;
+    int width; /* in a table; 0: it has no room for it */
     const char *text;
     double value; /* if there is no text */
     int digits;
 };
 
-enum { CELLS = 16 };
+enum { CELLS = 18 };
+
+static double gflops_of(const struct row *w)
+{
+    return w->r.min_s > 0
+               ? 2e-9 * (double)w->mac * (double)w->batch / w->r.min_s
+               : 0;
+}
+
+static double share_of(const struct row *w)
+{
+    const double peak = fmax(w->peak[0], w->peak[1]);
+
+    return peak > 0 ? gflops_of(w) / peak : 0;
+}
 
 static void fill(struct cell c[CELLS], const struct row *w)
 {
     const double b = (double)w->batch, med = w->r.median_s;
-    const double gflops = med > 0 ? 2e-9 * (double)w->mac * b / w->r.min_s : 0;
     const struct cell list[CELLS] = {
         {"model", 24, w->model, 0, 0},
         {"dtype", 5, w->dtype, 0, 0},
@@ -116,9 +131,11 @@ static void fill(struct cell c[CELLS], const struct row *w)
         {"images_s", 9, NULL, med > 0 ? b / med : 0, 1},
         {"first_ms", 9, NULL, 1e3 * w->load_s, 1},
         {"memory_mb", 9, NULL, 1e-6 * w->memory, 1},
-        {"gflops", 8, NULL, gflops, 1},
-        {"peak", 8, NULL, w->peak, 1},
-        {"share", 6, NULL, w->peak > 0 ? gflops / w->peak : 0, 3},
+        {"gflops", 8, NULL, gflops_of(w), 1},
+        {"peak", 8, NULL, fmax(w->peak[0], w->peak[1]), 1},
+        {"share", 6, NULL, share_of(w), 3},
+        {"peak_before", 0, NULL, w->peak[0], 1},
+        {"peak_after", 0, NULL, w->peak[1], 1},
     };
 
     memcpy(c, list, sizeof list);
@@ -132,7 +149,7 @@ static void print_head(void)
     for (int i = 0; format != JSONL && i < CELLS; i++)
         if (format == CSV)
             printf("%s%s", i ? "," : "", c[i].name);
-        else
+        else if (c[i].width)
             printf("%s%*s", i ? " " : "# ", i ? c[i].width : -c[i].width,
                    c[i].name);
     if (format != JSONL)
@@ -158,6 +175,8 @@ static void print_cell(const struct cell *c, int i)
 {
     char num[64];
 
+    if (format == TABLE && !c->width)
+        return;
     snprintf(num, sizeof num, "%.*f", c->digits, c->value);
     if (format == TABLE) {
         printf("%s%*s", i ? " " : "  ", i ? c->width : -c->width,
@@ -182,6 +201,12 @@ static void print_row(const struct row *w)
         print_cell(&c[i], i);
     puts(format == JSONL ? "}" : "");
     fflush(stdout);
+    if (share_of(w) > 1)
+        cli_note("the share of '%s' is above 1: %s", Q(w->model),
+                 strcmp(w->dtype, "f32")
+                     ? "the peak is that of fp32, and 8 bits can be faster"
+                     : "the machine was faster during the run than before and "
+                       "after it; measure again, without other load");
 }
 
 /* ---- measuring ---- */
@@ -248,8 +273,9 @@ static int measure(struct job *j, int64_t batch, int64_t threads, struct err *e)
         j->row.batch = batch;
         j->row.threads = pool_threads(pool);
         j->row.load_s = j->load_s + clock_now() - start;
-        j->row.peak = peak_gflops(cpu_features(), pool);
+        j->row.peak[0] = profile ? 0 : peak_gflops(cpu_features(), pool);
         bad = bench_plan(p, &o, &j->row.r, e);
+        j->row.peak[1] = profile ? 0 : peak_gflops(cpu_features(), pool);
         j->row.load_s += j->row.r.first_s;
         j->row.memory = bench_peak_memory();
     }

@@ -145,6 +145,16 @@ static const char *given_name(char buf[80], const struct opt *o, int c)
     return buf;
 }
 
+/* CMD, which has no -m, was given one: it may take operands instead.  */
+static int bad_model(const struct command *cmd, const char *given,
+                     struct err *e)
+{
+    return err_set(e, ERR_USAGE,
+                   "unknown option '%s'; files are named without it: adze-%s "
+                   "%s",
+                   given, cmd->name, cmd->usage);
+}
+
 /* The long option ARG ("--cuont=3") is unknown or ambiguous.  */
 static int bad_long(const struct opt *o, const char *arg, struct err *e)
 {
@@ -186,6 +196,11 @@ static int bad_option(const struct command *cmd, int c, const char *arg,
     if (optopt >= LONG)
         return err_set(e, ERR_USAGE, "option '%s' takes no value",
                        given_name(buf, &cmd->options[optopt - LONG], optopt));
+    if (cmd->max_args && optopt == 'm')
+        return bad_model(cmd, "-m", e);
+    if (cmd->max_args && optopt == 0 &&
+        (!strcmp(arg, "--model") || str_starts(arg, "--model=")))
+        return bad_model(cmd, "--model", e);
     if (optopt == 0)
         return bad_long(cmd->options, arg, e);
     return err_set(e, ERR_USAGE, "unknown option '-%s'; -h lists the options",
