@@ -492,14 +492,29 @@ static struct graph *expand(struct file *f, const char *const *opts,
     return g;
 }
 
+/* Put in front of the error in built-in network NAME the name that its user
+ * knows: its base, which he never named, is where the error may stand.  */
+static void in_built_in(struct file *f, const char *name)
+{
+    struct str bases = {0};
+
+    for (int i = 1; i < f->n; i++)
+        str_printf(&bases, "%s%s", i > 1 ? ", " : " (base ",
+                   stem_of(&f->arena, f->doc[i]->file));
+    err_in(f->e, "built-in network '%s'%s%s", name, str_text(&bases),
+           bases.len ? ")" : "");
+    str_release(&bases);
+}
+
 struct graph *network_read(const char *name, const char *const *opts,
                            struct err *e)
 {
     struct file f = {.e = e};
     struct graph *g = NULL;
 
-    if (add_name(&f, name) == 0)
-        g = expand(&f, opts, LIMIT_NODES);
+    if (add_name(&f, name) == 0 && !(g = expand(&f, opts, LIMIT_NODES)) &&
+        !is_path(name))
+        in_built_in(&f, name);
     arena_release(&f.arena);
     return g;
 }

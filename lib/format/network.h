@@ -18,7 +18,8 @@ struct graph;
 /* NAME is a built-in network, or a file if it holds '/' or ends in .yaml.
  * OPTS, which may be NULL, override the network's parameters: "classes=10",
  * ended by NULL.
- * An unknown name or parameter is ERR_USAGE with the nearest known one.  */
+ * An unknown name or parameter is ERR_USAGE with the nearest known one; an
+ * error in a built-in network names it and the files it is based on.  */
 struct graph *network_read(const char *name, const char *const *opts,
                            struct err *e);
 

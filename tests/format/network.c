@@ -364,6 +364,16 @@ static void options(void **state)
     assert_non_null(g);
     graph_free(g);
     e = (struct err){0};
+    assert_null(
+        network_read("resnet18", (const char *const[]){"block=foo", NULL}, &e));
+    assert_non_null(strstr(e.msg, "built-in network 'resnet18' (base resnet): "
+                                  "resnet.yaml:"));
+    e = (struct err){0};
+    assert_null(
+        network_read("lenet5", (const char *const[]){"clases=1", NULL}, &e));
+    assert_string_equal(e.msg, "built-in network 'lenet5': the network has no "
+                               "parameter 'clases'; did you mean 'classes'?");
+    e = (struct err){0};
     assert_null(network_read("resnet19", NULL, &e));
     assert_int_equal(e.code, ERR_USAGE);
     assert_non_null(strstr(e.msg, "did you mean 'resnet18'?"));
