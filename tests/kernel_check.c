@@ -247,10 +247,65 @@ static void run_references(struct bench *b)
     }
 }
 
+/* What a kernel of blocked values sees: a copy of T whose lanes behind the
+ * last channel hold a number that must not matter.  */
+static void block(struct tensor *t, enum layout l, int with_data)
+{
+    const struct shape s = layout_shape(l, &t->shape);
+    const size_t bytes = (size_t)shape_count(&s) * sizeof(float);
+    const int64_t area = t->shape.rank == 4 ? s.dim[2] * s.dim[3] : 0;
+    float *p;
+
+    if (l == LAYOUT_PLAIN || !t->data || t->shape.rank != 4)
+        return;
+    p = guarded(bytes);
+    if (with_data)
+        layout_block(&t->shape, sizeof *p, t->data, p, 0,
+                     layout_groups(&t->shape));
+    for (int64_t g = 0; with_data && g < layout_groups(&t->shape); g++)
+        for (int64_t i = 0; i < area * LANES; i++)
+            if (g % (s.dim[1] / LANES) * LANES + i % LANES >= t->shape.dim[1])
+                p[g * area * LANES + i] = 77;
+    t->data = p;
+}
+
+/* Copy the result back, and see that the lanes behind it are finite.  */
+static void unblock(const struct tensor *t, enum layout l, void *blocked)
+{
+    const struct shape s = layout_shape(l, &t->shape);
+
+    if (blocked == t->data)
+        return;
+    layout_unblock(&t->shape, sizeof(float), blocked, t->data, 0,
+                   layout_groups(&t->shape));
+    for (int64_t i = 0; i < shape_count(&s); i++) {
+        const int64_t group = i / (s.dim[2] * s.dim[3] * LANES);
+        const int64_t c = group % (s.dim[1] / LANES) * LANES + i % LANES;
+
+        if (c >= t->shape.dim[1])
+            assert_true(isfinite(((float *)blocked)[i]));
+    }
+    give_back(blocked, (size_t)shape_count(&s) * sizeof(float));
+}
+
+/* A blocked copy of an operand is not needed any more.  */
+static void drop(const struct tensor *t, enum layout l)
+{
+    const struct shape s = layout_shape(l, &t->shape);
+
+    if (l != LAYOUT_PLAIN && t->data && t->shape.rank == 4)
+        give_back(t->data, (size_t)shape_count(&s) * sizeof(float));
+}
+
+static int is_activation(const struct node *n, int i)
+{
+    return node_in_info(n, i)->role == ROLE_DATA;
+}
+
 static void run_kernel(struct bench *b, const struct kernel *k,
                        const struct step_nodes *s, int threads)
 {
-    struct tensor in[MOST], out[MOST], follow[MOST], *f = follow;
+    struct tensor in[MOST], out[MOST], follow[MOST], *f = follow, result;
     struct pool *pool = pool_new(threads);
     struct kernel_args a = {.step = s, .follow = follow, .pool = pool};
     void *packed[MOST] = {0};
@@ -268,8 +323,18 @@ static void run_kernel(struct bench *b, const struct kernel *k,
         out[0] = tensor_of(b, s->node[s->n - 1]->out[0]);
     for (int i = 1; i < s->n; i++)
         for (int j = 0; j < s->node[i]->n_in; j++)
-            if (j != s->link[i])
-                *f++ = tensor_of(b, s->node[i]->in[j]);
+            if (j != s->link[i]) {
+                *f = tensor_of(b, s->node[i]->in[j]);
+                if (is_activation(s->node[i], j))
+                    block(f, k->writes, 1);
+                f++;
+            }
+    for (int i = 0; i < s->node[0]->n_in && !b->back; i++)
+        if (is_activation(s->node[0], i))
+            block(&in[i], k->reads, 1);
+    result = out[0];
+    if (!b->back && s->node[0]->dir == DIR_FORWARD)
+        block(&out[0], k->writes, 0);
     for (int i = 0; k->pack_bytes && i < node_op_in(s->node[0]); i++)
         if (in[i].data && s->node[0]->in[i]->kind != VALUE_INPUT &&
             (packed_bytes[i] = k->pack_bytes(s, i))) {
@@ -280,6 +345,18 @@ static void run_kernel(struct bench *b, const struct kernel *k,
     a.scratch = guarded(bytes);
     k->run(&a);
     give_back(a.scratch, bytes);
+    if (!b->back && s->node[0]->dir == DIR_FORWARD) {
+        unblock(&result, k->writes, out[0].data);
+        f = follow;
+        for (int i = 1; i < s->n; i++)
+            for (int j = 0; j < s->node[i]->n_in; j++)
+                if (j != s->link[i])
+                    drop(f++, is_activation(s->node[i], j) ? k->writes
+                                                           : LAYOUT_PLAIN);
+        for (int i = 0; i < s->node[0]->n_in; i++)
+            if (is_activation(s->node[0], i))
+                drop(&in[i], k->reads);
+    }
     for (int i = 0; i < MOST; i++)
         if (packed[i])
             give_back(packed[i], packed_bytes[i]);
@@ -409,8 +486,7 @@ int kernel_check(const struct kernel_case *c)
         want[i] = b.value[i];
     for (const struct kernel *const *k = d->kernels; *k; k++)
         if (!strcmp((*k)->op, c->op) && (*k)->dir == s.node[0]->dir &&
-            (*k)->dtypes >> DTYPE_F32 & 1 && (*k)->layout == LAYOUT_PLAIN &&
-            (s.n == 1 || (*k)->epilogue) &&
+            (*k)->dtypes >> DTYPE_F32 & 1 && (s.n == 1 || (*k)->epilogue) &&
             (!(*k)->accepts || (*k)->accepts(&s))) {
             check_kernel(&b, c, *k, &s, want);
             count++;

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "cpu/gemm.h"
 #include "cpu/kernels.h"
+#include "cpu/rearrange.h"
 
 /* Families, best first; within one the widest instruction set comes first.
  * Each is ended by a kernel without a name.  */
@@ -17,6 +18,9 @@ static const struct kernel *const families[] = {
     KERNELS(eltwise_8_kernels),
     KERNELS(dwconv2d_8_kernels),
     KERNELS_VNNI(conv2d_8_kernels),
+    KERNELS(dwconv2d_blocked_kernels),
+    KERNELS(conv2d_direct_kernels),
+    KERNELS(pool_blocked_kernels),
     KERNELS(dwconv2d_kernels),
     KERNELS(conv2d_gemm_kernels),
     KERNELS(eltwise_kernels),
@@ -72,6 +76,6 @@ struct device *device_cpu_new(unsigned features)
                 c->kernel[n++] = k;
             }
     gemm_start();
-    c->device = (struct device){"cpu", c->kernel, 1, alloc, release, device_cpu_free};
+    c->device = (struct device){"cpu", c->kernel, 1, rearrange, alloc, release, device_cpu_free};
     return &c->device;
 }

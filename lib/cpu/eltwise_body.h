@@ -231,7 +231,7 @@ static void add_backward(const struct kernel_args *a)
 
 /* clang-format off */
 #define FORWARD(o)  {.name = "eltwise_" ISA_NAME, .op = #o, .dir = DIR_FORWARD, .isa = ISA_BITS, \
-                     .dtypes = 1 << DTYPE_F32, .run = act_forward}
+                     .dtypes = 1 << DTYPE_F32, .any_layout = 1, .run = act_forward}
 #define BACKWARD(o, f) {.name = "eltwise_" ISA_NAME, .op = #o, .dir = DIR_BACKWARD, \
                      .isa = ISA_BITS, .dtypes = 1 << DTYPE_F32, .run = f}
 
@@ -243,7 +243,7 @@ const struct kernel ISA(eltwise_kernels)[] = {
     BACKWARD(silu, silu_backward),
     {.name = "eltwise_" ISA_NAME, .op = "add", .dir = DIR_FORWARD, .isa = ISA_BITS,
      .dtypes = 1 << DTYPE_F32, .epilogue = follow_act_names, .accepts = add_accepts,
-     .run = add_forward},
+     .any_layout = 1, .run = add_forward},
     {.name = "eltwise_" ISA_NAME, .op = "add", .dir = DIR_BACKWARD, .isa = ISA_BITS,
      .dtypes = 1 << DTYPE_F32, .accepts = equal_shapes, .run = add_backward},
     {0},

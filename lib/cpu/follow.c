@@ -121,3 +121,16 @@ struct follow follow_of(const struct kernel_args *a, int64_t c, const float *bia
     }
     return f;
 }
+
+struct follow follow_lanes(const struct kernel_args *a, int64_t c, const float *bias, float *table)
+{
+    const int64_t lanes = (c + LANES - 1) / LANES * LANES;
+    struct follow f = follow_of(a, c, bias, table);
+
+    memmove(table + lanes, table + c, (size_t)c * sizeof *table);
+    for (int64_t i = c; i < lanes; i++)
+        table[i] = table[lanes + i] = 0;
+    f.scale = table;
+    f.shift = table + lanes;
+    return f;
+}

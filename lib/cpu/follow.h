@@ -33,6 +33,10 @@ int follow_accepts(const struct step_nodes *s);
  * of C channels; BIAS [C] may be NULL.  */
 struct follow follow_of(const struct kernel_args *a, int64_t c, const float *bias, float *table);
 
+/* The same for vectors of 16 channels: TABLE has room for 2 C rounded up to
+ * them, scale and shift are always there, zeros behind the last channel.  */
+struct follow follow_lanes(const struct kernel_args *a, int64_t c, const float *bias, float *table);
+
 /* The activation of node N, its bounds in *LO and *HI; -1 if it is none.  */
 int follow_act(const struct node *n, float *lo, float *hi);
 

@@ -18,6 +18,9 @@
 #endif
 /* clang-format on */
 
+DECLARE(conv2d_direct_kernels);
+DECLARE(dwconv2d_blocked_kernels);
+DECLARE(pool_blocked_kernels);
 DECLARE(conv2d_gemm_kernels);
 DECLARE(dwconv2d_kernels);
 DECLARE(conv2d_8_kernels);

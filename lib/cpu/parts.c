@@ -123,7 +123,7 @@ static void row_run(const struct kernel_args *a)
 /* clang-format off */
 #define ELEMENT(o) \
     {.name = "parts_" #o, .op = #o, .dir = DIR_FORWARD, .dtypes = 1 << DTYPE_F32, \
-     .run = element_run}, \
+     .any_layout = 1, .run = element_run}, \
     {.name = "parts_" #o, .op = #o, .dir = DIR_BACKWARD, .dtypes = 1 << DTYPE_F32, \
      .run = element_run}
 #define ROWS(o) \

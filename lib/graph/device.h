@@ -15,18 +15,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "graph/layout.h"
 #include "graph/op.h"
 
 struct node;
 struct pool;
 struct err;
-
-/* How a value lies in memory.  Only plans know layouts, never graphs.  */
-enum layout {
-    LAYOUT_PLAIN, /* row-major, as the shape says */
-    LAYOUT_C16,   /* [N][C/16][H][W][16], channels padded to 16 */
-    LAYOUT_NHWC
-};
 
 enum { STEP_NODES = 4 }; /* a head and up to three that follow */
 
@@ -58,9 +52,16 @@ struct kernel {
     const char *name; /* "conv2d_gemm_avx512": file and function */
     const char *op;   /* of the head */
     enum dir dir;
-    unsigned isa;       /* cpu_isa bits that must all be there */
-    uint32_t dtypes;    /* bit t: operands of this dtype are taken */
-    enum layout layout; /* of every activation that it reads and writes */
+    unsigned isa;    /* cpu_isa bits that must all be there */
+    uint32_t dtypes; /* bit t: operands of this dtype are taken */
+
+    /* Layouts of the activations: the head's data operands; results and what
+     * the following nodes read beside them.  An offer that reads blocked
+     * values is only taken where they lie so already, unless it is worth
+     * rearranging for (`pulls').  With any_layout it works element by element,
+     * wherever they lie: its tensors have the shape of what is stored.  */
+    enum layout reads, writes;
+    int pulls, any_layout;
 
     /* Op names that may follow, in order, each optional; names of one place
      * are separated by '|': {"batchnorm2d", "add", "relu|relu6|clip", NULL}.
@@ -94,6 +95,10 @@ struct device {
     const struct kernel *const *kernels; /* best first, NULL-ended: filtered by
                                             what the machine has */
     int reference; /* ops without an offer run their reference */
+    /* Copy *X to *Y, of the same logical shape, from one layout to the other;
+     * NULL: values are plain throughout.  */
+    void (*rearrange)(const struct tensor *x, enum layout from,
+                      const struct tensor *y, struct pool *pool);
     void *(*alloc)(size_t bytes, struct err *e); /* zeroed, 64-byte aligned */
     void (*release)(void *p, size_t bytes);
     void (*free)(struct device *d); /* the device itself */

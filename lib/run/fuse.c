@@ -108,13 +108,36 @@ static int accepted(const struct kernel *k, struct step_nodes *s)
     return 1;
 }
 
+/* The value whose layout decides for N: its first data operand.  */
+static const struct value *leader(const struct node *n)
+{
+    const struct value *v = n->n_in ? n->in[0] : NULL;
+
+    return v && !value_is_tensor(v) && v->shape.rank == 4 ? v : NULL;
+}
+
+static enum layout layout_of(const struct plan *p, const struct value *v)
+{
+    return v && !value_is_tensor(v) ? p->layout[v->index] : LAYOUT_PLAIN;
+}
+
+/* Blocked values come from forward steps and are read by them.  */
+static int layout_fits(const struct plan *p, const struct kernel *k,
+                       const struct node *n)
+{
+    if (k->reads == LAYOUT_PLAIN && k->writes == LAYOUT_PLAIN)
+        return 1;
+    return p->blocked && leader(n) &&
+           (k->pulls || layout_of(p, leader(n)) == k->reads);
+}
+
 static const struct kernel *choose(const struct plan *p, const char *taken,
                                    const struct node *n, struct step_nodes *s)
 {
     for (const struct kernel *const *k = p->device->kernels; k && *k; k++) {
         *s = (struct step_nodes){1, {n}, {0}, p->opts.batch};
         if ((*k)->dir != n->dir || strcmp((*k)->op, n->op->name) ||
-            (*k)->layout != LAYOUT_PLAIN || !dtypes_fit(*k, n) ||
+            !layout_fits(p, *k, n) || !dtypes_fit(*k, n) ||
             ((*k)->quantised && (p->opts.no_fuse || p->opts.keep_values)))
             continue;
         if (n->dir == DIR_FORWARD && !p->opts.no_fuse && !p->opts.keep_values)
@@ -132,6 +155,26 @@ static int is_view(const struct node *n)
     return (n->op->flags & OP_VIEW) && n->dir != DIR_UPDATE;
 }
 
+/* Steps that work wherever their operands lie keep the first one's layout;
+ * so does a view that changes no shape.  */
+static void set_layouts(struct plan *p, struct step *s)
+{
+    const struct node *n = s->nodes.node[0], *last = step_last(s);
+    const struct value *v = leader(n);
+
+    if (s->kernel) {
+        s->reads = s->kernel->reads;
+        s->writes = s->kernel->writes;
+    }
+    if (n->dir == DIR_FORWARD && v &&
+        ((s->kernel && s->kernel->any_layout) ||
+         (s->view && shape_equal(&v->shape, &n->out[0]->shape))))
+        s->reads = s->writes = layout_of(p, v);
+    for (int i = 0; i < last->n_out; i++)
+        if (last->out[i])
+            p->layout[last->out[i]->index] = s->writes;
+}
+
 static int has_reference(const struct node *n)
 {
     return n->dir == DIR_FORWARD    ? n->op->forward != NULL
@@ -146,8 +189,10 @@ static int build(struct plan *p, const char *taken, const struct node *n,
 
     s->view = is_view(n);
     s->kernel = choose(p, taken, n, &s->nodes);
-    if (s->view)
+    if (s->view) {
         s->nodes.n = 1;
+        s->kernel = NULL;
+    }
     if (!s->kernel && !s->view && !(p->device->reference && has_reference(n)))
         return err_set(e, ERR_UNSUPPORTED,
                        "op '%s' at '%s' has no %s kernel on %s", n->op->name,
@@ -155,6 +200,7 @@ static int build(struct plan *p, const char *taken, const struct node *n,
     if (s->kernel && s->kernel->scratch)
         s->scratch_bytes =
             s->kernel->scratch(&s->nodes, pool_threads(p->opts.pool));
+    set_layouts(p, s);
     return 0;
 }
 
@@ -191,6 +237,74 @@ static void drop_passed(const struct plan *p, struct step *at)
     free(owner);
 }
 
+/* ---- layouts ---- */
+
+int plan_slot_in(const struct plan *p, const struct value *v, enum layout l)
+{
+    const struct shape s = shape_bind(v->shape, p->opts.batch);
+
+    if (p->layout[v->index] == l || value_is_tensor(v) || layout_same(&s))
+        return v->index;
+    for (int i = 0; i < p->n_copy; i++)
+        if (p->copy[i].value == v)
+            return p->graph->n_value + i;
+    return -1;
+}
+
+int plan_slot(const struct plan *p, const struct step *s, int k, int i)
+{
+    return plan_slot_in(p, plan_operand(s, k, i), k ? s->writes : s->reads);
+}
+
+static void append(struct plan *p, struct step s)
+{
+    ARRAY_GROW(p->step, p->n_step, p->cap_step);
+    p->step[p->n_step++] = s;
+}
+
+/* A step in front that copies V, if it does not lie in layout L.  */
+static void want_layout(struct plan *p, const struct value *v, enum layout l)
+{
+    if (!v || plan_slot_in(p, v, l) >= 0)
+        return;
+    ARRAY_GROW(p->copy, p->n_copy, p->cap_copy);
+    p->copy[p->n_copy++] = (struct copy){v, l};
+    append(p, (struct step){.copy = p->n_copy});
+}
+
+static void want_operands(struct plan *p, const struct step *s)
+{
+    for (int k = 0; k < s->nodes.n; k++)
+        for (int i = 0; i < s->nodes.node[k]->n_in; i++)
+            if (!(k && i == s->nodes.link[k]))
+                want_layout(p, plan_operand(s, k, i), k ? s->writes : s->reads);
+}
+
+/* Blocked values need a device that can rearrange them, and readers that are
+ * forward steps.  */
+static int may_block(const struct plan *p)
+{
+    const struct graph *g = p->graph;
+
+    for (int i = 0; i < g->n_node; i++)
+        if (g->node[i]->dir != DIR_FORWARD)
+            return 0;
+    return p->device->rearrange && !p->opts.keep_values;
+}
+
+static void append_all(struct plan *p, const struct step *at)
+{
+    const struct graph *g = p->graph;
+
+    for (int i = 0; i < g->n_node; i++)
+        if (at[i].nodes.n) {
+            want_operands(p, &at[i]);
+            append(p, at[i]);
+        }
+    for (int i = 0; i < g->n_output; i++)
+        want_layout(p, g->output[i].value, LAYOUT_PLAIN);
+}
+
 /* A step runs where its last node stands: there all operands are ready.  */
 int plan_fuse(struct plan *p, struct err *e)
 {
@@ -199,6 +313,8 @@ int plan_fuse(struct plan *p, struct err *e)
     char *taken = xcalloc((size_t)g->n_node + 1, 1);
     int bad = 0;
 
+    p->layout = ARENA_NEWS(&p->arena, g->n_value + 1, enum layout);
+    p->blocked = may_block(p);
     for (int i = 0; i < g->n_node && !bad; i++) {
         struct step s = {0};
 
@@ -210,13 +326,10 @@ int plan_fuse(struct plan *p, struct err *e)
         if (!bad)
             at[step_last(&s)->index] = s;
     }
-    if (!bad)
+    if (!bad) {
         drop_passed(p, at);
-    for (int i = 0; i < g->n_node && !bad; i++)
-        if (at[i].nodes.n) {
-            ARRAY_GROW(p->step, p->n_step, p->cap_step);
-            p->step[p->n_step++] = at[i];
-        }
+        append_all(p, at);
+    }
     free(at);
     free(taken);
     return bad ? -1 : 0;

@@ -14,18 +14,19 @@
 
 enum { ALIGN = 64 };
 
-static size_t value_bytes(const struct plan *p, const struct value *v)
+static size_t value_bytes(const struct plan *p, const struct value *v,
+                          enum layout l)
 {
-    const struct shape s = shape_bind(v->shape, p->opts.batch);
+    const struct shape plain = shape_bind(v->shape, p->opts.batch);
+    const struct shape s = layout_shape(l, &plain);
 
     return mem_mul((size_t)shape_count(&s), dtype_size(v->dtype));
 }
 
-static int root_of(const struct plan *p, int v)
+/* Roots may be copies, whose places stand behind those of the values.  */
+static int root_is_tensor(const struct plan *p, int root)
 {
-    while (p->place[v].root != v)
-        v = p->place[v].root;
-    return v;
+    return root < p->graph->n_value && value_is_tensor(p->graph->value[root]);
 }
 
 static void extend(struct place *r, int step)
@@ -41,12 +42,14 @@ static void touch_operands(struct plan *p, int at)
 {
     const struct step *s = &p->step[at];
 
+    if (s->copy)
+        extend(&p->place[plan_root(p, p->copy[s->copy - 1].value->index)], at);
     for (int k = 0; k < s->nodes.n; k++) {
         const struct node *n = s->nodes.node[k];
 
         for (int i = 0; i < n->n_in; i++)
             if (n->in[i] && !(k && i == s->nodes.link[k]))
-                extend(&p->place[root_of(p, plan_operand(s, k, i)->index)], at);
+                extend(&p->place[plan_root(p, plan_slot(p, s, k, i))], at);
     }
 }
 
@@ -58,12 +61,12 @@ static int read_later(const struct plan *p, int root, int at)
 
 static void share(struct plan *p, int v, int with)
 {
-    struct place *r = &p->place[root_of(p, with)], *q = &p->place[v];
+    struct place *r = &p->place[plan_root(p, with)], *q = &p->place[v];
 
     extend(r, q->first);
     extend(r, q->last);
     r->pinned |= q->pinned;
-    q->root = root_of(p, with);
+    q->root = plan_root(p, with);
 }
 
 /* The operand that a step may overwrite with its result, or -1.  In forward
@@ -86,11 +89,11 @@ static int overwritable(const struct plan *p, int at, const struct value *out)
     }
     for (int i = from; i < to; i++) {
         const struct value *v = n->in[i];
-        const int root = v ? root_of(p, v->index) : -1;
+        const int root = v ? plan_root(p, v->index) : -1;
 
         if (v && v->kind == VALUE_NODE && shape_equal(&v->shape, &out->shape) &&
-            v->dtype == out->dtype && !value_is_tensor(p->graph->value[root]) &&
-            !read_later(p, root, at) &&
+            v->dtype == out->dtype && plan_slot(p, s, 0, i) == v->index &&
+            !root_is_tensor(p, root) && !read_later(p, root, at) &&
             p->place[root].bytes == p->place[out->index].bytes)
             return v->index;
     }
@@ -107,17 +110,29 @@ static void find_lifetimes(struct plan *p)
         p->place[i] = (struct place){
             .root = i,
             .at = -1,
-            .bytes = value_is_tensor(v) ? 0 : value_bytes(p, v),
+            .bytes = value_is_tensor(v) ? 0 : value_bytes(p, v, p->layout[i]),
             .first = v->kind == VALUE_INPUT ? 0 : p->n_step,
             .last = -1,
             .pinned = v->kind == VALUE_INPUT || value_is_output(g, v) ||
                       (p->opts.keep_values && v->kind == VALUE_NODE),
         };
     }
+    for (int i = 0; i < p->n_copy; i++)
+        p->place[g->n_value + i] = (struct place){
+            .root = g->n_value + i,
+            .at = -1,
+            .bytes = value_bytes(p, p->copy[i].value, p->copy[i].layout),
+            .first = p->n_step,
+            .last = -1,
+            .pinned = p->copy[i].layout == LAYOUT_PLAIN &&
+                      value_is_output(g, p->copy[i].value),
+        };
     for (int s = 0; s < p->n_step; s++) {
         const struct node *n = step_last(&p->step[s]);
 
-        for (int i = 0; i < n->n_out; i++)
+        if (p->step[s].copy)
+            extend(&p->place[g->n_value + p->step[s].copy - 1], s);
+        for (int i = 0; n && i < n->n_out; i++)
             if (n->out[i])
                 extend(&p->place[n->out[i]->index], s);
         if (p->step[s].nodes.n > 1) /* extras of the head */
@@ -125,7 +140,7 @@ static void find_lifetimes(struct plan *p)
                 extend(&p->place[p->step[s].nodes.node[0]->out[i]->index], s);
         touch_operands(p, s);
     }
-    for (int i = 0; i < g->n_value; i++)
+    for (int i = 0; i < g->n_value + p->n_copy; i++)
         if (p->place[i].pinned)
             p->place[i].last = p->n_step;
 }
@@ -136,13 +151,12 @@ static void share_memory(struct plan *p)
         const struct node *n = step_last(&p->step[s]);
         int with;
 
-        if (n->n_out < 1 || !n->out[0])
+        if (!n || n->n_out < 1 || !n->out[0])
             continue;
         if (p->step[s].view) {
-            const struct value *v =
-                n->in[n->dir == DIR_BACKWARD ? n->n_in - 1 : 0];
+            const int i = n->dir == DIR_BACKWARD ? n->n_in - 1 : 0;
 
-            share(p, n->out[0]->index, v->index);
+            share(p, n->out[0]->index, plan_slot(p, &p->step[s], 0, i));
         } else if ((with = overwritable(p, s, n->out[0])) >= 0) {
             share(p, n->out[0]->index, with);
         }
@@ -228,19 +242,18 @@ static size_t round_up(size_t bytes)
 int plan_memory(struct plan *p, struct err *e)
 {
     const struct graph *g = p->graph;
-    struct item *item =
-        xcalloc((size_t)(g->n_value + p->n_step + 1), sizeof *item);
+    const int places = g->n_value + p->n_copy;
+    struct item *item = xcalloc((size_t)(places + p->n_step + 1), sizeof *item);
     int n = 0;
 
     (void)e;
-    p->place = ARENA_NEWS(&p->arena, g->n_value + 1, struct place);
+    p->place = ARENA_NEWS(&p->arena, places + 1, struct place);
     find_lifetimes(p);
     share_memory(p);
-    for (int i = 0; i < g->n_value; i++) {
+    for (int i = 0; i < places; i++) {
         struct place *q = &p->place[i];
 
-        if (q->root == i && !value_is_tensor(g->value[i]) &&
-            q->last >= q->first)
+        if (q->root == i && !root_is_tensor(p, i) && q->last >= q->first)
             item[n++] =
                 (struct item){round_up(q->bytes), q->first, q->last, 0, &q->at};
     }

@@ -14,27 +14,38 @@
 
 /* ---- binding ---- */
 
-static void bind_value(struct plan *p, const struct value *v)
+/* Place SLOT holds V, or a copy of it.  */
+static void bind_slot(struct plan *p, int slot, const struct value *v)
 {
-    struct tensor *t = &p->tensor[v->index];
-    int root = v->index;
+    struct tensor *t = &p->tensor[slot];
+    const int root = plan_root(p, slot);
 
-    while (p->place[root].root != root)
-        root = p->place[root].root;
     t->dtype = v->dtype;
     t->shape = shape_bind(v->shape, p->opts.batch);
-    const struct value *r = p->graph->value[root];
-
-    if (value_is_tensor(r))
-        t->data = params_get(p->params, r->name)->data;
-    else if (p->place[root].at >= 0)
+    if (p->place[root].at >= 0)
         t->data = (char *)p->block + p->place[root].at;
+    else if (root < p->graph->n_value && value_is_tensor(p->graph->value[root]))
+        t->data = params_get(p->params, p->graph->value[root]->name)->data;
 }
 
 /* The tensor of V; without data if V is absent or an extra nobody reads.  */
 static struct tensor operand(const struct plan *p, const struct value *v)
 {
     return v ? p->tensor[v->index] : (struct tensor){0};
+}
+
+/* Operand I of node K of step S, where and how the step reads it.  */
+static struct tensor step_operand(const struct plan *p, const struct step *s,
+                                  int k, int i)
+{
+    const struct value *v = plan_operand(s, k, i);
+    struct tensor t = {0};
+
+    if (v)
+        t = p->tensor[plan_slot(p, s, k, i)];
+    if (v && s->kernel && s->kernel->any_layout && !value_is_tensor(v))
+        t.shape = layout_shape(s->reads, &t.shape);
+    return t;
 }
 
 static struct tensor result(const struct plan *p, const struct node *n, int i)
@@ -58,12 +69,15 @@ static void bind_forward(struct plan *p, struct step *s)
     struct tensor *in = tensors(p, n->n_in);
 
     for (int i = 0; i < n->n_in; i++)
-        in[i] = operand(p, plan_operand(s, 0, i));
+        in[i] = step_operand(p, s, 0, i);
     s->args.op.in = in;
     s->args.op.out = tensors(p, n->n_out);
     for (int i = 0; i < n->n_out; i++)
         s->args.op.out[i] = result(p, n, i);
     s->args.op.out[0] = result(p, last, 0);
+    if (s->kernel && s->kernel->any_layout)
+        s->args.op.out[0].shape =
+            layout_shape(s->writes, &s->args.op.out[0].shape);
 }
 
 static void bind_follow(struct plan *p, struct step *s)
@@ -77,7 +91,7 @@ static void bind_follow(struct plan *p, struct step *s)
     for (int k = 1; k < s->nodes.n; k++)
         for (int i = 0; i < s->nodes.node[k]->n_in; i++)
             if (i != s->nodes.link[k])
-                *t++ = operand(p, s->nodes.node[k]->in[i]);
+                *t++ = step_operand(p, s, k, i);
 }
 
 /* Operand I of a BACKWARD or UPDATE node; absent ones have a shape.  */
@@ -136,8 +150,26 @@ static int bind_packed(struct plan *p, struct step *s, struct err *e)
     return 0;
 }
 
+/* A copy reads the value where its producer left it.  */
+static void bind_copy(struct plan *p, struct step *s)
+{
+    const struct copy *c = &p->copy[s->copy - 1];
+    struct tensor *t = tensors(p, 2);
+
+    t[0] = p->tensor[c->value->index];
+    t[1] = p->tensor[p->graph->n_value + s->copy - 1];
+    s->reads = p->layout[c->value->index];
+    s->writes = c->layout;
+    s->args.op.in = &t[0];
+    s->args.op.out = &t[1];
+}
+
 static int bind_step(struct plan *p, struct step *s, struct err *e)
 {
+    if (s->copy) {
+        bind_copy(p, s);
+        return 0;
+    }
     s->args.op.node = s->nodes.node[0];
     s->args.step = &s->nodes;
     s->args.pool = p->opts.pool;
@@ -177,9 +209,12 @@ static int build(struct plan *p, struct err *e)
     if (!p->block)
         return err_in(e, "'%s' at batch %lld", Q(g->name),
                       (long long)p->opts.batch);
-    p->tensor = ARENA_NEWS(&p->arena, g->n_value + 1, struct tensor);
+    p->tensor =
+        ARENA_NEWS(&p->arena, g->n_value + p->n_copy + 1, struct tensor);
     for (int i = 0; i < g->n_value; i++)
-        bind_value(p, g->value[i]);
+        bind_slot(p, i, g->value[i]);
+    for (int i = 0; i < p->n_copy; i++)
+        bind_slot(p, g->n_value + i, p->copy[i].value);
     for (int i = 0; i < p->n_step; i++)
         if (bind_step(p, &p->step[i], e) < 0)
             return -1;
@@ -211,6 +246,7 @@ void plan_free(struct plan *p)
     if (p->block)
         p->device->release(p->block, p->bytes ? p->bytes : 1);
     free(p->step);
+    free(p->copy);
     arena_release(&p->arena);
     free(p);
 }
@@ -220,8 +256,9 @@ void plan_free(struct plan *p)
 struct tensor *plan_find(struct plan *p, const char *name)
 {
     const struct value *v = graph_value(p->graph, name);
+    const int slot = v ? plan_slot_in(p, v, LAYOUT_PLAIN) : -1;
 
-    return v ? &p->tensor[v->index] : NULL;
+    return slot < 0 ? NULL : &p->tensor[slot];
 }
 
 struct tensor *plan_value(struct plan *p, const char *name)
@@ -240,7 +277,7 @@ struct tensor *plan_output(struct plan *p, const char *name)
 
     if (!v)
         BUG("graph '%s' has no output '%s'", p->graph->name, name);
-    return &p->tensor[v->index];
+    return &p->tensor[plan_slot_in(p, v, LAYOUT_PLAIN)];
 }
 
 size_t plan_bytes(const struct plan *p)
@@ -280,7 +317,10 @@ static void run_range(struct plan *p, int from, int to,
         struct step *s = &p->step[i];
         const double start = p->opts.profile ? clock_now() : 0;
 
-        if (!s->view)
+        if (s->copy)
+            p->device->rearrange(&s->args.op.in[0], s->reads,
+                                 &s->args.op.out[0], p->opts.pool);
+        else if (!s->view)
             run_step(s, r);
         if (p->opts.profile)
             s->seconds += clock_now() - start;
@@ -292,7 +332,8 @@ static int first_update(const struct plan *p)
 {
     int i = p->n_step;
 
-    while (i && p->step[i - 1].nodes.node[0]->dir == DIR_UPDATE)
+    while (i && !p->step[i - 1].copy &&
+           p->step[i - 1].nodes.node[0]->dir == DIR_UPDATE)
         i--;
     return i;
 }
@@ -319,7 +360,10 @@ int plan_update(struct plan *p, struct err *e)
 
 static const char *kernel_name(const struct step *s)
 {
-    return s->view ? "view" : s->kernel ? s->kernel->name : "reference";
+    return s->copy     ? "rearrange"
+           : s->view   ? "view"
+           : s->kernel ? s->kernel->name
+                       : "reference";
 }
 
 static void print_nodes(struct str *out, const struct step *s)
@@ -331,22 +375,38 @@ static void print_nodes(struct str *out, const struct step *s)
                    mark[s->nodes.node[k]->dir]);
 }
 
+/* The last node's name; of a copy, its value's.  */
+static const char *step_name(const struct plan *p, const struct step *s)
+{
+    return s->copy ? p->copy[s->copy - 1].value->name : step_last(s)->name;
+}
+
+/* The place of the first result, or -1.  */
+static int step_slot(const struct plan *p, const struct step *s)
+{
+    const struct node *last = step_last(s);
+
+    if (s->copy)
+        return p->graph->n_value + s->copy - 1;
+    return last->n_out && last->out[0] ? last->out[0]->index : -1;
+}
+
 void plan_print(struct str *out, const struct plan *p)
 {
     str_printf(out, "# batch %lld, %d steps, %zu bytes in one block\n",
                (long long)p->opts.batch, p->n_step, p->bytes);
-    str_add(out, "# node\tops\tkernel\tshape\toffset\tscratch_bytes");
+    str_add(out, "# node\tops\tkernel\tlayout\tshape\toffset\tscratch_bytes");
     str_add(out, p->opts.profile ? "\tms\n" : "\n");
     for (int i = 0; i < p->n_step; i++) {
         const struct step *s = &p->step[i];
-        const struct node *last = step_last(s);
-        const struct value *v = last->n_out ? last->out[0] : NULL;
+        const int slot = step_slot(p, s);
 
-        str_printf(out, "%s\t", last->name);
+        str_printf(out, "%s\t", step_name(p, s));
         print_nodes(out, s);
-        str_printf(out, "\t%s\t%s\t%lld\t%zu", kernel_name(s),
-                   v ? ST(&p->tensor[v->index].shape) : "-",
-                   v ? (long long)p->place[p->place[v->index].root].at : -1LL,
+        str_printf(out, "\t%s\t%s\t%s\t%lld\t%zu", kernel_name(s),
+                   layout_name(s->writes),
+                   slot < 0 ? "-" : ST(&p->tensor[slot].shape),
+                   slot < 0 ? -1LL : (long long)p->place[plan_root(p, slot)].at,
                    s->scratch_bytes);
         if (p->opts.profile)
             str_printf(out, "\t%.3f", s->seconds * 1e3);
@@ -361,7 +421,7 @@ uint64_t plan_hash(const struct plan *p)
 
     str_add(&s, "adze " ADZE_VERSION "\n");
     for (int i = 0; i < p->n_step; i++) {
-        str_printf(&s, "%s ", step_last(&p->step[i])->name);
+        str_printf(&s, "%s ", step_name(p, &p->step[i]));
         print_nodes(&s, &p->step[i]);
         str_printf(&s, " %s\n", kernel_name(&p->step[i]));
     }
@@ -381,6 +441,6 @@ struct plan_step_info plan_step(const struct plan *p, int i)
     const struct node *n = s->nodes.node[0];
 
     return (struct plan_step_info){
-        n->name, kernel_name(s), s->seconds,
-        n->dir == DIR_FORWARD ? node_cost(n).mac * p->opts.batch : 0};
+        n ? n->name : step_name(p, s), kernel_name(s), s->seconds,
+        n && n->dir == DIR_FORWARD ? node_cost(n).mac * p->opts.batch : 0};
 }

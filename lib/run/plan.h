@@ -4,6 +4,8 @@
  * Binding is done in stages, each of which plan_print() shows:
  *   fuse     nodes are grouped into steps, each with the first offer of the
  *            device that accepts it
+ *   layout   each value lies where its producer writes it; steps that want it
+ *            otherwise read a copy, rearranged in front of the first of them
  *   memory   one block by lifetimes; views share, elementwise steps work in
  *            place
  * (Backward nodes come from pass_differentiate() before.)  Everything that

@@ -16,10 +16,20 @@ struct step {
     struct step_nodes nodes;
     const struct kernel *kernel; /* NULL: the op's reference */
     int view;                    /* nothing to run: the result is an operand */
+    enum layout reads, writes;   /* data operands; results and the operands of
+                                    the nodes that follow */
+    int copy;                    /* no nodes: writes copy[copy - 1] */
     size_t scratch_bytes;
     int64_t scratch_at;
     struct kernel_args args; /* tensors bound; arrays in the plan's arena */
     double seconds;
+};
+
+/* A value once more in the other layout, for steps that want it so.  Its
+ * place and tensor stand behind those of the values.  */
+struct copy {
+    const struct value *value;
+    enum layout layout;
 };
 
 /* Where a value lies.  */
@@ -39,21 +49,39 @@ struct plan {
     struct arena arena;
     struct step *step;
     int n_step, cap_step;
-    struct place *place; /* by value index */
+    int blocked;         /* steps may leave values in another layout */
+    enum layout *layout; /* of each value, by index */
+    struct copy *copy;
+    int n_copy, cap_copy;
+    struct place *place; /* by value index, then of the copies */
     struct tensor *tensor;
     size_t bytes, value_bytes; /* of the block; without scratch */
     void *block;
     const char **touched; /* parameters that update steps write; NULL-ended */
 };
 
-/* The last node of a step: its results are the step's.  */
+/* The last node of a step: its results are the step's; NULL of a copy.  */
 static inline const struct node *step_last(const struct step *s)
 {
-    return s->nodes.node[s->nodes.n - 1];
+    return s->nodes.n ? s->nodes.node[s->nodes.n - 1] : NULL;
 }
 
 /* What step S reads as operand I of its node number K.  */
 const struct value *plan_operand(const struct step *s, int k, int i);
+
+/* The place whose memory place V shares.  */
+static inline int plan_root(const struct plan *p, int v)
+{
+    while (p->place[v].root != v)
+        v = p->place[v].root;
+    return v;
+}
+
+/* Where step S finds operand I of its node number K: the index of the value's
+ * place, or of a copy's.  */
+int plan_slot(const struct plan *p, const struct step *s, int k, int i);
+/* The place of V in layout L, or -1.  */
+int plan_slot_in(const struct plan *p, const struct value *v, enum layout l);
 
 /* Group the nodes into steps, in an order in which they can run.  */
 int plan_fuse(struct plan *p, struct err *e);

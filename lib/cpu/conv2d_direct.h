@@ -1,0 +1,82 @@
+/* conv2d_direct.h -- convolution of blocked values (graph/layout.h), without
+ * a matrix in between.
+ * SPDX-License-Identifier: MIT
+ *
+ * A tile is MR neighbouring pixels of one output row by NV vectors of output
+ * channels, all in registers; for each k = (16 channels, tap, channel) it
+ * takes a vector of weights and one number of x for each pixel:
+ *
+ *     acc[pixel][channels] += x[pixel + off[block]][k] w[k][channels]
+ *
+ * Blocks are (16 channels, tap row, tap column), in that order, and every
+ * output is one chain over k: the result depends on neither tiles nor
+ * threads, and AVX2 and AVX-512 give the same bits.
+ *
+ * Neighbouring pixels of x are always 16 floats apart: a task first copies
+ * the rows that it needs, with their padding, rows and columns sorted by
+ * remainder of the stride; kernels of one pixel read x where it lies.
+ *
+ * The first convolution of a network reads plain x of few channels: there a
+ * block is one (channel, tap row, tap column) and pixels lie side by side.
+ *
+ * Weights are packed as [O/16][k][16], zeros behind the last channel.  */
+#ifndef ADZE_CPU_CONV2D_DIRECT_H
+#define ADZE_CPU_CONV2D_DIRECT_H
+
+#include "cpu/follow.h"
+#include "graph/device.h"
+
+struct direct {
+    int64_t n, c, o; /* images, channels */
+    int64_t in[2], out[2], kernel[2], stride[2], dil[2], pad[2];
+    int planar;     /* x is plain */
+    int64_t k;      /* of one output: c taps */
+    int64_t panels; /* of 16 outputs */
+
+    /* The copy of the rows of a band, floats; or x itself (copy 0), taken as
+     * one row.  A row of the copy is [column remainder][column][16], a plane
+     * [row remainder][row], a copy [c/16] planes.  */
+    int copy;
+    int64_t remainders[2], each[2]; /* remainders; rows or columns of one */
+    int64_t pixel, row, plane;      /* floats from one to the next */
+
+    int64_t blocks, whole, kn, kn_last; /* blocks; those of kn; k of a block */
+
+    /* How it is cut; the result does not depend on it.  */
+    int64_t band, bands; /* output rows of a task (copy 0: pixels); tasks */
+    int64_t part, parts; /* panels of a task; tasks */
+    int64_t group;       /* panels that one pass over a band goes through */
+    size_t copy_floats;  /* of one thread */
+};
+
+struct direct_run {
+    const struct direct *d;
+    const float *x, *w;
+    float *y, *scratch;
+    const int32_t *off; /* [blocks] */
+    struct follow f;
+};
+
+struct direct_isa {
+    int mr;     /* pixels of a tile */
+    int panels; /* of a tile */
+    void (*task)(void *run, int64_t task, int thread);
+};
+
+int conv2d_direct_accepts(const struct step_nodes *s);
+int conv2d_direct_accepts_plain(const struct step_nodes *s);
+size_t conv2d_direct_scratch(const struct direct_isa *isa, int planar, const struct step_nodes *s,
+                             int threads);
+size_t conv2d_direct_pack_bytes(int planar, const struct step_nodes *s, int i);
+void conv2d_direct_pack(int planar, const struct step_nodes *s, const struct tensor *t, float *to);
+void conv2d_direct_run(const struct direct_isa *isa, int planar, const struct kernel_args *a);
+
+/* The task's place: images, then bands run fastest, so that neighbouring
+ * tasks share their weights.  */
+struct direct_task {
+    int64_t image, first, rows; /* output rows (copy 0: pixels) */
+    int64_t panel, end;
+};
+struct direct_task direct_task_of(const struct direct *d, int64_t task);
+
+#endif

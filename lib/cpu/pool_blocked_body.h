@@ -1,0 +1,256 @@
+/* pool_blocked_body.h -- pooling of blocked values, and a factor for each
+ * channel; compiled once per instruction set.
+ * SPDX-License-Identifier: MIT
+ *
+ * Channels are lanes; each output is one chain over its window.  */
+#include <math.h>
+
+#include "base/thread.h"
+#include "cpu/kernels.h"
+#include "cpu/vec.h"
+#include "graph/attr.h"
+#include "graph/graph.h"
+#include "op/window.h"
+
+enum { PV = LANES / VL, ROWS = 8 };
+
+struct maps {
+    struct window w;
+    int64_t groups, bands; /* of 16 channels, over all images */
+    int64_t c;
+    int count_pad;
+    const float *x, *factor;
+    float *y;
+};
+
+static struct maps maps_of(const struct kernel_args *a)
+{
+    const struct tensor *x = &a->op.in[0], *y = &a->op.out[0];
+    struct maps m = {.x = x->data, .y = y->data, .groups = layout_groups(&x->shape)};
+
+    m.c = x->shape.dim[1];
+    m.w.in[0] = x->shape.dim[2];
+    m.w.in[1] = x->shape.dim[3];
+    return m;
+}
+
+static void run_windows(const struct kernel_args *a, pool_fn *task, int count_pad)
+{
+    struct maps m = maps_of(a);
+
+    m.w = window_of(a->op.node, &a->op.in[0].shape, &a->op.out[0].shape);
+    m.bands = (m.w.out[0] + ROWS - 1) / ROWS;
+    m.count_pad = count_pad;
+    pool_run(a->pool, m.groups * m.bands, task, &m);
+}
+
+/* The larger; a NaN of either.  */
+INLINE vf larger(vf a, vf b)
+{
+    const vf m = vf_max(a, b); /* B where there is a NaN */
+
+    return vf_gt(m, b, m, vf_gt(b, a, b, vf_gt(a, VF1(-INFINITY), m, a + b)));
+}
+
+/* The window of one output: its place in x and its taps inside.  */
+struct spot {
+    const float *x;
+    int64_t rows, columns; /* inside */
+    int64_t whole;         /* with padding, as the average counts it */
+};
+
+/* Along D: the first input inside, how many taps are, and how many count
+ * with padding (that beyond the padding never does).  */
+static void along(const struct window *w, int d, int64_t p, int64_t *at, int64_t *n, int64_t *whole)
+{
+    int64_t start, lo, hi;
+    const int64_t end = w->in[d] + w->pad[d + 2];
+
+    window_taps(w, d, p, &start, &lo, &hi);
+    *at = start + lo * w->dilation[d];
+    *n = hi - lo;
+    *whole = start + w->kernel[d] < end ? w->kernel[d] : end - start;
+}
+
+typedef void spot_fn(const struct maps *m, const struct spot *s, float *y);
+
+INLINE void sweep(const struct maps *m, int64_t task, spot_fn *f)
+{
+    const int64_t group = task / m->bands, first = task % m->bands * ROWS;
+    const int64_t end = first + ROWS < m->w.out[0] ? first + ROWS : m->w.out[0];
+    const float *x = m->x + group * m->w.in[0] * m->w.in[1] * LANES;
+    float *y = m->y + (group * m->w.out[0] + first) * m->w.out[1] * LANES;
+
+    for (int64_t i = first; i < end; i++)
+        for (int64_t j = 0; j < m->w.out[1]; j++, y += LANES) {
+            int64_t h, w, rows, columns;
+            struct spot s;
+
+            along(&m->w, 0, i, &h, &s.rows, &rows);
+            along(&m->w, 1, j, &w, &s.columns, &columns);
+            s.x = x + (h * m->w.in[1] + w) * LANES;
+            s.whole = m->count_pad ? rows * columns : s.rows * s.columns;
+            f(m, &s, y);
+        }
+}
+
+INLINE void largest(const struct maps *m, const struct spot *s, float *y)
+{
+    vf a[PV];
+
+    EACH (v, PV)
+        a[v] = VF1(-INFINITY);
+    for (int64_t r = 0; r < s->rows; r++)
+        for (int64_t q = 0; q < s->columns; q++) {
+            const float *x =
+                s->x + (r * m->w.dilation[0] * m->w.in[1] + q * m->w.dilation[1]) * LANES;
+
+            EACH (v, PV)
+                a[v] = larger(a[v], vf_load(x + v * VL));
+        }
+    EACH (v, PV)
+        vf_store(y + v * VL, a[v]);
+}
+
+INLINE void average(const struct maps *m, const struct spot *s, float *y)
+{
+    const vf n = VF1((float)s->whole);
+    vf a[PV];
+
+    EACH (v, PV)
+        a[v] = VF0;
+    for (int64_t r = 0; r < s->rows; r++)
+        for (int64_t q = 0; q < s->columns; q++) {
+            const float *x = s->x + (r * m->w.in[1] + q) * LANES;
+
+            EACH (v, PV)
+                a[v] = a[v] + vf_load(x + v * VL);
+        }
+    EACH (v, PV)
+        vf_store(y + v * VL, a[v] / n);
+}
+
+static void max_task(void *maps, int64_t task, int thread)
+{
+    (void)thread;
+    sweep(maps, task, largest);
+}
+
+static void average_task(void *maps, int64_t task, int thread)
+{
+    (void)thread;
+    sweep(maps, task, average);
+}
+
+static void max_run(const struct kernel_args *a)
+{
+    run_windows(a, max_task, 0);
+}
+
+static void average_run(const struct kernel_args *a)
+{
+    run_windows(a, average_task, (int)attr_int(a->op.node, "count_include_pad"));
+}
+
+/* Nobody asks where the largest number was.  */
+static int max_accepts(const struct step_nodes *s)
+{
+    const struct value *argmax = s->node[0]->out[1];
+
+    return !argmax->n_use && !value_is_output(s->node[0]->graph, argmax);
+}
+
+/* ---- the mean of a map ---- */
+
+/* Lanes of a group that are channels go to a plain row.  */
+INLINE void store_channels(const struct maps *m, int64_t group, int64_t lane, vf v)
+{
+    const int64_t per = (m->c + LANES - 1) / LANES, c = group % per * LANES + lane;
+    float *y = m->y + group / per * m->c + c;
+
+    if (c + VL <= m->c)
+        vf_store(y, v);
+    else if (c < m->c)
+        vf_store_n(y, v, m->c - c);
+}
+
+/* Eight chains, so that additions do not wait for each other; joined in
+ * order.  */
+static void mean_task(void *maps, int64_t group, int thread)
+{
+    const struct maps *m = maps;
+    const int64_t area = m->w.in[0] * m->w.in[1];
+    const float *x = m->x + group * area * LANES;
+
+    (void)thread;
+    for (int64_t v = 0; v < PV; v++) {
+        vf a[8], sum = VF0;
+        int64_t i = 0;
+
+        EACH (k, 8)
+            a[k] = VF0;
+        for (; i + 8 <= area; i += 8)
+            EACH (k, 8)
+                a[k] = a[k] + vf_load(x + (i + k) * LANES + v * VL);
+        for (; i < area; i++)
+            a[0] = a[0] + vf_load(x + i * LANES + v * VL);
+        EACH (k, 8)
+            sum = sum + a[k];
+        store_channels(m, group, v * VL, sum / VF1((float)area));
+    }
+}
+
+static void mean_run(const struct kernel_args *a)
+{
+    struct maps m = maps_of(a);
+
+    pool_run(a->pool, m.groups, mean_task, &m);
+}
+
+/* ---- y = x factor, one for each image and channel ---- */
+
+static int factor_accepts(const struct step_nodes *s)
+{
+    const struct node *n = s->node[0];
+    const struct shape *x = &n->in[0]->shape, *f;
+
+    if (n->n_in != 2 || value_is_tensor(n->in[1]) || n->in[1]->shape.rank != 4)
+        return 0;
+    f = &n->in[1]->shape;
+    return x->dim[0] == f->dim[0] && x->dim[1] == f->dim[1] && f->dim[2] * f->dim[3] == 1;
+}
+
+static void factor_task(void *maps, int64_t group, int thread)
+{
+    const struct maps *m = maps;
+    const int64_t area = m->w.in[0] * m->w.in[1];
+    vf f[PV];
+
+    (void)thread;
+    EACH (v, PV)
+        f[v] = vf_load(m->factor + group * LANES + v * VL);
+    for (int64_t i = group * area * LANES; i < (group + 1) * area * LANES; i += LANES)
+        EACH (v, PV)
+            vf_store(m->y + i + v * VL, vf_load(m->x + i + v * VL) * f[v]);
+}
+
+static void factor_run(const struct kernel_args *a)
+{
+    struct maps m = maps_of(a);
+
+    m.factor = a->op.in[1].data;
+    pool_run(a->pool, m.groups, factor_task, &m);
+}
+
+/* clang-format off */
+#define RECORD(o, f) .name = "pool_blocked_" ISA_NAME, .op = #o, .dir = DIR_FORWARD, \
+    .isa = ISA_BITS, .dtypes = 1 << DTYPE_F32, .reads = LAYOUT_C16, .run = f
+
+const struct kernel ISA(pool_blocked_kernels)[] = {
+    {RECORD(maxpool2d, max_run), .writes = LAYOUT_C16, .accepts = max_accepts},
+    {RECORD(avgpool2d, average_run), .writes = LAYOUT_C16},
+    {RECORD(globalavgpool, mean_run)},
+    {RECORD(mul, factor_run), .writes = LAYOUT_C16, .accepts = factor_accepts},
+    {0},
+};
+/* clang-format on */

@@ -1,0 +1,104 @@
+/* layout.c -- see layout.h.
+ * SPDX-License-Identifier: MIT  */
+#include "graph/layout.h"
+
+#include <string.h>
+
+const char *layout_name(enum layout l)
+{
+    return l == LAYOUT_C16 ? "c16" : "plain";
+}
+
+static int64_t groups_of_image(const struct shape *s)
+{
+    return (s->dim[1] + LANES - 1) / LANES;
+}
+
+int64_t layout_groups(const struct shape *s)
+{
+    return s->dim[0] * groups_of_image(s);
+}
+
+struct shape layout_shape(enum layout l, const struct shape *s)
+{
+    struct shape r = *s;
+
+    if (l == LAYOUT_C16)
+        r.dim[1] = groups_of_image(s) * LANES;
+    return r;
+}
+
+int layout_same(const struct shape *s)
+{
+    return s->rank == 4 && s->dim[1] % LANES == 0 && s->dim[2] * s->dim[3] == 1;
+}
+
+/* The channels of one group: where they begin in a plain value, how many.  */
+struct group {
+    int64_t at, channels, area;
+};
+
+static struct group group_of(const struct shape *s, int64_t g)
+{
+    const int64_t per = groups_of_image(s), c = g % per * LANES;
+    struct group r = {.area = s->dim[2] * s->dim[3]};
+
+    r.channels = s->dim[1] - c < LANES ? s->dim[1] - c : LANES;
+    r.at = (g / per * s->dim[1] + c) * r.area;
+    return r;
+}
+
+/* clang-format off */
+#define COPIES(type)                                                                         \
+    static void block_##type(const struct group *r, const type *x, type *y)                  \
+    {                                                                                        \
+        for (int64_t p = 0; p < r->area; p++, y += LANES)                                    \
+            for (int64_t c = 0; c < LANES; c++)                                              \
+                y[c] = c < r->channels ? x[c * r->area + p] : 0;                             \
+    }                                                                                        \
+    static void unblock_##type(const struct group *r, const type *y, type *x)                \
+    {                                                                                        \
+        for (int64_t c = 0; c < r->channels; c++)                                            \
+            for (int64_t p = 0; p < r->area; p++)                                            \
+                x[c * r->area + p] = y[p * LANES + c];                                       \
+    }
+/* clang-format on */
+
+COPIES(uint8_t)
+COPIES(uint16_t)
+COPIES(uint32_t)
+
+void layout_block(const struct shape *s, size_t size, const void *plain,
+                  void *blocked, int64_t from, int64_t end)
+{
+    for (int64_t g = from; g < end; g++) {
+        const struct group r = group_of(s, g);
+        const char *x = (const char *)plain + (size_t)r.at * size;
+        char *y = (char *)blocked + (size_t)(g * r.area * LANES) * size;
+
+        if (size == 1)
+            block_uint8_t(&r, (const void *)x, (void *)y);
+        else if (size == 2)
+            block_uint16_t(&r, (const void *)x, (void *)y);
+        else
+            block_uint32_t(&r, (const void *)x, (void *)y);
+    }
+}
+
+void layout_unblock(const struct shape *s, size_t size, const void *blocked,
+                    void *plain, int64_t from, int64_t end)
+{
+    for (int64_t g = from; g < end; g++) {
+        const struct group r = group_of(s, g);
+        const char *y =
+            (const char *)blocked + (size_t)(g * r.area * LANES) * size;
+        char *x = (char *)plain + (size_t)r.at * size;
+
+        if (size == 1)
+            unblock_uint8_t(&r, (const void *)y, (void *)x);
+        else if (size == 2)
+            unblock_uint16_t(&r, (const void *)y, (void *)x);
+        else
+            unblock_uint32_t(&r, (const void *)y, (void *)x);
+    }
+}

@@ -1,0 +1,45 @@
+/* layout.h -- how a value lies in memory.  Only plans and kernels know
+ * layouts, never graphs.
+ * SPDX-License-Identifier: MIT
+ *
+ * A blocked value keeps the channels of one pixel in groups of 16 side by
+ * side, [N][C/16][H][W][16]: whatever C is, neighbouring pixels are 16
+ * elements apart and a group is one vector (of 16 floats), so convolution,
+ * pooling and everything channel by channel need no shuffles.  Lanes behind
+ * the last channel hold finite numbers that nobody reads.  */
+#ifndef ADZE_GRAPH_LAYOUT_H
+#define ADZE_GRAPH_LAYOUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tensor/shape.h"
+
+enum layout {
+    LAYOUT_PLAIN, /* row-major, as the shape says */
+    LAYOUT_C16,   /* [N][C/16][H][W][16] of a shape [N,C,H,W] */
+};
+
+enum { LANES = 16 }; /* of LAYOUT_C16 */
+
+/* "plain", "c16" */
+const char *layout_name(enum layout l);
+
+/* The shape of what is stored: C rounded up to whole groups.  */
+struct shape layout_shape(enum layout l, const struct shape *s);
+
+/* Both layouts put every element of shape S at the same place.  */
+int layout_same(const struct shape *s);
+
+/* Copy the groups [FROM, END) of 16 channels, counted over all images, of a
+ * value of shape S (elements of SIZE bytes: 1, 2 or 4) from PLAIN to BLOCKED;
+ * lanes behind the last channel become zero.  And back.  */
+void layout_block(const struct shape *s, size_t size, const void *plain,
+                  void *blocked, int64_t from, int64_t end);
+void layout_unblock(const struct shape *s, size_t size, const void *blocked,
+                    void *plain, int64_t from, int64_t end);
+
+/* Groups of 16 channels over all images.  */
+int64_t layout_groups(const struct shape *s);
+
+#endif

@@ -1,0 +1,67 @@
+/* conv2d_direct.c -- tests of convolution on blocked values.
+ * SPDX-License-Identifier: MIT  */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../kernel_check.h"
+#include "base/mem.h"
+
+#define C "conv2d"
+
+static const struct kernel_case forward[] = {
+    {C, "out=32 kernel=3 pad=1", "2,32,14,14", NULL, 0, 288, 0},
+    {C, "out=16 kernel=3 pad=1", "2,3,32,32", NULL, 0, 27, 0},
+    {C, "out=48 kernel=1", "2,40,9,11", NULL, 0, 40, 0},
+    {C, "out=70 kernel=1", "1,130,7,7", NULL, 0, 130, 0},
+    {C, "out=20 kernel=3 pad=1", "3,17,8,8", NULL, 0, 153, 0},
+    {C, "out=33 kernel=3 pad=1 stride=2", "2,18,16,15", NULL, 0, 162, 0},
+    {C, "out=24 kernel=1 stride=2", "2,16,14,13", NULL, 0, 16, 0},
+    {C, "out=64 kernel=7 pad=3 stride=2 bias=yes", "1,3,40,57", NULL, 0, 147,
+     0},
+    {C, "out=9 kernel=5 pad=2 stride=3", "1,21,13,17", NULL, 0, 525, 0},
+    {C, "out=5 kernel=[1,5] pad=[0,2]", "2,6,6,11", NULL, 0, 30, 0},
+    {C, "out=5 kernel=3 dilation=2 pad=2", "1,9,12,17", NULL, 0, 81, 0},
+    {C, "out=5 kernel=3 dilation=2 stride=3 pad=[0,1,3,2]", "2,5,12,17", NULL,
+     0, 45, 0},
+    {C, "out=5 kernel=3 dilation=3 stride=2 pad=[0,1,3,2]", "2,4,12,17", NULL,
+     0, 36, 0},
+    {C, "out=130 kernel=1", "1,300,1,1", NULL, 0, 300, 0},
+    {C, "out=16 kernel=3 pad=1", "1,520,7,7", NULL, 0, 4680, 0},
+    {C, "out=2 kernel=2 stride=4", "1,2,9,9", NULL, 0, 8, 0},
+};
+
+static const struct kernel_case followed[] = {
+    {C, "out=16 kernel=3 pad=1", "2,16,16,16", "batchnorm2d add relu", 0, 144,
+     0},
+    {C, "out=9 kernel=3 pad=1 bias=yes", "2,5,7,9", "batchnorm2d relu6", 0, 144,
+     0},
+    {C, "out=9 kernel=3 pad=1 bias=yes", "1,4,7,9", "add", 0, 144, 0},
+    {C, "out=40 kernel=1", "1,24,7,9", "add silu", 0, 24, 0},
+    {C, "out=40 kernel=1", "1,24,7,9", "batchnorm2d hardswish", 0, 24, 0},
+};
+
+static void test_forward(void **state)
+{
+    (void)state;
+    kernel_check_all(forward, COUNT(forward));
+}
+
+static void test_followed(void **state)
+{
+    (void)state;
+    kernel_check_all(followed, COUNT(followed));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_forward),
+        cmocka_unit_test(test_followed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,45 @@
+/* dwconv2d_blocked.c -- tests of depthwise convolution on blocked values.
+ * SPDX-License-Identifier: MIT  */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../kernel_check.h"
+#include "base/mem.h"
+
+#define C "conv2d"
+
+static const struct kernel_case cases[] = {
+    {C, "out=20 kernel=3 pad=1 groups=20", "2,20,17,23", NULL, 0, 9, 0},
+    {C, "out=16 kernel=3 pad=1 stride=2 groups=16", "1,16,28,29", NULL, 0, 9,
+     0},
+    {C, "out=33 kernel=5 pad=2 groups=33 bias=yes", "2,33,19,14", NULL, 0, 25,
+     0},
+    {C, "out=8 kernel=5 pad=2 stride=2 groups=8", "1,8,21,30", NULL, 0, 25, 0},
+    {C, "out=8 kernel=[3,5] pad=[0,1,2,3] stride=[3,2] groups=8", "1,8,21,30",
+     NULL, 0, 25, 0},
+    {C, "out=8 kernel=3 pad=2 dilation=2 groups=8", "1,8,11,9", NULL, 0, 9, 0},
+    {C, "out=8 kernel=3 pad=1 groups=8", "1,8,2,1", NULL, 0, 9, 0},
+    {C, "out=8 kernel=7 pad=3 groups=8", "2,8,9,8", NULL, 0, 49, 0},
+    {C, "out=24 kernel=3 pad=1 groups=24", "2,24,9,10", "batchnorm2d relu6", 0,
+     9, 0},
+    {C, "out=24 kernel=3 pad=1 groups=24", "2,24,9,10", "batchnorm2d add silu",
+     0, 9, 0},
+};
+
+static void test_forward(void **state)
+{
+    (void)state;
+    kernel_check_all(cases, COUNT(cases));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_forward)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
