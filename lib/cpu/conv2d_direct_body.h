@@ -6,18 +6,7 @@
 
 #include "cpu/conv2d_direct.h"
 #include "cpu/kernels.h"
-#include "cpu/vec.h"
-
-/* Pixels and panels of a tile: as many sums as registers hold.  A panel is PV
- * vectors.  */
-enum { PV = LANES / VL };
-#if defined(__AVX512F__)
-enum { MR = 14, PANELS = 2 };
-#elif defined(__AVX2__)
-enum { MR = 6, PANELS = 1 };
-#else
-enum { MR = 3, PANELS = 1 };
-#endif
+#include "cpu/outer.h"
 
 /* ---- copying the rows of a band ---- */
 
@@ -83,24 +72,6 @@ struct tile {
     int64_t y_panel; /* floats from one panel of y to the next */
 };
 
-INLINE void multiply(const int m, const int nv, const int pixel, const struct tile *t,
-                     const float *x, const float *w, int64_t panel, int64_t kn, vf (*a)[MR])
-{
-    (void)t;
-    for (int64_t k = 0; k < kn; k++, w += LANES) {
-        vf b[PANELS * PV];
-
-        EACH (v, nv)
-            b[v] = vf_load(w + v / PV * panel + v % PV * VL);
-        EACH (i, m) {
-            const vf p = VF1(x[i * pixel + k]);
-
-            EACH (v, nv)
-                a[v][i] = vf_fma(p, b[v], a[v][i]);
-        }
-    }
-}
-
 INLINE vf finish(const struct direct_run *r, const struct tile *t, int64_t at, int64_t lane, vf v)
 {
     v = vf_fma(v, vf_load(t->scale + lane), vf_load(t->shift + lane));
@@ -125,9 +96,9 @@ INLINE void tile(const int m, const int panels, const int pixel, const struct di
         EACH (i, m)
             a[v][i] = VF0;
     for (; b < d->whole; b++, w += (pixel == 1 ? 1 : LANES) * LANES)
-        multiply(m, nv, pixel, t, t->x + r->off[b], w, panel, pixel == 1 ? 1 : LANES, a);
+        outer(m, nv, pixel, t->x + r->off[b], w, panel, pixel == 1 ? 1 : LANES, a);
     for (; b < d->blocks; b++, w += d->kn_last * LANES)
-        multiply(m, nv, pixel, t, t->x + r->off[b], w, panel, d->kn_last, a);
+        outer(m, nv, pixel, t->x + r->off[b], w, panel, d->kn_last, a);
     EACH (v, nv)
         EACH (i, m) {
             const int64_t at = v / PV * t->y_panel + i * LANES + v % PV * VL;

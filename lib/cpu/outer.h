@@ -1,0 +1,42 @@
+/* outer.h -- the outer product in registers that blocked kernels share: MR
+ * pixels by PANELS groups of 16 channels.
+ * SPDX-License-Identifier: MIT
+ *
+ * For each k one vector of weights a channel vector, one number of x a pixel.
+ * Every sum is one chain over k.  */
+#ifndef ADZE_CPU_OUTER_H
+#define ADZE_CPU_OUTER_H
+
+#include "cpu/vec.h"
+#include "graph/layout.h"
+
+/* As many sums as registers hold.  A panel is PV vectors.  */
+enum { PV = LANES / VL };
+#if defined(__AVX512F__)
+enum { MR = 14, PANELS = 2 };
+#elif defined(__AVX2__)
+enum { MR = 6, PANELS = 1 };
+#else
+enum { MR = 3, PANELS = 1 };
+#endif
+
+/* a[vector][pixel] += x[pixel PIXEL + k] w[k][16], the weights of the second
+ * panel PANEL floats behind those of the first; M pixels, NV vectors.  */
+INLINE void outer(const int m, const int nv, const int pixel, const float *x, const float *w,
+                  int64_t panel, int64_t kn, vf (*a)[MR])
+{
+    for (int64_t k = 0; k < kn; k++, w += LANES) {
+        vf b[PANELS * PV];
+
+        EACH (v, nv)
+            b[v] = vf_load(w + v / PV * panel + v % PV * VL);
+        EACH (i, m) {
+            const vf p = VF1(x[i * pixel + k]);
+
+            EACH (v, nv)
+                a[v][i] = vf_fma(p, b[v], a[v][i]);
+        }
+    }
+}
+
+#endif
