@@ -28,6 +28,7 @@ DECLARE(dwconv2d_8_kernels);
 extern const struct kernel conv2d_8_kernels_vnni[];
 DECLARE(eltwise_kernels);
 DECLARE(eltwise_8_kernels);
+DECLARE(linear_packed_kernels);
 DECLARE(maxpool_kernels);
 DECLARE(norm_kernels);
 extern const struct kernel linear_kernels[], optim_kernels[], parts_kernels[], pool_kernels[];

@@ -17,6 +17,8 @@ static const struct kernel_case cases[] = {
     {"linear", "out=10 bias=no", "33,65", NULL, 0, 65, 0},
     {"linear", "out=300", "2,70,17", NULL, 0, 17, 0},
     {"linear", "out=129", "5,1100", NULL, 0, 1100, 0},
+    {"linear", "out=40", "2,60,33", "add relu", 0, 33, 0},
+    {"linear", "out=23", "3,18", "silu", 0, 33, 0},
     {"linear", "out=10", "128,64", NULL, B, 128, 0},
     {"linear", "out=70 bias=no", "3,5,33", NULL, B, 70, 0},
     {"linear", "out=7", "9,300", NULL, B, 16, 2},
