@@ -262,7 +262,9 @@ static void block(struct tensor *t, enum layout l, int with_data)
     if (with_data)
         layout_block(&t->shape, sizeof *p, t->data, p, 0,
                      layout_groups(&t->shape));
-    for (int64_t g = 0; with_data && g < layout_groups(&t->shape); g++)
+    for (int64_t g = 0;
+         with_data && t->dtype == DTYPE_F32 && g < layout_groups(&t->shape);
+         g++)
         for (int64_t i = 0; i < area * LANES; i++)
             if (g % (s.dim[1] / LANES) * LANES + i % LANES >= t->shape.dim[1])
                 p[g * area * LANES + i] = 77;
@@ -297,15 +299,56 @@ static void drop(const struct tensor *t, enum layout l)
         give_back(t->data, (size_t)shape_count(&s) * sizeof(float));
 }
 
+/* Operand I of N, or what it stands for in a BACKWARD node.  */
 static int is_activation(const struct node *n, int i)
 {
-    return node_in_info(n, i)->role == ROLE_DATA;
+    return n->dir != DIR_UPDATE &&
+           (i >= node_op_in(n) || node_in_info(n, i)->role == ROLE_DATA);
+}
+
+static enum layout read_as(const struct kernel *k, const struct node *n, int i)
+{
+    return is_activation(n, i) && !(i < node_op_in(n) && k->plain >> i & 1)
+               ? k->reads
+               : LAYOUT_PLAIN;
+}
+
+/* Result I of a FORWARD node, gradient of operand I by a BACKWARD one.  */
+static enum layout written_as(const struct kernel *k, const struct node *n,
+                              int i)
+{
+    return n->dir == DIR_FORWARD || is_activation(n, i) ? k->writes
+                                                        : LAYOUT_PLAIN;
+}
+
+/* Blocked copies of what K wants blocked; RESULT keeps the plain ones.  */
+static void block_all(const struct kernel *k, const struct node *n,
+                      struct tensor *in, struct tensor *out,
+                      struct tensor *result)
+{
+    for (int i = 0; i < n->n_in; i++)
+        block(&in[i], read_as(k, n, i), 1);
+    for (int i = 0; i < n->n_out; i++) {
+        result[i] = out[i];
+        block(&out[i], written_as(k, n, i), 0);
+    }
+}
+
+static void unblock_all(const struct kernel *k, const struct node *n,
+                        struct tensor *in, struct tensor *out,
+                        struct tensor *result)
+{
+    for (int i = 0; i < n->n_in; i++)
+        drop(&in[i], read_as(k, n, i));
+    for (int i = 0; i < n->n_out; i++)
+        if (out[i].data && out[i].shape.rank == 4)
+            unblock(&result[i], written_as(k, n, i), out[i].data);
 }
 
 static void run_kernel(struct bench *b, const struct kernel *k,
                        const struct step_nodes *s, int threads)
 {
-    struct tensor in[MOST], out[MOST], follow[MOST], *f = follow, result;
+    struct tensor in[MOST], out[MOST], follow[MOST], *f = follow, result[MOST];
     struct pool *pool = pool_new(threads);
     struct kernel_args a = {.step = s, .follow = follow, .pool = pool};
     void *packed[MOST] = {0};
@@ -329,12 +372,7 @@ static void run_kernel(struct bench *b, const struct kernel *k,
                     block(f, k->writes, 1);
                 f++;
             }
-    for (int i = 0; i < s->node[0]->n_in && !b->back; i++)
-        if (is_activation(s->node[0], i))
-            block(&in[i], k->reads, 1);
-    result = out[0];
-    if (!b->back && s->node[0]->dir == DIR_FORWARD)
-        block(&out[0], k->writes, 0);
+    block_all(k, s->node[0], in, out, result);
     for (int i = 0; k->pack_bytes && i < node_op_in(s->node[0]); i++)
         if (in[i].data && s->node[0]->in[i]->kind != VALUE_INPUT &&
             (packed_bytes[i] = k->pack_bytes(s, i))) {
@@ -345,18 +383,13 @@ static void run_kernel(struct bench *b, const struct kernel *k,
     a.scratch = guarded(bytes);
     k->run(&a);
     give_back(a.scratch, bytes);
-    if (!b->back && s->node[0]->dir == DIR_FORWARD) {
-        unblock(&result, k->writes, out[0].data);
-        f = follow;
-        for (int i = 1; i < s->n; i++)
-            for (int j = 0; j < s->node[i]->n_in; j++)
-                if (j != s->link[i])
-                    drop(f++, is_activation(s->node[i], j) ? k->writes
-                                                           : LAYOUT_PLAIN);
-        for (int i = 0; i < s->node[0]->n_in; i++)
-            if (is_activation(s->node[0], i))
-                drop(&in[i], k->reads);
-    }
+    unblock_all(k, s->node[0], in, out, result);
+    f = follow;
+    for (int i = 1; i < s->n; i++)
+        for (int j = 0; j < s->node[i]->n_in; j++)
+            if (j != s->link[i])
+                drop(f++,
+                     is_activation(s->node[i], j) ? k->writes : LAYOUT_PLAIN);
     for (int i = 0; i < MOST; i++)
         if (packed[i])
             give_back(packed[i], packed_bytes[i]);

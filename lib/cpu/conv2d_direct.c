@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/thread.h"
+#include "cpu/wgrad.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
 #include "op/window.h"
@@ -35,40 +36,108 @@ static int64_t least(int64_t a, int64_t b)
 
 /* ---- geometry ---- */
 
-static void blocks_of(struct direct *d)
+/* What follows from the sizes.  X is read where it lies if outputs and inputs
+ * are the same pixels.  */
+static void complete(struct direct *d)
 {
     const int64_t taps = d->kernel[0] * d->kernel[1];
 
     d->k = d->c * taps;
     d->kn = d->planar ? 1 : LANES;
+    d->panels = up(d->o, LANES);
+    d->pixel = d->planar ? 1 : LANES;
     d->kn_last = d->c % d->kn ? d->c % d->kn : d->kn;
     d->blocks = up(d->c, d->kn) * taps;
     d->whole = d->kn_last == d->kn ? d->blocks : d->blocks - taps;
+    d->copy = d->planar;
+    for (int i = 0; i < 2; i++)
+        d->copy |= d->kernel[i] != 1 || d->stride[i] != 1 || d->in[i] != d->out[i] || d->pad[i] ||
+                   d->map_step[i] != 1;
 }
 
-static struct direct direct_of(int planar, const struct step_nodes *s)
+/* Backward the shape of x is known even where x is not kept.  */
+static const struct shape *shape_of_x(const struct node *n)
+{
+    return n->in[X] ? &n->in[X]->shape : &n->in_shape[X];
+}
+
+struct direct conv2d_direct_of(int planar, const struct step_nodes *s)
 {
     const struct node *n = s->node[0];
-    const struct shape x = shape_bind(n->in[X]->shape, s->batch);
-    const struct shape y = shape_bind(n->out[0]->shape, s->batch);
+    const struct value *out = n->dir == DIR_BACKWARD ? n->in[n->n_in - 1] : n->out[0];
+    const struct shape x = shape_bind(*shape_of_x(n), s->batch);
+    const struct shape y = shape_bind(out->shape, s->batch);
     const struct window w = window_of(n, &x, &y);
     struct direct d = {.n = x.dim[0], .c = x.dim[1], .o = y.dim[1], .planar = planar};
 
     for (int i = 0; i < 2; i++) {
         d.in[i] = w.in[i];
-        d.out[i] = w.out[i];
-        d.kernel[i] = w.kernel[i];
+        d.out[i] = d.map[i] = w.out[i];
+        d.kernel[i] = d.filter[i] = w.kernel[i];
         d.stride[i] = w.stride[i];
         d.dil[i] = w.dilation[i];
         d.pad[i] = w.pad[i];
+        d.map_step[i] = d.skip[i] = 1;
     }
-    d.panels = up(d.o, LANES);
-    d.pixel = planar ? 1 : LANES;
-    d.copy = planar;
-    for (int i = 0; i < 2; i++)
-        d.copy |= d.kernel[i] != 1 || d.stride[i] != 1 || d.in[i] != d.out[i];
-    blocks_of(&d);
+    complete(&d);
     return d;
+}
+
+static int64_t gcd(int64_t a, int64_t b)
+{
+    while (b) {
+        const int64_t t = a % b;
+
+        a = b;
+        b = t;
+    }
+    return a;
+}
+
+/* The gradient of x at AT + i stride along D: the taps whose products reach
+ * there, the one that reads lowest first.  */
+static void turn(struct direct *d, int i, int64_t at)
+{
+    const int64_t step = d->stride[i], dil = d->dil[i];
+    const int64_t skip = step / gcd(step, dil), in = d->in[i];
+    int64_t r = 0, taps;
+
+    while (r < skip && (at + d->pad[i] - r * dil) % step)
+        r++;
+    taps = r < skip && r < d->filter[i] ? (d->filter[i] - r + skip - 1) / skip : 0;
+    d->in[i] = d->out[i];
+    d->out[i] = (in - at + step - 1) / step;
+    d->map[i] = in;
+    d->map_step[i] = step;
+    d->map_at[i] = at;
+    d->kernel[i] = taps;
+    d->first[i] = r + (taps - 1) * skip;
+    d->skip[i] = -skip;
+    d->pad[i] = (d->first[i] * dil - at - d->pad[i]) / step;
+    d->dil[i] = skip * dil / step;
+    d->stride[i] = 1;
+}
+
+/* Sweep I of the step; 0 when there are no more.  */
+static int nth(int planar, const struct step_nodes *s, int64_t i, struct direct *d)
+{
+    *d = conv2d_direct_of(planar, s);
+    if (s->node[0]->dir == DIR_FORWARD)
+        return i == 0;
+    const int64_t columns = d->stride[1], c = d->c;
+
+    if (i >= d->stride[0] * columns)
+        return 0;
+    turn(d, 0, i / columns);
+    turn(d, 1, i % columns);
+    if (!d->kernel[0] || !d->kernel[1]) /* nothing reaches there: zeros */
+        d->kernel[0] = d->kernel[1] = 0;
+    d->c = d->o;
+    d->o = c;
+    d->turned = 1;
+    d->planar = 0;
+    complete(d);
+    return 1;
 }
 
 static int64_t channel_groups(const struct direct *d)
@@ -76,16 +145,22 @@ static int64_t channel_groups(const struct direct *d)
     return d->planar ? d->c : up(d->c, LANES);
 }
 
+/* A stride beyond the input's size leaves some remainders without outputs.  */
+static int has_outputs(const struct direct *d)
+{
+    return d->out[0] > 0 && d->out[1] > 0;
+}
+
 /* ---- cutting ---- */
 
 /* Of a copy of ROWS output rows.  */
-static void place_copy(struct direct *d, int64_t rows)
+void conv2d_direct_place(struct direct *d, int64_t rows)
 {
     for (int i = 0; i < 2; i++) {
         const int64_t outputs = i ? d->out[1] : rows;
 
         d->remainders[i] = d->kernel[i] == 1 ? 1 : d->stride[i];
-        d->each[i] = outputs + (d->kernel[i] - 1) * d->dil[i] / d->stride[i];
+        d->each[i] = outputs + most(d->kernel[i] - 1, 0) * d->dil[i] / d->stride[i];
     }
     d->row = d->remainders[1] * d->each[1] * d->pixel;
     d->plane = d->remainders[0] * d->each[0] * d->row;
@@ -99,7 +174,7 @@ static void place_copy(struct direct *d, int64_t rows)
 /* Bands of rows whose input fits the cache, and enough tasks for THREADS.  */
 static void cut(const struct direct_isa *isa, struct direct *d, int threads)
 {
-    const int64_t panel_bytes = d->k * LANES * (int64_t)sizeof(float);
+    const int64_t panel_bytes = most(d->k, 1) * LANES * (int64_t)sizeof(float);
     const int64_t row_bytes = d->c * d->in[0] * d->in[1] * (int64_t)sizeof(float);
     const int64_t units = d->copy ? d->out[0] : up(d->out[0] * d->out[1], isa->mr);
     const int64_t fewest = d->copy ? FEWEST_ROWS : 4;
@@ -118,7 +193,7 @@ static void cut(const struct direct_isa *isa, struct direct *d, int threads)
     d->bands = up(d->copy ? d->out[0] : d->out[0] * d->out[1], d->band);
     d->part = up(up(d->panels, parts), isa->panels) * isa->panels;
     d->parts = up(d->panels, d->part);
-    place_copy(d, d->band);
+    conv2d_direct_place(d, d->band);
 }
 
 struct direct_task direct_task_of(const struct direct *d, int64_t task)
@@ -138,19 +213,19 @@ struct direct_task direct_task_of(const struct direct *d, int64_t task)
 static int accepts(const struct step_nodes *s)
 {
     const struct node *n = s->node[0];
-    const struct value *w = n->in[WEIGHT];
 
-    return value_is_tensor(w) && attr_int(n, "groups") == 1 && follow_accepts(s);
+    return n->in[WEIGHT] && value_is_tensor(n->in[WEIGHT]) && attr_int(n, "groups") == 1 &&
+           (n->dir == DIR_BACKWARD || follow_accepts(s));
 }
 
 int conv2d_direct_accepts(const struct step_nodes *s)
 {
-    return accepts(s) && s->node[0]->in[X]->shape.dim[1] > PLANAR_CHANNELS;
+    return accepts(s) && shape_of_x(s->node[0])->dim[1] > PLANAR_CHANNELS;
 }
 
 int conv2d_direct_accepts_plain(const struct step_nodes *s)
 {
-    return accepts(s) && s->node[0]->in[X]->shape.dim[1] <= PLANAR_CHANNELS;
+    return accepts(s) && shape_of_x(s->node[0])->dim[1] <= PLANAR_CHANNELS;
 }
 
 static int64_t off_floats(const struct direct *d)
@@ -158,38 +233,80 @@ static int64_t off_floats(const struct direct *d)
     return up(d->blocks, LANES) * LANES;
 }
 
+static size_t cut_floats(const struct direct_isa *isa, struct direct *d, int threads)
+{
+    cut(isa, d, threads);
+    d->copy_floats = (size_t)up((int64_t)d->copy_floats, LANES) * LANES;
+    return (size_t)(off_floats(d) + 2 * d->panels * LANES) + d->copy_floats * (size_t)threads;
+}
+
 /* Shared: offsets of the blocks, scale and shift; then a copy a thread.  */
 size_t conv2d_direct_scratch(const struct direct_isa *isa, int planar, const struct step_nodes *s,
                              int threads)
 {
-    struct direct d = direct_of(planar, s);
+    struct direct d;
+    size_t floats = 0;
 
-    cut(isa, &d, threads);
-    d.copy_floats = (size_t)up((int64_t)d.copy_floats, LANES) * LANES;
-    return ((size_t)(off_floats(&d) + 2 * d.panels * LANES) + d.copy_floats * (size_t)threads) *
-           sizeof(float);
+    for (int64_t i = 0; nth(planar, s, i, &d); i++)
+        if (has_outputs(&d)) {
+            const size_t f = cut_floats(isa, &d, threads);
+
+            floats = f > floats ? f : floats;
+        }
+    if (s->node[0]->dir == DIR_BACKWARD) {
+        const size_t f = wgrad_scratch(isa, planar, s, threads);
+
+        floats = f > floats ? f : floats;
+    }
+    return floats * sizeof(float);
+}
+
+static size_t packed_floats(const struct direct *d)
+{
+    return (size_t)(d->panels * LANES * d->k);
 }
 
 size_t conv2d_direct_pack_bytes(int planar, const struct step_nodes *s, int i)
 {
-    const struct direct d = direct_of(planar, s);
+    struct direct d;
+    size_t floats = 0;
 
-    return i == WEIGHT ? (size_t)(d.panels * LANES * d.k) * sizeof(float) : 0;
+    for (int64_t p = 0; i == WEIGHT && nth(planar, s, p, &d); p++)
+        floats += packed_floats(&d);
+    return floats * sizeof(float);
+}
+
+/* Tap (r, s) of the filter from C to O.  */
+static float weight(const struct direct *d, const float *w, int64_t o, int64_t c, int64_t tap)
+{
+    const int64_t row = d->turned ? c * d->o + o : o * d->c + c;
+    const int64_t r = d->first[0] + tap / d->kernel[1] * d->skip[0];
+    const int64_t s = d->first[1] + tap % d->kernel[1] * d->skip[1];
+
+    return w[(row * d->filter[0] + r) * d->filter[1] + s];
 }
 
 /* W[o][c][r][s] as [o/16][c/16][r][s][c][o].  */
+static void pack(const struct direct *d, const float *w, float *to)
+{
+    const int64_t taps = d->kernel[0] * d->kernel[1];
+
+    for (int64_t panel = 0; panel < d->panels; panel++)
+        for (int64_t c0 = 0; c0 < d->c; c0 += d->kn)
+            for (int64_t tap = 0; tap < taps; tap++)
+                for (int64_t c = c0; c < least(c0 + d->kn, d->c); c++)
+                    for (int64_t o = panel * LANES; o < (panel + 1) * LANES; o++)
+                        *to++ = o < d->o ? weight(d, w, o, c, tap) : 0;
+}
+
 void conv2d_direct_pack(int planar, const struct step_nodes *s, const struct tensor *t, float *to)
 {
-    const struct direct d = direct_of(planar, s);
-    const int64_t taps = d.kernel[0] * d.kernel[1];
-    const float *w = t->data;
+    struct direct d;
 
-    for (int64_t panel = 0; panel < d.panels; panel++)
-        for (int64_t c0 = 0; c0 < d.c; c0 += d.kn)
-            for (int64_t tap = 0; tap < taps; tap++)
-                for (int64_t c = c0; c < least(c0 + d.kn, d.c); c++)
-                    for (int64_t o = panel * LANES; o < (panel + 1) * LANES; o++)
-                        *to++ = o < d.o ? w[(o * d.c + c) * taps + tap] : 0;
+    for (int64_t i = 0; nth(planar, s, i, &d); i++) {
+        pack(&d, t->data, to);
+        to += packed_floats(&d);
+    }
 }
 
 static void fill_offsets(const struct direct *d, int32_t *off)
@@ -205,20 +322,54 @@ static void fill_offsets(const struct direct *d, int32_t *off)
             }
 }
 
-void conv2d_direct_run(const struct direct_isa *isa, int planar, const struct kernel_args *a)
+static void run(const struct direct_isa *isa, const struct kernel_args *a, struct direct *d,
+                struct direct_run *r)
 {
-    struct direct d = direct_of(planar, a->step);
-    struct direct_run r = {.d = &d, .x = a->op.in[X].data, .y = a->op.out[0].data};
     int32_t *off = a->scratch;
     float *table;
 
-    cut(isa, &d, pool_threads(a->pool));
-    d.copy_floats = (size_t)up((int64_t)d.copy_floats, LANES) * LANES;
-    fill_offsets(&d, off);
-    table = (float *)a->scratch + off_floats(&d);
-    r.f = follow_lanes(a, d.o, a->op.in[BIAS].data, table);
-    r.off = off;
+    cut_floats(isa, d, pool_threads(a->pool));
+    fill_offsets(d, off);
+    r->d = d;
+    r->off = off;
+    table = (float *)a->scratch + off_floats(d);
+    r->scratch = table + 2 * d->panels * LANES;
+    if (d->turned) {
+        for (int64_t i = 0; i < d->panels * LANES; i++)
+            table[i] = 1;
+        memset(table + d->panels * LANES, 0, (size_t)(d->panels * LANES) * sizeof *table);
+        r->f = (struct follow){.scale = table, .shift = table + d->panels * LANES};
+    } else {
+        r->f = follow_lanes(a, d->o, a->op.in[BIAS].data, table);
+    }
+    pool_run(a->pool, d->n * d->bands * d->parts, isa->task, r);
+}
+
+static void run_backward(const struct direct_isa *isa, int planar, const struct kernel_args *a)
+{
+    const float *w = a->packed[WEIGHT];
+    struct direct d;
+
+    for (int64_t i = 0; a->op.din[X].data && nth(planar, a->step, i, &d); i++) {
+        struct direct_run r = {.x = a->op.dout[0].data, .y = a->op.din[X].data, .w = w};
+
+        w += packed_floats(&d);
+        if (has_outputs(&d))
+            run(isa, a, &d, &r);
+    }
+    if (a->op.din[WEIGHT].data || a->op.din[BIAS].data)
+        wgrad_run(isa, planar, a);
+}
+
+void conv2d_direct_run(const struct direct_isa *isa, int planar, const struct kernel_args *a)
+{
+    struct direct d = conv2d_direct_of(planar, a->step);
+    struct direct_run r = {.x = a->op.in[X].data, .y = a->op.out[0].data};
+
+    if (a->step->node[0]->dir == DIR_BACKWARD) {
+        run_backward(isa, planar, a);
+        return;
+    }
     r.w = a->packed[WEIGHT];
-    r.scratch = table + 2 * d.panels * LANES;
-    pool_run(a->pool, d.n * d.bands * d.parts, isa->task, &r);
+    run(isa, a, &d, &r);
 }

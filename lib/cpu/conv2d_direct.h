@@ -19,7 +19,12 @@
  * The first convolution of a network reads plain x of few channels: there a
  * block is one (channel, tap row, tap column) and pixels lie side by side.
  *
- * Weights are packed as [O/16][k][16], zeros behind the last channel.  */
+ * Weights are packed as [O/16][k][16], zeros behind the last channel.
+ *
+ * The gradient of x is the same sum over dy, with the filter turned and O and
+ * C exchanged; at a stride, one for each pair of remainders of the place in
+ * x, so that no product with an inserted zero is computed.  The gradient of
+ * the weights: wgrad.h.  */
 #ifndef ADZE_CPU_CONV2D_DIRECT_H
 #define ADZE_CPU_CONV2D_DIRECT_H
 
@@ -29,8 +34,14 @@
 struct direct {
     int64_t n, c, o; /* images, channels */
     int64_t in[2], out[2], kernel[2], stride[2], dil[2], pad[2];
-    int planar;     /* x is plain */
-    int64_t k;      /* of one output: c taps */
+    int planar; /* x is plain */
+    int64_t k;  /* of one output: c taps */
+
+    /* Where the outputs lie in the map that is written; which tap of the
+     * filter as stored tap i is: first + i skip.  */
+    int64_t map[2], map_step[2], map_at[2];
+    int64_t filter[2], first[2], skip[2];
+    int turned;     /* the filter is stored as [c][o] */
     int64_t panels; /* of 16 outputs */
 
     /* The copy of the rows of a band, floats; or x itself (copy 0), taken as
@@ -61,7 +72,14 @@ struct direct_isa {
     int mr;     /* pixels of a tile */
     int panels; /* of a tile */
     void (*task)(void *run, int64_t task, int thread);
+    void (*wgrad)(void *run, int64_t task, int thread);
+    int wgrad_rows; /* at once */
 };
+
+/* The forward geometry of the convolution that S's head is of, not cut.  */
+struct direct conv2d_direct_of(int planar, const struct step_nodes *s);
+/* Where the rows that ROWS output rows read lie in their copy.  */
+void conv2d_direct_place(struct direct *d, int64_t rows);
 
 int conv2d_direct_accepts(const struct step_nodes *s);
 int conv2d_direct_accepts_plain(const struct step_nodes *s);

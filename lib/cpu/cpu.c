@@ -24,11 +24,13 @@ static const struct kernel *const families[] = {
     KERNELS(dwconv2d_kernels),
     KERNELS(conv2d_gemm_kernels),
     KERNELS(eltwise_kernels),
+    KERNELS(norm_blocked_kernels),
     KERNELS(norm_kernels),
     KERNELS(linear_packed_kernels),
     linear_kernels,
     optim_kernels,
     KERNELS(maxpool_kernels),
+    channels_blocked_kernels,
     pool_kernels,
     parts_kernels,
 };

@@ -233,7 +233,7 @@ static void add_backward(const struct kernel_args *a)
 #define FORWARD(o)  {.name = "eltwise_" ISA_NAME, .op = #o, .dir = DIR_FORWARD, .isa = ISA_BITS, \
                      .dtypes = 1 << DTYPE_F32, .any_layout = 1, .run = act_forward}
 #define BACKWARD(o, f) {.name = "eltwise_" ISA_NAME, .op = #o, .dir = DIR_BACKWARD, \
-                     .isa = ISA_BITS, .dtypes = 1 << DTYPE_F32, .run = f}
+                     .isa = ISA_BITS, .dtypes = 1 << DTYPE_F32, .any_layout = 1, .run = f}
 
 const struct kernel ISA(eltwise_kernels)[] = {
     FORWARD(relu), FORWARD(relu6), FORWARD(clip), FORWARD(hardswish), FORWARD(silu),
@@ -245,6 +245,7 @@ const struct kernel ISA(eltwise_kernels)[] = {
      .dtypes = 1 << DTYPE_F32, .epilogue = follow_act_names, .accepts = add_accepts,
      .any_layout = 1, .run = add_forward},
     {.name = "eltwise_" ISA_NAME, .op = "add", .dir = DIR_BACKWARD, .isa = ISA_BITS,
-     .dtypes = 1 << DTYPE_F32, .accepts = equal_shapes, .run = add_backward},
+     .dtypes = 1 << DTYPE_F32, .accepts = equal_shapes, .any_layout = 1,
+     .run = add_backward},
     {0},
 };

@@ -30,7 +30,9 @@ DECLARE(eltwise_kernels);
 DECLARE(eltwise_8_kernels);
 DECLARE(linear_packed_kernels);
 DECLARE(maxpool_kernels);
+DECLARE(norm_blocked_kernels);
 DECLARE(norm_kernels);
-extern const struct kernel linear_kernels[], optim_kernels[], parts_kernels[], pool_kernels[];
+extern const struct kernel channels_blocked_kernels[], linear_kernels[], optim_kernels[],
+    parts_kernels[], pool_kernels[];
 
 #endif

@@ -5,14 +5,13 @@
  * A plane is the part of one image and channel.  Sums run over a plane in
  * lanes of float, then over the planes of a chunk of images and over the
  * chunks in double; the number of chunks depends on the shape alone.  The
- * variance is taken around each plane's own mean and merged (Chan, Golub,
- * LeVeque, "Updating formulae and a pairwise algorithm", 1979): a mean far
- * from zero costs no digits.  */
+ * variance is taken around each plane's own mean and merged (moments.h).  */
 #include <math.h>
 
 #include "base/thread.h"
 #include "cpu/follow.h"
 #include "cpu/kernels.h"
+#include "cpu/moments.h"
 #include "cpu/vec.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
@@ -20,12 +19,6 @@
 enum { X, WEIGHT, BIAS, RUNNING_MEAN, RUNNING_VAR };
 enum { Y, MEAN, INVSTD };
 enum { CHUNKS = 32, GROUP = 16, SWEEP = 16384 };
-
-/* Sums of one channel over one chunk: mean and squares around it; in
- * backward sum dy and sum dy (x - mean).  */
-struct sums {
-    double a, b;
-};
 
 /* What a sweep does to a channel: y = (x - mean) scale + shift, or
  * dx = dy scale + (x - mean) slope + shift.  */
@@ -38,7 +31,7 @@ struct norm {
     int64_t chunks, images, groups; /* of a chunk; of channels */
     const float *x, *dy;
     float *y;
-    struct sums *sums; /* [chunks][c] */
+    struct moments *sums; /* [chunks][c] */
     struct channel *channel;
     struct follow f;
 };
@@ -61,7 +54,7 @@ static size_t scratch(const struct step_nodes *s, int threads)
     const struct norm r = norm_of(&x);
 
     (void)threads;
-    return (size_t)(r.chunks * r.c) * sizeof(struct sums) +
+    return (size_t)(r.chunks * r.c) * sizeof(struct moments) +
            (size_t)r.c * (sizeof(struct channel) + 2 * sizeof(float));
 }
 
@@ -118,7 +111,7 @@ INLINE double plane_squares(const float *x, int64_t n, float mean)
     return vf_sum(a + b);
 }
 
-INLINE struct sums plane_products(const float *x, const float *dy, int64_t n, float mean)
+INLINE struct moments plane_products(const float *x, const float *dy, int64_t n, float mean)
 {
     const vf m = VF1(mean);
     vf a = VF0, b = VF0, p = VF0, q = VF0;
@@ -139,19 +132,10 @@ INLINE struct sums plane_products(const float *x, const float *dy, int64_t n, fl
         a = a + d;
         p = vf_fma(d, (whole ? vf_load(x + i) : load_part(x + i, n - i, m)) - m, p);
     }
-    return (struct sums){vf_sum(a + b), vf_sum(p + q)};
+    return (struct moments){vf_sum(a + b), vf_sum(p + q)};
 }
 
 /* ---- forward ---- */
-
-/* Add M numbers of mean A and squares B around it to N numbers in S.  */
-static void merge(struct sums *s, double n, double m, double a, double b)
-{
-    const double d = a - s->a;
-
-    s->a += d * m / (n + m);
-    s->b += b + d * d * n * m / (n + m);
-}
 
 static void moments_task(void *norm, int64_t task, int thread)
 {
@@ -162,7 +146,7 @@ static void moments_task(void *norm, int64_t task, int thread)
 
     (void)thread;
     for (int64_t c = c0; c < c0 + GROUP && c < r->c; c++) {
-        struct sums s = {0};
+        struct moments s = {0};
 
         for (int64_t n = first; n < last; n++) {
             const float *x = r->x + (n * r->c + c) * r->area;
@@ -171,23 +155,23 @@ static void moments_task(void *norm, int64_t task, int thread)
             const double off = mean - m, area = (double)r->area;
             const double squares = plane_squares(x, r->area, m) - area * off * off;
 
-            merge(&s, (double)(n - first) * area, area, mean, squares > 0 ? squares : 0);
+            moments_merge(&s, (double)(n - first) * area, area, mean, squares > 0 ? squares : 0);
         }
         r->sums[chunk * r->c + c] = s;
     }
 }
 
 /* Mean and biased variance of channel C over all chunks.  */
-static struct sums channel_moments(const struct norm *r, int64_t c)
+static struct moments channel_moments(const struct norm *r, int64_t c)
 {
-    struct sums s = {0};
+    struct moments s = {0};
 
     for (int64_t i = 0; i < r->chunks; i++) {
         const int64_t before = i * r->images;
         const int64_t here = r->n - before < r->images ? r->n - before : r->images;
-        const struct sums *p = &r->sums[i * r->c + c];
+        const struct moments *p = &r->sums[i * r->c + c];
 
-        merge(&s, (double)(before * r->area), (double)(here * r->area), p->a, p->b);
+        moments_merge(&s, (double)(before * r->area), (double)(here * r->area), p->a, p->b);
     }
     s.b /= (double)(r->n * r->area);
     return s;
@@ -256,8 +240,8 @@ static void forward(const struct kernel_args *a)
     if (a->op.node->train)
         pool_run(a->pool, r.chunks * r.groups, moments_task, &r);
     for (int64_t c = 0; c < r.c; c++) {
-        const struct sums s =
-            a->op.node->train ? channel_moments(&r, c) : (struct sums){mean[c], var[c]};
+        const struct moments s =
+            a->op.node->train ? channel_moments(&r, c) : (struct moments){mean[c], var[c]};
         const double invstd = 1 / sqrt(s.b + eps), scale = (weight ? weight[c] : 1) * invstd;
         struct channel *k = &r.channel[c];
 
@@ -282,11 +266,11 @@ static void products_task(void *norm, int64_t task, int thread)
 
     (void)thread;
     for (int64_t c = c0; c < c0 + GROUP && c < r->c; c++) {
-        struct sums s = {0};
+        struct moments s = {0};
 
         for (int64_t n = first; n < last; n++) {
             const int64_t at = (n * r->c + c) * r->area;
-            const struct sums p =
+            const struct moments p =
                 plane_products(r->x + at, r->dy + at, r->area, r->channel[c].mean);
 
             s.a += p.a;
@@ -296,9 +280,9 @@ static void products_task(void *norm, int64_t task, int thread)
     }
 }
 
-static struct sums channel_products(const struct norm *r, int64_t c)
+static struct moments channel_products(const struct norm *r, int64_t c)
 {
-    struct sums s = {0};
+    struct moments s = {0};
 
     for (int64_t i = 0; i < r->chunks; i++) {
         s.a += r->sums[i * r->c + c].a;
@@ -355,7 +339,7 @@ static void backward(const struct kernel_args *a)
         r.channel[c].mean = mean[c];
     pool_run(a->pool, r.chunks * r.groups, products_task, &r);
     for (int64_t c = 0; c < r.c; c++) {
-        const struct sums s = channel_products(&r, c);
+        const struct moments s = channel_products(&r, c);
         const double scale = (weight ? weight[c] : 1) * (double)invstd[c];
         const double sum_dyh = s.b * invstd[c];
         struct channel *k = &r.channel[c];

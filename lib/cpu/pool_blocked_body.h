@@ -21,6 +21,7 @@ struct maps {
     int count_pad;
     const float *x, *factor;
     float *y;
+    int32_t *argmax;
 };
 
 static struct maps maps_of(const struct kernel_args *a)
@@ -34,10 +35,11 @@ static struct maps maps_of(const struct kernel_args *a)
     return m;
 }
 
-static void run_windows(const struct kernel_args *a, pool_fn *task, int count_pad)
+static void run_windows(const struct kernel_args *a, pool_fn *task, int count_pad, int32_t *argmax)
 {
     struct maps m = maps_of(a);
 
+    m.argmax = argmax;
     m.w = window_of(a->op.node, &a->op.in[0].shape, &a->op.out[0].shape);
     m.bands = (m.w.out[0] + ROWS - 1) / ROWS;
     m.count_pad = count_pad;
@@ -144,12 +146,12 @@ static void average_task(void *maps, int64_t task, int thread)
 
 static void max_run(const struct kernel_args *a)
 {
-    run_windows(a, max_task, 0);
+    run_windows(a, max_task, 0, NULL);
 }
 
 static void average_run(const struct kernel_args *a)
 {
-    run_windows(a, average_task, (int)attr_int(a->op.node, "count_include_pad"));
+    run_windows(a, average_task, (int)attr_int(a->op.node, "count_include_pad"), NULL);
 }
 
 /* Nobody asks where the largest number was.  */
@@ -158,6 +160,70 @@ static int max_accepts(const struct step_nodes *s)
     const struct value *argmax = s->node[0]->out[1];
 
     return !argmax->n_use && !value_is_output(s->node[0]->graph, argmax);
+}
+
+static int argmax_accepts(const struct step_nodes *s)
+{
+    return !max_accepts(s);
+}
+
+/* ---- gradients: the argmax that backward reads ---- */
+
+/* As the reference: the first of equals in row order, a NaN first of all.  */
+INLINE void largest_at(const struct maps *m, const struct spot *s, float *y)
+{
+    int32_t *to = m->argmax + (y - m->y);
+    const int64_t first = (s->x - m->x) / LANES % (m->w.in[0] * m->w.in[1]);
+
+    for (int c = 0; c < LANES; c++) {
+        float best = s->x[c];
+        int64_t at = first;
+
+        for (int64_t r = 0; r < s->rows; r++)
+            for (int64_t q = 0; q < s->columns; q++) {
+                const int64_t p = r * m->w.in[1] + q;
+                const float x = s->x[p * LANES + c];
+
+                if (x > best || (isnan(x) && !isnan(best))) {
+                    best = x;
+                    at = first + p;
+                }
+            }
+        y[c] = best;
+        to[c] = (int32_t)at;
+    }
+}
+
+static void argmax_task(void *maps, int64_t task, int thread)
+{
+    (void)thread;
+    sweep(maps, task, largest_at);
+}
+
+static void argmax_run(const struct kernel_args *a)
+{
+    run_windows(a, argmax_task, 0, a->op.out[1].data);
+}
+
+static void scatter_task(void *maps, int64_t group, int thread)
+{
+    const struct maps *m = maps;
+    const int64_t in = m->w.in[0] * m->w.in[1] * LANES, out = m->w.out[0] * m->w.out[1] * LANES;
+    float *dx = m->y + group * in;
+
+    (void)thread;
+    memset(dx, 0, (size_t)in * sizeof *dx);
+    for (int64_t i = group * out; i < (group + 1) * out; i++)
+        dx[m->argmax[i] * LANES + i % LANES] += m->x[i];
+}
+
+static void max_backward(const struct kernel_args *a)
+{
+    const struct tensor *dx = &a->op.din[0], *dy = &a->op.dout[0];
+    struct maps m = {.x = dy->data, .y = dx->data, .argmax = a->op.out[1].data};
+
+    m.w = window_of(a->op.node, &dx->shape, &dy->shape);
+    pool_run(a->pool, layout_groups(&dx->shape), scatter_task, &m);
 }
 
 /* ---- the mean of a map ---- */
@@ -207,6 +273,32 @@ static void mean_run(const struct kernel_args *a)
     pool_run(a->pool, m.groups, mean_task, &m);
 }
 
+static void spread_task(void *maps, int64_t group, int thread)
+{
+    const struct maps *m = maps;
+    const int64_t per = (m->c + LANES - 1) / LANES, area = m->w.in[0] * m->w.in[1];
+    const int64_t first = group % per * LANES;
+    const int64_t n = m->c - first < LANES ? m->c - first : LANES;
+    float t[LANES] = {0}, *dx = m->y + group * area * LANES;
+
+    (void)thread;
+    for (int64_t c = 0; c < n; c++)
+        t[c] = m->x[group / per * m->c + first + c] / (float)area;
+    for (int64_t i = 0; i < area * LANES; i += LANES)
+        EACH (v, PV)
+            vf_store(dx + i + v * VL, vf_load(t + v * VL));
+}
+
+static void mean_backward(const struct kernel_args *a)
+{
+    const struct tensor *dx = &a->op.din[0];
+    struct maps m = {.x = a->op.dout[0].data, .y = dx->data, .c = dx->shape.dim[1]};
+
+    m.w.in[0] = dx->shape.dim[2];
+    m.w.in[1] = dx->shape.dim[3];
+    pool_run(a->pool, layout_groups(&dx->shape), spread_task, &m);
+}
+
 /* ---- y = x factor, one for each image and channel ---- */
 
 static int factor_accepts(const struct step_nodes *s)
@@ -243,14 +335,18 @@ static void factor_run(const struct kernel_args *a)
 }
 
 /* clang-format off */
-#define RECORD(o, f) .name = "pool_blocked_" ISA_NAME, .op = #o, .dir = DIR_FORWARD, \
-    .isa = ISA_BITS, .dtypes = 1 << DTYPE_F32, .reads = LAYOUT_C16, .run = f
+#define RECORD(o, d, f) .name = "pool_blocked_" ISA_NAME, .op = #o, .dir = DIR_##d, \
+    .isa = ISA_BITS, .dtypes = 1 << DTYPE_F32 | 1 << DTYPE_I32, .run = f
+#define BLOCKED .reads = LAYOUT_C16, .writes = LAYOUT_C16
 
 const struct kernel ISA(pool_blocked_kernels)[] = {
-    {RECORD(maxpool2d, max_run), .writes = LAYOUT_C16, .accepts = max_accepts},
-    {RECORD(avgpool2d, average_run), .writes = LAYOUT_C16},
-    {RECORD(globalavgpool, mean_run)},
-    {RECORD(mul, factor_run), .writes = LAYOUT_C16, .accepts = factor_accepts},
+    {RECORD(maxpool2d, FORWARD, max_run), BLOCKED, .accepts = max_accepts},
+    {RECORD(maxpool2d, FORWARD, argmax_run), BLOCKED, .accepts = argmax_accepts},
+    {RECORD(maxpool2d, BACKWARD, max_backward), BLOCKED},
+    {RECORD(avgpool2d, FORWARD, average_run), BLOCKED},
+    {RECORD(globalavgpool, FORWARD, mean_run), .reads = LAYOUT_C16},
+    {RECORD(globalavgpool, BACKWARD, mean_backward), .writes = LAYOUT_C16, .pulls = 1},
+    {RECORD(mul, FORWARD, factor_run), BLOCKED, .accepts = factor_accepts},
     {0},
 };
 /* clang-format on */

@@ -62,6 +62,8 @@ struct kernel {
      * wherever they lie: its tensors have the shape of what is stored.  */
     enum layout reads, writes;
     int pulls, any_layout;
+    uint32_t plain; /* bit i: operand i of the forward node is read plain all
+                       the same */
 
     /* Op names that may follow, in order, each optional; names of one place
      * are separated by '|': {"batchnorm2d", "add", "relu|relu6|clip", NULL}.

@@ -108,12 +108,29 @@ static int accepted(const struct kernel *k, struct step_nodes *s)
     return 1;
 }
 
-/* The value whose layout decides for N: its first data operand.  */
+/* The forward node's operand that operand I of a BACKWARD node stands for, or
+ * -1: a result, an extra, or a gradient of a result.  */
+static int stands_for(const struct node *n, int i)
+{
+    return n->dir == DIR_FORWARD || i < node_op_in(n) ? i : -1;
+}
+
+/* An activation or its gradient; parameters and theirs are always plain.  */
+static int is_activation(const struct node *n, const struct value *v, int i)
+{
+    return v && !value_is_tensor(v) && v->shape.rank == 4 &&
+           n->dir != DIR_UPDATE &&
+           (i < 0 || node_in_info(n, i)->role == ROLE_DATA);
+}
+
+/* The value whose layout decides for N: its first data operand; backward the
+ * gradient of the result.  */
 static const struct value *leader(const struct node *n)
 {
-    const struct value *v = n->n_in ? n->in[0] : NULL;
+    const int i = n->dir == DIR_FORWARD ? 0 : n->n_in - 1;
+    const struct value *v = n->n_in ? n->in[i] : NULL;
 
-    return v && !value_is_tensor(v) && v->shape.rank == 4 ? v : NULL;
+    return is_activation(n, v, stands_for(n, i)) ? v : NULL;
 }
 
 static enum layout layout_of(const struct plan *p, const struct value *v)
@@ -121,14 +138,13 @@ static enum layout layout_of(const struct plan *p, const struct value *v)
     return v && !value_is_tensor(v) ? p->layout[v->index] : LAYOUT_PLAIN;
 }
 
-/* Blocked values come from forward steps and are read by them.  */
 static int layout_fits(const struct plan *p, const struct kernel *k,
                        const struct node *n)
 {
     if (k->reads == LAYOUT_PLAIN && k->writes == LAYOUT_PLAIN)
         return 1;
-    return p->blocked && leader(n) &&
-           (k->pulls || layout_of(p, leader(n)) == k->reads);
+    return p->blocked &&
+           (k->pulls || (leader(n) && layout_of(p, leader(n)) == k->reads));
 }
 
 static const struct kernel *choose(const struct plan *p, const char *taken,
@@ -155,8 +171,18 @@ static int is_view(const struct node *n)
     return (n->op->flags & OP_VIEW) && n->dir != DIR_UPDATE;
 }
 
-/* Steps that work wherever their operands lie keep the first one's layout;
- * so does a view that changes no shape.  */
+/* Blocked if one of N's activations is: the others are rearranged then.  */
+static enum layout common_layout(const struct plan *p, const struct node *n)
+{
+    for (int i = 0; i < n->n_in; i++)
+        if (is_activation(n, n->in[i], stands_for(n, i)) &&
+            layout_of(p, n->in[i]) != LAYOUT_PLAIN)
+            return layout_of(p, n->in[i]);
+    return LAYOUT_PLAIN;
+}
+
+/* Steps that work wherever their operands lie take those as they come; a view
+ * that changes no shape its operand.  */
 static void set_layouts(struct plan *p, struct step *s)
 {
     const struct node *n = s->nodes.node[0], *last = step_last(s);
@@ -166,12 +192,13 @@ static void set_layouts(struct plan *p, struct step *s)
         s->reads = s->kernel->reads;
         s->writes = s->kernel->writes;
     }
-    if (n->dir == DIR_FORWARD && v &&
-        ((s->kernel && s->kernel->any_layout) ||
-         (s->view && shape_equal(&v->shape, &n->out[0]->shape))))
+    if (v && s->kernel && s->kernel->any_layout)
+        s->reads = s->writes = common_layout(p, n);
+    else if (v && s->view && shape_equal(&v->shape, &last->out[0]->shape))
         s->reads = s->writes = layout_of(p, v);
     for (int i = 0; i < last->n_out; i++)
-        if (last->out[i])
+        if (is_activation(last, last->out[i],
+                          last->dir == DIR_BACKWARD ? i : -1))
             p->layout[last->out[i]->index] = s->writes;
 }
 
@@ -251,9 +278,21 @@ int plan_slot_in(const struct plan *p, const struct value *v, enum layout l)
     return -1;
 }
 
+/* The layout in which step S reads operand I of its node K.  */
+static enum layout wanted(const struct step *s, int k, int i)
+{
+    const struct node *n = s->nodes.node[k];
+
+    if (!is_activation(n, plan_operand(s, k, i), stands_for(n, i)) ||
+        (!k && s->kernel && stands_for(n, i) >= 0 &&
+         s->kernel->plain >> stands_for(n, i) & 1))
+        return LAYOUT_PLAIN;
+    return k ? s->writes : s->reads;
+}
+
 int plan_slot(const struct plan *p, const struct step *s, int k, int i)
 {
-    return plan_slot_in(p, plan_operand(s, k, i), k ? s->writes : s->reads);
+    return plan_slot_in(p, plan_operand(s, k, i), wanted(s, k, i));
 }
 
 static void append(struct plan *p, struct step s)
@@ -277,19 +316,7 @@ static void want_operands(struct plan *p, const struct step *s)
     for (int k = 0; k < s->nodes.n; k++)
         for (int i = 0; i < s->nodes.node[k]->n_in; i++)
             if (!(k && i == s->nodes.link[k]))
-                want_layout(p, plan_operand(s, k, i), k ? s->writes : s->reads);
-}
-
-/* Blocked values need a device that can rearrange them, and readers that are
- * forward steps.  */
-static int may_block(const struct plan *p)
-{
-    const struct graph *g = p->graph;
-
-    for (int i = 0; i < g->n_node; i++)
-        if (g->node[i]->dir != DIR_FORWARD)
-            return 0;
-    return p->device->rearrange && !p->opts.keep_values;
+                want_layout(p, plan_operand(s, k, i), wanted(s, k, i));
 }
 
 static void append_all(struct plan *p, const struct step *at)
@@ -314,7 +341,7 @@ int plan_fuse(struct plan *p, struct err *e)
     int bad = 0;
 
     p->layout = ARENA_NEWS(&p->arena, g->n_value + 1, enum layout);
-    p->blocked = may_block(p);
+    p->blocked = p->device->rearrange && !p->opts.keep_values;
     for (int i = 0; i < g->n_node && !bad; i++) {
         struct step s = {0};
 

@@ -43,8 +43,17 @@ static struct tensor step_operand(const struct plan *p, const struct step *s,
 
     if (v)
         t = p->tensor[plan_slot(p, s, k, i)];
-    if (v && s->kernel && s->kernel->any_layout && !value_is_tensor(v))
+    if (v && s->kernel && s->kernel->any_layout && t.shape.rank == 4 &&
+        !value_is_tensor(v))
         t.shape = layout_shape(s->reads, &t.shape);
+    return t;
+}
+
+/* A result of the step, likewise.  */
+static struct tensor step_result(const struct step *s, struct tensor t)
+{
+    if (s->kernel && s->kernel->any_layout && t.shape.rank == 4)
+        t.shape = layout_shape(s->writes, &t.shape);
     return t;
 }
 
@@ -74,10 +83,7 @@ static void bind_forward(struct plan *p, struct step *s)
     s->args.op.out = tensors(p, n->n_out);
     for (int i = 0; i < n->n_out; i++)
         s->args.op.out[i] = result(p, n, i);
-    s->args.op.out[0] = result(p, last, 0);
-    if (s->kernel && s->kernel->any_layout)
-        s->args.op.out[0].shape =
-            layout_shape(s->writes, &s->args.op.out[0].shape);
+    s->args.op.out[0] = step_result(s, result(p, last, 0));
 }
 
 static void bind_follow(struct plan *p, struct step *s)
@@ -95,9 +101,10 @@ static void bind_follow(struct plan *p, struct step *s)
 }
 
 /* Operand I of a BACKWARD or UPDATE node; absent ones have a shape.  */
-static struct tensor derived(const struct plan *p, const struct node *n, int i)
+static struct tensor derived(const struct plan *p, const struct step *s, int i)
 {
-    struct tensor t = operand(p, n->in[i]);
+    const struct node *n = s->nodes.node[0];
+    struct tensor t = step_operand(p, s, 0, i);
 
     if (!n->in[i] && n->in_shape)
         t.shape = shape_bind(n->in_shape[i], p->opts.batch);
@@ -116,14 +123,14 @@ static void bind_derived(struct plan *p, struct step *s)
     s->args.op.out = tensors(p, n_out);
     s->args.op.din = tensors(p, n_in);
     for (int i = 0; i < n_in; i++) {
-        in[i] = derived(p, n, i);
+        in[i] = derived(p, s, i);
         if (n->dir == DIR_BACKWARD && n->out[i])
-            s->args.op.din[i] = operand(p, n->out[i]);
+            s->args.op.din[i] = step_result(s, operand(p, n->out[i]));
     }
     for (int i = 0; i < n_out && n_in + i < n->n_in; i++)
-        s->args.op.out[i] = derived(p, n, n_in + i);
+        s->args.op.out[i] = derived(p, s, n_in + i);
     for (int i = 0; n_in + n_out + i < n->n_in; i++)
-        dout[i] = derived(p, n, n_in + n_out + i);
+        dout[i] = derived(p, s, n_in + n_out + i);
     s->args.op.in = in;
     s->args.op.dout = dout;
 }

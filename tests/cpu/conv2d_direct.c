@@ -45,6 +45,32 @@ static const struct kernel_case followed[] = {
     {C, "out=40 kernel=1", "1,24,7,9", "batchnorm2d hardswish", 0, 24, 0},
 };
 
+static const struct kernel_case backward[] = {
+    {C, "out=16 kernel=3 pad=1", "3,16,16,16", NULL, KERNEL_BACKWARD, 768, 0},
+    {C, "out=16 kernel=3 pad=1 bias=yes", "17,3,8,8", NULL, KERNEL_BACKWARD,
+     1088, 0},
+    {C, "out=20 kernel=3 pad=1 stride=2", "2,8,16,16", NULL, KERNEL_BACKWARD,
+     180, 0},
+    {C, "out=20 kernel=3 pad=1 stride=2", "2,8,15,13", NULL, KERNEL_BACKWARD,
+     180, 0},
+    {C, "out=20 kernel=1 stride=2", "2,9,15,14", NULL, KERNEL_BACKWARD, 112, 0},
+    {C, "out=40 kernel=1 bias=yes", "2,9,7,7", NULL, KERNEL_BACKWARD, 98, 0},
+    {C, "out=6 kernel=5 stride=3 dilation=2 pad=3", "2,5,17,16", NULL,
+     KERNEL_BACKWARD, 150, 0},
+    {C, "out=6 kernel=3 stride=[2,3] dilation=[3,2] pad=[1,0,2,3]", "2,5,17,16",
+     NULL, KERNEL_BACKWARD, 54, 0},
+    {C, "out=6 kernel=2 stride=4", "2,3,9,10", NULL, KERNEL_BACKWARD, 24, 0},
+    {C, "out=2 kernel=1 stride=4", "1,3,2,3", NULL, KERNEL_BACKWARD, 24, 0},
+    {C, "out=12 kernel=3 groups=3 pad=1", "2,6,9,10", NULL, KERNEL_BACKWARD,
+     180, 0},
+    {C, "out=12 kernel=3 groups=6 pad=1 bias=yes", "2,6,9,10", NULL,
+     KERNEL_BACKWARD, 180, 0},
+    {C, "out=16 kernel=7 stride=2 pad=3", "2,3,33,31", NULL, KERNEL_BACKWARD,
+     800, 2},
+    {C, "out=16 kernel=3 pad=1", "2,3,9,9", NULL, KERNEL_BACKWARD, 162, 1},
+    {C, "out=17 kernel=3 pad=1", "1,24,80,80", NULL, KERNEL_BACKWARD, 6400, 2},
+};
+
 static void test_forward(void **state)
 {
     (void)state;
@@ -57,11 +83,18 @@ static void test_followed(void **state)
     kernel_check_all(followed, COUNT(followed));
 }
 
+static void test_backward(void **state)
+{
+    (void)state;
+    kernel_check_all(backward, COUNT(backward));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forward),
         cmocka_unit_test(test_followed),
+        cmocka_unit_test(test_backward),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

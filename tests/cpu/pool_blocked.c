@@ -11,6 +11,8 @@
 #include "../kernel_check.h"
 #include "base/mem.h"
 
+enum { T = KERNEL_TRAIN, B = KERNEL_BACKWARD };
+
 static const struct kernel_case cases[] = {
     {"maxpool2d", "kernel=3 stride=2 pad=1", "2,20,17,15", NULL, 0, 0, 0},
     {"maxpool2d", "kernel=2", "1,16,9,8", NULL, KERNEL_SPECIAL, 0, 0},
@@ -24,6 +26,10 @@ static const struct kernel_case cases[] = {
      NULL, 0, 9, 0},
     {"globalavgpool", "", "2,20,7,7", NULL, 0, 49, 0},
     {"globalavgpool", "", "1,48,1,3", NULL, 0, 49, 0},
+    {"maxpool2d", "kernel=3 stride=2 pad=1", "2,20,17,15", NULL, T, 0, 0},
+    {"maxpool2d", "kernel=3 stride=2 pad=1", "2,20,17,15", NULL, T | B, 9, 0},
+    {"maxpool2d", "kernel=2", "1,16,9,8", NULL, T | KERNEL_SPECIAL, 0, 0},
+    {"globalavgpool", "", "2,20,7,5", NULL, B, 1, 0},
     {"mul", "", "2,20,5,7 2,20,1,1", NULL, 0, 0, 0},
 };
 

@@ -1,0 +1,257 @@
+/* channels_blocked.c -- blocked values put together, cut, padded and shuffled
+ * along their channels; every second pixel of them.
+ * SPDX-License-Identifier: MIT
+ *
+ * All are copies: the channels of the results, one tensor behind the other,
+ * come from those of the sources, one behind the other, by a rule.  Whole
+ * groups of 16 are copied as they lie.  */
+#include <string.h>
+
+#include "base/thread.h"
+#include "cpu/kernels.h"
+#include "graph/attr.h"
+#include "graph/graph.h"
+
+struct channels {
+    const struct tensor *from, *to;
+    int n_from, n_to;
+    const struct tensor *sizes; /* of results, some of which are not wanted */
+    /* The source of channel c: (c - skip) % groups per + (c - skip) / groups,
+     * none below 0 or beyond the last.  */
+    int64_t skip, groups, per, last;
+    int64_t area;
+};
+
+static int64_t groups_of(const struct tensor *t)
+{
+    return (t->shape.dim[1] + LANES - 1) / LANES;
+}
+
+static int64_t source(const struct channels *j, int64_t c)
+{
+    const int64_t k = c - j->skip;
+
+    return k < 0 || k >= j->last ? -1 : k % j->groups * j->per + k / j->groups;
+}
+
+/* Where channel C of all sources begins in image N; NULL for none.  */
+static const float *place(const struct channels *j, int64_t n, int64_t c)
+{
+    const struct tensor *t = j->from;
+
+    if (c < 0)
+        return NULL;
+    while (c >= t->shape.dim[1])
+        c -= (t++)->shape.dim[1];
+    return (const float *)t->data + (n * groups_of(t) + c / LANES) * j->area * LANES + c % LANES;
+}
+
+/* The lanes of a group whose first channel is C of all results.  */
+static int places(const struct channels *j, int64_t n, int64_t c, int64_t lanes, const float **from)
+{
+    int together = lanes == LANES;
+
+    for (int i = 0; i < LANES; i++) {
+        from[i] = i < lanes ? place(j, n, source(j, c + i)) : NULL;
+        together &= from[0] && from[i] == from[0] + i;
+    }
+    return together && source(j, c + LANES - 1) - source(j, c) == LANES - 1;
+}
+
+static void group(const struct channels *j, const struct tensor *t, int64_t n, int64_t g, int64_t c)
+{
+    float *to = (float *)t->data + (n * groups_of(t) + g) * j->area * LANES;
+    const int64_t left = t->shape.dim[1] - g * LANES;
+    const float *from[LANES];
+
+    if (places(j, n, c, left < LANES ? left : LANES, from)) {
+        memcpy(to, from[0], (size_t)(j->area * LANES) * sizeof *to);
+        return;
+    }
+    for (int i = 0; i < LANES; i++)
+        for (int64_t p = 0; p < j->area; p++)
+            to[p * LANES + i] = from[i] ? from[i][p * LANES] : 0;
+}
+
+static void copy_task(void *job, int64_t n, int thread)
+{
+    const struct channels *j = job;
+    int64_t c = 0;
+
+    (void)thread;
+    for (int k = 0; k < j->n_to; c += j->sizes[k++].shape.dim[1])
+        for (int64_t g = 0; j->to[k].data && g < groups_of(&j->to[k]); g++)
+            group(j, &j->to[k], n, g, c + g * LANES);
+}
+
+static void run(const struct kernel_args *a, struct channels *j)
+{
+    const struct shape *s = &j->from[0].shape;
+
+    if (!j->groups)
+        j->groups = 1;
+    if (!j->sizes)
+        j->sizes = j->to;
+    for (int k = 0; k < j->n_from; k++)
+        j->last += j->from[k].shape.dim[1];
+    j->area = s->dim[2] * s->dim[3];
+    pool_run(a->pool, s->dim[0], copy_task, j);
+}
+
+/* ---- the ops ---- */
+
+static int results(const struct node *n)
+{
+    return node_op_out(n) - n->op->n_aux;
+}
+
+static void join(const struct kernel_args *a)
+{
+    struct channels j = {a->op.in, a->op.out, a->op.node->n_join, 1};
+
+    run(a, &j);
+}
+
+static void join_backward(const struct kernel_args *a)
+{
+    struct channels j = {a->op.dout, a->op.din, 1, a->op.node->n_join, a->op.in};
+
+    run(a, &j);
+}
+
+static void split(const struct kernel_args *a)
+{
+    struct channels j = {a->op.in, a->op.out, 1, results(a->op.node)};
+
+    run(a, &j);
+}
+
+static void split_backward(const struct kernel_args *a)
+{
+    struct channels j = {a->op.dout, a->op.din, results(a->op.node), 1};
+
+    run(a, &j);
+}
+
+static void shuffle(const struct kernel_args *a, const struct tensor *from, const struct tensor *to,
+                    int64_t groups)
+{
+    struct channels j = {from, to, 1, 1, NULL, 0, groups, from->shape.dim[1] / groups};
+
+    run(a, &j);
+}
+
+static void shuffle_forward(const struct kernel_args *a)
+{
+    shuffle(a, a->op.in, a->op.out, attr_int(a->op.node, "groups"));
+}
+
+/* Shuffling in C/G groups undoes shuffling in G.  */
+static void shuffle_backward(const struct kernel_args *a)
+{
+    shuffle(a, a->op.dout, a->op.din, a->op.dout[0].shape.dim[1] / attr_int(a->op.node, "groups"));
+}
+
+static int64_t zeros_in_front(const struct node *n, const struct tensor *x, const struct tensor *y)
+{
+    return attr_int(n, "split") ? (y->shape.dim[1] - x->shape.dim[1]) / 2 : 0;
+}
+
+static void pad(const struct kernel_args *a)
+{
+    struct channels j = {a->op.in, a->op.out, 1, 1};
+
+    j.skip = zeros_in_front(a->op.node, a->op.in, a->op.out);
+    run(a, &j);
+}
+
+static void pad_backward(const struct kernel_args *a)
+{
+    struct channels j = {a->op.dout, a->op.din, 1, 1};
+
+    j.skip = -zeros_in_front(a->op.node, a->op.din, a->op.dout);
+    run(a, &j);
+}
+
+static int along_channels(const struct step_nodes *s)
+{
+    const struct node *n = s->node[0];
+    const struct value *v = n->in[n->n_in - 1];
+
+    return v->shape.rank == 4 && attr_int(n, "axis") == 1;
+}
+
+static int is_map(const struct step_nodes *s)
+{
+    return s->node[0]->in[s->node[0]->n_in - 1]->shape.rank == 4;
+}
+
+/* ---- every STEP-th row and column ---- */
+
+struct grid {
+    const float *from;
+    float *to;
+    int64_t h, w, p, q, step; /* the fine grid; the coarse one */
+};
+
+static void take_task(void *grid, int64_t plane, int thread)
+{
+    const struct grid *g = grid;
+    float *to = g->to + plane * g->p * g->q * LANES;
+
+    (void)thread;
+    for (int64_t i = 0; i < g->p; i++)
+        for (int64_t j = 0; j < g->q; j++, to += LANES)
+            memcpy(to, g->from + ((plane * g->h + i * g->step) * g->w + j * g->step) * LANES,
+                   LANES * sizeof *to);
+}
+
+static void give_task(void *grid, int64_t plane, int thread)
+{
+    const struct grid *g = grid;
+    const float *from = g->from + plane * g->p * g->q * LANES;
+
+    (void)thread;
+    memset(g->to + plane * g->h * g->w * LANES, 0, (size_t)(g->h * g->w * LANES) * sizeof *from);
+    for (int64_t i = 0; i < g->p; i++)
+        for (int64_t j = 0; j < g->q; j++, from += LANES)
+            memcpy(g->to + ((plane * g->h + i * g->step) * g->w + j * g->step) * LANES, from,
+                   LANES * sizeof *from);
+}
+
+static void subsample(const struct kernel_args *a, const struct tensor *fine,
+                      const struct tensor *coarse, pool_fn *task)
+{
+    const int64_t *x = fine->shape.dim, *y = coarse->shape.dim;
+    const int back = task == give_task;
+    struct grid g = {
+        back ? coarse->data : fine->data, back ? fine->data : coarse->data, x[2], x[3], y[2], y[3],
+        attr_int(a->op.node, "stride")};
+
+    pool_run(a->pool, layout_groups(&fine->shape), task, &g);
+}
+
+static void take(const struct kernel_args *a)
+{
+    subsample(a, &a->op.in[0], &a->op.out[0], take_task);
+}
+
+static void give(const struct kernel_args *a)
+{
+    subsample(a, &a->op.din[0], &a->op.dout[0], give_task);
+}
+
+/* clang-format off */
+#define BOTH(o, f, b, ok) RECORD(o, FORWARD, f, ok), RECORD(o, BACKWARD, b, ok)
+#define RECORD(o, d, f, ok) {.name = "channels_blocked", .op = #o, .dir = DIR_##d, \
+    .dtypes = 1 << DTYPE_F32, .reads = LAYOUT_C16, .writes = LAYOUT_C16, .accepts = ok, .run = f}
+
+const struct kernel channels_blocked_kernels[] = {
+    BOTH(concat, join, join_backward, along_channels),
+    BOTH(split, split, split_backward, along_channels),
+    BOTH(channelshuffle, shuffle_forward, shuffle_backward, is_map),
+    BOTH(padchannels, pad, pad_backward, is_map),
+    BOTH(subsample, take, give, is_map),
+    {0},
+};
+/* clang-format on */

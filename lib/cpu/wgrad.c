@@ -1,0 +1,195 @@
+/* wgrad.c -- see wgrad.h; the products are in conv2d_direct_body.h.
+ * SPDX-License-Identifier: MIT  */
+#include "cpu/wgrad.h"
+
+#include "base/thread.h"
+
+enum { X, WEIGHT, BIAS };
+
+/* Bytes of x and of two groups of dy at hand; tasks wanted; chunks at most.  */
+enum { PASS_BYTES = 256 << 10, TASKS = 16, MAX_CHUNKS = 16, RANGE_ROWS = 144 };
+
+static int64_t up(int64_t n, int64_t d)
+{
+    return (n + d - 1) / d;
+}
+
+static int64_t most(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Images, or rows of one, whose x and dy the cache holds.  */
+static void cut_passes(struct wgrad *g)
+{
+    const struct direct *d = &g->d;
+    const int64_t in_row = d->stride[0] * d->stride[1] * (d->planar ? d->c : g->range * LANES);
+    const int64_t bytes = d->out[1] * (in_row + 2 * LANES) * (int64_t)sizeof(float);
+
+    g->band = most(1, least(d->out[0], PASS_BYTES / bytes));
+    g->images = g->band < d->out[0] ? 1 : most(1, PASS_BYTES / (bytes * d->out[0]));
+    g->images = least(g->images, g->per_chunk);
+}
+
+static struct wgrad wgrad_of(const struct direct_isa *isa, int planar, const struct step_nodes *s)
+{
+    struct wgrad g = {.d = conv2d_direct_of(planar, s)};
+    struct direct *d = &g.d;
+    const int64_t taps = d->kernel[0] * d->kernel[1];
+
+    g.groups = planar ? 1 : up(d->c, LANES);
+    g.group_rows = planar ? d->c * taps : taps * LANES;
+    g.rows = up(g.groups * g.group_rows, isa->wgrad_rows) * isa->wgrad_rows;
+    g.range = least(g.groups, most(1, RANGE_ROWS / g.group_rows));
+    g.ranges = up(g.groups, g.range);
+    g.chunks = least(d->n, least(MAX_CHUNKS, up(TASKS, g.ranges)));
+    g.per_chunk = up(d->n, g.chunks);
+    g.chunks = up(d->n, g.per_chunk);
+    g.x_group = d->in[0] * d->in[1] * LANES;
+    g.x_image = planar ? d->c * d->in[0] * d->in[1] : g.groups * g.x_group;
+    cut_passes(&g);
+    conv2d_direct_place(d, g.band);
+    g.plane = d->plane * (planar ? d->c : 1);
+    g.copy_floats = d->copy ? (size_t)up(g.images * g.range * g.plane + LANES, LANES) * LANES : 0;
+    g.part_floats = (size_t)(d->panels * g.rows * LANES);
+    return g;
+}
+
+size_t wgrad_scratch(const struct direct_isa *isa, int planar, const struct step_nodes *s,
+                     int threads)
+{
+    const struct wgrad g = wgrad_of(isa, planar, s);
+
+    return g.part_floats * (size_t)g.chunks + g.copy_floats * (size_t)threads;
+}
+
+int64_t wgrad_row(const struct wgrad *g, int64_t row)
+{
+    const struct direct *d = &g->d;
+    const int64_t each = d->planar ? 1 : LANES;
+    const int64_t taps = d->kernel[0] * d->kernel[1], last = g->groups * g->group_rows - 1;
+
+    row = row < last ? row : last;
+    const int64_t c = row % each, tap = row / each % taps, plane = row / each / taps;
+    const int64_t h = tap / d->kernel[1] * d->dil[0], w = tap % d->kernel[1] * d->dil[1];
+
+    return plane * d->plane + (h % d->stride[0] * d->each[0] + h / d->stride[0]) * d->row +
+           (w % d->stride[1] * d->each[1] + w / d->stride[1]) * d->pixel + c;
+}
+
+/* ---- passes ---- */
+
+static void place(const struct wgrad_run *r, struct wgrad_pass *q)
+{
+    const struct wgrad *g = r->g;
+    const int64_t row = q->first / g->d.out[1];
+
+    q->images = least(g->images, q->end - q->image);
+    q->rows = least(g->band, g->d.out[0] - row);
+    q->pixels = g->d.out[1];
+    q->x = r->x + q->image * g->x_image + q->group * g->x_group + q->first * LANES;
+    q->x_image = g->d.copy ? q->groups * g->plane : g->x_image;
+    if (!g->d.copy) { /* rows lie behind each other */
+        q->pixels *= q->rows;
+        q->rows = 1;
+    }
+}
+
+struct wgrad_pass wgrad_first(const struct wgrad_run *r, int64_t task)
+{
+    const struct wgrad *g = r->g;
+    const int64_t chunk = task / g->ranges, range = task % g->ranges;
+    struct wgrad_pass q = {.image = chunk * g->per_chunk, .group = range * g->range, .start = 1};
+
+    q.end = least(q.image + g->per_chunk, g->d.n);
+    q.groups = least(g->range, g->groups - q.group);
+    q.row = q.group * g->group_rows;
+    q.row_end = q.row + q.groups * g->group_rows;
+    q.sum = r->part + (size_t)chunk * g->part_floats;
+    place(r, &q);
+    return q;
+}
+
+void wgrad_next(const struct wgrad_run *r, struct wgrad_pass *q)
+{
+    const struct wgrad *g = r->g;
+
+    q->start = 0;
+    q->first += g->band * g->d.out[1];
+    if (q->first >= g->d.out[0] * g->d.out[1]) {
+        q->first = 0;
+        q->image += q->images;
+    }
+    if (q->image < q->end)
+        place(r, q);
+    else
+        q->images = 0;
+}
+
+/* ---- adding up ---- */
+
+struct reduce {
+    const struct wgrad *g;
+    const float *part, *dy;
+    float *dw, *db;
+};
+
+/* The weights of one group of outputs.  */
+static void reduce_task(void *ctx, int64_t panel, int thread)
+{
+    const struct reduce *t = ctx;
+    const struct wgrad *g = t->g;
+    const int64_t taps = g->d.kernel[0] * g->d.kernel[1], each = g->d.planar ? 1 : LANES;
+
+    (void)thread;
+    for (int64_t row = 0; row < g->groups * g->group_rows; row++) {
+        const int64_t c = row / each / taps * each + row % each, tap = row / each % taps;
+        const float *from = t->part + (panel * g->rows + row) * LANES;
+
+        for (int64_t o = panel * LANES; c < g->d.c && o < (panel + 1) * LANES && o < g->d.o; o++) {
+            double sum = 0;
+
+            for (int64_t i = 0; i < g->chunks; i++)
+                sum += from[i * (int64_t)g->part_floats + o % LANES];
+            t->dw[(o * g->d.c + c) * taps + tap] = (float)sum;
+        }
+    }
+}
+
+static void bias_task(void *ctx, int64_t panel, int thread)
+{
+    const struct reduce *t = ctx;
+    const struct direct *d = &t->g->d;
+    const int64_t area = d->out[0] * d->out[1];
+    double sum[LANES] = {0};
+
+    (void)thread;
+    for (int64_t n = 0; n < d->n; n++) {
+        const float *dy = t->dy + (n * d->panels + panel) * area * LANES;
+
+        for (int64_t i = 0; i < area * LANES; i++)
+            sum[i % LANES] += dy[i];
+    }
+    for (int64_t o = panel * LANES; o < (panel + 1) * LANES && o < d->o; o++)
+        t->db[o] = (float)sum[o % LANES];
+}
+
+void wgrad_run(const struct direct_isa *isa, int planar, const struct kernel_args *a)
+{
+    const struct wgrad g = wgrad_of(isa, planar, a->step);
+    struct wgrad_run r = {&g, a->op.in[X].data, a->op.dout[0].data, a->scratch, NULL};
+    struct reduce t = {&g, r.part, r.dy, a->op.din[WEIGHT].data, a->op.din[BIAS].data};
+
+    r.scratch = r.part + g.part_floats * (size_t)g.chunks;
+    if (t.dw) {
+        pool_run(a->pool, g.chunks * g.ranges, isa->wgrad, &r);
+        pool_run(a->pool, g.d.panels, reduce_task, &t);
+    }
+    if (t.db)
+        pool_run(a->pool, g.d.panels, bias_task, &t);
+}

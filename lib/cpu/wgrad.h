@@ -1,0 +1,60 @@
+/* wgrad.h -- gradients of the weights of convolution on blocked values.
+ * SPDX-License-Identifier: MIT
+ *
+ *     dw[o][c][r][s] = sum over images and pixels of
+ *                      x[pixel + off(r, s)][c] dy[pixel][o]
+ *
+ * is the outer product of conv2d_direct.h with the pixels as k: a ROW of the
+ * product is one (16 channels, tap, channel), its columns are 16 outputs.  A
+ * task is a chunk of images and a range of channel groups.  It takes a few
+ * images, or some rows of one, at a time (a PASS): copies their x with its
+ * padding, sums rows by columns in registers, and adds that to the sums of
+ * its chunk; the chunks are added in order.  Chunks and passes depend on the
+ * shapes alone.  */
+#ifndef ADZE_CPU_WGRAD_H
+#define ADZE_CPU_WGRAD_H
+
+#include "cpu/conv2d_direct.h"
+
+struct wgrad {
+    struct direct d;                 /* the forward geometry */
+    int64_t groups, group_rows;      /* of channels; rows of one */
+    int64_t rows;                    /* whole tiles of them */
+    int64_t range, ranges;           /* groups of a task */
+    int64_t chunks, per_chunk;       /* images */
+    int64_t images, band;            /* of a pass: images, or output rows of one */
+    int64_t x_image, x_group;        /* floats of x */
+    int64_t plane;                   /* floats of the copy of one group */
+    size_t copy_floats, part_floats; /* of a thread, of a chunk */
+};
+
+struct wgrad_run {
+    const struct wgrad *g;
+    const float *x, *dy;
+    float *part, *scratch;
+};
+
+struct wgrad_pass {
+    int64_t image, images, end; /* at hand; of the chunk */
+    int64_t first, rows;        /* first pixel; stretches, */
+    int64_t pixels;             /* each of so many */
+    int64_t group, groups;
+    int64_t row, row_end; /* of the product */
+    const float *x;       /* of the first image at hand; its copy */
+    int64_t x_image;      /* floats from one image to the next there */
+    float *sum;           /* of the chunk */
+    int start;            /* nothing in it yet */
+};
+
+struct wgrad_pass wgrad_first(const struct wgrad_run *r, int64_t task);
+void wgrad_next(const struct wgrad_run *r, struct wgrad_pass *q);
+
+/* Where row ROW, counted from the first group at hand, begins in x.  */
+int64_t wgrad_row(const struct wgrad *g, int64_t row);
+
+/* Floats.  */
+size_t wgrad_scratch(const struct direct_isa *isa, int planar, const struct step_nodes *s,
+                     int threads);
+void wgrad_run(const struct direct_isa *isa, int planar, const struct kernel_args *a);
+
+#endif
