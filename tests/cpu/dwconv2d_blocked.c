@@ -31,6 +31,28 @@ static const struct kernel_case cases[] = {
      0, 9, 0},
 };
 
+#define B KERNEL_BACKWARD
+
+static const struct kernel_case backward[] = {
+    {C, "out=20 kernel=3 pad=1 groups=20", "2,20,17,23", NULL, B, 782, 0},
+    {C, "out=16 kernel=3 pad=1 stride=2 groups=16", "19,16,8,9", NULL, B, 380,
+     0},
+    {C, "out=33 kernel=5 pad=2 groups=33 bias=yes", "2,33,19,14", NULL, B, 532,
+     0},
+    {C, "out=8 kernel=[3,5] pad=[0,1,2,3] stride=[3,2] groups=8", "1,8,21,30",
+     NULL, B, 105, 0},
+    {C, "out=8 kernel=3 pad=2 dilation=2 groups=8", "1,8,11,9", NULL, B, 99, 0},
+    {C, "out=8 kernel=7 pad=3 groups=8", "2,8,9,8", NULL, B, 144, 0},
+    {C, "out=8 kernel=3 pad=1 groups=8", "1,8,2,1", NULL, B, 9, 2},
+    {C, "out=8 kernel=3 pad=1 groups=8", "1,8,5,6", NULL, B, 9, 1},
+};
+
+static void test_backward(void **state)
+{
+    (void)state;
+    kernel_check_all(backward, COUNT(backward));
+}
+
 static void test_forward(void **state)
 {
     (void)state;
@@ -39,7 +61,8 @@ static void test_forward(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_forward)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_forward),
+                                       cmocka_unit_test(test_backward)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
