@@ -15,9 +15,9 @@ enum { X, WEIGHT, BIAS };
 
 /* Bytes of the second level of cache that a task's rows of x, and the weights
  * that pass over them at once, may take.  */
-enum { BAND_BYTES = 256 << 10, GROUP_BYTES = 320 << 10 };
+enum { SLOT = 4, BAND_BYTES = 256 << 10, GROUP_BYTES = 320 << 10 };
 
-enum { PLANAR_CHANNELS = 4, FEWEST_ROWS = 2 };
+enum { FEWEST_ROWS = 2 };
 
 static int64_t up(int64_t n, int64_t d)
 {
@@ -36,20 +36,50 @@ static int64_t least(int64_t a, int64_t b)
 
 /* ---- geometry ---- */
 
-/* What follows from the sizes.  X is read where it lies if outputs and inputs
- * are the same pixels.  */
-static void complete(struct direct *d)
+int64_t direct_first(const struct direct *d, int64_t p)
+{
+    const int64_t g = p * LANES / (d->o / d->groups);
+
+    return least(g * (d->c / d->groups) / LANES, d->planes - d->span);
+}
+
+/* The most planes that the groups of a panel's outputs lie in.  */
+static int64_t span_of(const struct direct *d)
+{
+    const int64_t c = d->c / d->groups, o = d->o / d->groups;
+    int64_t widest = 1;
+
+    for (int64_t p = 0; p < d->panels; p++) {
+        const int64_t first = p * LANES / o * c;
+        const int64_t last = (least((p + 1) * LANES, d->o) - 1) / o * c + c - 1;
+
+        widest = most(last / LANES - first / LANES + 1, widest);
+    }
+    return widest;
+}
+
+static void blocks_of(struct direct *d)
 {
     const int64_t taps = d->kernel[0] * d->kernel[1];
 
-    d->k = d->c * taps;
-    d->kn = d->planar ? 1 : LANES;
     d->panels = up(d->o, LANES);
-    d->pixel = d->planar ? 1 : LANES;
-    d->kn_last = d->c % d->kn ? d->c % d->kn : d->kn;
-    d->blocks = up(d->c, d->kn) * taps;
+    d->planes = !d->planar ? up(d->c, LANES) : d->per == 1 ? d->c : 1;
+    d->pixel = !d->planar ? LANES / d->per : d->per == 1 ? 1 : DIRECT_PLAIN / d->per;
+    d->span = d->groups == 1 ? d->planes : span_of(d);
+    d->kn = d->kn_last = d->pixel;
+    if (!d->planar && d->groups == 1 && d->c % LANES)
+        d->kn_last = up(d->c % LANES, d->per);
+    d->blocks = d->span * taps;
     d->whole = d->kn_last == d->kn ? d->blocks : d->blocks - taps;
-    d->copy = d->planar;
+    d->k = d->whole * d->kn + (d->blocks - d->whole) * d->kn_last;
+}
+
+/* What follows from the sizes.  X is read where it lies if outputs and inputs
+ * are the same pixels, and its numbers as wide as those of a copy.  */
+static void complete(struct direct *d)
+{
+    blocks_of(d);
+    d->copy = d->planar || d->per == 2;
     for (int i = 0; i < 2; i++)
         d->copy |= d->kernel[i] != 1 || d->stride[i] != 1 || d->in[i] != d->out[i] || d->pad[i] ||
                    d->map_step[i] != 1;
@@ -61,15 +91,16 @@ static const struct shape *shape_of_x(const struct node *n)
     return n->in[X] ? &n->in[X]->shape : &n->in_shape[X];
 }
 
-struct direct conv2d_direct_of(int planar, const struct step_nodes *s)
+struct direct conv2d_direct_of(int per, int planar, const struct step_nodes *s)
 {
     const struct node *n = s->node[0];
     const struct value *out = n->dir == DIR_BACKWARD ? n->in[n->n_in - 1] : n->out[0];
     const struct shape x = shape_bind(*shape_of_x(n), s->batch);
     const struct shape y = shape_bind(out->shape, s->batch);
     const struct window w = window_of(n, &x, &y);
-    struct direct d = {.n = x.dim[0], .c = x.dim[1], .o = y.dim[1], .planar = planar};
+    struct direct d = {.n = x.dim[0], .c = x.dim[1], .o = y.dim[1], .planar = planar, .per = per};
 
+    d.groups = attr_int(n, "groups");
     for (int i = 0; i < 2; i++) {
         d.in[i] = w.in[i];
         d.out[i] = d.map[i] = w.out[i];
@@ -121,7 +152,7 @@ static void turn(struct direct *d, int i, int64_t at)
 /* Sweep I of the step; 0 when there are no more.  */
 static int nth(int planar, const struct step_nodes *s, int64_t i, struct direct *d)
 {
-    *d = conv2d_direct_of(planar, s);
+    *d = conv2d_direct_of(1, planar, s);
     if (s->node[0]->dir == DIR_FORWARD)
         return i == 0;
     const int64_t columns = d->stride[1], c = d->c;
@@ -138,11 +169,6 @@ static int nth(int planar, const struct step_nodes *s, int64_t i, struct direct 
     d->planar = 0;
     complete(d);
     return 1;
-}
-
-static int64_t channel_groups(const struct direct *d)
-{
-    return d->planar ? d->c : up(d->c, LANES);
 }
 
 /* A stride beyond the input's size leaves some remainders without outputs.  */
@@ -168,14 +194,14 @@ void conv2d_direct_place(struct direct *d, int64_t rows)
         d->row = 0;
         d->plane = d->in[0] * d->in[1] * d->pixel;
     }
-    d->copy_floats = d->copy ? (size_t)(channel_groups(d) * d->plane + LANES) : 0;
+    d->copy_slots = d->copy ? (size_t)(up(d->planes * d->plane + LANES, LANES) * LANES) : 0;
 }
 
 /* Bands of rows whose input fits the cache, and enough tasks for THREADS.  */
 static void cut(const struct direct_isa *isa, struct direct *d, int threads)
 {
-    const int64_t panel_bytes = most(d->k, 1) * LANES * (int64_t)sizeof(float);
-    const int64_t row_bytes = d->c * d->in[0] * d->in[1] * (int64_t)sizeof(float);
+    const int64_t panel_bytes = most(d->k, 1) * LANES * SLOT;
+    const int64_t row_bytes = d->c * d->in[0] * d->in[1] * SLOT / d->per;
     const int64_t units = d->copy ? d->out[0] : up(d->out[0] * d->out[1], isa->mr);
     const int64_t fewest = d->copy ? FEWEST_ROWS : 4;
     int64_t parts, bands = up(row_bytes, BAND_BYTES);
@@ -220,24 +246,29 @@ static int accepts(const struct step_nodes *s)
 
 int conv2d_direct_accepts(const struct step_nodes *s)
 {
-    return accepts(s) && shape_of_x(s->node[0])->dim[1] > PLANAR_CHANNELS;
+    return accepts(s) && shape_of_x(s->node[0])->dim[1] > DIRECT_PLAIN;
 }
 
 int conv2d_direct_accepts_plain(const struct step_nodes *s)
 {
-    return accepts(s) && shape_of_x(s->node[0])->dim[1] <= PLANAR_CHANNELS;
+    return accepts(s) && shape_of_x(s->node[0])->dim[1] <= DIRECT_PLAIN;
 }
 
-static int64_t off_floats(const struct direct *d)
+static int64_t off_slots(const struct direct *d)
 {
     return up(d->blocks, LANES) * LANES;
 }
 
-static size_t cut_floats(const struct direct_isa *isa, struct direct *d, int threads)
+size_t direct_cut(const struct direct_isa *isa, struct direct *d, int64_t table, int threads)
 {
     cut(isa, d, threads);
-    d->copy_floats = (size_t)up((int64_t)d->copy_floats, LANES) * LANES;
-    return (size_t)(off_floats(d) + 2 * d->panels * LANES) + d->copy_floats * (size_t)threads;
+    return (size_t)(off_slots(d) + table) + d->copy_slots * (size_t)threads;
+}
+
+/* Scale and shift.  */
+static int64_t table_of(const struct direct *d)
+{
+    return 2 * d->panels * LANES;
 }
 
 /* Shared: offsets of the blocks, scale and shift; then a copy a thread.  */
@@ -249,7 +280,7 @@ size_t conv2d_direct_scratch(const struct direct_isa *isa, int planar, const str
 
     for (int64_t i = 0; nth(planar, s, i, &d); i++)
         if (has_outputs(&d)) {
-            const size_t f = cut_floats(isa, &d, threads);
+            const size_t f = direct_cut(isa, &d, table_of(&d), threads);
 
             floats = f > floats ? f : floats;
         }
@@ -311,7 +342,7 @@ void conv2d_direct_pack(int planar, const struct step_nodes *s, const struct ten
 
 static void fill_offsets(const struct direct *d, int32_t *off)
 {
-    for (int64_t g = 0; g < channel_groups(d); g++)
+    for (int64_t g = 0; g < d->span; g++)
         for (int64_t r = 0; r < d->kernel[0]; r++)
             for (int64_t s = 0; s < d->kernel[1]; s++) {
                 const int64_t h = r * d->dil[0], w = s * d->dil[1];
@@ -322,18 +353,24 @@ static void fill_offsets(const struct direct *d, int32_t *off)
             }
 }
 
-static void run(const struct direct_isa *isa, const struct kernel_args *a, struct direct *d,
-                struct direct_run *r)
+void *direct_start(const struct direct_isa *isa, struct direct *d, int64_t table,
+                   const struct kernel_args *a, struct direct_run *r)
 {
     int32_t *off = a->scratch;
-    float *table;
 
-    cut_floats(isa, d, pool_threads(a->pool));
+    direct_cut(isa, d, table, pool_threads(a->pool));
     fill_offsets(d, off);
     r->d = d;
     r->off = off;
-    table = (float *)a->scratch + off_floats(d);
-    r->scratch = table + 2 * d->panels * LANES;
+    r->scratch = off + off_slots(d) + table;
+    return off + off_slots(d);
+}
+
+static void run(const struct direct_isa *isa, const struct kernel_args *a, struct direct *d,
+                struct direct_run *r)
+{
+    float *table = direct_start(isa, d, table_of(d), a, r);
+
     if (d->turned) {
         for (int64_t i = 0; i < d->panels * LANES; i++)
             table[i] = 1;
@@ -363,7 +400,7 @@ static void run_backward(const struct direct_isa *isa, int planar, const struct 
 
 void conv2d_direct_run(const struct direct_isa *isa, int planar, const struct kernel_args *a)
 {
-    struct direct d = conv2d_direct_of(planar, a->step);
+    struct direct d = conv2d_direct_of(1, planar, a->step);
     struct direct_run r = {.x = a->op.in[X].data, .y = a->op.out[0].data};
 
     if (a->step->node[0]->dir == DIR_BACKWARD) {

@@ -12,7 +12,7 @@
  * output is one chain over k: the result depends on neither tiles nor
  * threads, and AVX2 and AVX-512 give the same bits.
  *
- * Neighbouring pixels of x are always 16 floats apart: a task first copies
+ * Neighbouring pixels of x are always 16 channels apart: a task first copies
  * the rows that it needs, with their padding, rows and columns sorted by
  * remainder of the stride; kernels of one pixel read x where it lies.
  *
@@ -24,7 +24,10 @@
  * The gradient of x is the same sum over dy, with the filter turned and O and
  * C exchanged; at a stride, one for each pair of remainders of the place in
  * x, so that no product with an inserted zero is computed.  The gradient of
- * the weights: wgrad.h.  */
+ * the weights: wgrad.h.
+ *
+ * All this counts slots of 32 bits: a float, or several channels of 8 bits
+ * (conv2d_direct_8.h); k is a number of slots.  */
 #ifndef ADZE_CPU_CONV2D_DIRECT_H
 #define ADZE_CPU_CONV2D_DIRECT_H
 
@@ -32,10 +35,11 @@
 #include "graph/device.h"
 
 struct direct {
-    int64_t n, c, o; /* images, channels */
+    int64_t n, c, o, groups; /* images, channels, their groups */
     int64_t in[2], out[2], kernel[2], stride[2], dil[2], pad[2];
     int planar; /* x is plain */
-    int64_t k;  /* of one output: c taps */
+    int per;    /* channels of a slot: 1, 2 or 4 */
+    int64_t k;  /* slots of one output: taps c/per */
 
     /* Where the outputs lie in the map that is written; which tap of the
      * filter as stored tap i is: first + i skip.  */
@@ -44,12 +48,16 @@ struct direct {
     int turned;     /* the filter is stored as [c][o] */
     int64_t panels; /* of 16 outputs */
 
-    /* The copy of the rows of a band, floats; or x itself (copy 0), taken as
-     * one row.  A row of the copy is [column remainder][column][16], a plane
-     * [row remainder][row], a copy [c/16] planes.  */
+    /* Planes of 16 channels (plain floats: of one); those that a panel reads:
+     * all, unless the channels are in groups.  */
+    int64_t planes, span;
+
+    /* The copy of the rows of a band, slots; or x itself (copy 0), taken as
+     * one row.  A row of the copy is [column remainder][column][pixel], a
+     * plane [row remainder][row].  */
     int copy;
     int64_t remainders[2], each[2]; /* remainders; rows or columns of one */
-    int64_t pixel, row, plane;      /* floats from one to the next */
+    int64_t pixel, row, plane;      /* slots from one to the next */
 
     int64_t blocks, whole, kn, kn_last; /* blocks; those of kn; k of a block */
 
@@ -57,27 +65,36 @@ struct direct {
     int64_t band, bands; /* output rows of a task (copy 0: pixels); tasks */
     int64_t part, parts; /* panels of a task; tasks */
     int64_t group;       /* panels that one pass over a band goes through */
-    size_t copy_floats;  /* of one thread */
+    size_t copy_slots;   /* of one thread */
 };
 
+/* What tasks read; scratch holds a copy for each thread.  */
 struct direct_run {
     const struct direct *d;
-    const float *x, *w;
-    float *y, *scratch;
+    const void *x, *w;
+    void *y, *scratch;
     const int32_t *off; /* [blocks] */
-    struct follow f;
+    struct follow f;    /* of floats */
+};
+
+/* One tile: its first pixel in the first block, its first number of y and its
+ * first panel.  */
+struct direct_tile {
+    const void *x;
+    int64_t at, panel;
 };
 
 struct direct_isa {
     int mr;     /* pixels of a tile */
     int panels; /* of a tile */
+    int per;    /* channels of a slot */
     void (*task)(void *run, int64_t task, int thread);
     void (*wgrad)(void *run, int64_t task, int thread);
     int wgrad_rows; /* at once */
 };
 
 /* The forward geometry of the convolution that S's head is of, not cut.  */
-struct direct conv2d_direct_of(int planar, const struct step_nodes *s);
+struct direct conv2d_direct_of(int per, int planar, const struct step_nodes *s);
 /* Where the rows that ROWS output rows read lie in their copy.  */
 void conv2d_direct_place(struct direct *d, int64_t rows);
 
@@ -88,6 +105,19 @@ size_t conv2d_direct_scratch(const struct direct_isa *isa, int planar, const str
 size_t conv2d_direct_pack_bytes(int planar, const struct step_nodes *s, int i);
 void conv2d_direct_pack(int planar, const struct step_nodes *s, const struct tensor *t, float *to);
 void conv2d_direct_run(const struct direct_isa *isa, int planar, const struct kernel_args *a);
+
+/* ---- for conv2d_direct_8.c ---- */
+
+enum { DIRECT_PLAIN = 4 }; /* most channels of plain x */
+
+/* The first plane that panel P reads.  */
+int64_t direct_first(const struct direct *d, int64_t p);
+/* Slots of scratch, which begins with the offsets of the blocks and a table
+ * of TABLE numbers; D is cut for THREADS.  */
+size_t direct_cut(const struct direct_isa *isa, struct direct *d, int64_t table, int threads);
+/* Do that, and fill R but for x, w, y and f; returns the table.  */
+void *direct_start(const struct direct_isa *isa, struct direct *d, int64_t table,
+                   const struct kernel_args *a, struct direct_run *r);
 
 /* The task's place: images, then bands run fastest, so that neighbouring
  * tasks share their weights.  */

@@ -15,8 +15,11 @@
 /* Families, best first; within one the widest instruction set comes first.
  * Each is ended by a kernel without a name.  */
 static const struct kernel *const families[] = {
+    KERNELS(pool_blocked_8_kernels),
     KERNELS(eltwise_8_kernels),
+    KERNELS_VNNI(dwconv2d_blocked_8_kernels),
     KERNELS(dwconv2d_8_kernels),
+    KERNELS_VNNI(conv2d_direct_8_kernels),
     KERNELS_VNNI(conv2d_8_kernels),
     KERNELS(dwconv2d_blocked_kernels),
     KERNELS(conv2d_direct_kernels),

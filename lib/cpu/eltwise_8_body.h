@@ -1,6 +1,5 @@
 /* eltwise_8_body.h -- what stands between layers of 8 bits: quantize,
- * dequantize, sums, pooling, and linear layers; compiled once per instruction
- * set.
+ * dequantize, sums, and linear layers; compiled once per instruction set.
  * SPDX-License-Identifier: MIT  */
 #include <math.h>
 
@@ -8,9 +7,7 @@
 #include "cpu/kernels.h"
 #include "cpu/quant8.h"
 #include "cpu/vec8.h"
-#include "graph/attr.h"
 #include "graph/graph.h"
-#include "op/window.h"
 
 enum { CHUNK = 32768 };
 
@@ -154,123 +151,6 @@ static void add(const struct kernel_args *a)
     run_chunks(a, &j, add_task);
 }
 
-/* ---- pooling ---- */
-
-struct planes {
-    struct window w;
-    const uint8_t *x;
-    uint8_t *y;
-    int64_t area;
-    struct grid8 g;
-    struct requant q;
-    uint8_t *rows; /* a row for each thread */
-    int64_t row;
-};
-
-/* The largest of bytes is that of their numbers, if the grid stays.  */
-static int maxpool_accepts(const struct step_nodes *s)
-{
-    const struct node *n = s->node[0];
-    struct requant q;
-    struct grid8 g;
-
-    return s->n == 2 && gives_u8(s, &q) && grid8_operand(n, 0, &g) == 0 && g.scale == q.scale &&
-           g.zero == (int32_t)q.zero && !n->out[1]->n_use;
-}
-
-static size_t maxpool_scratch(const struct step_nodes *s, int threads)
-{
-    return (size_t)(s->node[0]->in[0]->shape.dim[3] + 64) * (size_t)threads;
-}
-
-INLINE void max_rows(uint8_t *to, const uint8_t *x, int64_t n)
-{
-    int64_t i = 0;
-
-#if defined(__AVX2__)
-    for (; i + 16 <= n; i += 16) {
-        __m128i *const t = (__m128i *)(to + i);
-
-        _mm_storeu_si128(
-            t, _mm_max_epu8(_mm_loadu_si128(t), _mm_loadu_si128((const __m128i *)(x + i))));
-    }
-#endif
-    for (; i < n; i++)
-        to[i] = x[i] > to[i] ? x[i] : to[i];
-}
-
-static void maxpool_task(void *planes, int64_t task, int thread)
-{
-    const struct planes *p = planes;
-    const struct window *w = &p->w;
-    const uint8_t *x = p->x + task * w->in[0] * w->in[1];
-    uint8_t *y = p->y + task * w->out[0] * w->out[1], *row = p->rows + thread * p->row;
-
-    for (int64_t i = 0; i < w->out[0]; i++) {
-        int64_t h, lo, hi;
-
-        window_taps(w, 0, i, &h, &lo, &hi);
-        memcpy(row, x + (h + lo) * w->in[1], (size_t)w->in[1]);
-        for (int64_t r = lo + 1; r < hi; r++)
-            max_rows(row, x + (h + r) * w->in[1], w->in[1]);
-        for (int64_t j = 0; j < w->out[1]; j++) {
-            int64_t v, from, to;
-            uint8_t most = 0;
-
-            window_taps(w, 1, j, &v, &from, &to);
-            for (int64_t s = from; s < to; s++)
-                most = row[v + s] > most ? row[v + s] : most;
-            *y++ = most;
-        }
-    }
-}
-
-static void maxpool(const struct kernel_args *a)
-{
-    const struct shape *x = &a->op.in[0].shape;
-    struct planes p = {.w = window_of(a->op.node, x, &a->op.out[0].shape)};
-
-    p.x = a->op.in[0].data;
-    p.y = a->op.out[0].data;
-    p.rows = a->scratch;
-    p.row = x->dim[3] + 64;
-    pool_run(a->pool, x->dim[0] * x->dim[1], maxpool_task, &p);
-}
-
-static int globalavgpool_accepts(const struct step_nodes *s)
-{
-    struct requant q;
-    struct grid8 g;
-
-    return gives_u8(s, &q) && grid8_operand(s->node[0], 0, &g) == 0;
-}
-
-static void mean_task(void *planes, int64_t task, int thread)
-{
-    const struct planes *p = planes;
-    const uint8_t *x = p->x + task * p->area;
-    int64_t total = 0;
-    float v;
-
-    (void)thread;
-    for (int64_t i = 0; i < p->area; i++)
-        total += x[i];
-    v = (float)(((double)total / (double)p->area - p->g.zero) * p->g.scale / p->q.scale);
-    v = v < p->q.lo ? p->q.lo : v > p->q.hi ? p->q.hi : v;
-    p->y[task] = (uint8_t)(rintf(v) + p->q.zero);
-}
-
-static void globalavgpool(const struct kernel_args *a)
-{
-    const struct shape *x = &a->op.in[0].shape;
-    struct planes p = {.x = a->op.in[0].data, .y = a->op.out[0].data};
-
-    p.area = x->dim[2] * x->dim[3];
-    grid8_operand(a->op.node, 0, &p.g);
-    quant8_requant(a->step, &p.q);
-    pool_run(a->pool, x->dim[0] * x->dim[1], mean_task, &p);
-}
-
 /* ---- linear ---- */
 
 enum { X, WEIGHT, BIAS, OUTPUTS = 16 };
@@ -371,12 +251,9 @@ static void linear(const struct kernel_args *a)
 #define BETWEEN .quantised = 1, .epilogue = quant8_follow
 
 const struct kernel ISA(eltwise_8_kernels)[] = {
-    {COMMON(quantize), .accepts = one_grid, .run = quantize},
-    {COMMON(dequantize), .accepts = one_grid, .run = dequantize},
-    {COMMON(add), BETWEEN, .accepts = add_accepts, .run = add},
-    {COMMON(maxpool2d), BETWEEN, .accepts = maxpool_accepts, .scratch = maxpool_scratch,
-     .run = maxpool},
-    {COMMON(globalavgpool), BETWEEN, .accepts = globalavgpool_accepts, .run = globalavgpool},
+    {COMMON(quantize), .any_layout = 1, .accepts = one_grid, .run = quantize},
+    {COMMON(dequantize), .any_layout = 1, .accepts = one_grid, .run = dequantize},
+    {COMMON(add), BETWEEN, .any_layout = 1, .accepts = add_accepts, .run = add},
     {COMMON(linear), BETWEEN, .accepts = linear_accepts, .run = linear},
     {0},
 };

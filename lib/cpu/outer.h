@@ -21,22 +21,25 @@ enum { MR = 3, PANELS = 1 };
 #endif
 
 /* a[vector][pixel] += x[pixel PIXEL + k] w[k][16], the weights of the second
- * panel PANEL floats behind those of the first; M pixels, NV vectors.  */
-INLINE void outer(const int m, const int nv, const int pixel, const float *x, const float *w,
-                  int64_t panel, int64_t kn, vf (*a)[MR])
-{
-    for (int64_t k = 0; k < kn; k++, w += LANES) {
-        vf b[PANELS * PV];
-
-        EACH (v, nv)
-            b[v] = vf_load(w + v / PV * panel + v % PV * VL);
-        EACH (i, m) {
-            const vf p = VF1(x[i * pixel + k]);
-
-            EACH (v, nv)
-                a[v][i] = vf_fma(p, b[v], a[v][i]);
-        }
+ * panel PANEL slots behind those of the first; M pixels, NV vectors.  */
+/* clang-format off */
+#define OUTER(name, slot, vec, load, all, product) \
+    INLINE void name(const int m, const int nv, const int pixel, const slot *x, const slot *w, \
+                     int64_t panel, int64_t kn, vec (*a)[MR]) \
+    { \
+        for (int64_t k = 0; k < kn; k++, w += LANES) { \
+            vec b[PANELS * PV]; \
+            EACH (v, nv) \
+                b[v] = load(w + v / PV * panel + v % PV * VL); \
+            EACH (i, m) { \
+                const vec p = all(x[i * pixel + k]); \
+                EACH (v, nv) \
+                    a[v][i] = product(p, b[v], a[v][i]); \
+            } \
+        } \
     }
-}
+/* clang-format on */
+
+OUTER(outer, float, vf, vf_load, VF1, vf_fma)
 
 #endif

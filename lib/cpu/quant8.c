@@ -121,3 +121,35 @@ int quant8_requant(const struct step_nodes *s, struct requant *r)
     }
     return 0;
 }
+
+int quant8_map(const struct grid8 *from, const struct requant *to, uint8_t map[256])
+{
+    int same = 1;
+
+    for (int i = 0; i < 256; i++) {
+        const float v = (float)(i - from->zero) * from->scale / to->scale;
+
+        map[i] = (uint8_t)(rintf(fminf(to->hi, fmaxf(to->lo, v))) + to->zero);
+        same &= map[i] == i;
+    }
+    return same;
+}
+
+struct outputs8 quant8_outputs(const struct kernel_args *a, const struct requant *q, int64_t n,
+                               int64_t lanes, int64_t k, const int32_t *sums, void *table)
+{
+    const struct node *head = a->step->node[0];
+    int32_t *base = table;
+    float *scale = (float *)(base + lanes), *shift = scale + lanes;
+    struct grid8 x = {0};
+
+    (void)k;
+    grid8_operand(head, 0, &x);
+    memset(table, 0, (size_t)(3 * lanes) * sizeof *base);
+    for (int64_t o = 0; o < n; o++) {
+        base[o] = -x.zero * sums[o];
+        scale[o] = x.scale * quant8_weight_scale(head, 1, o) / q->scale;
+        shift[o] = quant8_bias(head, 2, &a->op.in[2], o) / q->scale;
+    }
+    return (struct outputs8){base, scale, shift};
+}

@@ -29,6 +29,12 @@ int quant8_layer(const struct node *n, int x, int weight, int bias);
 float quant8_weight_scale(const struct node *n, int weight, int64_t o);
 float quant8_bias(const struct node *n, int bias, const struct tensor *t, int64_t o);
 
+/* A result on the grid of its 8 bits, in units of its scale: what an
+ * activation in front allows and [0, 255] are one range.  */
+struct levels {
+    float lo, hi, zero;
+};
+
 /* What follows a head: an activation that limits, then quantize; each may be
  * missing.  The result is round(clip(v / scale, lo, hi)) + zero if it is u8,
  * else clip(v, lo, hi).  */
@@ -39,5 +45,22 @@ struct requant {
     int to_u8;
 };
 int quant8_requant(const struct step_nodes *s, struct requant *r);
+
+/* The level of each level of FROM; 1 if all stay what they are.  */
+int quant8_map(const struct grid8 *from, const struct requant *to, uint8_t map[256]);
+
+/* The outputs of a layer whose operands X, WEIGHT and BIAS are 0, 1 and 2,
+ * from their sums of K products x w:
+ *     (base + sum) scale + shift
+ * in units of Q's scale.  Sums of u8 times i8 must fit 32 bits.  */
+enum { QUANT8_MOST_K = 65000 };
+struct outputs8 {
+    const int32_t *base;
+    const float *scale, *shift;
+};
+/* TABLE has room for 3 LANES numbers; those behind the last of N outputs are
+ * 0.  SUMS: of the weights of each output.  */
+struct outputs8 quant8_outputs(const struct kernel_args *a, const struct requant *q, int64_t n,
+                               int64_t lanes, int64_t k, const int32_t *sums, void *table);
 
 #endif

@@ -8,6 +8,7 @@
 #ifndef ADZE_CPU_VEC8_H
 #define ADZE_CPU_VEC8_H
 
+#include "cpu/quant8.h"
 #include "cpu/vec.h"
 
 #if defined(__AVX512VNNI__)
@@ -48,16 +49,24 @@ INLINE vi vi_dot(vi a, vi x, vi w)
 }
 #endif
 
-/* VL numbers of 8 bits as floats.  */
-INLINE vf vf_of_u8(const uint8_t *p)
+/* As vf_fma().  */
+#define vi_mac(x, w, a) vi_dot(a, x, w)
+
+/* VL numbers of 8 bits as whole numbers, and as floats.  */
+INLINE vi vi_of_u8(const uint8_t *p)
 {
 #if defined(__AVX512F__)
-    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
+    return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
 #elif defined(__AVX2__)
-    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
 #else
-    return (vf){p[0], p[1], p[2], p[3]};
+    return (vi){p[0], p[1], p[2], p[3]};
 #endif
+}
+
+INLINE vf vf_of_u8(const uint8_t *p)
+{
+    return vf_of(vi_of_u8(p));
 }
 
 /* The first N; zeros behind them.  */
@@ -93,16 +102,39 @@ INLINE void vf_store_u8_n(uint8_t *p, vf v, int64_t n)
     memcpy(p, t, (size_t)n);
 }
 
-/* A result on the grid of its 8 bits, in units of its scale: what an
- * activation in front allows and [0, 255] are one range.  */
-struct levels {
-    float lo, hi, zero;
-};
-
 /* Rounded half to even.  */
 INLINE vf vf_level(const struct levels *q, vf v)
 {
     return vf_round(vf_min(VF1(q->hi), vf_max(VF1(q->lo), v))) + VF1(q->zero);
 }
+
+#if defined(__AVX512F__)
+/* The same in two steps, of which the second packs N <= 4 vectors at once:
+ * to whole numbers, limited above lest they overflow; then to bytes.  */
+INLINE vi vi_level(const struct levels *q, vf v)
+{
+    return vi_of(vf_min(VF1(q->hi), v));
+}
+
+INLINE void vi_store_levels(uint8_t *p, const struct levels *q, const vi *v, const int n)
+{
+    const vi zero = _mm512_set1_epi16((short)q->zero);
+    const vi lo = _mm512_set1_epi8((char)(uint8_t)(_mm_cvtss_si32(_mm_set_ss(q->lo)) + q->zero));
+    const vi a = _mm512_adds_epi16(_mm512_packs_epi32(v[0], v[1]), zero);
+    const vi b = _mm512_adds_epi16(_mm512_packs_epi32(v[2], v[3]), zero);
+    const vi c = _mm512_max_epu8(_mm512_packus_epi16(a, b), lo);
+    const vi order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+    const vi r = _mm512_permutexvar_epi32(order, c);
+
+    if (n == 4)
+        _mm512_storeu_si512(p, r);
+    else if (n > 1)
+        _mm256_storeu_si256((__m256i *)p, _mm512_castsi512_si256(r));
+    if (n == 3)
+        _mm_storeu_si128((__m128i *)p + 2, _mm512_extracti32x4_epi32(r, 2));
+    if (n == 1)
+        _mm_storeu_si128((__m128i *)p, _mm512_castsi512_si128(r));
+}
+#endif
 
 #endif

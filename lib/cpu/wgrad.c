@@ -38,7 +38,7 @@ static void cut_passes(struct wgrad *g)
 
 static struct wgrad wgrad_of(const struct direct_isa *isa, int planar, const struct step_nodes *s)
 {
-    struct wgrad g = {.d = conv2d_direct_of(planar, s)};
+    struct wgrad g = {.d = conv2d_direct_of(1, planar, s)};
     struct direct *d = &g.d;
     const int64_t taps = d->kernel[0] * d->kernel[1];
 

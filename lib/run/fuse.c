@@ -125,10 +125,10 @@ static int is_activation(const struct node *n, const struct value *v, int i)
 
 /* The value whose layout decides for N: its first data operand; backward the
  * gradient of the result.  */
-static const struct value *leader(const struct node *n)
+static const struct value *leader(const struct kernel *k, const struct node *n)
 {
     const int i = n->dir == DIR_FORWARD ? 0 : n->n_in - 1;
-    const struct value *v = n->n_in ? n->in[i] : NULL;
+    const struct value *v = n->n_in ? head_operand(k, n, i) : NULL;
 
     return is_activation(n, v, stands_for(n, i)) ? v : NULL;
 }
@@ -143,8 +143,8 @@ static int layout_fits(const struct plan *p, const struct kernel *k,
 {
     if (k->reads == LAYOUT_PLAIN && k->writes == LAYOUT_PLAIN)
         return 1;
-    return p->blocked &&
-           (k->pulls || (leader(n) && layout_of(p, leader(n)) == k->reads));
+    return p->blocked && (k->pulls || (leader(k, n) &&
+                                       layout_of(p, leader(k, n)) == k->reads));
 }
 
 static const struct kernel *choose(const struct plan *p, const char *taken,
@@ -186,7 +186,7 @@ static enum layout common_layout(const struct plan *p, const struct node *n)
 static void set_layouts(struct plan *p, struct step *s)
 {
     const struct node *n = s->nodes.node[0], *last = step_last(s);
-    const struct value *v = leader(n);
+    const struct value *v = leader(s->kernel, n);
 
     if (s->kernel) {
         s->reads = s->kernel->reads;

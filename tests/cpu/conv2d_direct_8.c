@@ -1,4 +1,4 @@
-/* conv2d_8.c -- tests of 8-bit layers: a quantised network through the
+/* conv2d_direct_8.c -- tests of 8-bit layers: a quantised network through the
  * kernels of each instruction set against its references.
  * SPDX-License-Identifier: MIT  */
 #include <setjmp.h>
@@ -26,125 +26,47 @@
 /* A layer, an activation, and a second layer that keeps channels apart, so
  * that a step of the hidden levels moves a result by its weight alone.  */
 struct net {
-    const char *layer;
-    struct attr_text attr[8];
+    const char *attr; /* of the convolution */
     const char *act;
-    int64_t n, c, h, w, out;
+    int64_t n, c, h, w;
     const char *kernel; /* that must be at work */
     const char *tail;   /* an op between the activation and the last layer */
 };
 
+#define DIRECT "conv2d_direct_8"
+#define DW     "dwconv2d_blocked_8"
+
 static const struct net nets[] = {
-    {"conv2d",
-     {{"out", "19"}, {"kernel", "3"}, {"pad", "1"}, {"bias", "yes"}},
-     "relu",
-     2,
-     13,
-     9,
-     11,
-     19,
-     "conv2d_8"},
-    {"conv2d",
-     {{"out", "16"}, {"kernel", "3"}, {"pad", "1"}, {"stride", "2"}},
-     NULL,
-     1,
-     3,
-     33,
-     32,
-     16,
-     "conv2d_8"},
-    {"conv2d",
-     {{"out", "40"}, {"kernel", "1"}, {"bias", "yes"}},
-     "relu6",
-     1,
-     300,
-     7,
-     7,
-     40,
-     "conv2d_8"},
-    {"conv2d",
-     {{"out", "8"}, {"kernel", "1"}, {"groups", "2"}},
-     "relu",
-     2,
-     64,
-     16,
-     16,
-     8,
-     "conv2d_8"},
-    {"conv2d",
-     {{"out", "12"}, {"kernel", "5"}, {"dilation", "2"}, {"pad", "[4,0,1,5]"}},
-     NULL,
-     1,
-     6,
-     20,
-     40,
-     12,
-     "conv2d_8"},
-    {"conv2d",
-     {{"out", "6"},
-      {"kernel", "3"},
-      {"pad", "1"},
-      {"groups", "6"},
-      {"bias", "yes"}},
-     "relu",
-     2,
-     6,
-     14,
-     14,
-     6,
-     "dwconv2d_8"},
-    {"conv2d",
-     {{"out", "5"},
-      {"kernel", "5"},
-      {"pad", "2"},
-      {"stride", "2"},
-      {"groups", "5"}},
-     NULL,
-     1,
-     5,
-     37,
-     41,
-     5,
-     "dwconv2d_8"},
-    {"conv2d",
-     {{"out", "8"}, {"kernel", "1"}},
-     NULL,
-     2,
-     3,
-     9,
-     21,
-     8,
-     "add_8",
-     "add"},
-    {"conv2d",
-     {{"out", "8"}, {"kernel", "1"}},
-     "relu",
-     2,
-     3,
-     19,
-     21,
-     8,
-     "maxpool2d_8",
+    {"out=19 kernel=3 pad=1 bias=yes", "relu", 2, 13, 9, 11, DIRECT, NULL},
+    {"out=16 kernel=3 pad=1 stride=2", NULL, 1, 3, 33, 32, DIRECT, NULL},
+    {"out=40 kernel=1 bias=yes", "relu6", 1, 300, 7, 7, DIRECT, NULL},
+    {"out=8 kernel=1 groups=2", "relu", 2, 64, 16, 16, DIRECT, NULL},
+    {"out=12 kernel=5 dilation=2 pad=[4,0,1,5]", NULL, 1, 6, 20, 40, DIRECT,
+     NULL},
+    {"out=33 kernel=1 stride=2", NULL, 2, 40, 13, 15, DIRECT, NULL},
+    {"out=48 kernel=3 pad=1", "relu", 1, 37, 14, 28, DIRECT, NULL},
+    {"out=64 kernel=7 pad=3 stride=2 bias=yes", "relu", 1, 3, 40, 57, DIRECT,
+     NULL},
+    {"out=7 kernel=3 dilation=2 stride=3 pad=[0,1,3,2]", NULL, 2, 4, 12, 17,
+     DIRECT, NULL},
+    {"out=17 kernel=2 pad=1", "clip", 1, 1, 9, 9, DIRECT, NULL},
+    {"out=40 kernel=3 groups=4 pad=1", "relu", 2, 24, 9, 9, DIRECT, NULL},
+    {"out=12 kernel=3 groups=6 pad=1", NULL, 1, 6, 9, 9, DIRECT, NULL},
+    {"out=90 kernel=3 groups=3 stride=2", NULL, 1, 96, 11, 9, DIRECT, NULL},
+    {"out=6 kernel=3 pad=1 groups=6 bias=yes", "relu", 2, 6, 14, 14, DW, NULL},
+    {"out=5 kernel=5 pad=2 stride=2 groups=5", NULL, 1, 5, 37, 41, DW, NULL},
+    {"out=40 kernel=5 pad=2 groups=40", NULL, 1, 40, 14, 7, DW, NULL},
+    {"out=35 kernel=3 pad=1 stride=2 groups=35", "relu6", 2, 35, 15, 33, DW,
+     NULL},
+    {"out=18 kernel=7 pad=[3,6] dilation=[1,2] groups=18", NULL, 1, 18, 20, 17,
+     DW, NULL},
+    {"out=3 kernel=[2,4] stride=[1,3] groups=3", NULL, 1, 3, 9, 26, DW, NULL},
+    {"out=8 kernel=1", NULL, 2, 3, 9, 21, "add_8", "add"},
+    {"out=8 kernel=1", "relu", 2, 3, 19, 21, "maxpool2d_blocked_8",
      "maxpool2d"},
-    {"conv2d",
-     {{"out", "90"}, {"kernel", "1"}},
-     "relu",
-     3,
-     3,
-     7,
-     7,
-     90,
-     "linear_8",
-     "globalavgpool"},
-    {"conv2d",
-     {{"out", "90"}, {"kernel", "1"}},
-     "relu",
-     3,
-     3,
-     7,
-     7,
-     90,
-     "globalavgpool_8",
+    {"out=40 kernel=1", NULL, 2, 3, 19, 21, "avgpool2d_blocked_8", "avgpool2d"},
+    {"out=90 kernel=1", "relu", 3, 3, 7, 7, "linear_8", "globalavgpool"},
+    {"out=90 kernel=1", "relu", 3, 3, 7, 7, "globalavgpool_blocked_8",
      "globalavgpool"},
 };
 
@@ -174,42 +96,60 @@ static void fill(struct graph *g)
     }
 }
 
+static struct value *op(struct graph *g, const char *name, const char *label,
+                        struct value *const *in, int n, const char *attr)
+{
+    struct attr_text a[8] = {{0}};
+    char text[128], *save = NULL;
+    struct node *d;
+    int k = 0;
+
+    snprintf(text, sizeof text, "%s", attr);
+    for (char *w = strtok_r(text, " ", &save); w;
+         w = strtok_r(NULL, " ", &save)) {
+        char *eq = strchr(w, '=');
+
+        *eq = 0;
+        a[k++] = (struct attr_text){w, eq + 1};
+    }
+    d = graph_add(g, op_find(name), label, in, n, a, &e);
+    if (!d)
+        fail_msg("%s", e.msg);
+    return d->out[0];
+}
+
+static struct value *tail(struct graph *g, const struct net *n, struct value *x,
+                          struct value *v)
+{
+    struct value *in[2] = {v};
+
+    if (!strcmp(n->tail, "add")) {
+        in[1] = op(g, "conv2d", "other", &x, 1, n->attr);
+        v = op(g, "add", "sum", in, 2, "");
+        return op(g, "relu", "last", &v, 1, "");
+    }
+    return op(g, n->tail, "tail", &v, 1,
+              strstr(n->tail, "pool2d") ? "kernel=3 stride=2 pad=1" : "");
+}
+
 static struct graph *build(const struct net *n)
 {
     const struct shape s = {4, {n->n, n->c, n->h, n->w}, 0};
     struct graph *g = graph_new("net");
-    struct value *v = graph_input(g, "x", DTYPE_F32, &s);
-    char out[24];
-    struct attr_text each[] = {
-        {"out", out}, {"groups", out}, {"kernel", "1"}, {0}};
-    struct node *d;
+    struct value *x = graph_input(g, "x", DTYPE_F32, &s);
+    struct value *v = op(g, "conv2d", "layer", &x, 1, n->attr);
+    char each[64];
 
-    struct attr_text pool[] = {
-        {"kernel", "3"}, {"stride", "2"}, {"pad", "1"}, {0}};
-    struct attr_text ten[] = {{"out", "10"}, {0}};
-    struct value *x = v, *in[2];
-
-    snprintf(out, sizeof out, "%lld", (long long)n->out);
-    v = graph_add(g, op_find(n->layer), "layer", &v, 1, n->attr, &e)->out[0];
     if (n->act)
-        v = graph_add(g, op_find(n->act), "act", &v, 1, NULL, &e)->out[0];
-    if (n->tail && !strcmp(n->tail, "add")) {
-        in[0] = v;
-        in[1] = graph_add(g, op_find(n->layer), "other", &x, 1, n->attr, &e)
-                    ->out[0];
-        v = graph_add(g, op_find("add"), "sum", in, 2, NULL, &e)->out[0];
-        v = graph_add(g, op_find("relu"), "last", &v, 1, NULL, &e)->out[0];
-    } else if (n->tail) {
-        v = graph_add(g, op_find(n->tail), "tail", &v, 1,
-                      strcmp(n->tail, "maxpool2d") ? NULL : pool, &e)
-                ->out[0];
-    }
-    if (v->shape.rank == 2)
-        d = graph_add(g, op_find("linear"), "each", &v, 1, ten, &e);
-    else
-        d = graph_add(g, op_find("conv2d"), "each", &v, 1, each, &e);
-    assert_non_null(d);
-    graph_output(g, "y", d->out[0], 0);
+        v = op(g, n->act, "act", &v, 1,
+               strcmp(n->act, "clip") ? "" : "min=-0.3 max=0.7");
+    if (n->tail)
+        v = tail(g, n, x, v);
+    snprintf(each, sizeof each, "out=%lld groups=%lld kernel=1",
+             (long long)v->shape.dim[1], (long long)v->shape.dim[1]);
+    v = v->shape.rank == 2 ? op(g, "linear", "each", &v, 1, "out=10")
+                           : op(g, "conv2d", "each", &v, 1, each);
+    graph_output(g, "y", v, 0);
     fill(g);
     return g;
 }
