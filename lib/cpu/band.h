@@ -41,9 +41,9 @@ INLINE void copy_row_1(const struct sweep *s, const float *x, float *to)
     int64_t a, b;
 
     columns(s, 0, &a, &b);
-    fill_over(to, s->pad, a);
+    fill_over(to, 0, a);
     copy_over(to + a, x + s->t[1].low + a, b - a);
-    fill_over(to + b, s->pad, s->phase - b);
+    fill_over(to + b, 0, s->phase - b);
 }
 
 /* Columns [FROM, END) of remainder F.  */
@@ -62,13 +62,13 @@ INLINE void copy_row_2(const struct sweep *s, const float *x, float *to)
     columns(s, 0, &a, &b);
     columns(s, 1, &c, &d);
     for (int64_t i = 0; i < a; i++)
-        to[i] = s->pad;
+        to[i] = 0;
     for (int64_t i = b; i < s->phase; i++)
-        to[i] = s->pad;
+        to[i] = 0;
     for (int64_t i = 0; i < c; i++)
-        odd[i] = s->pad;
+        odd[i] = 0;
     for (int64_t i = d; i < s->phase; i++)
-        odd[i] = s->pad;
+        odd[i] = 0;
     int64_t i = a > c ? a : c;
     const int64_t end = b < d ? b : d;
     copy_columns(s, x, 0, a, i < b ? i : b, to);
@@ -90,9 +90,9 @@ INLINE void copy_row_n(const struct sweep *s, const float *x, float *to)
         int64_t a, b;
 
         columns(s, f, &a, &b);
-        fill_over(to, s->pad, a);
+        fill_over(to, 0, a);
         copy_columns(s, x, f, a, b, to);
-        fill_over(to + b, s->pad, s->phase - b);
+        fill_over(to + b, 0, s->phase - b);
     }
 }
 
@@ -117,7 +117,7 @@ static inline void copy_band(const struct sweep *s, const float *x, int64_t firs
             const int64_t h = h0 + u;
 
             if (h < 0 || h >= s->in[0])
-                fill_over(to, s->pad, s->row);
+                fill_over(to, 0, s->row);
             else
                 copy_row(s, x + h * s->in[1], to);
         }

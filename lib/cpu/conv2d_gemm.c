@@ -21,8 +21,8 @@ enum { COPY_BYTES = 256 << 10, PANEL_TAPS = 768, MAX_PHASES = 16 };
  * depthwise filter may have.  */
 enum { GRAIN = 2048, DEPTHWISE_TAPS = 49 };
 
-/* Per channel: scale, shift; with 8 bits a whole number too.  */
-enum { TABLES = 3 };
+/* Per channel: scale, shift.  */
+enum { TABLES = 2 };
 
 /* Floats behind each region of scratch: whole vectors are read there.  */
 enum { SLACK = 64 };
@@ -184,7 +184,7 @@ static void cut_copy(const struct conv_isa *isa, struct sweep *s)
 
     s->phase = (width + s->step[1] - 1) / s->step[1];
     s->row = s->phase * s->step[1];
-    s->copy = isa->depthwise || isa->per || !no_padding(s);
+    s->copy = isa->depthwise || !no_padding(s);
     if (!s->copy)
         s->row = s->phase = s->in[1];
 }
@@ -198,7 +198,7 @@ static void cut_bands(const struct conv_isa *isa, struct sweep *s, int threads)
     const int nr = isa->nr;
     int64_t rows = s->out[0], unit = s->out[1];
 
-    if (s->out[0] == 1 && !isa->depthwise && !isa->per) {
+    if (s->out[0] == 1 && !isa->depthwise) {
         unit = nr;
         rows = (pixels + nr - 1) / nr;
     } else if (s->copy) {
@@ -233,7 +233,7 @@ static size_t cut(const struct conv_isa *isa, struct sweep *s, int threads)
 {
     size_t at = 0;
 
-    if (!isa->depthwise && !isa->per)
+    if (!isa->depthwise)
         flatten(s);
     cut_copy(isa, s);
     cut_bands(isa, s, threads);
@@ -245,8 +245,6 @@ static size_t cut(const struct conv_isa *isa, struct sweep *s, int threads)
     at += (size_t)round_up(s->kc * isa->nr + SLACK, 16);
     s->tile_at = at;
     at += (size_t)(s->part * isa->mr * isa->nr);
-    s->line_at = at;
-    at += isa->per ? (size_t)round_up(s->in[1] + SLACK, 16) : 0;
     return (size_t)round_up((int64_t)at, 16);
 }
 
@@ -256,16 +254,10 @@ static size_t shared_floats(const struct sweep *s)
 }
 
 /* The sweeps of a step in turn: phase I; 0 when there are no more.  */
-static int nth_sweep(const struct conv_isa *isa, const struct conv *v, enum dir dir, int64_t i,
-                     struct sweep *s)
+static int nth_sweep(const struct conv *v, enum dir dir, int64_t i, struct sweep *s)
 {
     if (dir == DIR_FORWARD) {
         *s = forward_sweep(v);
-        s->channels = s->c;
-        if (isa->per) {
-            s->c = (s->c + isa->per - 1) / isa->per;
-            s->k = s->c * s->t[0].n * s->t[1].n;
-        }
         return i == 0;
     }
     if (i >= v->w.stride[0] * v->w.stride[1])
@@ -388,37 +380,13 @@ int conv2d_gemm_accepts_depthwise(const struct step_nodes *s)
            conv2d_gemm_accepts(s);
 }
 
-static int accepts_8(const struct step_nodes *s)
-{
-    struct requant r;
-
-    return quant8_layer(s->node[0], X, WEIGHT, BIAS) && quant8_requant(s, &r) == 0;
-}
-
-/* Sums of u8 times i8 must fit 32 bits.  */
-int conv2d_gemm_accepts_8(const struct step_nodes *s)
-{
-    const struct conv v = conv_of(s);
-
-    return accepts_8(s) && v.c * v.w.kernel[0] * v.w.kernel[1] <= 65000 &&
-           image_floats(&v) <= INT32_MAX / 4;
-}
-
-int conv2d_gemm_accepts_depthwise_8(const struct step_nodes *s)
-{
-    const struct conv v = conv_of(s);
-
-    return v.c == 1 && v.o == 1 && v.w.kernel[0] * v.w.kernel[1] <= DEPTHWISE_TAPS &&
-           conv2d_gemm_accepts_8(s);
-}
-
 static size_t sweep_scratch(const struct conv_isa *isa, const struct step_nodes *s, int threads)
 {
     const struct conv v = conv_of(s);
     size_t most = 0, shared = 0;
     struct sweep w;
 
-    for (int64_t i = 0; nth_sweep(isa, &v, s->node[0]->dir, i, &w); i++)
+    for (int64_t i = 0; nth_sweep(&v, s->node[0]->dir, i, &w); i++)
         if (has_outputs(&w)) {
             const size_t one = cut(isa, &w, threads);
 
@@ -436,8 +404,8 @@ size_t conv2d_gemm_pack_bytes(const struct conv_isa *isa, const struct step_node
 
     if (i != WEIGHT)
         return 0;
-    for (int64_t p = 0; nth_sweep(isa, &v, s->node[0]->dir, p, &w); p++)
-        floats += packed_floats(isa, &w) + (isa->per ? w.groups * w.o : 0);
+    for (int64_t p = 0; nth_sweep(&v, s->node[0]->dir, p, &w); p++)
+        floats += packed_floats(isa, &w);
     return (size_t)(floats + 16) * sizeof(float);
 }
 
@@ -452,7 +420,7 @@ static int is_computed(const struct step_nodes *s)
 
 static size_t own_pack(const struct conv_isa *isa, const struct step_nodes *s)
 {
-    if (isa->per || !is_computed(s))
+    if (!is_computed(s))
         return 0;
     return (size_t)round_up((int64_t)(conv2d_gemm_pack_bytes(isa, s, WEIGHT) / sizeof(float)), 16);
 }
@@ -488,60 +456,14 @@ static void pack_sweep(const struct conv_isa *isa, const struct sweep *s, const 
                     }
 }
 
-/* Element K of output O of group G: PER weights of neighbouring channels, as
- * bytes or numbers of 16 bits; of one, as a float.  Adds them to *SUM.  */
-static float element_8(const struct sweep *s, int per, const int8_t *w, int64_t c, int32_t *sum)
-{
-    uint32_t bits = 0;
-    float f;
-
-    if (per == 1) {
-        *sum += *w;
-        return *w;
-    }
-    for (int i = 0; i < per && c * per + i < s->channels; i++) {
-        const int32_t q = w[i * s->w_c];
-
-        *sum += q;
-        bits |= ((uint32_t)q & (per == 4 ? 0xffu : 0xffffu)) << (32 / per * i);
-    }
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-
-/* As pack_sweep(), then the sum of each output's weights.  */
-static void pack_8(const struct conv_isa *isa, const struct sweep *s, const int8_t *w, float *to)
-{
-    int32_t *sums = (int32_t *)(to + packed_floats(isa, s));
-    const int64_t taps = s->t[0].n * s->t[1].n, blocks = (s->o + isa->mr - 1) / isa->mr;
-
-    memset(to, 0, (size_t)packed_floats(isa, s) * sizeof *to);
-    for (int64_t o = 0; o < s->groups * s->o; o++) {
-        const int64_t block = o / s->o * blocks + o % s->o / isa->mr;
-        float *row = to + block * isa->mr * s->k + o % s->o % isa->mr;
-
-        sums[o] = 0;
-        for (int64_t k = 0; k < s->k; k++) {
-            const int64_t c = k / taps, tap = k % taps;
-            const int8_t *from = w + o * s->w_o + c * isa->per * s->w_c +
-                                 tap / s->t[1].n * s->w_row + tap % s->t[1].n;
-
-            row[k * isa->mr] = element_8(s, isa->per, from, c, &sums[o]);
-        }
-    }
-}
-
 void conv2d_gemm_pack(const struct conv_isa *isa, const struct step_nodes *s,
                       const struct tensor *t, float *packed)
 {
     const struct conv v = conv_of(s);
     struct sweep w;
 
-    for (int64_t p = 0; nth_sweep(isa, &v, s->node[0]->dir, p, &w); p++) {
-        if (isa->per)
-            pack_8(isa, &w, t->data, packed);
-        else
-            pack_sweep(isa, &w, t->data, packed);
+    for (int64_t p = 0; nth_sweep(&v, s->node[0]->dir, p, &w); p++) {
+        pack_sweep(isa, &w, t->data, packed);
         packed += packed_floats(isa, &w);
     }
 }
@@ -575,34 +497,6 @@ struct sweeps {
     size_t shared, scratch_floats;
 };
 
-/* (sum - zero sums[o]) scale[o] + shift[o], in units of the result's scale;
- * what lies outside x has the level of zero.  */
-static void prepare_8(const struct conv_isa *isa, struct sweep *s, struct sweep_run *r,
-                      const struct kernel_args *a, float *table)
-{
-    const int64_t count = s->o * s->groups;
-    const struct node *n = a->step->node[0];
-    const int32_t *sums = (const int32_t *)(r->packed + packed_floats(isa, s));
-    int32_t *base = (int32_t *)(table + 2 * count);
-    struct grid8 x = {0};
-    uint32_t pad;
-
-    grid8_operand(n, X, &x);
-    quant8_requant(a->step, &r->q);
-    for (int64_t o = 0; o < count; o++) {
-        table[o] = x.scale * quant8_weight_scale(n, WEIGHT, o) / r->q.scale;
-        table[count + o] = quant8_bias(n, BIAS, &a->op.in[BIAS], o) / r->q.scale;
-        base[o] = -x.zero * sums[o];
-    }
-    r->scale = table;
-    r->shift = table + count;
-    r->base = base;
-    r->x_zero = x.zero;
-    pad = isa->per == 4 ? (uint32_t)x.zero * 0x01010101u : (uint32_t)x.zero * 0x00010001u;
-    if (isa->per > 1)
-        memcpy(&s->pad, &pad, sizeof pad);
-}
-
 static void prepare(struct sweeps *t, const struct kernel_args *a, const float *packed,
                     const float *bias)
 {
@@ -618,9 +512,7 @@ static void prepare(struct sweeps *t, const struct kernel_args *a, const float *
     r->shared = (float *)a->scratch + t->shared;
     fill_offsets(t->isa, s, (int32_t *)r->shared);
     table = r->shared + round_up(s->k + s->kc, 16);
-    if (t->isa->per)
-        prepare_8(t->isa, s, r, a, table);
-    else if (!back)
+    if (!back)
         r->f = follow_of(a, s->o * s->groups, bias, table);
     r->tasks = s->n * s->groups * s->bands * s->parts;
     r->grain = t->isa->depthwise ? least(1 + GRAIN / s->band, 1 + r->tasks / (4 * threads)) : 1;
@@ -724,7 +616,7 @@ static void run_backward(const struct conv_isa *isa, const struct kernel_args *a
     struct sweeps t = {.isa = isa};
     const float *packed = packed_weight(&t, a);
 
-    for (int64_t i = 0; nth_sweep(isa, v, DIR_BACKWARD, i, &t.sweep[t.n]); i++) {
+    for (int64_t i = 0; nth_sweep(v, DIR_BACKWARD, i, &t.sweep[t.n]); i++) {
         const int64_t floats = packed_floats(isa, &t.sweep[t.n]);
 
         if (has_outputs(&t.sweep[t.n]))
@@ -748,7 +640,7 @@ void conv2d_gemm_run(const struct conv_isa *isa, const struct kernel_args *a)
             run_wgrad(isa, a, &v);
         return;
     }
-    nth_sweep(isa, &v, DIR_FORWARD, 0, &t.sweep[0]);
+    nth_sweep(&v, DIR_FORWARD, 0, &t.sweep[0]);
     prepare(&t, a, packed_weight(&t, a), a->op.in[BIAS].data);
     run_sweeps(&t, a);
 }

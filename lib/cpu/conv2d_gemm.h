@@ -26,7 +26,6 @@
 #define ADZE_CPU_CONV2D_GEMM_H
 
 #include "cpu/follow.h"
-#include "cpu/quant8.h"
 #include "graph/device.h"
 
 /* Taps along one direction: input = output step + first + i skip.  */
@@ -38,7 +37,6 @@ struct taps {
 
 struct sweep {
     int64_t n, groups, c, o; /* images; channels in and out of a group */
-    int64_t channels;        /* 8 bits: those that the c elements hold */
     int64_t in[2], out[2];   /* sizes of the map read; of the grid computed */
     int64_t step[2];         /* along x for one along the grid */
     struct taps t[2];
@@ -49,14 +47,13 @@ struct sweep {
     int64_t w_o, w_c, w_g, w_row;
 
     /* How it is cut; the result does not depend on it.  */
-    int copy;                                   /* 0: x is read where it lies */
-    int64_t band, bands;                        /* pixels in a task; tasks for an image */
-    int64_t part, parts;                        /* blocks of MR outputs in a task; of a group */
-    int64_t rows, row, plane;                   /* of the copy: rows; floats of a row, channel */
-    int64_t phase;                              /* floats of the columns of one remainder */
-    int64_t kc;                                 /* taps of a panel */
-    size_t copy_at, panel_at, tile_at, line_at; /* floats, in scratch */
-    float pad;                                  /* the bits of an element outside x */
+    int copy;                          /* 0: x is read where it lies */
+    int64_t band, bands;               /* pixels in a task; tasks for an image */
+    int64_t part, parts;               /* blocks of MR outputs in a task; of a group */
+    int64_t rows, row, plane;          /* of the copy: rows; floats of a row, channel */
+    int64_t phase;                     /* floats of the columns of one remainder */
+    int64_t kc;                        /* taps of a panel */
+    size_t copy_at, panel_at, tile_at; /* floats, in scratch */
 };
 
 /* Weight gradients.  */
@@ -81,10 +78,6 @@ struct sweep_run {
     size_t scratch_floats;       /* of one thread */
     int64_t tasks, grain;        /* that many tasks go to a thread at once */
     struct follow f;
-    struct requant q; /* 8 bits */
-    const float *scale, *shift;
-    const int32_t *base;
-    int32_t x_zero;
 };
 struct wgrad_run {
     const struct wgrad *g;
@@ -96,15 +89,11 @@ struct wgrad_run {
 struct conv_isa {
     int vl, mr, nr; /* depthwise: 1, 1, floats of a strip */
     int depthwise;
-    int per; /* 8 bits: channels in an element; 0: elements are floats */
     void (*sweep)(void *run, int64_t task, int thread);
     void (*wgrad)(void *run, int64_t task, int thread);
 };
 
 int conv2d_gemm_accepts(const struct step_nodes *s);
-/* The same for x and weight of 8 bits.  */
-int conv2d_gemm_accepts_8(const struct step_nodes *s);
-int conv2d_gemm_accepts_depthwise_8(const struct step_nodes *s);
 /* One input and one output channel in each group, few taps.  */
 int conv2d_gemm_accepts_depthwise(const struct step_nodes *s);
 size_t conv2d_gemm_scratch(const struct conv_isa *isa, const struct step_nodes *s, int threads);

@@ -4,9 +4,174 @@
 #include "cpu/band.h"
 #include "cpu/conv2d_gemm.h"
 #include "cpu/kernels.h"
-#include "cpu/panels.inc"
 #include "cpu/transpose.h"
 #include "cpu/vec.h"
+
+/* Accumulators: 8 x 3 of the 32 registers of AVX-512, 4 x 3 of 16.  */
+enum { MR = VL == 16 ? 8 : 4, NV = 3, NR = NV * VL };
+
+/* Pixels that lie beside each other both in x and in the panel.  */
+struct segment {
+    int32_t from, n;
+};
+
+/* What a task works on.  */
+struct place {
+    const struct sweep *s;
+    const struct sweep_run *r;
+    const float *x, *w; /* the elements that taps read; of the group */
+    const int32_t *off;
+    int64_t plane;   /* number of image and group */
+    int64_t channel; /* the first output */
+    int64_t row;     /* of the grid at x */
+    int64_t part, part_end;
+};
+
+static void tile(int nv, const float *w, const float *const b[NV], const int32_t *off, int64_t k,
+                 float *acc, int first);
+static void store(const struct place *l, int64_t b, const float *acc, int64_t p, int64_t n);
+static const float *fetch(const struct place *l, float *scratch);
+
+static int find_segments(const struct place *l, int64_t p, int64_t n, struct segment *g)
+{
+    const struct sweep *s = l->s;
+    int count = 0;
+
+    while (n) {
+        const int64_t i = p / s->out[1], j = p % s->out[1];
+        const int64_t m = s->out[1] - j < n ? s->out[1] - j : n;
+
+        g[count++] =
+            (struct segment){(int32_t)((i - l->row) * s->step[0] * s->row + j), (int32_t)m};
+        p += m;
+        n -= m;
+    }
+    return count;
+}
+
+/* Taps [0, K) at OFF into TO [k][NR].  The copy of x has room behind it.  */
+static void pack_panel(const struct place *l, const struct segment *g, int count,
+                       const int32_t *off, int64_t k, float *to)
+{
+    const int exact = !l->s->copy;
+
+    for (int64_t j = 0; j < k; j++, to += NR) {
+        float *t = to;
+
+        for (int i = 0; i < count; i++) {
+            const float *from = l->x + off[j] + g[i].from;
+            const int n = g[i].n;
+
+            if (exact)
+                copy_over(t, from, n);
+            else
+                for (int q = 0; q < n; q += VL)
+                    vf_store(t + q, vf_load(from + q));
+            t += n;
+        }
+    }
+}
+
+/* Do vectors of x serve as they lie?  B: where.  */
+static int direct(const struct place *l, int64_t p, int64_t n, const float *b[NV])
+{
+    const struct sweep *s = l->s;
+
+    if (!s->copy && (n % VL || (l->part_end - l->part) * MR > 32))
+        return 0;
+    for (int v = 0; v * VL < n; v++) {
+        const int64_t at = p + v * VL, i = at / s->out[1], j = at % s->out[1];
+        const int64_t m = n - v * VL < VL ? n - v * VL : VL;
+
+        if (j + m > s->out[1] && !(s->copy && s->row == s->out[1] && s->step[0] == 1))
+            return 0;
+        b[v] = l->x + (i - l->row) * s->step[0] * s->row + j;
+    }
+    return 1;
+}
+
+static void run_direct(const struct place *l, int64_t p, int64_t n, const float *const b[NV],
+                       float *acc)
+{
+    for (int64_t o = l->part; o < l->part_end; o++) {
+        tile((int)((n + VL - 1) / VL), l->w + o * MR * l->s->k, b, l->off, l->s->k, acc, 1);
+        store(l, o, acc, p, n);
+    }
+}
+
+/* Panels of kc taps; sums of all outputs wait in ACC between them.  */
+static void run_panels(const struct place *l, int64_t p, int64_t n, float *panel, float *acc)
+{
+    const struct sweep *s = l->s;
+    const float *b[NV] = {panel, panel + VL, panel + 2 * VL};
+    struct segment g[NR];
+    const int count = find_segments(l, p, n, g);
+    int64_t k = 0;
+
+    do {
+        const int64_t m = s->k - k < s->kc ? s->k - k : s->kc;
+        float *a = acc;
+
+        pack_panel(l, g, count, l->off + k, m, panel);
+        for (int64_t o = l->part; o < l->part_end; o++) {
+            tile((int)((n + VL - 1) / VL), l->w + (o * s->k + k) * MR, b, l->off + s->k, m, a,
+                 k == 0);
+            if (k + m == s->k)
+                store(l, o, a, p, n);
+            if (s->k > s->kc)
+                a += MR * NR;
+        }
+        k += m;
+    } while (k < s->k);
+}
+
+/* Three vectors at a time; four that are left as two and two.  */
+static int64_t next_pixels(int64_t left)
+{
+    return left > 3 * VL && left <= 4 * VL ? 2 * VL : left < NR ? left : NR;
+}
+
+static struct place find_place(const struct sweep_run *r, int64_t task, int64_t *band)
+{
+    const struct sweep *s = r->s;
+    const int64_t blocks = (s->o + MR - 1) / MR;
+    struct place l = {.s = s, .r = r, .off = (const int32_t *)r->shared};
+
+    l.part = task % s->parts * s->part;
+    l.part_end = l.part + s->part < blocks ? l.part + s->part : blocks;
+    task /= s->parts;
+    *band = task % s->bands;
+    task /= s->bands; /* image and group */
+    l.plane = task;
+    l.channel = task % s->groups * s->o;
+    l.w = r->packed + task % s->groups * blocks * MR * s->k;
+    return l;
+}
+
+static void sweep_task(void *run, int64_t task, int thread)
+{
+    const struct sweep_run *r = run;
+    const struct sweep *s = r->s;
+    float *scratch = r->scratch + (size_t)thread * r->scratch_floats;
+    int64_t band, p, end;
+    struct place l = find_place(r, task, &band);
+
+    p = band * s->band;
+    end = s->out[0] * s->out[1];
+    end = p + s->band < end ? p + s->band : end;
+    l.row = s->copy ? p / s->out[1] : 0;
+    l.x = fetch(&l, scratch);
+    while (p < end) {
+        const int64_t n = next_pixels(end - p);
+        const float *b[NV] = {l.x, l.x, l.x};
+
+        if (direct(&l, p, n, b))
+            run_direct(&l, p, n, b, scratch + s->tile_at);
+        else
+            run_panels(&l, p, n, scratch + s->panel_at, scratch + s->tile_at);
+        p += n;
+    }
+}
 
 /* ---- a tile ---- */
 
@@ -240,7 +405,7 @@ static void wgrad_task(void *run, int64_t task, int thread)
 
 /* ---- records ---- */
 
-static const struct conv_isa isa = {VL, MR, NR, 0, 0, sweep_task, wgrad_task};
+static const struct conv_isa isa = {VL, MR, NR, 0, sweep_task, wgrad_task};
 
 static size_t scratch(const struct step_nodes *s, int threads)
 {

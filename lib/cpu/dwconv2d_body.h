@@ -8,8 +8,121 @@
  * dropped, so narrow maps fill vectors too.  Geometry, cutting and the sums
  * over chunks of images are those of conv2d_gemm.h.  */
 #include "cpu/band.h"
+#include "cpu/conv2d_gemm.h"
 #include "cpu/kernels.h"
-#include "cpu/strips.inc"
+#include "cpu/vec.h"
+
+enum { NV = 4, STRIP = NV * VL };
+
+/* acc[STRIP] = sum over k of w[k] x[off[k] + lane] */
+INLINE void strip(const int nv, const float *w, const float *x, const int32_t *off, int64_t k,
+                  float *acc)
+{
+    vf a[NV];
+
+    EACH (v, nv)
+        a[v] = VF0;
+    for (int64_t j = 0; j < k; j++) {
+        const float *p = x + off[j];
+        const vf b = VF1(w[j]);
+
+        EACH (v, nv)
+            a[v] = vf_fma(b, vf_load(p + v * VL), a[v]);
+    }
+    EACH (v, nv)
+        vf_store(acc + v * VL, a[v]);
+}
+
+static void strip_n(int64_t n, const float *w, const float *x, const int32_t *off, int64_t k,
+                    float *acc)
+{
+    if (n > 3 * VL)
+        strip(4, w, x, off, k, acc);
+    else if (n > 2 * VL)
+        strip(3, w, x, off, k, acc);
+    else if (n > VL)
+        strip(2, w, x, off, k, acc);
+    else
+        strip(1, w, x, off, k, acc);
+}
+
+/* A plane, number PLANE of all images.  */
+struct plane {
+    const struct sweep *s;
+    const struct sweep_run *r;
+    const float *x, *w;
+    const int32_t *off;
+    float *acc;
+    int64_t plane, channel;
+};
+
+static void fetch_rows(const struct plane *l, int64_t first, float *scratch);
+static void store_part(const struct plane *l, const float *acc, int64_t i, int64_t j, int64_t n);
+
+/* Rows [I, END) as one line of the copy's pitch.  */
+static void run_line(const struct plane *l, int64_t first, int64_t end)
+{
+    const struct sweep *s = l->s;
+    const int64_t length = (end - first - 1) * s->row + s->out[1];
+
+    for (int64_t at = 0; at < length; at += STRIP) {
+        const int64_t n = length - at < STRIP ? length - at : STRIP;
+
+        strip_n(n, l->w, l->x + at, l->off, s->k, l->acc);
+        for (int64_t i = at / s->row; i * s->row < at + n; i++) {
+            const int64_t from = i * s->row > at ? i * s->row : at;
+            const int64_t to = i * s->row + s->out[1] < at + n ? i * s->row + s->out[1] : at + n;
+
+            if (from < to)
+                store_part(l, l->acc + from - at, first + i, from - i * s->row, to - from);
+        }
+    }
+}
+
+static void run_rows(const struct plane *l, int64_t first, int64_t end)
+{
+    const struct sweep *s = l->s;
+
+    for (int64_t i = first; i < end; i++)
+        for (int64_t j = 0; j < s->out[1]; j += STRIP) {
+            const int64_t n = s->out[1] - j < STRIP ? s->out[1] - j : STRIP;
+            const float *x = l->x + (i - first) * s->step[0] * s->row + j;
+
+            strip_n(n, l->w, x, l->off, s->k, l->acc);
+            store_part(l, l->acc, i, j, n);
+        }
+}
+
+/* Plane and band number TASK.  */
+static void run_plane(const struct sweep_run *r, int64_t task, float *scratch)
+{
+    const struct sweep *s = r->s;
+    const int64_t plane = task / s->bands, c = plane % s->groups;
+    const int64_t rows = s->band / s->out[1];
+    const int64_t first = task % s->bands * rows;
+    const int64_t end = first + rows < s->out[0] ? first + rows : s->out[0];
+    struct plane l = {.s = s, .r = r, .plane = plane, .channel = c};
+
+    l.off = (const int32_t *)r->shared;
+    l.w = r->packed + c * s->k;
+    l.acc = scratch + s->tile_at;
+    l.x = scratch + s->copy_at;
+    if (s->k)
+        fetch_rows(&l, first, scratch);
+    if (s->step[0] == 1 && s->row < 2 * s->out[1])
+        run_line(&l, first, end);
+    else
+        run_rows(&l, first, end);
+}
+
+static void sweep_task(void *run, int64_t task, int thread)
+{
+    const struct sweep_run *r = run;
+    float *scratch = r->scratch + (size_t)thread * r->scratch_floats;
+
+    for (int64_t t = task * r->grain; t < (task + 1) * r->grain && t < r->tasks; t++)
+        run_plane(r, t, scratch);
+}
 
 enum { TAPS = 49 };
 
@@ -137,7 +250,7 @@ static void wgrad_task(void *run, int64_t task, int thread)
 
 /* ---- records ---- */
 
-static const struct conv_isa isa = {1, 1, STRIP, 1, 0, sweep_task, wgrad_task};
+static const struct conv_isa isa = {1, 1, STRIP, 1, sweep_task, wgrad_task};
 
 static size_t scratch(const struct step_nodes *s, int threads)
 {

@@ -26,10 +26,7 @@ DECLARE(pool_blocked_kernels);
 DECLARE(pool_blocked_8_kernels);
 DECLARE(conv2d_gemm_kernels);
 DECLARE(dwconv2d_kernels);
-DECLARE(conv2d_8_kernels);
-DECLARE(dwconv2d_8_kernels);
-extern const struct kernel conv2d_8_kernels_vnni[], conv2d_direct_8_kernels_vnni[],
-    dwconv2d_blocked_8_kernels_vnni[];
+extern const struct kernel conv2d_direct_8_kernels_vnni[], dwconv2d_blocked_8_kernels_vnni[];
 DECLARE(eltwise_kernels);
 DECLARE(eltwise_8_kernels);
 DECLARE(linear_packed_kernels);

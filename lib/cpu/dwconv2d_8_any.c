@@ -1,3 +1,0 @@
-/* dwconv2d_8_any.c -- dwconv2d_8_body.h for this instruction set.
- * SPDX-License-Identifier: MIT  */
-#include "cpu/dwconv2d_8_body.h"
