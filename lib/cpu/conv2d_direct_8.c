@@ -12,9 +12,9 @@ enum { X, WEIGHT, BIAS };
 static int accepts(const struct step_nodes *s)
 {
     const struct shape *w = &s->node[0]->in[WEIGHT]->shape;
-    struct requant r;
+    struct layer_follow f;
 
-    return quant8_layer(s->node[0], X, WEIGHT, BIAS) && quant8_requant(s, &r) == 0 &&
+    return quant8_layer(s->node[0], X, WEIGHT, BIAS) && quant8_layer_requant(s, &f) == 0 &&
            w->dim[1] * w->dim[2] * w->dim[3] <= QUANT8_MOST_K;
 }
 
@@ -112,10 +112,11 @@ void conv2d_direct_8_run(const struct direct_isa *isa, int planar, const struct 
     struct grid8 x = {0};
 
     r.r.w = a->packed[WEIGHT];
-    quant8_requant(a->step, &r.q);
-    r.levels = (struct levels){r.q.lo, r.q.hi, r.q.zero};
+    quant8_layer_requant(a->step, &r.f);
+    r.levels = (struct levels){r.f.q.lo, r.f.q.hi, r.f.q.zero};
+    r.add = r.f.add ? quant8_added(a, &r.f)->data : NULL;
     r.out =
-        quant8_outputs(a, &r.q, d.o, d.panels * LANES, d.c / d.groups * d.kernel[0] * d.kernel[1],
+        quant8_outputs(a, &r.f.q, d.o, d.panels * LANES, d.c / d.groups * d.kernel[0] * d.kernel[1],
                        (const int32_t *)r.r.w + d.panels * LANES * d.k, table);
     grid8_operand(a->op.node, X, &x);
     r.outside = (int32_t)((uint32_t)x.zero * (isa->per == 4 ? 0x01010101u : 0x00010001u));

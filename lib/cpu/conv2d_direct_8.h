@@ -21,8 +21,9 @@ struct direct8_run {
     struct direct_run r;
     int32_t outside; /* a slot of zeros */
     struct outputs8 out;
-    struct requant q;
+    struct layer_follow f;
     struct levels levels;
+    const uint8_t *add; /* NULL: none */
 };
 
 int conv2d_direct_8_accepts(const struct step_nodes *s);

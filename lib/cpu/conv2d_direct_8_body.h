@@ -84,29 +84,127 @@ INLINE void store_levels(const int m, const struct direct8_run *r, int64_t lane,
 #endif
 }
 
-/* M pixels of a panel as floats.  */
-static void store_floats(const struct direct8_run *r, int64_t lane, const int32_t *a, float *y,
-                         int64_t n)
+/* What is more than limits and rounding: M pixels of SUMS of a panel that
+ * begins with channel LANE, for the numbers of y from AT on.  Parameters are
+ * copied, as y could be any of them to the compiler.  */
+INLINE vf curve(const struct requant *q, vf v)
 {
-    for (int64_t i = 0; i < n; i += VL) {
-        const int64_t c = lane + i % LANES;
-        const vf v =
-            vf_fma(vf_of(vi_load(a + i)), vf_load(r->out.scale + c), vf_load(r->out.shift + c));
+    return vf_act((enum act)q->act, v, VF1(q->act_lo), VF1(q->act_hi));
+}
 
-        vf_store(y + i, vf_min(VF1(r->q.hi), vf_max(VF1(r->q.lo), v)));
+static void store_floats(const struct direct8_run *r, int64_t lane, const int32_t *sums, int m,
+                         int64_t at)
+{
+    const struct requant q = r->f.q;
+    float *y = (float *)r->r.y + at;
+
+    EACH (v, PV) {
+        const vf scale = vf_load(r->out.scale + lane + v * VL);
+        const vf shift = vf_load(r->out.shift + lane + v * VL);
+
+        for (int i = v * VL; i < m * LANES; i += LANES) {
+            const vf f = curve(&q, vf_fma(vf_of(vi_load(sums + i)), scale, shift));
+
+            vf_store(y + i, vf_min(VF1(q.hi), vf_max(VF1(q.lo), f)));
+        }
     }
+}
+
+static void store_curved(const struct direct8_run *r, int64_t lane, const int32_t *sums, int m,
+                         int64_t at)
+{
+    const struct requant q = r->f.q;
+    const struct levels levels = r->levels;
+    uint8_t *y = (uint8_t *)r->r.y + at;
+
+    EACH (v, PV) {
+        const vf scale = vf_load(r->out.scale + lane + v * VL);
+        const vf shift = vf_load(r->out.shift + lane + v * VL);
+
+        for (int i = v * VL; i < m * LANES; i += LANES) {
+            const vf f = curve(&q, vf_fma(vf_of(vi_load(sums + i)), scale, shift));
+
+            vf_store_u8(y + i, vf_level(&levels, f / VF1(q.step)));
+        }
+    }
+}
+
+INLINE vf sum_at(const int first, const struct levels *levels, const struct sum8 *sum, vf v,
+                 const uint8_t *add)
+{
+    const vf a = vf_level(levels, v), b = vf_of_u8(add);
+
+    return first ? vf_sum8(sum, a, b) : vf_sum8(sum, b, a);
+}
+
+INLINE void sum_pixels(const int first, const struct direct8_run *r, int64_t lane,
+                       const int32_t *sums, int m, int64_t at)
+{
+    const struct sum8 sum = r->f.sum;
+    const struct levels levels = r->levels;
+
+    EACH (v, PV) {
+        const vf scale = vf_load(r->out.scale + lane + v * VL);
+        const vf shift = vf_load(r->out.shift + lane + v * VL);
+        const uint8_t *add = r->add + at + v * VL;
+        uint8_t *y = (uint8_t *)r->r.y + at + v * VL;
+        int i = 0;
+
+#if defined(__AVX512F__)
+        for (; i + 4 <= m; i += 4) {
+            vi t[4];
+
+            EACH (k, 4) {
+                const int p = (i + k) * LANES;
+
+                t[k] = vi_level(&sum.levels,
+                                sum_at(first, &levels, &sum,
+                                       vf_fma(vf_of(vi_load(sums + p)), scale, shift), add + p));
+            }
+            vi_store_levels(y + i * LANES, &sum.levels, t, 4);
+        }
+#endif
+        for (; i < m; i++) {
+            const int p = i * LANES;
+
+            vf_store_u8(
+                y + p,
+                vf_level(&sum.levels,
+                         sum_at(first, &levels, &sum,
+                                vf_fma(vf_of(vi_load(sums + p + v * VL)), scale, shift), add + p)));
+        }
+    }
+}
+
+static void store_sum(const struct direct8_run *r, int64_t lane, const int32_t *sums, int m,
+                      int64_t at)
+{
+    if (r->f.is_first)
+        sum_pixels(1, r, lane, sums, m, at);
+    else
+        sum_pixels(0, r, lane, sums, m, at);
+}
+
+static void store_rest(const struct direct8_run *r, int64_t lane, const int32_t *sums, int m,
+                       int64_t at)
+{
+    if (r->add)
+        store_sum(r, lane, sums, m, at);
+    else if (r->f.q.to_u8)
+        store_curved(r, lane, sums, m, at);
+    else
+        store_floats(r, lane, sums, m, at);
 }
 
 INLINE void store(const int m, const int panels, const struct direct_run *run,
                   const struct direct_tile *t, vi (*a)[MR])
 {
     const struct direct8_run *r = run_8(run);
-    const int64_t area = run->d->out[0] * run->d->out[1] * LANES;
+    const int64_t area = run->d->out[0] * run->d->out[1] * LANES, lane = t->panel * LANES;
 
-    if (r->q.to_u8) {
+    if (r->f.q.to_u8 && !r->f.q.act && !r->add) {
         EACH (p, panels)
-            store_levels(m, r, (t->panel + p) * LANES, a + p * PV,
-                         (uint8_t *)run->y + t->at + p * area);
+            store_levels(m, r, lane + p * LANES, a + p * PV, (uint8_t *)run->y + t->at + p * area);
         return;
     }
     EACH (p, panels) {
@@ -115,8 +213,7 @@ INLINE void store(const int m, const int panels, const struct direct_run *run,
         EACH (v, PV)
             EACH (i, m)
                 vi_store(sums + i * LANES + v * VL, a[p * PV + v][i]);
-        store_floats(r, (t->panel + p) * LANES, sums, (float *)run->y + t->at + p * area,
-                     m * LANES);
+        store_rest(r, lane + p * LANES, sums, m, t->at + p * area);
     }
 }
 
@@ -151,7 +248,7 @@ RECORD(plain, 1)
 /* clang-format off */
 #define COMMON(suffix) .name = "conv2d_direct_8_" ISA_NAME, .op = "conv2d", .isa = ISA_BITS, \
     .dir = DIR_FORWARD, .dtypes = 1 << DTYPE_U8 | 1 << DTYPE_I8 | 1 << DTYPE_I32 | 1 << DTYPE_F32, \
-    .quantised = 1, .epilogue = quant8_follow, .pulls = 1, .writes = LAYOUT_C16, \
+    .quantised = 1, .epilogue = quant8_layer_follow, .pulls = 1, .writes = LAYOUT_C16, \
     .scratch = scratch_##suffix, .pack_bytes = pack_bytes_##suffix, .pack = pack_##suffix, \
     .run = run_##suffix
 /* clang-format on */

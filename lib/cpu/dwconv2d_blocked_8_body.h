@@ -31,7 +31,7 @@ struct dw {
     int32_t *scratch;
     uint8_t zero;
     struct outputs8 out;
-    struct requant q;
+    struct layer_follow f;
     struct levels levels;
 };
 
@@ -59,11 +59,11 @@ static int accepts(const struct step_nodes *s)
 {
     const struct node *n = s->node[0];
     const int64_t c = n->in[X]->shape.dim[1];
-    struct requant r;
+    struct layer_follow f;
 
     return attr_int(n, "groups") == c && c > 1 && n->out[0]->shape.dim[1] == c &&
            shape_count(&n->in[WEIGHT]->shape) / c <= QUANT8_MOST_K &&
-           quant8_layer(n, X, WEIGHT, BIAS) && quant8_requant(s, &r) == 0;
+           quant8_layer(n, X, WEIGHT, BIAS) && quant8_layer_requant(s, &f) == 0 && !f.add;
 }
 
 /* ---- copying rows ---- */
@@ -122,16 +122,21 @@ struct spot {
     int64_t lane, at, n; /* the first number of y; outputs */
 };
 
-static void store_floats(const struct dw *d, const struct spot *s, int v, const vi *a)
+/* Floats, or behind an activation that is no limit.  */
+static void store_rest(const struct dw *d, const struct spot *s, int v, const vi *a)
 {
+    const struct requant *q = &d->f.q;
     const int64_t lane = s->lane + v * VL;
-    float *y = (float *)d->y + s->at + v * VL;
 
     for (int64_t i = 0; i < s->n; i++) {
-        const vf f =
-            vf_fma(vf_of(a[i]), vf_load(d->out.scale + lane), vf_load(d->out.shift + lane));
+        const int64_t at = s->at + i * LANES + v * VL;
+        vf f = vf_fma(vf_of(a[i]), vf_load(d->out.scale + lane), vf_load(d->out.shift + lane));
 
-        vf_store(y + i * LANES, vf_min(VF1(d->q.hi), vf_max(VF1(d->q.lo), f)));
+        f = vf_act((enum act)q->act, f, VF1(q->act_lo), VF1(q->act_hi));
+        if (q->to_u8)
+            vf_store_u8((uint8_t *)d->y + at, vf_level(&d->levels, f / VF1(q->step)));
+        else
+            vf_store((float *)d->y + at, vf_min(VF1(q->hi), vf_max(VF1(q->lo), f)));
     }
 }
 
@@ -141,8 +146,8 @@ INLINE void store(const struct dw *d, const struct spot *s, int v, const vi *a)
     const vf shift = vf_load(d->out.shift + s->lane + v * VL);
     uint8_t *y = (uint8_t *)d->y + s->at + v * VL;
 
-    if (!d->q.to_u8) {
-        store_floats(d, s, v, a);
+    if (!d->f.q.to_u8 || d->f.q.act) {
+        store_rest(d, s, v, a);
         return;
     }
 #if defined(__AVX512F__)
@@ -310,13 +315,13 @@ static void run(const struct kernel_args *a)
     struct grid8 x = {0};
 
     grid8_operand(a->op.node, X, &x);
-    quant8_requant(a->step, &d.q);
-    d.levels = (struct levels){d.q.lo, d.q.hi, d.q.zero};
+    quant8_layer_requant(a->step, &d.f);
+    d.levels = (struct levels){d.f.q.lo, d.f.q.hi, d.f.q.zero};
     d.zero = (uint8_t)x.zero;
     d.x = a->op.in[X].data;
     d.y = a->op.out[0].data;
     d.weight = a->packed[WEIGHT];
-    d.out = quant8_outputs(a, &d.q, d.c, lanes, d.w.kernel[0] * d.w.kernel[1],
+    d.out = quant8_outputs(a, &d.f.q, d.c, lanes, d.w.kernel[0] * d.w.kernel[1],
                            d.weight + d.groups * d.w.kernel[0] * d.step, a->scratch);
     d.scratch = (int32_t *)a->scratch + 3 * lanes;
     pool_run(a->pool, d.n * d.groups * d.bands, task, &d);
@@ -332,7 +337,7 @@ const struct kernel ISA(dwconv2d_blocked_8_kernels)[] = {
      .writes = LAYOUT_C16,
      .pulls = 1,
      .quantised = 1,
-     .epilogue = quant8_follow,
+     .epilogue = quant8_layer_follow,
      .accepts = accepts,
      .scratch = scratch,
      .pack_bytes = pack_bytes,

@@ -16,9 +16,10 @@ struct job {
     const float *x;
     void *y;
     int64_t count;
-    struct grid8 ga, gb;
+    struct grid8 ga;
     struct requant q;
     struct levels levels;
+    struct sum8 sum;
 };
 
 static int64_t chunk(const struct job *j, int64_t task, int64_t *n)
@@ -118,35 +119,34 @@ static int add_accepts(const struct step_nodes *s)
            grid8_operand(n, 1, &g) == 0 && shape_equal(&n->in[0]->shape, &n->in[1]->shape);
 }
 
-INLINE vf sum(const struct job *j, vf a, vf b)
-{
-    const float sa = j->ga.scale / j->q.scale, sb = j->gb.scale / j->q.scale;
-    const vf p = (a - VF1((float)j->ga.zero)) * VF1(sa);
-
-    return vf_level(&j->levels, vf_fma(b - VF1((float)j->gb.zero), VF1(sb), p));
-}
-
 static void add_task(void *job, int64_t task, int thread)
 {
     const struct job *j = job;
+    const struct sum8 t = j->sum; /* y could be any of it to the compiler */
     int64_t n, at = chunk(j, task, &n), i = 0;
     const uint8_t *a = j->a + at, *b = j->b + at;
     uint8_t *y = (uint8_t *)j->y + at;
 
     (void)thread;
     for (; i + VL <= n; i += VL)
-        vf_store_u8(y + i, sum(j, vf_of_u8(a + i), vf_of_u8(b + i)));
+        vf_store_u8(y + i, vf_level(&t.levels, vf_sum8(&t, vf_of_u8(a + i), vf_of_u8(b + i))));
     if (i < n)
-        vf_store_u8_n(y + i, sum(j, vf_of_u8_n(a + i, n - i), vf_of_u8_n(b + i, n - i)), n - i);
+        vf_store_u8_n(
+            y + i,
+            vf_level(&t.levels, vf_sum8(&t, vf_of_u8_n(a + i, n - i), vf_of_u8_n(b + i, n - i))),
+            n - i);
 }
 
 static void add(const struct kernel_args *a)
 {
     struct job j = {.a = a->op.in[0].data, .b = a->op.in[1].data, .y = a->op.out[0].data};
 
-    grid8_operand(a->op.node, 0, &j.ga);
-    grid8_operand(a->op.node, 1, &j.gb);
+    struct grid8 ga = {0}, gb = {0};
+
+    grid8_operand(a->op.node, 0, &ga);
+    grid8_operand(a->op.node, 1, &gb);
     quant8_requant(a->step, &j.q);
+    j.sum = quant8_sum(&ga, &gb, &j.q);
     j.count = tensor_count(&a->op.in[0]);
     run_chunks(a, &j, add_task);
 }

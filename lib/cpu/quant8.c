@@ -12,7 +12,16 @@
 
 enum { SCALE = 1, ZERO = 2 };
 
-const char *const quant8_follow[] = {"relu|relu6|clip", "quantize", NULL};
+#define LIMITS "relu|relu6|clip"
+
+const char *const quant8_follow[] = {LIMITS, "quantize", NULL};
+const char *const quant8_layer_follow[] = {LIMITS "|hardswish|hardsigmoid|silu|sigmoid|tanh",
+                                           "quantize",
+                                           "dequantize",
+                                           "add",
+                                           LIMITS,
+                                           "quantize",
+                                           NULL};
 
 static int is(const struct node *n, const char *op)
 {
@@ -99,27 +108,105 @@ float quant8_bias(const struct node *n, int bias, const struct tensor *t, int64_
     return (float)((double)((const int32_t *)t->data)[o] * scale_at(node_dequantize(n, bias), o));
 }
 
-int quant8_requant(const struct step_nodes *s, struct requant *r)
+static int read_act(const struct node *n, int curved, struct requant *r)
 {
-    *r = (struct requant){.lo = -INFINITY, .hi = INFINITY, .scale = 1};
-    for (int i = 1; i < s->n; i++) {
+    float lo, hi;
+    const int act = follow_act(n, &lo, &hi);
+
+    if (act == ACT_CLIP) {
+        r->lo = lo;
+        r->hi = hi;
+        return 0;
+    }
+    r->act = act;
+    r->act_lo = lo;
+    r->act_hi = hi;
+    return curved && act > ACT_CLIP ? 0 : -1;
+}
+
+static void read_grid(const struct grid8 *g, struct requant *r)
+{
+    r->zero = (float)g->zero;
+    r->to_u8 = 1;
+    r->lo = fmaxf(r->lo / g->scale, 0 - r->zero);
+    r->hi = fminf(r->hi / g->scale, 255 - r->zero);
+    if (r->act)
+        r->step = g->scale;
+    else
+        r->scale = g->scale;
+}
+
+/* The nodes [FROM, END) of S.  */
+static int read_nodes(const struct step_nodes *s, int from, int end, int curved, struct requant *r)
+{
+    *r = (struct requant){.lo = -INFINITY, .hi = INFINITY, .scale = 1, .step = 1};
+    for (int i = from; i < end; i++) {
         const struct node *n = s->node[i];
         struct grid8 g;
 
         if (!is(n, "quantize")) {
-            if (i > 1 || follow_act(n, &r->lo, &r->hi) != ACT_CLIP)
+            if (i > from || read_act(n, curved, r) < 0)
                 return -1;
             continue;
         }
-        if (i != s->n - 1 || s->link[i] != 0 || grid8_of(n, &g) < 0)
+        if (i != end - 1 || s->link[i] != 0 || grid8_of(n, &g) < 0)
             return -1;
-        r->scale = g.scale;
-        r->zero = (float)g.zero;
-        r->to_u8 = 1;
-        r->lo = fmaxf(r->lo / g.scale, 0 - r->zero);
-        r->hi = fminf(r->hi / g.scale, 255 - r->zero);
+        read_grid(&g, r);
     }
     return 0;
+}
+
+int quant8_requant(const struct step_nodes *s, struct requant *r)
+{
+    return read_nodes(s, 1, s->n, 0, r);
+}
+
+struct sum8 quant8_sum(const struct grid8 *a, const struct grid8 *b, const struct requant *q)
+{
+    return (struct sum8){a->scale / q->scale,
+                         b->scale / q->scale,
+                         (float)a->zero,
+                         (float)b->zero,
+                         {q->lo, q->hi, q->zero}};
+}
+
+/* The add at place I of S, whose operands are u8.  */
+static int read_add(const struct step_nodes *s, int i, struct layer_follow *f)
+{
+    const struct node *n = s->node[i];
+    struct requant q;
+    struct grid8 a, b;
+
+    if (i >= s->n || !is(n, "add") || n->n_join != 2 || !f->q.to_u8 || f->q.act ||
+        grid8_operand(n, 0, &a) < 0 || grid8_operand(n, 1, &b) < 0 ||
+        !shape_equal(&n->in[0]->shape, &n->in[1]->shape) || read_nodes(s, i + 1, s->n, 0, &q) < 0 ||
+        !q.to_u8)
+        return -1;
+    f->sum = quant8_sum(&a, &b, &q);
+    f->add = i;
+    f->is_first = s->link[i] == 0;
+    return 0;
+}
+
+int quant8_layer_requant(const struct step_nodes *s, struct layer_follow *f)
+{
+    int end = 1;
+
+    *f = (struct layer_follow){0};
+    while (end < s->n && !is(s->node[end], "dequantize"))
+        end++;
+    if (read_nodes(s, 1, end, 1, &f->q) < 0)
+        return -1;
+    return end < s->n ? read_add(s, end + 1, f) : 0;
+}
+
+const struct tensor *quant8_added(const struct kernel_args *a, const struct layer_follow *f)
+{
+    const struct tensor *t = a->follow;
+
+    for (int i = 1; i < f->add; i++)
+        t += a->step->node[i]->n_in - 1;
+    return t;
 }
 
 int quant8_map(const struct grid8 *from, const struct requant *to, uint8_t map[256])

@@ -35,16 +35,38 @@ struct levels {
     float lo, hi, zero;
 };
 
-/* What follows a head: an activation that limits, then quantize; each may be
- * missing.  The result is round(clip(v / scale, lo, hi)) + zero if it is u8,
- * else clip(v, lo, hi).  */
-extern const char *const quant8_follow[];
+/* What follows a head: an activation, then quantize; each may be missing.  One
+ * that limits is part of the grid, round(clip(v / scale, lo, hi)) + zero or
+ * clip(v, lo, hi); others come before: v is act(v) / step, and scale 1.  */
+extern const char *const quant8_follow[]; /* that limit */
 struct requant {
     float lo, hi, zero; /* in units of scale */
     float scale;        /* 1: not quantised */
     int to_u8;
+    int act; /* enum act of vec.h, if not one that limits */
+    float act_lo, act_hi, step;
 };
 int quant8_requant(const struct step_nodes *s, struct requant *r);
+
+/* The sum of two u8 values.  */
+struct sum8 {
+    float a, b, zero_a, zero_b; /* scales in units of the result's; zeros */
+    struct levels levels;
+};
+struct sum8 quant8_sum(const struct grid8 *a, const struct grid8 *b, const struct requant *q);
+
+/* Behind a layer any activation may follow, and behind its quantize an add of
+ * another u8 value, with what follows that.  */
+extern const char *const quant8_layer_follow[];
+struct layer_follow {
+    struct requant q;
+    struct sum8 sum;
+    int add;      /* the place of the add in the step; 0: none */
+    int is_first; /* the layer's result is the add's first operand */
+};
+int quant8_layer_requant(const struct step_nodes *s, struct layer_follow *f);
+/* The value that is added.  */
+const struct tensor *quant8_added(const struct kernel_args *a, const struct layer_follow *f);
 
 /* The level of each level of FROM; 1 if all stay what they are.  */
 int quant8_map(const struct grid8 *from, const struct requant *to, uint8_t map[256]);

@@ -108,8 +108,16 @@ INLINE vf vf_level(const struct levels *q, vf v)
     return vf_round(vf_min(VF1(q->hi), vf_max(VF1(q->lo), v))) + VF1(q->zero);
 }
 
+/* The sum of two levels, and its level.  */
+INLINE vf vf_sum8(const struct sum8 *s, vf a, vf b)
+{
+    const vf p = (a - VF1(s->zero_a)) * VF1(s->a);
+
+    return vf_fma(b - VF1(s->zero_b), VF1(s->b), p);
+}
+
 #if defined(__AVX512F__)
-/* The same in two steps, of which the second packs N <= 4 vectors at once:
+/* vf_level() in two steps, of which the second packs N <= 4 vectors at once:
  * to whole numbers, limited above lest they overflow; then to bytes.  */
 INLINE vi vi_level(const struct levels *q, vf v)
 {

@@ -22,7 +22,7 @@ struct node;
 struct pool;
 struct err;
 
-enum { STEP_NODES = 4 }; /* a head and up to three that follow */
+enum { STEP_NODES = 7 }; /* a head and up to six that follow */
 
 /* The nodes that one step computes: node[0] is the head; the first result of
  * node[i] is read by node[i+1] alone.  Shapes of values are per batch:
@@ -70,8 +70,7 @@ struct kernel {
      * NULL: none.  */
     const char *const *epilogue;
 
-    /* The head's operands that a dequantize node computes are read in front
-     * of it: `dtypes' and args.op.in speak of 8 bits then.  Scales and zero
+    /* The operands that a dequantize node computes are read in front of it: `dtypes' and args.op.in speak of 8 bits then.  Scales and zero
      * points are operands of node_dequantize(); accepts() sees to it that
      * they are constants of the graph.  */
     int quantised;

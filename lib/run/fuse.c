@@ -59,9 +59,9 @@ static void match_epilogue(const struct plan *p, const char *taken,
     }
 }
 
-/* What kernel K reads as operand I of its head N.  */
-static const struct value *head_operand(const struct kernel *k,
-                                        const struct node *n, int i)
+/* What kernel K reads as operand I of node N of its step.  */
+static const struct value *operand(const struct kernel *k, const struct node *n,
+                                   int i)
 {
     const struct node *d = k && k->quantised ? node_dequantize(n, i) : NULL;
 
@@ -70,14 +70,13 @@ static const struct value *head_operand(const struct kernel *k,
 
 const struct value *plan_operand(const struct step *s, int k, int i)
 {
-    return k ? s->nodes.node[k]->in[i]
-             : head_operand(s->kernel, s->nodes.node[0], i);
+    return operand(s->kernel, s->nodes.node[k], i);
 }
 
 static int dtypes_fit(const struct kernel *k, const struct node *n)
 {
     for (int i = 0; i < n->n_in; i++) {
-        const struct value *v = head_operand(k, n, i);
+        const struct value *v = operand(k, n, i);
 
         if (v && !(k->dtypes >> v->dtype & 1))
             return 0;
@@ -128,7 +127,7 @@ static int is_activation(const struct node *n, const struct value *v, int i)
 static const struct value *leader(const struct kernel *k, const struct node *n)
 {
     const int i = n->dir == DIR_FORWARD ? 0 : n->n_in - 1;
-    const struct value *v = n->n_in ? head_operand(k, n, i) : NULL;
+    const struct value *v = n->n_in ? operand(k, n, i) : NULL;
 
     return is_activation(n, v, stands_for(n, i)) ? v : NULL;
 }
@@ -242,9 +241,11 @@ static int is_passed(const struct plan *p, const struct step *at,
         return 0;
     for (int i = 0; i < v->n_use; i++) {
         const struct step *s = &at[owner[v->use[i].node->index]];
+        int k = 0;
 
-        if (s->nodes.node[0] != v->use[i].node ||
-            plan_operand(s, 0, v->use[i].in) == v)
+        while (s->nodes.node[k] != v->use[i].node)
+            k++;
+        if (plan_operand(s, k, v->use[i].in) == v)
             return 0;
     }
     return 1;

@@ -61,7 +61,11 @@ static const struct net nets[] = {
     {"out=18 kernel=7 pad=[3,6] dilation=[1,2] groups=18", NULL, 1, 18, 20, 17,
      DW, NULL},
     {"out=3 kernel=[2,4] stride=[1,3] groups=3", NULL, 1, 3, 9, 26, DW, NULL},
-    {"out=8 kernel=1", NULL, 2, 3, 9, 21, "add_8", "add"},
+    {"out=8 kernel=1", NULL, 2, 3, 9, 21, "add_8", "twice"},
+    {"out=24 kernel=1", NULL, 2, 3, 9, 21, DIRECT, "add"},
+    {"out=24 kernel=3 pad=1", "relu", 1, 18, 14, 5, DIRECT, "add"},
+    {"out=24 kernel=3 pad=1", "hardswish", 1, 18, 14, 5, DIRECT, NULL},
+    {"out=16 kernel=3 groups=16", "silu", 1, 16, 14, 15, DW, NULL},
     {"out=8 kernel=1", "relu", 2, 3, 19, 21, "maxpool2d_blocked_8",
      "maxpool2d"},
     {"out=40 kernel=1", NULL, 2, 3, 19, 21, "avgpool2d_blocked_8", "avgpool2d"},
@@ -123,8 +127,10 @@ static struct value *tail(struct graph *g, const struct net *n, struct value *x,
 {
     struct value *in[2] = {v};
 
-    if (!strcmp(n->tail, "add")) {
-        in[1] = op(g, "conv2d", "other", &x, 1, n->attr);
+    if (!strcmp(n->tail, "add") || !strcmp(n->tail, "twice")) {
+        in[1] = v;
+        if (*n->tail == 'a')
+            in[1] = op(g, "conv2d", "other", &x, 1, n->attr);
         v = op(g, "add", "sum", in, 2, "");
         return op(g, "relu", "last", &v, 1, "");
     }
