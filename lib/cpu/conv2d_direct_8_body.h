@@ -37,22 +37,81 @@ INLINE void copy_pixel(slot *to, const uint8_t *from)
 #endif
 }
 
-/* The channels of a pixel side by side; zeros behind the last.  */
+/* The channels of pixel W side by side; zeros behind the last.  */
+static void join(const struct direct *d, const uint8_t *x, int64_t w, slot *to)
+{
+    for (int i = 0; i < PLAIN; i++)
+        to[i] = 0;
+    for (int64_t c = 0; c < d->c; c++)
+        to[c / PER] |=
+            (int32_t)((uint32_t)x[c * d->in[0] * d->in[1] + w] << (32 / PER * (c % PER)));
+}
+
+#if defined(__AVX512VNNI__)
+enum { JOINED = 16 };
+
+/* 16 bytes, STEP apart.  */
+INLINE __m128i bytes(const uint8_t *x, int64_t step)
+{
+    const __m128i a = _mm_loadu_si128((const __m128i *)x), low = _mm_set1_epi16(0xff);
+
+    if (step == 1)
+        return a;
+    return _mm_packus_epi16(_mm_and_si128(a, low),
+                            _mm_and_si128(_mm_loadu_si128((const __m128i *)(x + JOINED)), low));
+}
+
+/* At most MOST pixels from W on, 16 at once: the number.  */
+static int64_t join_many(const struct direct *d, const uint8_t *x, int64_t w, int64_t most,
+                         slot *to)
+{
+    const int64_t area = d->in[0] * d->in[1], step = d->stride[1];
+    int64_t j = 0;
+
+    if (step > 2 || w < 0)
+        return 0;
+    for (; j + JOINED <= most && w + JOINED * step <= d->in[1]; j += JOINED, w += JOINED * step) {
+        __m128i c[DIRECT_PLAIN];
+
+        EACH (i, DIRECT_PLAIN)
+            c[i] = i < d->c ? bytes(x + i * area + w, step) : _mm_setzero_si128();
+        const __m128i e = _mm_unpacklo_epi8(c[0], c[1]), f = _mm_unpackhi_epi8(c[0], c[1]);
+        const __m128i g = _mm_unpacklo_epi8(c[2], c[3]), h = _mm_unpackhi_epi8(c[2], c[3]);
+        __m128i *const t = (__m128i *)(to + j);
+
+        _mm_storeu_si128(t, _mm_unpacklo_epi16(e, g));
+        _mm_storeu_si128(t + 1, _mm_unpackhi_epi16(e, g));
+        _mm_storeu_si128(t + 2, _mm_unpacklo_epi16(f, h));
+        _mm_storeu_si128(t + 3, _mm_unpackhi_epi16(f, h));
+    }
+    return j;
+}
+#else
+static int64_t join_many(const struct direct *d, const uint8_t *x, int64_t w, int64_t most,
+                         slot *to)
+{
+    (void)d, (void)x, (void)w, (void)most, (void)to;
+    return 0;
+}
+#endif
+
 static void copy_plain(const struct direct *d, slot pad, const uint8_t *x, int64_t f, slot *to)
 {
-    const int64_t plane = d->in[0] * d->in[1];
-    int64_t w = f - d->pad[1];
+    int64_t w = f - d->pad[1], n;
 
-    for (int64_t j = 0; j < d->each[1]; j++, w += d->stride[1], to += PLAIN)
-        if (w < 0 || w >= d->in[1]) {
+    for (int64_t j = 0; j < d->each[1]; j += n, w += n * d->stride[1]) {
+        slot *const at = to + j * PLAIN;
+
+        n = join_many(d, x, w, d->each[1] - j, at);
+        if (n)
+            continue;
+        n = 1;
+        if (w >= 0 && w < d->in[1])
+            join(d, x, w, at);
+        else
             for (int i = 0; i < PLAIN; i++)
-                to[i] = pad;
-        } else {
-            for (int i = 0; i < PLAIN; i++)
-                to[i] = 0;
-            for (int64_t c = 0; c < d->c; c++)
-                to[c / PER] |= (int32_t)((uint32_t)x[c * plane + w] << (32 / PER * (c % PER)));
-        }
+                at[i] = pad;
+    }
 }
 
 /* ---- storing ---- */

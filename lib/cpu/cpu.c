@@ -17,6 +17,7 @@
 static const struct kernel *const families[] = {
     KERNELS(pool_blocked_8_kernels),
     KERNELS(eltwise_8_kernels),
+    KERNELS_VNNI(linear_packed_8_kernels),
     KERNELS_VNNI(dwconv2d_blocked_8_kernels),
     KERNELS_VNNI(conv2d_direct_8_kernels),
     KERNELS(dwconv2d_blocked_kernels),

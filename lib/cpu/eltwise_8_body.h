@@ -1,8 +1,6 @@
 /* eltwise_8_body.h -- what stands between layers of 8 bits: quantize,
- * dequantize, sums, and linear layers; compiled once per instruction set.
+ * dequantize and sums; compiled once per instruction set.
  * SPDX-License-Identifier: MIT  */
-#include <math.h>
-
 #include "base/thread.h"
 #include "cpu/kernels.h"
 #include "cpu/quant8.h"
@@ -151,100 +149,6 @@ static void add(const struct kernel_args *a)
     run_chunks(a, &j, add_task);
 }
 
-/* ---- linear ---- */
-
-enum { X, WEIGHT, BIAS, OUTPUTS = 16 };
-
-struct linear {
-    const struct node *n;
-    const uint8_t *x;
-    const int8_t *w;
-    const struct tensor *bias;
-    void *y;
-    int64_t rows, c, k;
-    struct grid8 g;
-    struct requant q;
-};
-
-static int linear_accepts(const struct step_nodes *s)
-{
-    const struct node *n = s->node[0];
-    const struct shape *w = &n->in[WEIGHT]->shape;
-    struct requant q;
-
-    return quant8_layer(n, X, WEIGHT, BIAS) && quant8_requant(s, &q) == 0 && w->dim[1] <= 65000;
-}
-
-/* sum of (x - zero) w */
-static int32_t dot(const uint8_t *x, const int8_t *w, int64_t n, int32_t zero)
-{
-    int32_t total = 0, weights = 0;
-    int64_t i = 0;
-
-#if defined(__AVX2__)
-    __m256i s = _mm256_setzero_si256(), t = _mm256_setzero_si256();
-
-    for (; i + 16 <= n; i += 16) {
-        const __m256i a = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(x + i)));
-        const __m256i b = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(w + i)));
-
-        s = _mm256_add_epi32(s, _mm256_madd_epi16(a, b));
-        t = _mm256_add_epi32(t, _mm256_madd_epi16(b, _mm256_set1_epi16(1)));
-    }
-    int32_t p[8], q[8];
-
-    _mm256_storeu_si256((__m256i *)p, s);
-    _mm256_storeu_si256((__m256i *)q, t);
-    EACH (k, 8) {
-        total += p[k];
-        weights += q[k];
-    }
-#endif
-    for (; i < n; i++) {
-        total += x[i] * w[i];
-        weights += w[i];
-    }
-    return total - zero * weights;
-}
-
-static void linear_task(void *linear, int64_t task, int thread)
-{
-    const struct linear *l = linear;
-    const int64_t end = (task + 1) * OUTPUTS < l->k ? (task + 1) * OUTPUTS : l->k;
-
-    (void)thread;
-    for (int64_t o = task * OUTPUTS; o < end; o++) {
-        const float scale = l->g.scale * quant8_weight_scale(l->n, WEIGHT, o) / l->q.scale;
-        const float shift = quant8_bias(l->n, BIAS, l->bias, o) / l->q.scale;
-
-        for (int64_t r = 0; r < l->rows; r++) {
-            const int32_t d = dot(l->x + r * l->c, l->w + o * l->c, l->c, l->g.zero);
-            const float f = (float)d * scale + shift;
-            const float v = f < l->q.lo ? l->q.lo : f > l->q.hi ? l->q.hi : f;
-
-            if (l->q.to_u8)
-                ((uint8_t *)l->y)[r * l->k + o] = (uint8_t)(rintf(v) + l->q.zero);
-            else
-                ((float *)l->y)[r * l->k + o] = v;
-        }
-    }
-}
-
-static void linear(const struct kernel_args *a)
-{
-    const struct tensor *x = &a->op.in[X];
-    struct linear l = {.n = a->op.node, .x = x->data, .y = a->op.out[0].data};
-
-    l.w = a->op.in[WEIGHT].data;
-    l.bias = &a->op.in[BIAS];
-    l.k = a->op.in[WEIGHT].shape.dim[0];
-    l.c = a->op.in[WEIGHT].shape.dim[1];
-    l.rows = tensor_count(x) / l.c;
-    grid8_operand(l.n, X, &l.g);
-    quant8_requant(a->step, &l.q);
-    pool_run(a->pool, (l.k + OUTPUTS - 1) / OUTPUTS, linear_task, &l);
-}
-
 /* clang-format off */
 #define COMMON(o) .name = #o "_8_" ISA_NAME, .op = #o, .isa = ISA_BITS, \
     .dtypes = 1 << DTYPE_U8 | 1 << DTYPE_I8 | 1 << DTYPE_I32 | 1 << DTYPE_F32
@@ -254,7 +158,6 @@ const struct kernel ISA(eltwise_8_kernels)[] = {
     {COMMON(quantize), .any_layout = 1, .accepts = one_grid, .run = quantize},
     {COMMON(dequantize), .any_layout = 1, .accepts = one_grid, .run = dequantize},
     {COMMON(add), BETWEEN, .any_layout = 1, .accepts = add_accepts, .run = add},
-    {COMMON(linear), BETWEEN, .accepts = linear_accepts, .run = linear},
     {0},
 };
 /* clang-format on */

@@ -11,25 +11,27 @@
 #    define KERNELS(name) name##_avx512, name##_avx2, name##_any
 #    define KERNELS_VNNI(name) name##_vnni, KERNELS(name)
 #    define DECLARE(name) extern const struct kernel name##_avx512[], name##_avx2[], name##_any[]
+#    define DECLARE_VNNI(name) DECLARE(name), name##_vnni[]
 #else
 #    define KERNELS(name) name##_any
 #    define KERNELS_VNNI(name) name##_any
 #    define DECLARE(name) extern const struct kernel name##_any[]
+#    define DECLARE_VNNI(name) DECLARE(name)
 #endif
 /* clang-format on */
 
 DECLARE(conv2d_direct_kernels);
-DECLARE(conv2d_direct_8_kernels);
+DECLARE_VNNI(conv2d_direct_8_kernels);
 DECLARE(dwconv2d_blocked_kernels);
-DECLARE(dwconv2d_blocked_8_kernels);
+DECLARE_VNNI(dwconv2d_blocked_8_kernels);
 DECLARE(pool_blocked_kernels);
 DECLARE(pool_blocked_8_kernels);
 DECLARE(conv2d_gemm_kernels);
 DECLARE(dwconv2d_kernels);
-extern const struct kernel conv2d_direct_8_kernels_vnni[], dwconv2d_blocked_8_kernels_vnni[];
 DECLARE(eltwise_kernels);
 DECLARE(eltwise_8_kernels);
 DECLARE(linear_packed_kernels);
+DECLARE_VNNI(linear_packed_8_kernels);
 DECLARE(maxpool_kernels);
 DECLARE(norm_blocked_kernels);
 DECLARE(norm_kernels);

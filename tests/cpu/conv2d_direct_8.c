@@ -69,7 +69,9 @@ static const struct net nets[] = {
     {"out=8 kernel=1", "relu", 2, 3, 19, 21, "maxpool2d_blocked_8",
      "maxpool2d"},
     {"out=40 kernel=1", NULL, 2, 3, 19, 21, "avgpool2d_blocked_8", "avgpool2d"},
-    {"out=90 kernel=1", "relu", 3, 3, 7, 7, "linear_8", "globalavgpool"},
+    {"out=90 kernel=1", "relu", 3, 3, 7, 7, "linear_packed_8", "globalavgpool"},
+    {"out=131 kernel=1", "relu", 19, 3, 7, 7, "linear_packed_8",
+     "globalavgpool"},
     {"out=90 kernel=1", "relu", 3, 3, 7, 7, "globalavgpool_blocked_8",
      "globalavgpool"},
 };
