@@ -16,6 +16,7 @@
  * Each is ended by a kernel without a name.  */
 static const struct kernel *const families[] = {
     KERNELS(pool_blocked_8_kernels),
+    KERNELS(concat_blocked_8_kernels),
     KERNELS(eltwise_8_kernels),
     KERNELS_VNNI(linear_packed_8_kernels),
     KERNELS_VNNI(dwconv2d_blocked_8_kernels),

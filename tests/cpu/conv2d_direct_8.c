@@ -69,6 +69,8 @@ static const struct net nets[] = {
     {"out=8 kernel=1", "relu", 2, 3, 19, 21, "maxpool2d_blocked_8",
      "maxpool2d"},
     {"out=40 kernel=1", NULL, 2, 3, 19, 21, "avgpool2d_blocked_8", "avgpool2d"},
+    {"out=23 kernel=1", "relu", 2, 3, 7, 9, "concat_blocked_8", "concat"},
+    {"out=32 kernel=1", NULL, 1, 3, 7, 9, "concat_blocked_8", "concat"},
     {"out=90 kernel=1", "relu", 3, 3, 7, 7, "linear_packed_8", "globalavgpool"},
     {"out=131 kernel=1", "relu", 19, 3, 7, 7, "linear_packed_8",
      "globalavgpool"},
@@ -135,6 +137,10 @@ static struct value *tail(struct graph *g, const struct net *n, struct value *x,
             in[1] = op(g, "conv2d", "other", &x, 1, n->attr);
         v = op(g, "add", "sum", in, 2, "");
         return op(g, "relu", "last", &v, 1, "");
+    }
+    if (!strcmp(n->tail, "concat")) {
+        in[1] = op(g, "maxpool2d", "other", &v, 1, "kernel=3 stride=1 pad=1");
+        return op(g, "concat", "tail", in, 2, "axis=1");
     }
     return op(g, n->tail, "tail", &v, 1,
               strstr(n->tail, "pool2d") ? "kernel=3 stride=2 pad=1" : "");
