@@ -62,26 +62,44 @@ static void group(const struct channels *j, const struct tensor *t, int64_t n, i
 {
     float *to = (float *)t->data + (n * groups_of(t) + g) * j->area * LANES;
     const int64_t left = t->shape.dim[1] - g * LANES;
-    const float *from[LANES];
+    const float none = 0, *from[LANES];
+    int64_t step[LANES];
 
     if (places(j, n, c, left < LANES ? left : LANES, from)) {
         memcpy(to, from[0], (size_t)(j->area * LANES) * sizeof *to);
         return;
     }
-    for (int i = 0; i < LANES; i++)
-        for (int64_t p = 0; p < j->area; p++)
-            to[p * LANES + i] = from[i] ? from[i][p * LANES] : 0;
+    for (int i = 0; i < LANES; i++) {
+        step[i] = from[i] ? LANES : 0;
+        from[i] = from[i] ? from[i] : &none;
+    }
+    for (int64_t p = 0; p < j->area; p++)
+        for (int i = 0; i < LANES; i++)
+            *to++ = from[i][p * step[i]];
 }
 
-static void copy_task(void *job, int64_t n, int thread)
+/* Groups of all results; those of image N come one behind the other.  */
+static int64_t groups_of_all(const struct channels *j)
+{
+    int64_t groups = 0;
+
+    for (int k = 0; k < j->n_to; k++)
+        groups += groups_of(&j->sizes[k]);
+    return groups;
+}
+
+static void copy_task(void *job, int64_t task, int thread)
 {
     const struct channels *j = job;
-    int64_t c = 0;
+    const int64_t all = groups_of_all(j);
+    int64_t g = task % all, c = 0;
+    int k = 0;
 
     (void)thread;
-    for (int k = 0; k < j->n_to; c += j->sizes[k++].shape.dim[1])
-        for (int64_t g = 0; j->to[k].data && g < groups_of(&j->to[k]); g++)
-            group(j, &j->to[k], n, g, c + g * LANES);
+    for (; g >= groups_of(&j->sizes[k]); c += j->sizes[k++].shape.dim[1])
+        g -= groups_of(&j->sizes[k]);
+    if (j->to[k].data)
+        group(j, &j->to[k], task / all, g, c + g * LANES);
 }
 
 static void run(const struct kernel_args *a, struct channels *j)
@@ -95,7 +113,7 @@ static void run(const struct kernel_args *a, struct channels *j)
     for (int k = 0; k < j->n_from; k++)
         j->last += j->from[k].shape.dim[1];
     j->area = s->dim[2] * s->dim[3];
-    pool_run(a->pool, s->dim[0], copy_task, j);
+    pool_run(a->pool, s->dim[0] * groups_of_all(j), copy_task, j);
 }
 
 /* ---- the ops ---- */
