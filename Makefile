@@ -34,7 +34,7 @@ endif
 endif
 
 have     = $(shell printf '\#include <stdio.h>\n\#include <$1>\n' | $(CC) -E -x c - >/dev/null 2>&1 && echo 1 || echo 0)
-BLAS    := $(or $(BLAS),$(call have,cblas.h))
+BLAS    := $(or $(BLAS),$(call have,openblas_config.h))
 JPEG    := $(or $(JPEG),$(call have,jpeglib.h))
 NVCC_OK := $(if $(shell command -v $(NVCC) 2>/dev/null),1,0)
 override CUDA := $(if $(wildcard lib/cuda/*.cu),$(or $(CUDA),$(NVCC_OK)),0)
