@@ -88,6 +88,7 @@ struct row {
     struct bench_result r;
     double load_s, memory;
     double peak[2]; /* before and after the run: clocks rise and fall */
+    int saves;      /* fewer multiply-adds than MAC were needed */
 };
 
 struct cell {
@@ -205,6 +206,9 @@ static void print_row(const struct row *w)
         cli_note("the share of '%s' is above 1: %s", Q(w->model),
                  strcmp(w->dtype, "f32")
                      ? "the peak is that of fp32, and 8 bits can be faster"
+                 : w->saves
+                     ? "Winograd's transforms need fewer multiply-adds than "
+                       "are counted"
                      : "the machine was faster during the run than before and "
                        "after it; measure again, without other load");
 }
@@ -258,6 +262,14 @@ static void print_profile(struct plan *p, int runs)
     }
 }
 
+static int saves(const struct plan *p)
+{
+    for (int i = 0; i < plan_steps(p); i++)
+        if (plan_step(p, i).saves)
+            return 1;
+    return 0;
+}
+
 static int measure(struct job *j, int64_t batch, int64_t threads, struct err *e)
 {
     const struct bench_opts o = {0.2 * seconds, seconds, 5 * seconds};
@@ -271,6 +283,7 @@ static int measure(struct job *j, int64_t batch, int64_t threads, struct err *e)
     if (p) {
         noise(plan_value(p, "image"));
         j->row.batch = batch;
+        j->row.saves = saves(p);
         j->row.threads = pool_threads(pool);
         j->row.load_s = j->load_s + clock_now() - start;
         j->row.peak[0] = profile ? 0 : peak_gflops(cpu_features(), pool);

@@ -22,6 +22,7 @@ static const struct kernel *const families[] = {
     KERNELS_VNNI(dwconv2d_blocked_8_kernels),
     KERNELS_VNNI(conv2d_direct_8_kernels),
     KERNELS(dwconv2d_blocked_kernels),
+    KERNELS(conv2d_winograd_kernels),
     KERNELS(conv2d_direct_kernels),
     KERNELS(pool_blocked_kernels),
     KERNELS(dwconv2d_kernels),

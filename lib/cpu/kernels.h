@@ -21,6 +21,7 @@
 /* clang-format on */
 
 DECLARE(concat_blocked_8_kernels);
+DECLARE(conv2d_winograd_kernels);
 DECLARE(conv2d_direct_kernels);
 DECLARE_VNNI(conv2d_direct_8_kernels);
 DECLARE(dwconv2d_blocked_kernels);

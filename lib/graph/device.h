@@ -75,6 +75,8 @@ struct kernel {
      * they are constants of the graph.  */
     int quantised;
 
+    int saves; /* takes fewer multiply-adds than the op's cost says */
+
     /* What the table cannot say (shapes, attributes); NULL: always.  */
     int (*accepts)(const struct step_nodes *s);
     /* Bytes of scratch; NULL: none.  */

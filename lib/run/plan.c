@@ -449,5 +449,6 @@ struct plan_step_info plan_step(const struct plan *p, int i)
 
     return (struct plan_step_info){
         n ? n->name : step_name(p, s), kernel_name(s), s->seconds,
-        n && n->dir == DIR_FORWARD ? node_cost(n).mac * p->opts.batch : 0};
+        n && n->dir == DIR_FORWARD ? node_cost(n).mac * p->opts.batch : 0,
+        s->kernel && s->kernel->saves};
 }

@@ -91,7 +91,8 @@ struct plan_step_info {
     const char *node;   /* of the head */
     const char *kernel; /* "reference" */
     double seconds;     /* sum over the runs, with profile */
-    int64_t mac;
+    int64_t mac;        /* as the op says; the kernel may need fewer: */
+    int saves;
 };
 int plan_steps(const struct plan *p);
 struct plan_step_info plan_step(const struct plan *p, int i);
