@@ -153,3 +153,47 @@ void pass_check_ranges(struct pass_ranges *s, const struct graph *g,
     interp_release(&r);
     free(names);
 }
+
+/* ---- training graphs ---- */
+
+/* logits [N,K], target [N] -> loss [1].  */
+static struct graph *loss_graph(const struct graph *network)
+{
+    struct graph *g = graph_new("loss");
+    const struct shape t = {.rank = 1, .dim = {1}, .batch = 1};
+    struct value *in[] = {
+        graph_input(g, "logits", DTYPE_F32,
+                    &graph_output_value(network, "logits")->shape),
+        graph_input(g, "target", DTYPE_I64, &t)};
+    struct err e = {0};
+    struct node *n =
+        graph_add(g, op_find("crossentropy"), "loss", in, 2, NULL, &e);
+
+    if (!n)
+        fail_msg("%s", e.msg);
+    graph_output(g, "loss", n->out[0], 1);
+    return g;
+}
+
+struct graph *pass_check_join(const struct graph *network,
+                              const char *const *frozen)
+{
+    struct graph *loss = loss_graph(network);
+    struct err e = {0};
+    struct graph *g = pass_join(network, loss, frozen, &e);
+
+    if (!g)
+        fail_msg("%s", e.msg);
+    graph_free(loss);
+    return g;
+}
+
+struct graph *pass_check_differentiate(const struct graph *g)
+{
+    struct err e = {0};
+    struct graph *d = pass_differentiate(g, "loss", &e);
+
+    if (!d || graph_check(d, &e) < 0)
+        fail_msg("%s", e.msg);
+    return d;
+}

@@ -34,6 +34,12 @@ struct pass_ranges {
 void pass_check_ranges(struct pass_ranges *s, const struct graph *g,
                        const char *const *skip);
 
+/* NETWORK and a cross entropy behind its logits, layers that match FROZEN
+ * frozen; and that with its gradients.  */
+struct graph *pass_check_join(const struct graph *network,
+                              const char *const *frozen);
+struct graph *pass_check_differentiate(const struct graph *g);
+
 /* Nodes of op NAME in G.  */
 int pass_check_count(const struct graph *g, const char *op);
 

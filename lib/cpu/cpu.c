@@ -29,7 +29,6 @@ static const struct kernel *const families[] = {
     KERNELS(conv2d_gemm_kernels),
     KERNELS(eltwise_kernels),
     KERNELS(norm_blocked_kernels),
-    KERNELS(norm_kernels),
     KERNELS(linear_packed_kernels),
     linear_kernels,
     optim_kernels,

@@ -36,7 +36,6 @@ DECLARE(linear_packed_kernels);
 DECLARE_VNNI(linear_packed_8_kernels);
 DECLARE(maxpool_kernels);
 DECLARE(norm_blocked_kernels);
-DECLARE(norm_kernels);
 extern const struct kernel channels_blocked_kernels[], linear_kernels[], optim_kernels[],
     parts_kernels[], pool_kernels[];
 

@@ -28,7 +28,7 @@ struct norm {
     const float *x, *dy;
     float *y;
     struct moments *sums; /* [chunks][16 groups] */
-    float *mean, *scale, *slope, *shift;
+    float *mean, *scale, *slope, *shift, *table;
     struct follow f;
 };
 
@@ -64,7 +64,8 @@ static void bind(struct norm *r, const struct kernel_args *a)
     r->slope = table + 2 * lanes;
     r->shift = table + 3 * lanes;
     memset(table, 0, (size_t)(4 * lanes) * sizeof *table);
-    r->f = follow_of(a, r->c, NULL, table + 4 * lanes);
+    r->table = table + 4 * lanes;
+    r->f = follow_of(a, r->c, NULL, r->table);
 }
 
 /* The images of a task, and the first lane of its channels.  */
@@ -168,9 +169,19 @@ static void sweep_task(void *norm, int64_t plane, int thread)
     }
 }
 
+/* y = (x - mean) weight invstd + bias, the statistics in double.  */
+static void set_channel(struct norm *r, int64_t c, double mean, double invstd, const float *weight,
+                        const float *bias)
+{
+    const double scale = (weight ? weight[c] : 1) * invstd;
+
+    r->mean[c] = (float)mean;
+    r->scale[c] = (float)scale;
+    r->shift[c] = (float)((bias ? bias[c] : 0) + (r->mean[c] - mean) * scale);
+}
+
 static void forward(const struct kernel_args *a)
 {
-    const float *weight = a->op.in[WEIGHT].data, *bias = a->op.in[BIAS].data;
     const float *mean = a->op.in[RUNNING_MEAN].data, *var = a->op.in[RUNNING_VAR].data;
     const double eps = attr_real(a->op.node, "eps");
     float *keep_mean = a->op.out[MEAN].data, *keep_invstd = a->op.out[INVSTD].data;
@@ -184,16 +195,44 @@ static void forward(const struct kernel_args *a)
     for (int64_t c = 0; c < r.c; c++) {
         const struct moments s =
             a->op.node->train ? channel_moments(&r, c) : (struct moments){mean[c], var[c]};
-        const double invstd = 1 / sqrt(s.b + eps), scale = (weight ? weight[c] : 1) * invstd;
+        const double invstd = 1 / sqrt(s.b + eps);
 
-        r.mean[c] = (float)s.a;
-        r.scale[c] = (float)scale;
-        r.shift[c] = (float)((bias ? bias[c] : 0) + (r.mean[c] - s.a) * scale);
+        set_channel(&r, c, s.a, invstd, a->op.in[WEIGHT].data, a->op.in[BIAS].data);
         if (keep_mean)
             keep_mean[c] = (float)s.a;
         if (keep_invstd)
             keep_invstd[c] = (float)invstd;
     }
+    pool_run(a->pool, r.n * r.groups, sweep_task, &r);
+}
+
+static void stats_forward(const struct kernel_args *a)
+{
+    const double eps = attr_real(a->op.node, "eps");
+    float *mean = a->op.out[0].data, *invstd = a->op.out[1].data;
+    struct norm r = norm_of(&a->op.in[X].shape);
+
+    bind(&r, a);
+    r.x = a->op.in[X].data;
+    pool_run(a->pool, r.chunks * r.groups, moments_task, &r);
+    for (int64_t c = 0; c < r.c; c++) {
+        const struct moments s = channel_moments(&r, c);
+
+        mean[c] = (float)s.a;
+        invstd[c] = (float)(1 / sqrt(s.b + eps));
+    }
+}
+
+static void apply_forward(const struct kernel_args *a)
+{
+    const float *mean = a->op.in[1].data, *invstd = a->op.in[2].data;
+    struct norm r = norm_of(&a->op.in[X].shape);
+
+    bind(&r, a);
+    r.x = a->op.in[X].data;
+    r.y = a->op.out[0].data;
+    for (int64_t c = 0; c < r.c; c++)
+        set_channel(&r, c, mean[c], invstd[c], a->op.in[3].data, a->op.in[4].data);
     pool_run(a->pool, r.n * r.groups, sweep_task, &r);
 }
 
@@ -276,13 +315,67 @@ static void gradient_task(void *norm, int64_t plane, int thread)
     }
 }
 
+/* Sums of dy and dy h of all channels, either of which may be NULL.  */
+static void sums_of(struct norm *r, const struct kernel_args *a, const float *invstd, float *db,
+                    float *dw)
+{
+    pool_run(a->pool, r->chunks * r->groups, products_task, r);
+    for (int64_t c = 0; c < r->c; c++) {
+        const struct moments s = channel_products(r, c);
+
+        if (db)
+            db[c] = (float)s.a;
+        if (dw)
+            dw[c] = (float)(s.b * invstd[c]);
+    }
+}
+
+static void sums_forward(const struct kernel_args *a)
+{
+    struct norm r = norm_of(&a->op.in[X].shape);
+
+    bind(&r, a);
+    r.x = a->op.in[X].data;
+    r.dy = a->op.in[3].data;
+    memcpy(r.mean, a->op.in[1].data, (size_t)r.c * sizeof *r.mean);
+    sums_of(&r, a, a->op.in[2].data, a->op.out[0].data, a->op.out[1].data);
+}
+
+/* dx = weight invstd (dy - db / m - (x - mean) invstd dw / m), or without what
+ * stands for the statistics where those are not the batch's.  */
+static void gradients_of(struct norm *r, const struct kernel_args *a, const float *weight,
+                         const float *invstd, const float *db, const float *dw)
+{
+    const double m = (double)(r->n * r->area);
+
+    for (int64_t c = 0; c < r->c; c++) {
+        const double scale = (weight ? weight[c] : 1) * (double)invstd[c];
+
+        r->scale[c] = (float)scale;
+        r->slope[c] = dw ? (float)(-scale * dw[c] * invstd[c] / m) : 0;
+        r->shift[c] = db ? (float)(-scale * db[c] / m) : 0;
+    }
+    pool_run(a->pool, r->n * r->groups, gradient_task, r);
+}
+
+static void grad_forward(const struct kernel_args *a)
+{
+    struct norm r = norm_of(&a->op.in[X].shape);
+
+    bind(&r, a);
+    r.x = a->op.in[X].data;
+    r.dy = a->op.in[6].data;
+    r.y = a->op.out[0].data;
+    memcpy(r.mean, a->op.in[1].data, (size_t)r.c * sizeof *r.mean);
+    gradients_of(&r, a, a->op.in[3].data, a->op.in[2].data, a->op.in[4].data, a->op.in[5].data);
+}
+
 static void backward(const struct kernel_args *a)
 {
     const float *weight = a->op.in[WEIGHT].data;
     const float *mean = a->op.out[MEAN].data, *invstd = a->op.out[INVSTD].data;
     float *dw = a->op.din[WEIGHT].data, *db = a->op.din[BIAS].data;
     struct norm r = norm_of(&a->op.in[X].shape);
-    const double m = (double)(r.n * r.area);
     const int train = a->op.node->train;
 
     bind(&r, a);
@@ -290,22 +383,14 @@ static void backward(const struct kernel_args *a)
     r.dy = a->op.dout[0].data;
     r.y = a->op.din[X].data;
     memcpy(r.mean, mean, (size_t)r.c * sizeof *mean);
-    pool_run(a->pool, r.chunks * r.groups, products_task, &r);
-    for (int64_t c = 0; c < r.c; c++) {
-        const struct moments s = channel_products(&r, c);
-        const double scale = (weight ? weight[c] : 1) * (double)invstd[c];
-        const double sum_dyh = s.b * invstd[c];
-
-        if (db)
-            db[c] = (float)s.a;
-        if (dw)
-            dw[c] = (float)sum_dyh;
-        r.scale[c] = (float)scale;
-        r.slope[c] = train ? (float)(-scale * sum_dyh * invstd[c] / m) : 0;
-        r.shift[c] = train ? (float)(-scale * s.a / m) : 0;
+    if (train && r.y) { /* the sums are wanted, if not as results */
+        db = db ? db : r.table;
+        dw = dw ? dw : r.table + r.groups * LANES;
     }
+    if (db || dw)
+        sums_of(&r, a, invstd, db, dw);
     if (r.y)
-        pool_run(a->pool, r.n * r.groups, gradient_task, &r);
+        gradients_of(&r, a, weight, invstd, train ? db : NULL, train ? dw : NULL);
 }
 
 static int is_map(const struct step_nodes *s)
@@ -314,13 +399,16 @@ static int is_map(const struct step_nodes *s)
 }
 
 /* clang-format off */
-#define COMMON .name = "norm_blocked_" ISA_NAME, .op = "batchnorm2d", .isa = ISA_BITS, \
-    .dtypes = 1 << DTYPE_F32, .reads = LAYOUT_C16, .writes = LAYOUT_C16, .scratch = scratch, \
-    .accepts = is_map
-/* clang-format on */
+#define COMMON .name = "norm_blocked_" ISA_NAME, .isa = ISA_BITS, .dtypes = 1 << DTYPE_F32, \
+    .pulls = 1, .reads = LAYOUT_C16, .writes = LAYOUT_C16, .scratch = scratch, .accepts = is_map
 
 const struct kernel ISA(norm_blocked_kernels)[] = {
-    {COMMON, .dir = DIR_FORWARD, .epilogue = follow_add_names, .run = forward},
-    {COMMON, .dir = DIR_BACKWARD, .run = backward},
+    {COMMON, .op = "batchnorm2d", .dir = DIR_FORWARD, .epilogue = follow_add_names, .run = forward},
+    {COMMON, .op = "batchnorm2d", .dir = DIR_BACKWARD, .run = backward},
+    {COMMON, .op = "bnstats", .run = stats_forward},
+    {COMMON, .op = "bnapply", .epilogue = follow_add_names, .run = apply_forward},
+    {COMMON, .op = "bnsums", .run = sums_forward},
+    {COMMON, .op = "bngrad", .run = grad_forward},
     {0},
 };
+/* clang-format on */

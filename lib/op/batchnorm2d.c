@@ -22,7 +22,7 @@
 #include "base/real.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
-#include "op/axis.h"
+#include "op/channel.h"
 #include "op/ops.h"
 #include "op/rule.h"
 
@@ -52,24 +52,6 @@ static struct op_cost cost(const struct node *n)
     return (struct op_cost){.flop = 2 * count, .mac = count};
 }
 
-/* Mean and biased variance of channel C.  */
-static void moments(const struct axis *s, const real *x, int64_t c,
-                    double *mean, double *var)
-{
-    const double m = (double)(s->outer * s->inner);
-    double sum = 0, square = 0;
-    for (int64_t o = 0; o < s->outer; o++)
-        for (int64_t i = 0; i < s->inner; i++)
-            sum += x[(o * s->size + c) * s->inner + i];
-    *mean = sum / m;
-    for (int64_t o = 0; o < s->outer; o++)
-        for (int64_t i = 0; i < s->inner; i++) {
-            const double d = x[(o * s->size + c) * s->inner + i] - *mean;
-            square += d * d;
-        }
-    *var = square / m;
-}
-
 static void forward(const struct op_args *a)
 {
     const struct axis s = axis_of(&a->in[X].shape, 1);
@@ -81,7 +63,7 @@ static void forward(const struct op_args *a)
     for (int64_t c = 0; c < s.size; c++) {
         double mean, var;
         if (a->node->train) {
-            moments(&s, x, c, &mean, &var);
+            channel_moments(&s, x, c, &mean, &var);
         } else {
             mean = ((const real *)a->in[RUNNING_MEAN].data)[c];
             var = ((const real *)a->in[RUNNING_VAR].data)[c];
@@ -100,19 +82,6 @@ static void forward(const struct op_args *a)
     }
 }
 
-/* sum dy and sum dy h of channel C.  */
-static void sums(const struct axis *s, const real *x, const real *dy, int64_t c,
-                 double mean, double invstd, double *db, double *dw)
-{
-    *db = *dw = 0;
-    for (int64_t o = 0; o < s->outer; o++)
-        for (int64_t i = 0; i < s->inner; i++) {
-            const int64_t at = (o * s->size + c) * s->inner + i;
-            *db += dy[at];
-            *dw += dy[at] * (x[at] - mean) * invstd;
-        }
-}
-
 static void backward(const struct op_args *a)
 {
     const struct axis s = axis_of(&a->in[X].shape, 1);
@@ -126,7 +95,7 @@ static void backward(const struct op_args *a)
         const double mean = means[c], invstd = invstds[c];
         const double scale = (w ? w[c] : 1) * invstd;
         double sum_dy, sum_dyh;
-        sums(&s, x, dy, c, mean, invstd, &sum_dy, &sum_dyh);
+        channel_sums(&s, x, dy, c, mean, invstd, &sum_dy, &sum_dyh);
         if (db)
             db[c] = (real)sum_dy;
         if (dw)

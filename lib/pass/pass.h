@@ -97,4 +97,10 @@ struct graph *pass_join(const struct graph *network, const struct graph *loss,
 struct graph *pass_differentiate(const struct graph *in, const char *loss,
                                  struct err *e);
 
+/* Exact.  Each batchnorm2d of a training graph, and its backward node, in
+ * parts that can be computed beside other nodes: statistics (bnstats), then
+ * their use element by element (bnapply); sums (bnsums), then the gradient
+ * element by element (bngrad).  Those that do not train are left alone.  */
+struct graph *pass_split_bn(const struct graph *in, struct err *e);
+
 #endif

@@ -59,7 +59,7 @@ static struct graph *loss_graph(const struct trainer *t, struct err *e)
 
 static struct graph *train_graph(const struct trainer *t, struct err *e)
 {
-    struct graph *loss = NULL, *joined = NULL, *g = NULL;
+    struct graph *loss = NULL, *joined = NULL, *g = NULL, *split = NULL;
 
     if (pattern_check(t->r, t->m->graph, e) == 0)
         loss = loss_graph(t, e);
@@ -73,7 +73,10 @@ static struct graph *train_graph(const struct trainer *t, struct err *e)
         graph_free(g);
         return NULL;
     }
-    return g;
+    if (g)
+        split = pass_split_bn(g, e);
+    graph_free(g);
+    return split;
 }
 
 static struct loader *train_loader(struct trainer *t)

@@ -20,48 +20,6 @@
 #include "op/ops.h"
 #include "pass/pass.h"
 
-/* logits [N,K], target [N] -> loss [1].  */
-static struct graph *loss_graph(const struct graph *network)
-{
-    struct graph *g = graph_new("loss");
-    const struct shape t = {.rank = 1, .dim = {1}, .batch = 1};
-    struct value *in[] = {
-        graph_input(g, "logits", DTYPE_F32,
-                    &graph_output_value(network, "logits")->shape),
-        graph_input(g, "target", DTYPE_I64, &t)};
-    struct err e = {0};
-    struct node *n =
-        graph_add(g, op_find("crossentropy"), "loss", in, 2, NULL, &e);
-
-    if (!n)
-        fail_msg("%s", e.msg);
-    graph_output(g, "loss", n->out[0], 1);
-    return g;
-}
-
-static struct graph *join(const struct graph *network,
-                          const char *const *frozen)
-{
-    struct graph *loss = loss_graph(network);
-    struct err e = {0};
-    struct graph *g = pass_join(network, loss, frozen, &e);
-
-    if (!g)
-        fail_msg("%s", e.msg);
-    graph_free(loss);
-    return g;
-}
-
-static struct graph *differentiate(const struct graph *g)
-{
-    struct err e = {0};
-    struct graph *d = pass_differentiate(g, "loss", &e);
-
-    if (!d || graph_check(d, &e) < 0)
-        fail_msg("%s", e.msg);
-    return d;
-}
-
 enum { BATCH = 3 };
 
 /* The loss with element I of parameter NAME moved by H.  */
@@ -131,7 +89,8 @@ static void random_graphs(void **state)
     (void)state;
     for (uint64_t seed = 1; seed <= 12; seed++) {
         struct graph *n = graph_random(seed, 1 + (int)(seed % 5));
-        struct graph *g = join(n, NULL), *d = differentiate(g);
+        struct graph *g = pass_check_join(n, NULL),
+                     *d = pass_check_differentiate(g);
 
         compare_all(g, d);
         graph_free(d);
@@ -148,7 +107,8 @@ static void frozen_layers(void **state)
     (void)state;
     for (uint64_t seed = 1; seed <= 8; seed++) {
         struct graph *n = graph_random(seed, 4);
-        struct graph *g = join(n, frozen), *d = differentiate(g);
+        struct graph *g = pass_check_join(n, frozen),
+                     *d = pass_check_differentiate(g);
 
         compare_all(g, d);
         for (int i = 0; i < d->n_node; i++)
@@ -163,8 +123,8 @@ static void frozen_layers(void **state)
 
 static void updates(void **state)
 {
-    struct graph *n = graph_random(3, 5), *g = join(n, NULL);
-    struct graph *d = differentiate(g);
+    struct graph *n = graph_random(3, 5), *g = pass_check_join(n, NULL);
+    struct graph *d = pass_check_differentiate(g);
     int bn = pass_check_count(n, "batchnorm2d"), updates_seen = 0;
 
     (void)state;
@@ -184,8 +144,8 @@ static void join_keeps_input(void **state)
 
     (void)state;
     interp_dump(&a, n);
-    g = join(n, NULL);
-    graph_free(differentiate(g));
+    g = pass_check_join(n, NULL);
+    graph_free(pass_check_differentiate(g));
     interp_dump(&b, n);
     assert_string_equal(str_text(&a), str_text(&b));
     assert_non_null(graph_value(g, "target"));
@@ -199,7 +159,7 @@ static void join_keeps_input(void **state)
 
 static void errors(void **state)
 {
-    struct graph *n = graph_random(4, 2), *g = join(n, NULL);
+    struct graph *n = graph_random(4, 2), *g = pass_check_join(n, NULL);
     struct err e = {0};
 
     (void)state;

@@ -1,0 +1,18 @@
+/* channel.h -- sums over one channel of [N,C,...], in double: what batch
+ * normalisation is made of.
+ * SPDX-License-Identifier: MIT  */
+#ifndef ADZE_OP_CHANNEL_H
+#define ADZE_OP_CHANNEL_H
+
+#include "op/axis.h"
+
+/* Mean and biased variance of channel C, in two passes.  */
+void channel_moments(const struct axis *s, const real *x, int64_t c,
+                     double *mean, double *var);
+
+/* The sums of dy and of dy (x - mean) invstd over channel C.  */
+void channel_sums(const struct axis *s, const real *x, const real *dy,
+                  int64_t c, double mean, double invstd, double *db,
+                  double *dw);
+
+#endif
