@@ -8,7 +8,7 @@
 #include "cpu/outer.h"
 #include "cpu/winograd.h"
 
-enum { SIDES = 6 }; /* inputs of the larger tile along one axis */
+enum { MOST_SIDE = 4, MOST_INPUTS = 6, MOST_POINTS = 36 };
 
 /* ---- transforms along one axis ---- */
 
@@ -61,9 +61,57 @@ INLINE void output_2(const vf *m, vf *y)
     y[1] = (m[1] - m[2]) + m[3];
 }
 
+/* A dy.  */
+INLINE void gradient_4(const vf *d, vf *z)
+{
+    const vf p = vf_fma(VF1(.5f), d[2], d[0]), q = vf_fma(VF1(.5f), d[3], d[1]);
+    const vf r = vf_fma(VF1(2), d[2], d[0]), s = vf_fma(VF1(2), d[3], d[1]);
+
+    z[0] = d[0];
+    z[1] = vf_fma(A1, q, p);
+    z[2] = vf_fnma(A1, q, p);
+    z[3] = vf_fma(B1, s, r);
+    z[4] = vf_fnma(B1, s, r);
+    z[5] = d[3];
+}
+
+/* G w of three numbers, to SIDE + 2.  */
+INLINE void filter_4(const vf *w, vf *u)
+{
+    const vf p = vf_fma(VF1(.5f), w[2], w[0]) * VF1(-2.0f / 3), q = A1 * w[1] * VF1(-2.0f / 3);
+    const vf r = vf_fma(VF1(2), w[2], w[0]) * VF1(1.0f / 6), s = B1 * w[1] * VF1(1.0f / 6);
+
+    u[0] = w[0];
+    u[1] = p + q;
+    u[2] = p - q;
+    u[3] = r + s;
+    u[4] = r - s;
+    u[5] = w[2];
+}
+
+INLINE void filter_2(const vf *w, vf *u)
+{
+    const vf p = (w[0] + w[2]) * VF1(.5f), q = w[1] * VF1(.5f);
+
+    u[0] = w[0];
+    u[1] = p + q;
+    u[2] = p - q;
+    u[3] = w[2];
+}
+
+/* G' u: three numbers of a filter's gradient.  */
+INLINE void reduce_4(const vf *u, vf *w)
+{
+    const vf s = u[1] + u[2], d = u[1] - u[2], p = u[3] + u[4], q = u[3] - u[4];
+
+    w[0] = vf_fma(VF1(1.0f / 6), p, vf_fnma(VF1(2.0f / 3), s, u[0]));
+    w[1] = vf_fma(B1 * VF1(1.0f / 6), q, A1 * VF1(-2.0f / 3) * d);
+    w[2] = vf_fma(VF1(1.0f / 3), p, vf_fnma(VF1(1.0f / 3), s, u[5]));
+}
+
 /* ---- inputs ---- */
 
-/* Rows [0, SIDES) of a tile at X, ROW floats apart, to points STEP apart.  */
+/* A tile at X, rows ROW floats apart, to points STEP apart.  */
 INLINE void transform_4(const float *x, int64_t row, float *v, int64_t step)
 {
     EACH (half, 2) {
@@ -111,56 +159,126 @@ INLINE void transform_2(const float *x, int64_t row, float *v, int64_t step)
     }
 }
 
-/* The inputs of a tile that hangs over the edge, zeros outside.  */
-static void copy_edge(const struct winograd *g, const float *x, int64_t h0, int64_t w0, float *to)
+/* A tile of dy.  */
+INLINE void transform_dy(const float *dy, int64_t row, float *z, int64_t step)
 {
-    const int64_t side = g->side + 2;
+    vf t[6][4];
 
-    for (int64_t h = h0; h < h0 + side; h++)
-        for (int64_t w = w0; w < w0 + side; w++, to += LANES) {
-            const int inside = h >= 0 && h < g->in[0] && w >= 0 && w < g->in[1];
+    EACH (j, 4) {
+        vf d[4], column[6];
 
-            EACH (v, PV)
-                vf_store(to + v * VL,
-                         inside ? vf_load(x + (h * g->in[1] + w) * LANES + v * VL) : VF0);
-        }
+        EACH (i, 4)
+            d[i] = vf_load(dy + i * row + j * LANES);
+        gradient_4(d, column);
+        EACH (i, 6)
+            t[i][j] = column[i];
+    }
+    EACH (i, 6) {
+        vf line[6];
+
+        gradient_4(t[i], line);
+        EACH (j, 6)
+            vf_store(z + (i * 6 + j) * step, line[j]);
+    }
 }
 
-/* Tile T: its image and its first output.  */
-struct tile_at {
-    int64_t image, h, w;
+static void zero(float *to, int64_t n)
+{
+    memset(to, 0, (size_t)(n * LANES) * sizeof *to);
+}
+
+/* A map that is read, one group of its channels.  */
+struct plane {
+    const struct reader *r;
+    int64_t at, group; /* its first number; its channels */
+    int64_t h, w;
 };
 
-static struct tile_at tile_at(const struct winograd *g, int64_t t)
+/* ROWS x COLS pixels from (H, W) on, zeros outside.  */
+static void copy_rows(const struct plane *p, int64_t h, int64_t w, int64_t rows, int64_t cols,
+                      float *to)
+{
+    const int64_t from = w < 0 ? 0 : w, end = w + cols < p->w ? w + cols : p->w;
+
+    for (int64_t i = h; i < h + rows; i++, to += cols * LANES) {
+        if (i < 0 || i >= p->h || from >= end) {
+            zero(to, cols);
+            continue;
+        }
+        zero(to, from - w);
+        lanes_line(p->r, p->at + (i * p->w + from) * LANES, p->group, end - from, 1,
+                   to + (from - w) * LANES);
+        zero(to + (end - w) * LANES, w + cols - end);
+    }
+}
+
+static struct winograd_tile tile_of(const struct winograd *g, int64_t t)
 {
     const int64_t area = g->grid[0] * g->grid[1];
 
-    return (struct tile_at){t / area, t % area / g->grid[1] * g->side, t % g->grid[1] * g->side};
+    return (struct winograd_tile){t / area, t % area / g->grid[1] * g->side,
+                                  t % g->grid[1] * g->side};
 }
 
-static void transform_inputs(const struct winograd *g, const float *x, const struct tile_at *t,
-                             float *v)
+/* The next RUN of tiles side by side, of those from FIRST to END.  */
+static int64_t run_of(const struct winograd *g, int64_t first, int64_t end)
 {
-    const int64_t h = t->h - g->pad[0], w = t->w - g->pad[1], side = g->side + 2;
-    const int whole = h >= 0 && w >= 0 && h + side <= g->in[0] && w + side <= g->in[1];
+    const int64_t rest = g->grid[1] - first % g->grid[1];
+
+    return rest < end - first ? rest : end - first;
+}
+
+/* V of tiles [FIRST, END), planes [P0, P1).  */
+static void transform_inputs(const struct winograd *g, const struct reader *r, int64_t first,
+                             int64_t end, int64_t p0, int64_t p1, float *v, float *band)
+{
     const int64_t area = g->in[0] * g->in[1] * LANES;
-    float edge[SIDES * SIDES * LANES] __attribute__((aligned(64)));
-    int64_t row = g->in[1] * LANES;
 
-    x += t->image * g->planes * area;
-    for (int64_t p = 0; p < g->planes; p++, x += area, v += g->strip * LANES) {
-        const float *from = x + (h * g->in[1] + w) * LANES;
+    while (first < end) {
+        const int64_t run = run_of(g, first, end), cols = run * g->side + 2;
+        const struct winograd_tile t = tile_of(g, first);
 
-        if (!whole) {
-            copy_edge(g, x, h, w, edge);
-            from = edge;
-            row = side * LANES;
+        for (int64_t p = p0; p < p1; p++) {
+            const struct plane from = {r, (t.image * g->planes + p) * area, p, g->in[0], g->in[1]};
+            float *to = v + (p - p0) * g->strip * LANES;
+
+            copy_rows(&from, t.h - g->pad[0], t.w - g->pad[1], g->side + 2, cols, band);
+            for (int64_t i = 0; i < run * LANES; i += VL) {
+                const float *x = band + i / LANES * g->side * LANES + i % LANES;
+
+                if (g->side == 4)
+                    transform_4(x, cols * LANES, to + i, g->v_point);
+                else
+                    transform_2(x, cols * LANES, to + i, g->v_point);
+            }
         }
-        for (int64_t i = 0; i < LANES; i += VL)
-            if (g->side == 4)
-                transform_4(from + i, row, v + i, g->v_point);
-            else
-                transform_2(from + i, row, v + i, g->v_point);
+        v += run * LANES;
+        first += run;
+    }
+}
+
+/* Z of tiles [FIRST, END), all panels.  */
+static void transform_gradients(const struct winograd *g, const struct reader *r, int64_t first,
+                                int64_t end, float *z, float *band)
+{
+    const int64_t area = g->out[0] * g->out[1] * LANES;
+
+    while (first < end) {
+        const int64_t run = run_of(g, first, end), cols = run * g->side;
+        const struct winograd_tile t = tile_of(g, first);
+
+        for (int64_t p = 0; p < g->panels; p++) {
+            const struct plane from = {r, (t.image * g->panels + p) * area, p, g->out[0],
+                                       g->out[1]};
+            float *to = z + p * g->strip * LANES;
+
+            copy_rows(&from, t.h, t.w, g->side, cols, band);
+            for (int64_t i = 0; i < run * LANES; i += VL)
+                transform_dy(band + i / LANES * g->side * LANES + i % LANES, cols * LANES, to + i,
+                             g->m_point);
+        }
+        z += run * LANES;
+        first += run;
     }
 }
 
@@ -233,7 +351,7 @@ static void multiply(const struct winograd *g, int64_t tiles, int whole, const f
 
 /* ---- outputs ---- */
 
-INLINE void gather_4(const float *m, int64_t step, vf (*y)[4])
+INLINE void gather_4(const float *m, int64_t step, vf (*y)[MOST_SIDE])
 {
     vf t[4][6];
 
@@ -250,7 +368,7 @@ INLINE void gather_4(const float *m, int64_t step, vf (*y)[4])
         output_4(t[i], y[i]);
 }
 
-INLINE void gather_2(const float *m, int64_t step, vf (*y)[4])
+INLINE void gather_2(const float *m, int64_t step, vf (*y)[MOST_SIDE])
 {
     vf t[2][4];
 
@@ -267,16 +385,16 @@ INLINE void gather_2(const float *m, int64_t step, vf (*y)[4])
         output_2(t[i], y[i]);
 }
 
-/* Outputs of tile T, 16 channels from LANE on, one vector of them.  */
-INLINE void store_tile(const int side, const struct winograd_run *r, const struct tile_at *t,
-                       int64_t lane, const float *m)
+/* Outputs of tile T in one vector of channels, from LANE on.  */
+INLINE void store_tile(const int side, const struct winograd_run *r, const struct winograd_tile *t,
+                       int64_t lane, const float *m, vf (*sum)[WRITER_SUMS])
 {
     const struct winograd *g = r->g;
     const int64_t plane = t->image * g->panels + lane / LANES;
     const int64_t at = ((plane * g->out[0] + t->h) * g->out[1] + t->w) * LANES + lane % LANES;
     const int64_t row = g->out[1] * LANES;
     const int whole = t->h + side <= g->out[0] && t->w + side <= g->out[1];
-    vf y[4][4];
+    vf y[MOST_SIDE][MOST_SIDE];
 
     if (side == 4)
         gather_4(m, g->m_point, y);
@@ -286,35 +404,34 @@ INLINE void store_tile(const int side, const struct winograd_run *r, const struc
         EACH (j, side)
             if (whole || (t->h + i < g->out[0] && t->w + j < g->out[1])) {
                 const int64_t q = at + i * row + j * LANES;
+                const vf v = lanes_finish(&r->y, q, lane, y[i][j]);
 
-                vf_store(r->y + q, lanes_finish(&r->f, q, lane, y[i][j]));
+                vf_store(r->y.y + q, v);
+                for (int k = 0; k < r->y.n_side; k++)
+                    lanes_count(&r->y, k, q, lane, v, sum[k]);
             }
 }
 
-/* Other activations than clipping, on the outputs of a tile just stored.  */
-static void activate(const struct winograd_run *r, const struct tile_at *t, int64_t panel)
+/* Tiles [FIRST, FIRST + N) in one group of channels, M of the first; ROW of
+ * sums.  */
+static void store(const struct winograd_run *r, int64_t first, int64_t n, int64_t panel,
+                  const float *m, int64_t row)
 {
-    const struct winograd *g = r->g;
-    const int64_t h1 = t->h + g->side < g->out[0] ? t->h + g->side : g->out[0];
-    const int64_t n = t->w + g->side < g->out[1] ? g->side : g->out[1] - t->w;
+    for (int64_t v = 0; v < LANES; v += VL) {
+        const int64_t lane = panel * LANES + v;
+        vf sum[STEP_SIDES][WRITER_SUMS] = {{VF0, VF0}, {VF0, VF0}};
 
-    for (int64_t h = t->h; h < h1; h++)
-        lanes_activate(
-            &r->f,
-            r->y + (((t->image * g->panels + panel) * g->out[0] + h) * g->out[1] + t->w) * LANES,
-            n * LANES);
-}
+        for (int64_t i = 0; i < n; i++) {
+            const struct winograd_tile t = tile_of(r->g, first + i);
 
-static void store(const struct winograd_run *r, const struct tile_at *t, int64_t panel,
-                  const float *m)
-{
-    for (int64_t i = 0; i < LANES; i += VL)
-        if (r->g->side == 4)
-            store_tile(4, r, t, panel * LANES + i, m + i);
-        else
-            store_tile(2, r, t, panel * LANES + i, m + i);
-    if (r->f.act > ACT_CLIP)
-        activate(r, t, panel);
+            if (r->g->side == 4)
+                store_tile(4, r, &t, lane, m + i * LANES + v, sum);
+            else
+                store_tile(2, r, &t, lane, m + i * LANES + v, sum);
+        }
+        for (int k = 0; k < r->y.n_side; k++)
+            lanes_sums(&r->y, row, k, lane, sum[k]);
+    }
 }
 
 /* ---- tasks ---- */
@@ -323,66 +440,279 @@ static void task(void *run, int64_t task, int thread)
 {
     const struct winograd_run *r = run;
     const struct winograd *g = r->g;
-    const int64_t first = task % g->strips * g->strip, part = task / g->strips * g->part;
+    const int64_t row = task % g->strips, first = row * g->strip;
+    const int64_t part = task / g->strips * g->part;
     const int64_t n = first + g->strip < g->tiles ? g->strip : g->tiles - first;
     const int64_t end = part + g->part < g->panels ? part + g->part : g->panels;
-    float *v = r->scratch + (size_t)thread * g->thread_floats, *m = v + g->v_floats;
+    float *v = r->scratch + (size_t)thread * g->thread_floats, *m = v + g->m_at;
 
-    for (int64_t i = 0; i < n; i++) {
-        const struct tile_at t = tile_at(g, first + i);
-
-        transform_inputs(g, r->x, &t, v + i * LANES);
-    }
+    transform_inputs(g, &r->x, first, first + n, 0, g->planes, v, v + g->band_at);
     for (int64_t panel = part; panel < end; panel += PANELS) {
         const int whole = panel + PANELS <= end;
         const float *u = r->u + panel * g->points * g->c * LANES;
 
         for (int64_t p = 0; p < g->points; p++, u += g->c * LANES)
             multiply(g, n, whole, v + p * g->v_point, u, m + p * g->m_point);
-        for (int64_t i = 0; i < n; i++) {
-            const struct tile_at t = tile_at(g, first + i);
-
-            for (int k = 0; k < (whole ? PANELS : 1); k++)
-                store(r, &t, panel + k, m + (k * g->strip + i) * LANES);
-        }
+        for (int k = 0; k < (whole ? PANELS : 1); k++)
+            store(r, first, n, panel + k, m + k * g->strip * LANES, row);
     }
 }
 
-/* ---- the record ---- */
+/* ---- gradients of the weights ---- */
 
-static const struct winograd_isa isa = {MR, PANELS, task};
+/* Channels of x at once: with two groups of dy, with one.  */
+#if defined(__AVX512F__)
+enum { FEW = 8, MANY = 16 };
+#else
+enum { FEW = 4, MANY = 4 };
+#endif
 
-static size_t scratch(const struct step_nodes *s, int threads)
+/* TO[c][panel][16] of ROWS channels, the sum over N tiles, added unless START.
+ */
+INLINE void outer_tiles(const int rows, const int panels, int64_t n, const float *v, const float *z,
+                        int64_t z_panel, int start, float *to)
 {
-    return winograd_scratch(&isa, s, threads);
+    vf a[PANELS * PV][MANY];
+
+    EACH (k, panels * PV)
+        EACH (i, rows)
+            a[k][i] = VF0;
+    for (int64_t j = 0; j < n; j++, v += LANES, z += LANES) {
+        vf b[PANELS * PV];
+
+        EACH (k, panels * PV)
+            b[k] = vf_load(z + k / PV * z_panel + k % PV * VL);
+        EACH (i, rows) {
+            const vf p = VF1(v[i]);
+
+            EACH (k, panels * PV)
+                a[k][i] = vf_fma(p, b[k], a[k][i]);
+        }
+    }
+    EACH (k, panels * PV)
+        EACH (i, rows) {
+            float *q = to + (k / PV * LANES + i) * LANES + k % PV * VL;
+
+            if (!start)
+                a[k][i] = a[k][i] + vf_load(q);
+            vf_store(q, a[k][i]);
+        }
 }
 
-static void pack(const struct step_nodes *s, int i, const struct tensor *t, void *to)
+static void two_panels(int64_t n, const float *v, const float *z, int64_t z_panel, int start,
+                       float *to)
 {
-    (void)i;
-    winograd_pack(s, t, to);
+    for (int i = 0; i < LANES; i += FEW)
+        outer_tiles(FEW, PANELS, n, v + i, z, z_panel, start, to + i * LANES);
 }
 
-static void run(const struct kernel_args *a)
+static void one_panel(int64_t n, const float *v, const float *z, int start, float *to)
 {
-    winograd_run(&isa, a);
+    for (int i = 0; i < LANES; i += MANY)
+        outer_tiles(MANY, 1, n, v + i, z, 0, start, to + i * LANES);
 }
+
+/* The products of a strip of N tiles: planes of the range by panels.  */
+static void grad_strip(const struct winograd_grad *t, int64_t n, int64_t planes, const float *v,
+                       const float *z, int start, float *sum)
+{
+    const struct winograd *g = &t->g;
+    const int64_t plane = g->strip * LANES, block = LANES * LANES;
+
+    for (int64_t p = 0; p < planes; p++)
+        for (int64_t panel = 0; panel < g->panels; panel += PANELS) {
+            float *to = sum + (p * g->panels + panel) * block;
+
+            if (panel + PANELS <= g->panels)
+                two_panels(n, v + p * plane, z + panel * plane, plane, start, to);
+            else
+                one_panel(n, v + p * plane, z + panel * plane, start, to);
+        }
+}
+
+static void grad_task(void *grad, int64_t task, int thread)
+{
+    const struct winograd_grad *t = grad;
+    const struct winograd *g = &t->g;
+    const int64_t chunk = task / t->ranges, p0 = task % t->ranges * t->range;
+    const int64_t p1 = p0 + t->range < g->planes ? p0 + t->range : g->planes;
+    const int64_t begin = chunk * t->per_chunk;
+    const int64_t end = begin + t->per_chunk < g->tiles ? begin + t->per_chunk : g->tiles;
+    const int64_t block = LANES * LANES, point = g->planes * g->panels * block;
+    float *sum = t->sums + (size_t)chunk * t->sum_floats + p0 * g->panels * block;
+    float *v = t->scratch + (size_t)thread * g->thread_floats, *z = v + g->m_at;
+
+    for (int64_t first = begin; first < end; first += g->strip) {
+        const int64_t n = end - first < g->strip ? end - first : g->strip;
+
+        transform_inputs(g, &t->x, first, first + n, p0, p1, v, v + g->band_at);
+        transform_gradients(g, &t->dy, first, first + n, z, v + g->band_at);
+        for (int64_t i = 0; i < g->points; i++)
+            grad_strip(t, n, p1 - p0, v + i * g->v_point, z + i * g->m_point, first == begin,
+                       sum + i * point);
+    }
+}
+
+/* The sum over chunks at one point.  */
+INLINE vf sum_chunks(const struct winograd_grad *t, const float *from)
+{
+    vf a = vf_load(from);
+
+    for (int64_t i = 1; i < t->chunks; i++)
+        a = a + vf_load(from + (size_t)i * t->sum_floats);
+    return a;
+}
+
+/* G' M G of one channel of x and a vector of outputs.  */
+INLINE void reduce_filter(const struct winograd_grad *t, const float *from, int64_t point,
+                          vf (*w)[3])
+{
+    vf u[6][3];
+
+    EACH (i, 6) {
+        vf m[6];
+
+        EACH (j, 6)
+            m[j] = sum_chunks(t, from + (i * 6 + j) * point);
+        reduce_4(m, u[i]);
+    }
+    EACH (s, 3) {
+        vf column[6], line[3];
+
+        EACH (i, 6)
+            column[i] = u[i][s];
+        reduce_4(column, line);
+        EACH (r, 3)
+            w[r][s] = line[r];
+    }
+}
+
+/* The filters of 16 channels to 16 outputs.  */
+static void reduce_task(void *grad, int64_t task, int thread)
+{
+    const struct winograd_grad *t = grad;
+    const struct winograd *g = &t->g;
+    const int64_t p = task / g->panels, panel = task % g->panels, block = LANES * LANES;
+    const int64_t point = g->planes * g->panels * block;
+    const float *from = t->sums + task * block;
+
+    (void)thread;
+    for (int64_t c = p * LANES; c < (p + 1) * LANES && c < g->c; c++, from += LANES)
+        for (int64_t v = 0; v < LANES; v += VL) {
+            const int64_t o = panel * LANES + v;
+            float line[VL];
+            vf w[3][3];
+
+            reduce_filter(t, from + v, point, w);
+            for (int i = 0; i < 9; i++) {
+                vf_store(line, w[i / 3][i % 3]);
+                for (int64_t k = 0; k < VL && o + k < g->o; k++)
+                    t->dw[((o + k) * g->c + c) * 9 + i] = line[k];
+            }
+        }
+}
+
+/* ---- weights ---- */
+
+/* 3 x 3 numbers of one channel and a vector of outputs from O on.  */
+INLINE void load_filters(const struct winograd *g, const float *w, int64_t o, int64_t c,
+                         vf (*to)[3])
+{
+    float t[9][VL] = {{0}};
+
+    for (int64_t k = 0; k < VL && o + k < g->o; k++) {
+        const float *from = w + (g->turned ? c * g->o + o + k : (o + k) * g->c + c) * 9;
+
+        for (int i = 0; i < 9; i++)
+            t[i][k] = from[g->turned ? 8 - i : i];
+    }
+    EACH (i, 9)
+        to[i / 3][i % 3] = vf_load(t[i]);
+}
+
+INLINE void transform_filters(const int side, vf (*w)[3], float *u, int64_t step)
+{
+    vf t[MOST_INPUTS][3];
+
+    EACH (s, 3) {
+        vf line[3] = {w[0][s], w[1][s], w[2][s]}, column[MOST_INPUTS];
+
+        if (side == 4)
+            filter_4(line, column);
+        else
+            filter_2(line, column);
+        EACH (i, side + 2)
+            t[i][s] = column[i];
+    }
+    EACH (i, side + 2) {
+        vf line[MOST_INPUTS];
+
+        if (side == 4)
+            filter_4(t[i], line);
+        else
+            filter_2(t[i], line);
+        EACH (j, side + 2)
+            vf_store(u + (i * (side + 2) + j) * step, line[j]);
+    }
+}
+
+static void pack_filters(const struct winograd *g, const float *w, float *to)
+{
+    for (int64_t o = 0; o < g->panels * LANES; o += VL)
+        for (int64_t c = 0; c < g->c; c++) {
+            float *u = to + (o / LANES * g->points * g->c + c) * LANES + o % LANES;
+            vf f[3][3];
+
+            load_filters(g, w, o, c, f);
+            if (g->side == 4)
+                transform_filters(4, f, u, g->c * LANES);
+            else
+                transform_filters(2, f, u, g->c * LANES);
+        }
+}
+
+/* ---- records ---- */
+
+static const struct winograd_isa isa = {MR,          PANELS,     task,        grad_task,
+                                        reduce_task, lanes_bias, pack_filters};
+
+#define RECORD(side)                                                                             \
+    static int accepts_##side(const struct step_nodes *s)                                        \
+    {                                                                                            \
+        return winograd_accepts(side, s);                                                        \
+    }                                                                                            \
+    static size_t scratch_##side(const struct step_nodes *s, int threads)                        \
+    {                                                                                            \
+        return winograd_scratch(&isa, side, s, threads);                                         \
+    }                                                                                            \
+    static size_t pack_bytes_##side(const struct step_nodes *s, int i)                           \
+    {                                                                                            \
+        return winograd_pack_bytes(side, s, i);                                                  \
+    }                                                                                            \
+    static void pack_##side(const struct step_nodes *s, int i, const struct tensor *t, void *to) \
+    {                                                                                            \
+        (void)i;                                                                                 \
+        winograd_pack(&isa, side, s, t, to);                                                     \
+    }                                                                                            \
+    static void run_##side(const struct kernel_args *a)                                          \
+    {                                                                                            \
+        winograd_run(&isa, side, a);                                                             \
+    }
+
+RECORD(2)
+RECORD(4)
+
+/* clang-format off */
+#define COMMON(side) .name = "conv2d_winograd_" ISA_NAME, .op = "conv2d", .isa = ISA_BITS, \
+    .dtypes = 1 << DTYPE_F32, .saves = 1, .pulls = 1, .reads = LAYOUT_C16, .writes = LAYOUT_C16, \
+    .accepts = accepts_##side, .scratch = scratch_##side, .pack_bytes = pack_bytes_##side, \
+    .pack = pack_##side, .run = run_##side
 
 const struct kernel ISA(conv2d_winograd_kernels)[] = {
-    {.name = "conv2d_winograd_" ISA_NAME,
-     .op = "conv2d",
-     .dir = DIR_FORWARD,
-     .isa = ISA_BITS,
-     .dtypes = 1 << DTYPE_F32,
-     .saves = 1,
-     .pulls = 1,
-     .reads = LAYOUT_C16,
-     .writes = LAYOUT_C16,
-     .epilogue = follow_names,
-     .accepts = winograd_accepts,
-     .scratch = scratch,
-     .pack_bytes = winograd_pack_bytes,
-     .pack = pack,
-     .run = run},
+    {COMMON(4), .dir = DIR_FORWARD, .epilogue = follow_names, .side = "bnstats", .lazy = LAZY_X},
+    {COMMON(2), .dir = DIR_FORWARD, .epilogue = follow_names, .side = "bnstats", .lazy = LAZY_X},
+    {COMMON(4), .dir = DIR_BACKWARD, .epilogue = writer_back_names, .side = "bnsums",
+     .lazy = LAZY_X | LAZY_DY | LAZY_FOLLOW},
     {0},
 };
+/* clang-format on */

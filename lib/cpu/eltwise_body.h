@@ -231,7 +231,7 @@ static void add_backward(const struct kernel_args *a)
 
 /* clang-format off */
 #define FORWARD(o)  {.name = "eltwise_" ISA_NAME, .op = #o, .dir = DIR_FORWARD, .isa = ISA_BITS, \
-                     .dtypes = 1 << DTYPE_F32, .any_layout = 1, .run = act_forward}
+                     .dtypes = 1 << DTYPE_F32, .any_layout = 1, .defer = DEFER_ACT, .run = act_forward}
 #define BACKWARD(o, f) {.name = "eltwise_" ISA_NAME, .op = #o, .dir = DIR_BACKWARD, \
                      .isa = ISA_BITS, .dtypes = 1 << DTYPE_F32, .any_layout = 1, .run = f}
 

@@ -406,9 +406,10 @@ const struct kernel ISA(norm_blocked_kernels)[] = {
     {COMMON, .op = "batchnorm2d", .dir = DIR_FORWARD, .epilogue = follow_add_names, .run = forward},
     {COMMON, .op = "batchnorm2d", .dir = DIR_BACKWARD, .run = backward},
     {COMMON, .op = "bnstats", .run = stats_forward},
-    {COMMON, .op = "bnapply", .epilogue = follow_add_names, .run = apply_forward},
+    {COMMON, .op = "bnapply", .defer = DEFER_HEAD, .epilogue = follow_add_names,
+     .run = apply_forward},
     {COMMON, .op = "bnsums", .run = sums_forward},
-    {COMMON, .op = "bngrad", .run = grad_forward},
+    {COMMON, .op = "bngrad", .defer = DEFER_HEAD, .run = grad_forward},
     {0},
 };
 /* clang-format on */

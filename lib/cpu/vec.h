@@ -277,4 +277,19 @@ INLINE vf vf_act(enum act a, vf x, vf lo, vf hi)
     return x;
 }
 
+/* D times the slope of an activation: of clipping by its result V, of the
+ * others by what it read.  */
+INLINE vf vf_slope(enum act a, vf v, vf d, vf lo, vf hi)
+{
+    if (a == ACT_CLIP)
+        return vf_gt(v, lo, vf_gt(hi, v, d, VF0), VF0);
+    if (a == ACT_HARDSWISH)
+        return d * vf_gt(v, VF1(-3.0f),
+                         vf_gt(VF1(3.0f), v, vf_fma(v, VF1(1.0f / 3.0f), VF1(0.5f)), VF1(1.0f)),
+                         VF0);
+    const vf s = VF1(1.0f) / (VF1(1.0f) + vf_exp(VF0 - v));
+
+    return d * s * vf_fma(v, VF1(1.0f) - s, VF1(1.0f));
+}
+
 #endif

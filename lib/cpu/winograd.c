@@ -1,22 +1,31 @@
-/* winograd.c -- see winograd.h: geometry, cutting and weights; the arithmetic
- * is in conv2d_winograd_body.h.
+/* winograd.c -- see winograd.h: geometry and cutting; the arithmetic is in
+ * conv2d_winograd_body.h.
  * SPDX-License-Identifier: MIT  */
 #include "cpu/winograd.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/thread.h"
+#include "cpu/biasgrad.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
 #include "op/window.h"
 
 enum { X, WEIGHT, BIAS };
 
-/* Bytes of the second level of cache that V may take; products of floats in
- * the time that memory takes to bring one.  */
-enum { V_BYTES = 384 << 10, STREAMED = 20 };
+/* Bytes of the second level of cache that V may take; weights that come from
+ * there; products of floats in the time that it, or memory, takes to bring
+ * one.  */
+enum { V_BYTES = 384 << 10, NEAR_BYTES = 2 << 20, NEAR = 4, FAR = 20 };
+
+/* Where results are summed up, cut as for so many threads.  */
+enum { STEADY = 16 };
+
+/* Gradients of weights: bytes of sums that a range of planes has, and those of
+ * all chunks; tasks wanted; tiles at a time.  */
+enum { RANGE_BYTES = 5 << 20, CHUNK_BYTES = 8 << 20, TASKS = 8, MAX_CHUNKS = 16 };
+enum { GRAD_BYTES = 512 << 10, FEWEST_TILES = 56, MOST_TILES = 128 };
 
 static int64_t up(int64_t n, int64_t d)
 {
@@ -42,60 +51,115 @@ static void tiles_of(struct winograd *g, int64_t side)
     for (int i = 0; i < 2; i++)
         g->grid[i] = up(g->out[i], side);
     g->tiles = g->n * g->grid[0] * g->grid[1];
+    g->planes = up(g->c, LANES);
+    g->panels = up(g->o, LANES);
 }
 
-/* Products for each number of a filter; at least as many as memory needs the
- * time of to bring the transformed one.  Of one image: the choice changes the
- * result, which must not depend on its neighbours.  */
-static int64_t cost(const struct winograd *g, int64_t side)
-{
-    const int64_t tiles = up(g->out[0], side) * up(g->out[1], side);
-
-    return (side + 2) * (side + 2) * most(tiles, STREAMED);
-}
-
-static struct winograd winograd_of(const struct step_nodes *s)
+/* The forward convolution that S's head is of.  */
+static struct winograd forward_of(int64_t side, const struct step_nodes *s)
 {
     const struct node *n = s->node[0];
-    const int backward = n->dir == DIR_BACKWARD;
-    const struct value *out = backward ? n->in[n->n_in - 1] : n->out[0];
+    const struct value *out = n->dir == DIR_BACKWARD ? n->in[n->n_in - 1] : n->out[0];
     const struct shape x = shape_bind(n->in[X] ? n->in[X]->shape : n->in_shape[X], s->batch);
     const struct shape y = shape_bind(out->shape, s->batch);
     const struct window w = window_of(n, &x, &y);
-    struct winograd g = {.n = x.dim[0], .turned = backward};
+    struct winograd g = {.n = x.dim[0], .c = x.dim[1], .o = y.dim[1]};
 
-    g.c = backward ? y.dim[1] : x.dim[1];
-    g.o = backward ? x.dim[1] : y.dim[1];
     for (int i = 0; i < 2; i++) {
-        g.in[i] = backward ? w.out[i] : w.in[i];
-        g.out[i] = backward ? w.in[i] : w.out[i];
-        g.pad[i] = backward ? 2 - w.pad[i] : w.pad[i];
+        g.in[i] = w.in[i];
+        g.out[i] = w.out[i];
+        g.pad[i] = w.pad[i];
     }
-    g.planes = up(g.c, LANES);
-    g.panels = up(g.o, LANES);
-    tiles_of(&g, cost(&g, 4) <= cost(&g, 2) ? 4 : 2);
+    tiles_of(&g, side);
     return g;
 }
 
-int winograd_accepts(const struct step_nodes *s)
+/* The convolution of dy that gives dx.  */
+static struct winograd turn(struct winograd g)
+{
+    const int64_t side = g.side, c = g.c;
+
+    g.c = g.o;
+    g.o = c;
+    for (int i = 0; i < 2; i++) {
+        const int64_t in = g.in[i];
+
+        g.in[i] = g.out[i];
+        g.out[i] = in;
+        g.pad[i] = 2 - g.pad[i];
+    }
+    g.turned = 1;
+    tiles_of(&g, side);
+    return g;
+}
+
+static struct winograd winograd_of(int64_t side, const struct step_nodes *s)
+{
+    const struct winograd g = forward_of(side, s);
+
+    return s->node[0]->dir == DIR_BACKWARD ? turn(g) : g;
+}
+
+/* Products for each number of a filter on one image, at least as many as the
+ * transformed one takes the time of to come.  Of one image: the choice changes
+ * the result, which must not depend on its neighbours.  */
+static int64_t cost(const struct winograd *g, int64_t side)
+{
+    const int64_t points = side ? (side + 2) * (side + 2) : 9;
+    const int64_t tiles = side ? up(g->out[0], side) * up(g->out[1], side) : g->out[0] * g->out[1];
+    const int64_t bytes = points * g->c * g->o * (int64_t)sizeof(float);
+
+    return points * most(tiles, bytes > NEAR_BYTES ? FAR : NEAR);
+}
+
+/* Is SIDE the cheapest; 0 stands for the direct sum.  Backward always 4, over
+ * all images.  */
+static int is_cheapest(const struct winograd *g, int64_t side, int backward)
+{
+    const int64_t here = cost(g, side);
+
+    if (backward)
+        return 5 * (side + 2) * (side + 2) * g->grid[0] * g->grid[1] <
+               4 * 9 * g->out[0] * g->out[1];
+    return here < cost(g, 0) && (side == 4 ? here <= cost(g, 2) : here < cost(g, 4));
+}
+
+int winograd_accepts(int64_t side, const struct step_nodes *s)
 {
     static const struct {
         const char *name;
         int64_t value;
     } are[] = {{"kernel", 3}, {"stride", 1}, {"dilation", 1}};
-    int count;
     const struct node *n = s->node[0];
     const struct value *w = n->in[WEIGHT];
+    struct winograd g;
+    int count;
 
     for (size_t k = 0; k < COUNT(are); k++)
         for (int i = 0; i < 2; i++)
             if (attr_ints(n, are[k].name, &count)[i] != are[k].value)
                 return 0;
-    return w && value_is_tensor(w) && attr_int(n, "groups") == 1 && w->shape.dim[1] >= LANES &&
-           w->shape.dim[0] >= LANES && (n->dir == DIR_BACKWARD || follow_accepts(s));
+    if (!w || !value_is_tensor(w) || attr_int(n, "groups") != 1 || !writer_accepts(s))
+        return 0;
+    g = forward_of(side, s);
+    return g.c >= LANES && g.o >= LANES && g.pad[0] <= 2 && g.pad[1] <= 2 &&
+           is_cheapest(&g, side, n->dir == DIR_BACKWARD);
 }
 
 /* ---- cutting ---- */
+
+/* Floats of a thread: V of PLANES planes, M of PANELS panels, copied rows.  One
+ * line more a point, so that points do not all fall on one set of the cache. */
+static void place(struct winograd *g, int64_t planes, int64_t panels)
+{
+    const int64_t run = least(g->strip, g->grid[1]);
+
+    g->v_point = (planes * g->strip + 1) * LANES;
+    g->m_point = (panels * g->strip + 1) * LANES;
+    g->m_at = (size_t)(g->points * g->v_point);
+    g->band_at = g->m_at + (size_t)(g->points * g->m_point);
+    g->thread_floats = g->band_at + (size_t)((g->side + 2) * (run * g->side + 2) * LANES);
+}
 
 /* Strips whose V the cache holds, of much the same size; where the weights
  * outweigh them, tasks share the outputs instead.  */
@@ -116,89 +180,142 @@ static void cut(const struct winograd_isa *isa, struct winograd *g, int threads)
     g->strips = up(g->tiles, g->strip);
     g->part = up(pairs, g->parts) * isa->panels;
     g->parts = up(g->panels, g->part);
-    /* one line more, so that points do not all fall on one set of the cache */
-    g->v_point = (g->planes * g->strip + 1) * LANES;
-    g->m_point = (isa->panels * g->strip + 1) * LANES;
-    g->v_floats = (size_t)(g->points * g->v_point);
-    g->thread_floats = g->v_floats + (size_t)(g->points * g->m_point);
+    place(g, g->planes, isa->panels);
 }
 
-size_t winograd_scratch(const struct winograd_isa *isa, const struct step_nodes *s, int threads)
+static void cut_for(const struct winograd_isa *isa, struct winograd *g, const struct step_nodes *s,
+                    int threads)
 {
-    struct winograd g = winograd_of(s);
+    cut(isa, g, s->n_side ? STEADY : threads);
+}
 
-    cut(isa, &g, threads);
-    return ((size_t)(2 * g.panels * LANES) + g.thread_floats * (size_t)threads) * sizeof(float);
+/* ---- gradients of the weights ---- */
+
+static struct winograd_grad grad_of(const struct step_nodes *s)
+{
+    struct winograd_grad t = {.g = forward_of(4, s)};
+    struct winograd *g = &t.g;
+    const int64_t plane_bytes = g->points * LANES * g->panels * LANES * (int64_t)sizeof(float);
+    const int64_t bytes = g->planes * plane_bytes;
+    int64_t tile_bytes;
+
+    t.range = least(g->planes, most(1, RANGE_BYTES / plane_bytes));
+    t.ranges = up(g->planes, t.range);
+    t.chunks = bytes * MAX_CHUNKS <= CHUNK_BYTES ? MAX_CHUNKS : up(TASKS, t.ranges);
+    t.per_chunk = up(g->tiles, least(t.chunks, g->tiles));
+    t.chunks = up(g->tiles, t.per_chunk);
+    t.sum_floats = (size_t)bytes / sizeof(float);
+    tile_bytes = g->points * (t.range + g->panels) * LANES * (int64_t)sizeof(float);
+    g->strip = t.range * plane_bytes > 1 << 20
+                   ? MOST_TILES
+                   : least(MOST_TILES, most(FEWEST_TILES, GRAD_BYTES / tile_bytes));
+    g->strip = least(g->strip, t.per_chunk);
+    place(g, t.range, g->panels);
+    return t;
+}
+
+static size_t grad_floats(const struct winograd_grad *t, int threads)
+{
+    return (size_t)t->chunks * t->sum_floats + t->g.thread_floats * (size_t)threads;
+}
+
+/* ---- scratch: tables of the readers, then those of the writer, the threads'
+ * or the gradient's sums ---- */
+
+static size_t reader_room(const struct step_nodes *s)
+{
+    const struct winograd g = forward_of(4, s);
+    size_t floats = 0;
+
+    if (s->lazy & LAZY_X)
+        floats += reader_floats(g.c);
+    if (s->lazy & LAZY_DY)
+        floats += reader_floats(g.o);
+    return floats;
+}
+
+size_t winograd_scratch(const struct winograd_isa *isa, int64_t side, const struct step_nodes *s,
+                        int threads)
+{
+    struct winograd g = winograd_of(side, s);
+    size_t floats;
+
+    cut_for(isa, &g, s, threads);
+    floats = writer_floats(s, g.o, g.strips) + g.thread_floats * (size_t)threads;
+    if (s->node[0]->dir == DIR_BACKWARD) {
+        const struct winograd_grad t = grad_of(s);
+        const size_t grad = grad_floats(&t, threads);
+
+        floats = grad > floats ? grad : floats;
+    }
+    return (reader_room(s) + floats) * sizeof(float);
 }
 
 /* ---- weights ---- */
 
-/* G of winograd.h by rows; PART of what is not rational.  */
-#define A M_SQRT1_2
-#define B M_SQRT2
-static const double matrix_2[4][3] = {{1, 0, 0}, {.5, .5, .5}, {.5, -.5, .5}, {0, 0, 1}};
-static const double matrix_4[6][3] = {{1, 0, 0},
-                                      {-1 / 1.5, -A / 1.5, -.5 / 1.5},
-                                      {-1 / 1.5, A / 1.5, -.5 / 1.5},
-                                      {1. / 6, B / 6, 2. / 6},
-                                      {1. / 6, -B / 6, 2. / 6},
-                                      {0, 0, 1}};
-#undef A
-#undef B
-
-size_t winograd_pack_bytes(const struct step_nodes *s, int i)
+size_t winograd_pack_bytes(int64_t side, const struct step_nodes *s, int i)
 {
-    const struct winograd g = winograd_of(s);
+    const struct winograd g = winograd_of(side, s);
 
     return i == WEIGHT ? (size_t)(g.panels * g.points * g.c * LANES) * sizeof(float) : 0;
 }
 
-/* u[point] of one filter W, points STEP apart.  */
-static void transform(const struct winograd *g, const float *w, float *u, int64_t step)
+void winograd_pack(const struct winograd_isa *isa, int64_t side, const struct step_nodes *s,
+                   const struct tensor *t, float *to)
 {
-    const double(*matrix)[3] = g->side == 2 ? matrix_2 : matrix_4;
-    double t[6][3];
+    const struct winograd g = winograd_of(side, s);
 
-    for (int i = 0; i < g->side + 2; i++)
-        for (int s = 0; s < 3; s++) {
-            t[i][s] = 0;
-            for (int r = 0; r < 3; r++)
-                t[i][s] += matrix[i][r] * w[g->turned ? 8 - 3 * r - s : 3 * r + s];
-        }
-    for (int i = 0; i < g->side + 2; i++)
-        for (int j = 0; j < g->side + 2; j++, u += step)
-            *u = (float)(t[i][0] * matrix[j][0] + t[i][1] * matrix[j][1] + t[i][2] * matrix[j][2]);
-}
-
-void winograd_pack(const struct step_nodes *s, const struct tensor *t, float *to)
-{
-    const struct winograd g = winograd_of(s);
-    const float *w = t->data;
-
-    memset(to, 0, winograd_pack_bytes(s, WEIGHT));
-    for (int64_t o = 0; o < g.o; o++)
-        for (int64_t c = 0; c < g.c; c++)
-            transform(&g, w + (g.turned ? c * g.o + o : o * g.c + c) * 9,
-                      to + (o / LANES * g.points * g.c + c) * LANES + o % LANES, g.c * LANES);
+    isa->pack(&g, t->data, to);
 }
 
 /* ---- running ---- */
 
-static void run(const struct winograd_isa *isa, const struct kernel_args *a, struct winograd_run *r)
+static void convolve(const struct winograd_isa *isa, int64_t side, const struct kernel_args *a,
+                     const struct reader *x, float *y, float *scratch)
 {
-    struct winograd g = winograd_of(a->step);
+    struct winograd g = winograd_of(side, a->step);
+    struct winograd_run r = {.g = &g, .x = *x, .u = a->packed[WEIGHT]};
+    const float *bias = g.turned ? NULL : a->op.in[BIAS].data;
 
-    cut(isa, &g, pool_threads(a->pool));
-    r->g = &g;
-    r->u = a->packed[WEIGHT];
-    r->scratch = (float *)a->scratch + 2 * g.panels * LANES;
-    pool_run(a->pool, g.strips * g.parts, isa->task, r);
+    cut_for(isa, &g, a->step, pool_threads(a->pool));
+    r.y = writer_of(a, y, g.o, bias, g.strips, scratch);
+    r.scratch = scratch + writer_floats(a->step, g.o, g.strips);
+    pool_run(a->pool, g.strips * g.parts, isa->task, &r);
+    writer_end(&r.y, a, g.strips);
 }
 
-void winograd_run(const struct winograd_isa *isa, const struct kernel_args *a)
+static void backward(const struct winograd_isa *isa, const struct kernel_args *a)
 {
-    struct winograd_run r = {.x = a->op.in[X].data, .y = a->op.out[0].data};
+    struct winograd_grad t = grad_of(a->step);
+    float *scratch = a->scratch;
 
-    r.f = follow_lanes(a, a->op.out[0].shape.dim[1], a->op.in[BIAS].data, a->scratch);
-    run(isa, a, &r);
+    t.dy = reader_of(&a->op.dout[0], a->lazy_dy, scratch);
+    scratch += a->lazy_dy ? reader_floats(t.g.o) : 0;
+    t.x = reader_of(&a->op.in[X], a->lazy_x, scratch);
+    scratch += a->lazy_x ? reader_floats(t.g.c) : 0;
+    if (a->op.din[X].data)
+        convolve(isa, 4, a, &t.dy, a->op.din[X].data, scratch);
+    if (a->op.din[BIAS].data)
+        bias_grad_run(isa->bias_task, a, &t.dy);
+    t.dw = a->op.din[WEIGHT].data;
+    t.sums = scratch;
+    t.scratch = scratch + (size_t)t.chunks * t.sum_floats;
+    if (t.dw) {
+        pool_run(a->pool, t.chunks * t.ranges, isa->grad_task, &t);
+        pool_run(a->pool, t.g.panels * t.g.planes, isa->reduce_task, &t);
+    }
+}
+
+void winograd_run(const struct winograd_isa *isa, int64_t side, const struct kernel_args *a)
+{
+    float *scratch = a->scratch;
+    struct reader x;
+
+    if (a->step->node[0]->dir == DIR_BACKWARD) {
+        backward(isa, a);
+        return;
+    }
+    x = reader_of(&a->op.in[X], a->lazy_x, scratch);
+    scratch += a->lazy_x ? reader_floats(a->op.in[X].shape.dim[1]) : 0;
+    convolve(isa, side, a, &x, a->op.out[0].data, scratch);
 }

@@ -19,14 +19,19 @@
  * neither strips nor threads, and AVX2 and AVX-512 give the same bits.
  *
  * The gradient of x is the same sum over dy, with the filter turned and O and
- * C exchanged.  */
+ * C exchanged.  The gradient of the weights is a convolution of x with tiles of
+ * dy to 3 x 3 outputs, which has the same points and inputs:
+ *
+ *     dg = G' [ sum over tiles of (B' D B) * (A dY A') ] G
+ *
+ * a sum of outer products with the tiles as k, as in wgrad.h: chunks of tiles,
+ * which depend on the shapes alone, have sums of their own, added in order.  */
 #ifndef ADZE_CPU_WINOGRAD_H
 #define ADZE_CPU_WINOGRAD_H
 
-#include "cpu/follow.h"
+#include "cpu/reader.h"
+#include "cpu/writer.h"
 #include "graph/device.h"
-
-enum { WINOGRAD_POINTS = 36 };
 
 struct winograd {
     int64_t n, c, o;
@@ -36,29 +41,52 @@ struct winograd {
     int64_t grid[2], tiles; /* of an image; of all */
     int64_t planes, panels; /* of 16 channels, in and out */
 
-    /* How it is cut; the result does not depend on it.  */
-    int64_t strip, strips;          /* tiles of a task; tasks */
-    int64_t part, parts;            /* panels of a task; tasks */
-    int64_t v_point, m_point;       /* floats from one point to the next */
-    size_t v_floats, thread_floats; /* of V; of V and M */
+    /* How it is cut; only sums depend on it.  */
+    int64_t strip, strips;               /* tiles of a task; tasks */
+    int64_t part, parts;                 /* panels of a task; tasks */
+    int64_t v_point, m_point;            /* floats from one point to the next */
+    size_t m_at, band_at, thread_floats; /* of M, of copied rows; of all */
+};
+
+/* The first outputs of a tile.  */
+struct winograd_tile {
+    int64_t image, h, w;
 };
 
 struct winograd_run {
     const struct winograd *g;
-    const float *x, *u;
-    float *y, *scratch;
-    struct follow f;
+    struct reader x;
+    struct writer y;
+    const float *u;
+    float *scratch;
+};
+
+/* Gradients of the weights.  G.strip tiles are transformed at a time; V has
+ * the planes of a range, M is Z [point][o/16][tile][16].  */
+struct winograd_grad {
+    struct winograd g;
+    int64_t chunks, per_chunk; /* tiles */
+    int64_t range, ranges;     /* planes of a task; tasks */
+    size_t sum_floats;         /* [point][c/16][o/16][16 c][16 o] */
+    struct reader x, dy;
+    float *sums, *scratch, *dw;
 };
 
 struct winograd_isa {
     int mr, panels; /* of a product in registers: tiles, groups of 16 */
     void (*task)(void *run, int64_t task, int thread);
+    void (*grad_task)(void *grad, int64_t task, int thread);
+    void (*reduce_task)(void *grad, int64_t task, int thread);
+    void (*bias_task)(void *grad, int64_t task, int thread);
+    void (*pack)(const struct winograd *g, const float *w, float *to);
 };
 
-int winograd_accepts(const struct step_nodes *s);
-size_t winograd_scratch(const struct winograd_isa *isa, const struct step_nodes *s, int threads);
-size_t winograd_pack_bytes(const struct step_nodes *s, int i);
-void winograd_pack(const struct step_nodes *s, const struct tensor *t, float *to);
-void winograd_run(const struct winograd_isa *isa, const struct kernel_args *a);
+int winograd_accepts(int64_t side, const struct step_nodes *s);
+size_t winograd_scratch(const struct winograd_isa *isa, int64_t side, const struct step_nodes *s,
+                        int threads);
+size_t winograd_pack_bytes(int64_t side, const struct step_nodes *s, int i);
+void winograd_pack(const struct winograd_isa *isa, int64_t side, const struct step_nodes *s,
+                   const struct tensor *t, float *to);
+void winograd_run(const struct winograd_isa *isa, int64_t side, const struct kernel_args *a);
 
 #endif

@@ -22,30 +22,58 @@ struct node;
 struct pool;
 struct err;
 
-enum { STEP_NODES = 7 }; /* a head and up to six that follow */
+enum { STEP_NODES = 7, STEP_SIDES = 2 };
+
+/* Operands that no step stores: the kernel computes them as it reads.  */
+enum {
+    LAZY_X = 1,      /* operand 0 of the head */
+    LAZY_DY = 2,     /* the gradient of its result */
+    LAZY_FOLLOW = 4, /* what the nodes that follow read */
+};
 
 /* The nodes that one step computes: node[0] is the head; the first result of
- * node[i] is read by node[i+1] alone.  Shapes of values are per batch:
+ * node[i] is read by node[i+1] alone.  The side nodes read the last result
+ * too, for sums over it.  Shapes of values are per batch:
  * shape_bind(value->shape, batch) gives the sizes at run time.  */
 struct step_nodes {
     int n;
     const struct node *node[STEP_NODES];
     int link[STEP_NODES]; /* node[i] reads node[i-1] as operand link[i] */
     int64_t batch;
+    int n_side;
+    const struct node *side[STEP_SIDES];
+    unsigned lazy; /* LAZY_ bits: such operands are there */
+};
+
+/* How to compute an operand that is not stored: the result of HEAD (bnapply,
+ * bngrad), and of the activation ACT behind it unless that is NULL.  */
+struct lazy {
+    const struct node *head, *act;
+    const struct tensor *in; /* operands of the head, all stored */
 };
 
 /* Operands of a step: those of node[0] as the op defines them, then for each
  * following node its operands without the linked one.  Results: those of the
- * last node (for backward and update nodes: of the head).  */
+ * last node, further ones of the head.  */
 struct kernel_args {
-    struct op_args op;           /* head: in, out (out[0] is the result of the
-                                    last node), dout, din */
+    struct op_args op;           /* head: in, out (out[0] or din[0] is the
+                                    result of the last node), dout, din */
     const struct tensor *follow; /* operands of the following nodes, in order,
                                     absent ones with data NULL */
+    const struct op_args *side;  /* of the side nodes */
+    /* NULL where the operand is stored: operand 0, dout[0], follow[i].  */
+    const struct lazy *lazy_x, *lazy_dy, *const *lazy_follow;
     const struct step_nodes *step;
     void *const *packed; /* [n_in]: the packed form of operand i, or NULL */
     void *scratch;       /* scratch(step, threads) bytes, 64-byte aligned */
     struct pool *pool;
+};
+
+/* Whether a result may be left to those who read it.  */
+enum defer {
+    DEFER_NOT,
+    DEFER_HEAD, /* struct lazy's head */
+    DEFER_ACT,  /* its activation, behind one that is left to them */
 };
 
 struct kernel {
@@ -66,9 +94,12 @@ struct kernel {
                        the same */
 
     /* Op names that may follow, in order, each optional; names of one place
-     * are separated by '|': {"batchnorm2d", "add", "relu|relu6|clip", NULL}.
-     * NULL: none.  */
+     * are separated by '|': {"batchnorm2d", "add", "relu|relu6|clip", NULL};
+     * backward nodes as "relu'".  NULL: none.  */
     const char *const *epilogue;
+    const char *side; /* op names of side nodes, likewise; NULL: none */
+    unsigned lazy;    /* LAZY_ bits: what may be left to this kernel */
+    enum defer defer; /* what this kernel computes may be left to others */
 
     /* The operands that a dequantize node computes are read in front of it: `dtypes' and args.op.in speak of 8 bits then.  Scales and zero
      * points are operands of node_dequantize(); accepts() sees to it that
@@ -77,7 +108,8 @@ struct kernel {
 
     int saves; /* takes fewer multiply-adds than the op's cost says */
 
-    /* What the table cannot say (shapes, attributes); NULL: always.  */
+    /* What the table cannot say (shapes, attributes); NULL: always.  Side and
+     * lazy operands are not known yet.  */
     int (*accepts)(const struct step_nodes *s);
     /* Bytes of scratch; NULL: none.  */
     size_t (*scratch)(const struct step_nodes *s, int threads);

@@ -1,6 +1,11 @@
 /* fuse.c -- nodes into steps: each takes the first offer of the device that
  * accepts it, with as many of the nodes behind it as the offer takes over.
- * SPDX-License-Identifier: MIT  */
+ * SPDX-License-Identifier: MIT
+ *
+ * Some results are not stored: those that are cheap to compute again and whose
+ * readers can do that as they read (normalisation while training, and its
+ * gradient).  Such a node is left to its readers until one comes that cannot;
+ * then it gets a step of its own after all, for all of them.  */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,68 +14,89 @@
 #include "base/thread.h"
 #include "run/step.h"
 
-/* NAME is one of the names in LIST, which '|' separates.  */
-static int named(const char *list, const char *name)
+enum { FREE = -1, LEFT = -2 };
+
+struct fuse {
+    struct plan *p;
+    struct step *at; /* by the index of the last node */
+    int *owner;      /* by node: the step that has it; FREE; LEFT to readers */
+    struct err *e;
+};
+
+static int is_taken(const struct fuse *f, const struct node *n)
 {
-    const size_t n = strlen(name);
+    return f->owner[n->index] != FREE;
+}
+
+/* ---- which offer ---- */
+
+/* N's op is one of the names in LIST, which '|' separates; backward nodes have
+ * a ' behind the name.  */
+static int named(const char *list, const struct node *n)
+{
+    const size_t len = strlen(n->op->name),
+                 all = len + (n->dir == DIR_BACKWARD);
 
     for (const char *p = list; p; p = strchr(p, '|')) {
         p += *p == '|';
-        if (!strncmp(p, name, n) && (p[n] == 0 || p[n] == '|'))
+        if (!strncmp(p, n->op->name, len) && (all == len || p[len] == '\'') &&
+            (p[all] == 0 || p[all] == '|'))
             return 1;
     }
     return 0;
 }
 
-/* The only reader of the head's result, if it may be taken over: no other
- * step has it, and nobody reads more of it than its result.  */
-static const struct node *follower(const struct plan *p, const char *taken,
-                                   const struct node *n, int *link)
+/* A backward node that follows reads the gradient of its result.  */
+static int follows_as(const struct node *f, int link)
 {
-    const struct value *v = n->out[0];
-    const struct node *f;
-
-    if (v->n_use != 1 || value_is_output(p->graph, v))
-        return NULL;
-    f = v->use[0].node;
-    if (f->dir != DIR_FORWARD || f->n_out < 1 || taken[f->index])
-        return NULL;
-    for (int i = 1; i < f->n_out; i++)
-        if (f->out[i]->n_use || value_is_output(p->graph, f->out[i]))
-            return NULL;
-    *link = v->use[0].in;
-    return f;
+    return f->dir == DIR_FORWARD ||
+           (f->dir == DIR_BACKWARD && link == f->n_in - 1);
 }
 
-static void match_epilogue(const struct plan *p, const char *taken,
-                           const struct kernel *k, struct step_nodes *s)
+/* The only reader of N's first result, if it may be taken over: no other step
+ * has it, and nobody reads more of it than its result.  */
+static const struct node *follower(const struct fuse *f, const struct node *n,
+                                   int *link)
+{
+    const struct value *v = n->out[0];
+    const struct node *to;
+
+    if (!v || v->n_use != 1 || value_is_output(f->p->graph, v))
+        return NULL;
+    to = v->use[0].node;
+    *link = v->use[0].in;
+    if (!follows_as(to, *link) || to->n_out < 1 || is_taken(f, to))
+        return NULL;
+    for (int i = 1; i < to->n_out; i++)
+        if (to->out[i] &&
+            (to->out[i]->n_use || value_is_output(f->p->graph, to->out[i])))
+            return NULL;
+    return to;
+}
+
+static void match_epilogue(const struct fuse *f, const struct kernel *k,
+                           struct step_nodes *s)
 {
     for (const char *const *place = k->epilogue; place && *place; place++) {
-        const struct node *f;
+        const struct node *n;
         int link;
 
         if (s->n == STEP_NODES)
             return;
-        f = follower(p, taken, s->node[s->n - 1], &link);
-        if (f && named(*place, f->op->name)) {
+        n = follower(f, s->node[s->n - 1], &link);
+        if (n && named(*place, n)) {
             s->link[s->n] = link;
-            s->node[s->n++] = f;
+            s->node[s->n++] = n;
         }
     }
 }
 
-/* What kernel K reads as operand I of node N of its step.  */
 static const struct value *operand(const struct kernel *k, const struct node *n,
                                    int i)
 {
-    const struct node *d = k && k->quantised ? node_dequantize(n, i) : NULL;
+    const struct step s = {.kernel = k, .nodes = {.n = 1, .node = {n}}};
 
-    return d ? d->in[0] : n->in[i];
-}
-
-const struct value *plan_operand(const struct step *s, int k, int i)
-{
-    return operand(s->kernel, s->nodes.node[k], i);
+    return plan_operand(&s, 0, i);
 }
 
 static int dtypes_fit(const struct kernel *k, const struct node *n)
@@ -107,21 +133,6 @@ static int accepted(const struct kernel *k, struct step_nodes *s)
     return 1;
 }
 
-/* The forward node's operand that operand I of a BACKWARD node stands for, or
- * -1: a result, an extra, or a gradient of a result.  */
-static int stands_for(const struct node *n, int i)
-{
-    return n->dir == DIR_FORWARD || i < node_op_in(n) ? i : -1;
-}
-
-/* An activation or its gradient; parameters and theirs are always plain.  */
-static int is_activation(const struct node *n, const struct value *v, int i)
-{
-    return v && !value_is_tensor(v) && v->shape.rank == 4 &&
-           n->dir != DIR_UPDATE &&
-           (i < 0 || node_in_info(n, i)->role == ROLE_DATA);
-}
-
 /* The value whose layout decides for N: its first data operand; backward the
  * gradient of the result.  */
 static const struct value *leader(const struct kernel *k, const struct node *n)
@@ -129,7 +140,7 @@ static const struct value *leader(const struct kernel *k, const struct node *n)
     const int i = n->dir == DIR_FORWARD ? 0 : n->n_in - 1;
     const struct value *v = n->n_in ? operand(k, n, i) : NULL;
 
-    return is_activation(n, v, stands_for(n, i)) ? v : NULL;
+    return plan_is_activation(n, v, plan_stands_for(n, i)) ? v : NULL;
 }
 
 static enum layout layout_of(const struct plan *p, const struct value *v)
@@ -146,23 +157,33 @@ static int layout_fits(const struct plan *p, const struct kernel *k,
                                        layout_of(p, leader(k, n)) == k->reads));
 }
 
-static const struct kernel *choose(const struct plan *p, const char *taken,
-                                   const struct node *n, struct step_nodes *s)
+/* Every node by itself, its operands as they are.  */
+static int alone(const struct plan *p)
 {
+    return p->opts.no_fuse || p->opts.keep_values;
+}
+
+static const struct kernel *choose(const struct fuse *f, const struct node *n,
+                                   struct step_nodes *s)
+{
+    const struct plan *p = f->p;
+
     for (const struct kernel *const *k = p->device->kernels; k && *k; k++) {
-        *s = (struct step_nodes){1, {n}, {0}, p->opts.batch};
+        *s = (struct step_nodes){.n = 1, .node = {n}, .batch = p->opts.batch};
         if ((*k)->dir != n->dir || strcmp((*k)->op, n->op->name) ||
             !layout_fits(p, *k, n) || !dtypes_fit(*k, n) ||
-            ((*k)->quantised && (p->opts.no_fuse || p->opts.keep_values)))
+            ((*k)->quantised && alone(p)))
             continue;
-        if (n->dir == DIR_FORWARD && !p->opts.no_fuse && !p->opts.keep_values)
-            match_epilogue(p, taken, *k, s);
+        if (!alone(p))
+            match_epilogue(f, *k, s);
         if (accepted(*k, s))
             return *k;
     }
-    *s = (struct step_nodes){1, {n}, {0}, p->opts.batch};
+    *s = (struct step_nodes){.n = 1, .node = {n}, .batch = p->opts.batch};
     return NULL;
 }
+
+/* ---- layouts of results ---- */
 
 /* The result of a view op is its input; so is the gradient of its input.  */
 static int is_view(const struct node *n)
@@ -174,10 +195,17 @@ static int is_view(const struct node *n)
 static enum layout common_layout(const struct plan *p, const struct node *n)
 {
     for (int i = 0; i < n->n_in; i++)
-        if (is_activation(n, n->in[i], stands_for(n, i)) &&
+        if (plan_is_activation(n, n->in[i], plan_stands_for(n, i)) &&
             layout_of(p, n->in[i]) != LAYOUT_PLAIN)
             return layout_of(p, n->in[i]);
     return LAYOUT_PLAIN;
+}
+
+static void set_result(struct plan *p, const struct step *s,
+                       const struct node *n, int i)
+{
+    if (plan_is_activation(n, n->out[i], n->dir == DIR_BACKWARD ? i : -1))
+        p->layout[n->out[i]->index] = s->writes;
 }
 
 /* Steps that work wherever their operands lie take those as they come; a view
@@ -196,10 +224,132 @@ static void set_layouts(struct plan *p, struct step *s)
     else if (v && s->view && shape_equal(&v->shape, &last->out[0]->shape))
         s->reads = s->writes = layout_of(p, v);
     for (int i = 0; i < last->n_out; i++)
-        if (is_activation(last, last->out[i],
-                          last->dir == DIR_BACKWARD ? i : -1))
-            p->layout[last->out[i]->index] = s->writes;
+        set_result(p, s, last, i);
 }
+
+/* ---- results that are left to their readers ---- */
+
+static int is_lazy(const struct plan *p, const struct value *v)
+{
+    return v && p->lazy[v->index];
+}
+
+/* Everything that N reads is stored, its activations in layout L.  */
+static int all_stored(const struct plan *p, const struct node *n, enum layout l)
+{
+    for (int i = 0; i < n->n_in; i++)
+        if (is_lazy(p, n->in[i]) ||
+            (plan_is_activation(n, n->in[i], i) && layout_of(p, n->in[i]) != l))
+            return 0;
+    return 1;
+}
+
+/* What uses a value can compute it, as far as is known.  */
+static int can_compute(const struct fuse *f, const struct use *u)
+{
+    const int owner = f->owner[u->node->index];
+    const struct step *s = &f->at[owner < 0 ? 0 : owner];
+
+    for (int k = 0; owner >= 0 && k < s->nodes.n; k++)
+        if (s->nodes.node[k] == u->node)
+            return s->kernel && s->kernel->lazy & plan_lazy_bit(s, k, u->in);
+    return owner < 0;
+}
+
+/* Only what is element by element may be left, and only where it would not be
+ * part of a larger step.  */
+static int may_be_left(const struct fuse *f, const struct step *s)
+{
+    const struct plan *p = f->p;
+    const struct node *n = s->nodes.node[0];
+
+    if (!s->kernel || !s->kernel->defer || alone(p) ||
+        s->writes == LAYOUT_PLAIN || value_is_output(p->graph, n->out[0]))
+        return 0;
+    for (int k = 1; k < s->nodes.n; k++)
+        if (!(s->nodes.node[k]->op->flags & OP_ELEMENTWISE))
+            return 0;
+    for (int i = 0; i < n->out[0]->n_use; i++)
+        if (!can_compute(f, &n->out[0]->use[i]))
+            return 0;
+    if (s->kernel->defer == DEFER_HEAD)
+        return all_stored(p, n, s->writes);
+    return is_lazy(p, n->in[0]) &&
+           !(n->in[0]->node->op->flags & OP_ELEMENTWISE);
+}
+
+static int build(struct fuse *f, const struct node *n, int demanded);
+
+/* V gets a step after all; one with what it is computed from, if it may.  */
+static int store(struct fuse *f, const struct value *v)
+{
+    const struct node *n = v->node;
+
+    f->p->lazy[v->index] = 0;
+    f->owner[n->index] = FREE;
+    if (n->op->flags & OP_ELEMENTWISE && is_lazy(f->p, n->in[0]) &&
+        store(f, n->in[0]) < 0)
+        return -1;
+    return is_taken(f, n) ? 0 : build(f, n, 1);
+}
+
+/* Store what the step reads and cannot compute itself: 1 if there was
+ * something.  */
+static int demand(struct fuse *f, const struct step *s)
+{
+    int some = 0;
+
+    for (int k = 0; k < s->nodes.n; k++)
+        for (int i = 0; i < s->nodes.node[k]->n_in; i++) {
+            const struct value *v = s->nodes.node[k]->in[i];
+
+            if ((k && i == s->nodes.link[k]) || !is_lazy(f->p, v) ||
+                (s->kernel && s->kernel->lazy & plan_lazy_bit(s, k, i)))
+                continue;
+            if (store(f, v) < 0)
+                return -1;
+            some = 1;
+        }
+    return some;
+}
+
+/* ---- side nodes ---- */
+
+/* R reads the last result of the step, everything else that it reads is there
+ * by then, and lies as the step's own operands do.  */
+static int may_be_beside(const struct fuse *f, const struct step *s,
+                         const struct node *r)
+{
+    const struct node *last = step_last(s);
+
+    if (is_taken(f, r) || r->dir != DIR_FORWARD || !named(s->kernel->side, r))
+        return 0;
+    for (int i = 0; i < r->n_in; i++) {
+        const struct value *v = r->in[i];
+
+        if (is_lazy(f->p, v) || (v->node && v->node->index > last->index) ||
+            (plan_is_activation(r, v, i) && layout_of(f->p, v) != s->writes))
+            return 0;
+    }
+    return 1;
+}
+
+static void add_sides(struct fuse *f, struct step *s)
+{
+    const struct value *v = step_last(s)->n_out ? step_last(s)->out[0] : NULL;
+
+    for (int i = 0; v && s->kernel && s->kernel->side && i < v->n_use; i++) {
+        const struct node *r = v->use[i].node;
+
+        if (s->nodes.n_side == STEP_SIDES || alone(f->p) ||
+            !may_be_beside(f, s, r))
+            continue;
+        s->nodes.side[s->nodes.n_side++] = r;
+        f->owner[r->index] = step_last(s)->index;
+    }
+}
+
+/* ---- steps ---- */
 
 static int has_reference(const struct node *n)
 {
@@ -208,157 +358,140 @@ static int has_reference(const struct node *n)
                                     : n->op->update != NULL;
 }
 
-static int build(struct plan *p, const char *taken, const struct node *n,
-                 struct step *s, struct err *e)
+static int check(const struct fuse *f, const struct step *s)
 {
     static const char *const dir[] = {"forward", "backward", "update"};
+    const struct node *n = s->nodes.node[0];
 
-    s->view = is_view(n);
-    s->kernel = choose(p, taken, n, &s->nodes);
+    if (s->kernel || s->view || (f->p->device->reference && has_reference(n)))
+        return 0;
+    return err_set(f->e, ERR_UNSUPPORTED,
+                   "op '%s' at '%s' has no %s kernel on %s", n->op->name,
+                   Q(n->name), dir[n->dir], f->p->device->name);
+}
+
+static void take(struct fuse *f, const struct step *s)
+{
+    for (int k = 0; k < s->nodes.n; k++)
+        f->owner[s->nodes.node[k]->index] = step_last(s)->index;
+}
+
+static void set_step(const struct fuse *f, const struct node *n, struct step *s)
+{
+    *s = (struct step){.view = is_view(n)};
+    s->kernel = choose(f, n, &s->nodes);
     if (s->view) {
         s->nodes.n = 1;
         s->kernel = NULL;
     }
-    if (!s->kernel && !s->view && !(p->device->reference && has_reference(n)))
-        return err_set(e, ERR_UNSUPPORTED,
-                       "op '%s' at '%s' has no %s kernel on %s", n->op->name,
-                       Q(n->name), dir[n->dir], p->device->name);
-    if (s->kernel && s->kernel->scratch)
-        s->scratch_bytes =
-            s->kernel->scratch(&s->nodes, pool_threads(p->opts.pool));
-    set_layouts(p, s);
+    set_layouts(f->p, s);
+}
+
+/* A step for N, or leave it to its readers unless DEMANDED by one.  What it
+ * reads may get steps first, which may take N too; where it was demanded, its
+ * own nodes are taken before that.  */
+static int build(struct fuse *f, const struct node *n, int demanded)
+{
+    struct step s;
+    int some = 1;
+
+    while (some) {
+        set_step(f, n, &s);
+        if (!demanded && may_be_left(f, &s)) {
+            f->p->lazy[n->out[0]->index] = 1;
+            set_result(f->p, &s, n, 0);
+            f->owner[n->index] = LEFT;
+            return 0;
+        }
+        if (demanded)
+            take(f, &s);
+        some = demand(f, &s);
+        if (some < 0)
+            return -1;
+        if (demanded)
+            break;
+        if (is_taken(f, n))
+            return 0;
+    }
+    if (check(f, &s) < 0)
+        return -1;
+    take(f, &s);
+    add_sides(f, &s);
+    f->at[step_last(&s)->index] = s;
     return 0;
 }
 
+/* ---- dequantize ---- */
+
 /* A dequantize step that all readers look past is not needed.  */
-static int is_passed(const struct plan *p, const struct step *at,
-                     const int *owner, const struct node *n)
+static int is_passed(const struct fuse *f, const struct node *n)
 {
     const struct value *v = n->n_out ? n->out[0] : NULL;
 
     if (n->dir != DIR_FORWARD || strcmp(n->op->name, "dequantize") ||
-        value_is_output(p->graph, v))
+        value_is_output(f->p->graph, v))
         return 0;
     for (int i = 0; i < v->n_use; i++) {
-        const struct step *s = &at[owner[v->use[i].node->index]];
-        int k = 0;
+        const int owner = f->owner[v->use[i].node->index];
+        int passed = 0;
 
-        while (s->nodes.node[k] != v->use[i].node)
-            k++;
-        if (plan_operand(s, k, v->use[i].in) == v)
+        for (int k = 0; owner >= 0 && k < f->at[owner].nodes.n; k++)
+            if (f->at[owner].nodes.node[k] == v->use[i].node)
+                passed = plan_operand(&f->at[owner], k, v->use[i].in) != v;
+        if (!passed)
             return 0;
     }
     return 1;
 }
 
-static void drop_passed(const struct plan *p, struct step *at)
+static void drop_passed(const struct fuse *f)
 {
-    const struct graph *g = p->graph;
-    int *owner = xcalloc((size_t)g->n_node + 1, sizeof *owner);
-
-    for (int i = 0; i < g->n_node; i++)
-        for (int k = 0; k < at[i].nodes.n; k++)
-            owner[at[i].nodes.node[k]->index] = i;
-    for (int i = 0; i < g->n_node; i++)
-        if (at[i].nodes.n == 1 && is_passed(p, at, owner, at[i].nodes.node[0]))
-            at[i].nodes.n = 0;
-    free(owner);
+    for (int i = 0; i < f->p->graph->n_node; i++)
+        if (f->at[i].nodes.n == 1 && is_passed(f, f->at[i].nodes.node[0]))
+            f->at[i].nodes.n = 0;
 }
 
-/* ---- layouts ---- */
+/* ---- all of them ---- */
 
-int plan_slot_in(const struct plan *p, const struct value *v, enum layout l)
-{
-    const struct shape s = shape_bind(v->shape, p->opts.batch);
-
-    if (p->layout[v->index] == l || value_is_tensor(v) || layout_same(&s))
-        return v->index;
-    for (int i = 0; i < p->n_copy; i++)
-        if (p->copy[i].value == v)
-            return p->graph->n_value + i;
-    return -1;
-}
-
-/* The layout in which step S reads operand I of its node K.  */
-static enum layout wanted(const struct step *s, int k, int i)
-{
-    const struct node *n = s->nodes.node[k];
-
-    if (!is_activation(n, plan_operand(s, k, i), stands_for(n, i)) ||
-        (!k && s->kernel && stands_for(n, i) >= 0 &&
-         s->kernel->plain >> stands_for(n, i) & 1))
-        return LAYOUT_PLAIN;
-    return k ? s->writes : s->reads;
-}
-
-int plan_slot(const struct plan *p, const struct step *s, int k, int i)
-{
-    return plan_slot_in(p, plan_operand(s, k, i), wanted(s, k, i));
-}
-
-static void append(struct plan *p, struct step s)
-{
-    ARRAY_GROW(p->step, p->n_step, p->cap_step);
-    p->step[p->n_step++] = s;
-}
-
-/* A step in front that copies V, if it does not lie in layout L.  */
-static void want_layout(struct plan *p, const struct value *v, enum layout l)
-{
-    if (!v || plan_slot_in(p, v, l) >= 0)
-        return;
-    ARRAY_GROW(p->copy, p->n_copy, p->cap_copy);
-    p->copy[p->n_copy++] = (struct copy){v, l};
-    append(p, (struct step){.copy = p->n_copy});
-}
-
-static void want_operands(struct plan *p, const struct step *s)
+/* Which operands are left to the step, and its scratch, can be told when all
+ * are built.  */
+static void finish(const struct plan *p, struct step *s)
 {
     for (int k = 0; k < s->nodes.n; k++)
         for (int i = 0; i < s->nodes.node[k]->n_in; i++)
-            if (!(k && i == s->nodes.link[k]))
-                want_layout(p, plan_operand(s, k, i), wanted(s, k, i));
-}
-
-static void append_all(struct plan *p, const struct step *at)
-{
-    const struct graph *g = p->graph;
-
-    for (int i = 0; i < g->n_node; i++)
-        if (at[i].nodes.n) {
-            want_operands(p, &at[i]);
-            append(p, at[i]);
-        }
-    for (int i = 0; i < g->n_output; i++)
-        want_layout(p, g->output[i].value, LAYOUT_PLAIN);
+            if (is_lazy(p, plan_operand(s, k, i)))
+                s->nodes.lazy |= plan_lazy_bit(s, k, i);
+    if (s->kernel && s->kernel->scratch)
+        s->scratch_bytes =
+            s->kernel->scratch(&s->nodes, pool_threads(p->opts.pool));
 }
 
 /* A step runs where its last node stands: there all operands are ready.  */
 int plan_fuse(struct plan *p, struct err *e)
 {
     const struct graph *g = p->graph;
-    struct step *at = xcalloc((size_t)g->n_node + 1, sizeof *at);
-    char *taken = xcalloc((size_t)g->n_node + 1, 1);
+    struct fuse f = {.p = p, .e = e};
     int bad = 0;
 
+    f.at = xcalloc((size_t)g->n_node + 1, sizeof *f.at);
+    f.owner = xcalloc((size_t)g->n_node + 1, sizeof *f.owner);
+    for (int i = 0; i < g->n_node; i++)
+        f.owner[i] = FREE;
     p->layout = ARENA_NEWS(&p->arena, g->n_value + 1, enum layout);
+    p->lazy = ARENA_NEWS(&p->arena, g->n_value + 1, char);
     p->blocked = p->device->rearrange && !p->opts.keep_values;
-    for (int i = 0; i < g->n_node && !bad; i++) {
-        struct step s = {0};
-
-        if (taken[i])
-            continue;
-        bad = build(p, taken, g->node[i], &s, e) < 0;
-        for (int k = 0; k < s.nodes.n; k++)
-            taken[s.nodes.node[k]->index] = 1;
-        if (!bad)
-            at[step_last(&s)->index] = s;
-    }
-    if (!bad) {
-        drop_passed(p, at);
-        append_all(p, at);
-    }
-    free(at);
-    free(taken);
+    for (int i = 0; i < g->n_node && !bad; i++)
+        bad = !is_taken(&f, g->node[i]) && build(&f, g->node[i], 0) < 0;
+    if (!bad)
+        drop_passed(&f);
+    for (int i = 0; i < g->n_node && !bad; i++)
+        if (f.at[i].nodes.n) {
+            finish(p, &f.at[i]);
+            plan_append(p, &f.at[i]);
+        }
+    if (!bad)
+        plan_want_outputs(p);
+    free(f.at);
+    free(f.owner);
     return bad ? -1 : 0;
 }

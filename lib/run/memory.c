@@ -37,20 +37,17 @@ static void extend(struct place *r, int step)
         r->last = step;
 }
 
-/* Visit the operands of a step that lie outside it.  */
-static void touch_operands(struct plan *p, int at)
+/* What a step reads or writes lives while it runs.  */
+struct touch {
+    struct plan *p;
+    int at;
+};
+
+static void touch(void *ctx, int slot)
 {
-    const struct step *s = &p->step[at];
+    const struct touch *t = ctx;
 
-    if (s->copy)
-        extend(&p->place[plan_root(p, p->copy[s->copy - 1].value->index)], at);
-    for (int k = 0; k < s->nodes.n; k++) {
-        const struct node *n = s->nodes.node[k];
-
-        for (int i = 0; i < n->n_in; i++)
-            if (n->in[i] && !(k && i == s->nodes.link[k]))
-                extend(&p->place[plan_root(p, plan_slot(p, s, k, i))], at);
-    }
+    extend(&t->p->place[plan_root(t->p, slot)], t->at);
 }
 
 /* Is V read, at a step behind AT, or kept to the end?  */
@@ -79,7 +76,7 @@ static int overwritable(const struct plan *p, int at, const struct value *out)
     const int adds = n->dir == DIR_FORWARD && !strcmp(n->op->name, "add");
     int from = 0, to = n->n_join;
 
-    if (s->nodes.n > 1 || p->opts.keep_values ||
+    if (s->nodes.n > 1 || s->nodes.lazy || p->opts.keep_values ||
         (s->kernel && s->kernel->quantised) ||
         !(adds || n->op->flags & OP_ELEMENTWISE) || n->dir == DIR_UPDATE)
         return -1;
@@ -128,17 +125,10 @@ static void find_lifetimes(struct plan *p)
                       value_is_output(g, p->copy[i].value),
         };
     for (int s = 0; s < p->n_step; s++) {
-        const struct node *n = step_last(&p->step[s]);
+        struct touch t = {p, s};
 
-        if (p->step[s].copy)
-            extend(&p->place[g->n_value + p->step[s].copy - 1], s);
-        for (int i = 0; n && i < n->n_out; i++)
-            if (n->out[i])
-                extend(&p->place[n->out[i]->index], s);
-        if (p->step[s].nodes.n > 1) /* extras of the head */
-            for (int i = 1; i < p->step[s].nodes.node[0]->n_out; i++)
-                extend(&p->place[p->step[s].nodes.node[0]->out[i]->index], s);
-        touch_operands(p, s);
+        plan_writes(p, &p->step[s], touch, &t);
+        plan_reads(p, &p->step[s], touch, &t);
     }
     for (int i = 0; i < g->n_value + p->n_copy; i++)
         if (p->place[i].pinned)

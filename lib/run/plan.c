@@ -40,7 +40,10 @@ static struct tensor step_operand(const struct plan *p, const struct step *s,
 {
     const struct value *v = plan_operand(s, k, i);
     struct tensor t = {0};
+    struct lazy l;
 
+    if (plan_chain(p, v, &l))
+        return operand(p, l.head->in[0]); /* what it begins with */
     if (v)
         t = p->tensor[plan_slot(p, s, k, i)];
     if (v && s->kernel && s->kernel->any_layout && t.shape.rank == 4 &&
@@ -86,18 +89,58 @@ static void bind_forward(struct plan *p, struct step *s)
     s->args.op.out[0] = step_result(s, result(p, last, 0));
 }
 
+/* How to compute operand I of node K; NULL: it is stored.  */
+static const struct lazy *bind_lazy(struct plan *p, const struct step *s, int k,
+                                    int i)
+{
+    struct lazy l, *to;
+    struct tensor *in;
+
+    if (!plan_chain(p, plan_operand(s, k, i), &l))
+        return NULL;
+    l.in = in = tensors(p, l.head->n_in);
+    for (int j = 0; j < l.head->n_in; j++)
+        in[j] = operand(p, l.head->in[j]);
+    to = ARENA_NEW(&p->arena, struct lazy);
+    *to = l;
+    return to;
+}
+
 static void bind_follow(struct plan *p, struct step *s)
 {
+    const struct lazy **lazy;
     struct tensor *t;
     int count = 0;
 
     for (int k = 1; k < s->nodes.n; k++)
         count += s->nodes.node[k]->n_in - 1;
     s->args.follow = t = tensors(p, count);
+    lazy = ARENA_NEWS(&p->arena, count + 1, const struct lazy *);
+    s->args.lazy_follow = lazy;
     for (int k = 1; k < s->nodes.n; k++)
         for (int i = 0; i < s->nodes.node[k]->n_in; i++)
-            if (i != s->nodes.link[k])
+            if (i != s->nodes.link[k]) {
                 *t++ = step_operand(p, s, k, i);
+                *lazy++ = bind_lazy(p, s, k, i);
+            }
+}
+
+static void bind_sides(struct plan *p, struct step *s)
+{
+    struct op_args *a = ARENA_NEWS(&p->arena, STEP_SIDES, struct op_args);
+
+    for (int k = 0; k < s->nodes.n_side; k++) {
+        const struct node *n = s->nodes.side[k];
+        struct tensor *in = tensors(p, n->n_in);
+
+        a[k] = (struct op_args){.node = n, .in = in};
+        a[k].out = tensors(p, n->n_out);
+        for (int i = 0; i < n->n_in; i++)
+            in[i] = operand(p, n->in[i]);
+        for (int i = 0; i < n->n_out; i++)
+            a[k].out[i] = result(p, n, i);
+    }
+    s->args.side = a;
 }
 
 /* Operand I of a BACKWARD or UPDATE node; absent ones have a shape.  */
@@ -133,6 +176,10 @@ static void bind_derived(struct plan *p, struct step *s)
         dout[i] = derived(p, s, n_in + n_out + i);
     s->args.op.in = in;
     s->args.op.dout = dout;
+    if (n->dir == DIR_BACKWARD)
+        s->args.lazy_dy = bind_lazy(p, s, 0, n_in + n_out);
+    if (s->nodes.n > 1)
+        s->args.op.din[0] = step_result(s, operand(p, step_last(s)->out[0]));
 }
 
 static int bind_packed(struct plan *p, struct step *s, struct err *e)
@@ -181,12 +228,14 @@ static int bind_step(struct plan *p, struct step *s, struct err *e)
     s->args.step = &s->nodes;
     s->args.pool = p->opts.pool;
     s->args.scratch = (char *)p->block + s->scratch_at;
-    if (s->nodes.node[0]->dir == DIR_FORWARD) {
+    if (s->nodes.node[0]->dir == DIR_FORWARD)
         bind_forward(p, s);
-        bind_follow(p, s);
-    } else {
+    else
         bind_derived(p, s);
-    }
+    if (s->nodes.node[0]->n_in)
+        s->args.lazy_x = bind_lazy(p, s, 0, 0);
+    bind_follow(p, s);
+    bind_sides(p, s);
     return s->kernel && !s->view ? bind_packed(p, s, e) : 0;
 }
 
@@ -373,13 +422,30 @@ static const char *kernel_name(const struct step *s)
                        : "reference";
 }
 
-static void print_nodes(struct str *out, const struct step *s)
+/* What the step computes as it reads: "bnapply+relu>".  */
+static void print_lazy(struct str *out, const struct plan *p,
+                       const struct step *s)
+{
+    struct lazy l;
+
+    for (int k = 0; k < s->nodes.n; k++)
+        for (int i = 0; i < s->nodes.node[k]->n_in; i++)
+            if (plan_chain(p, plan_operand(s, k, i), &l))
+                str_printf(out, "%s%s%s>", l.head->op->name, l.act ? "+" : "",
+                           l.act ? l.act->op->name : "");
+}
+
+static void print_nodes(struct str *out, const struct plan *p,
+                        const struct step *s)
 {
     static const char *const mark[] = {"", "'", "!"};
 
+    print_lazy(out, p, s);
     for (int k = 0; k < s->nodes.n; k++)
         str_printf(out, "%s%s%s", k ? "+" : "", s->nodes.node[k]->op->name,
                    mark[s->nodes.node[k]->dir]);
+    for (int k = 0; k < s->nodes.n_side; k++)
+        str_printf(out, "|%s", s->nodes.side[k]->op->name);
 }
 
 /* The last node's name; of a copy, its value's.  */
@@ -409,7 +475,7 @@ void plan_print(struct str *out, const struct plan *p)
         const int slot = step_slot(p, s);
 
         str_printf(out, "%s\t", step_name(p, s));
-        print_nodes(out, s);
+        print_nodes(out, p, s);
         str_printf(out, "\t%s\t%s\t%s\t%lld\t%zu", kernel_name(s),
                    layout_name(s->writes),
                    slot < 0 ? "-" : ST(&p->tensor[slot].shape),
@@ -429,7 +495,7 @@ uint64_t plan_hash(const struct plan *p)
     str_add(&s, "adze " ADZE_VERSION "\n");
     for (int i = 0; i < p->n_step; i++) {
         str_printf(&s, "%s ", step_name(p, &p->step[i]));
-        print_nodes(&s, &p->step[i]);
+        print_nodes(&s, p, &p->step[i]);
         str_printf(&s, " %s\n", kernel_name(&p->step[i]));
     }
     h = hash_u64(str_text(&s), s.len);

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT
  *
  *   fuse.c    nodes -> steps with their kernels
+ *   arrange.c what steps read and write, copies in other layouts
  *   memory.c  steps -> offsets in one block
  *   plan.c    tensors, packed parameters, running, printing  */
 #ifndef ADZE_RUN_STEP_H
@@ -51,6 +52,7 @@ struct plan {
     int n_step, cap_step;
     int blocked;         /* steps may leave values in another layout */
     enum layout *layout; /* of each value, by index */
+    char *lazy;          /* values that are left to those who read them */
     struct copy *copy;
     int n_copy, cap_copy;
     struct place *place; /* by value index, then of the copies */
@@ -69,6 +71,18 @@ static inline const struct node *step_last(const struct step *s)
 /* What step S reads as operand I of its node number K.  */
 const struct value *plan_operand(const struct step *s, int k, int i);
 
+/* The forward node's operand that operand I of N stands for, or -1: a result
+ * or a gradient of one.  */
+int plan_stands_for(const struct node *n, int i);
+/* V, operand I of its forward node (-1: none), is an activation or the gradient
+ * of one; parameters and their gradients are always plain.  */
+int plan_is_activation(const struct node *n, const struct value *v, int i);
+
+/* The LAZY_ bit for operand I of node K of S; 0: it must be stored.  */
+unsigned plan_lazy_bit(const struct step *s, int k, int i);
+/* Whether V is left to its readers; then how they compute it.  */
+int plan_chain(const struct plan *p, const struct value *v, struct lazy *l);
+
 /* The place whose memory place V shares.  */
 static inline int plan_root(const struct plan *p, int v)
 {
@@ -82,6 +96,18 @@ static inline int plan_root(const struct plan *p, int v)
 int plan_slot(const struct plan *p, const struct step *s, int k, int i);
 /* The place of V in layout L, or -1.  */
 int plan_slot_in(const struct plan *p, const struct value *v, enum layout l);
+
+/* F(ctx, place) for each place that S reads, and for each that it writes.  */
+typedef void plan_visit(void *ctx, int slot);
+void plan_reads(const struct plan *p, const struct step *s, plan_visit *f,
+                void *ctx);
+void plan_writes(const struct plan *p, const struct step *s, plan_visit *f,
+                 void *ctx);
+
+/* Add S behind the steps that are there, and in front of it copies of operands
+ * that it reads in another layout; the same for outputs of the graph.  */
+void plan_append(struct plan *p, const struct step *s);
+void plan_want_outputs(struct plan *p);
 
 /* Group the nodes into steps, in an order in which they can run.  */
 int plan_fuse(struct plan *p, struct err *e);

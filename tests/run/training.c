@@ -1,0 +1,263 @@
+/* training.c -- plans of training graphs, however much of them is fused,
+ * against the ops' definitions in double.
+ * SPDX-License-Identifier: MIT
+ *
+ * Truth is each node by itself in double.  A plan may be as far from it as the
+ * same in float, some roundings more (Winograd's transforms, sums in another
+ * order): FACTOR times.  Bits are the same for each number of threads.  */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../graph_random.h"
+#include "../interp.h"
+#include "../pass_check.h"
+#include "../toy.h"
+#include "base/cpuinfo.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "base/thread.h"
+#include "cpu/cpu.h"
+#include "graph/graph.h"
+#include "pass/pass.h"
+#include "run/params.h"
+#include "run/plan.h"
+
+enum { BATCH = 3, FACTOR = 24 };
+
+/* Layers as lists of steps behind an input of C x H x W; HAS: what the plan's
+ * steps must show, separated by blanks.  */
+struct training_case {
+    const char *what, *size, *body, *has;
+};
+
+#define CONV(out, k, more) "  - conv: {out: " #out ", kernel: " #k more "}\n"
+#define SAME3(out)         CONV(out, 3, ", pad: 1")
+#define BN                 "  - bn\n"
+#define BN_RELU            BN "  - relu\n"
+#define ADD(a, b)          "  - add:\n    - do: [" a "]\n    - do: [" b "]\n"
+
+static const struct training_case cases[] = {
+    {"a chain of 3 x 3", "[16, 12, 9]",
+     SAME3(20) BN_RELU SAME3(16) BN_RELU SAME3(33) BN_RELU,
+     "bnapply+relu>conv2d|bnstats "
+     "bnapply+relu>bngrad>bnapply+relu>conv2d'+relu'|bnsums"},
+    {"larger maps", "[16, 30, 26]", SAME3(32) BN_RELU SAME3(32) BN_RELU, ""},
+    {"residual", "[3, 16, 16]",
+     SAME3(16) BN_RELU ADD(
+         "conv: {out: 16, kernel: 3, pad: 1}, bn, relu, "
+         "conv: {out: 16, kernel: 3, pad: 1}, bn",
+         "identity") "  - relu\n" ADD("conv: {out: 32, kernel: 3, pad: 1, stride: 2}, bn, relu, "
+                                      "conv: {out: 32, kernel: 3, pad: 1}, bn",
+                                      "conv: {out: 32, kernel: 1, stride: 2}, bn") "  - relu\n",
+     "bngrad>conv2d'+add+relu'|bnsums"},
+    {"1 x 1 and depthwise", "[3, 11, 14]",
+     CONV(24, 3, ", pad: 1, stride: 2") BN "  - relu6\n" CONV(40, 1, "") BN
+     "  - relu6\n" CONV(40, 3, ", pad: 1, groups: 40") BN
+     "  - relu6\n" CONV(24, 1, "") BN CONV(40, 1, "") BN "  - relu6\n" CONV(
+         40, 5, ", pad: 2, groups: 40, stride: 2") BN "  - relu6\n",
+     ""},
+    {"curved activations", "[16, 10, 10]",
+     SAME3(16) BN "  - hardswish\n" SAME3(24) BN "  - silu\n" CONV(16, 1, "") BN
+     "  - hardswish\n" CONV(16, 3, ", pad: 1, groups: 16") BN "  - silu\n",
+     ""},
+    {"normalised first", "[16, 9, 9]",
+     SAME3(16) ADD("bn, relu, conv: {out: 16, kernel: 3, pad: 1}, bn, relu, "
+                   "conv: {out: 16, kernel: 3, pad: 1}",
+                   "identity") BN_RELU,
+     ""},
+    {"biases, no normalisation", "[16, 9, 9]",
+     CONV(16, 3, ", pad: 1, bias: yes") "  - relu\n" CONV(
+         32, 3,
+         ", pad: 1, bias: yes") "  - relu\n" CONV(16, 1,
+                                                  ", bias: yes") "  - relu\n",
+     "conv2d'+relu'"},
+    {"biases under normalisation", "[16, 9, 9]",
+     CONV(16, 3, ", pad: 1, bias: yes") BN_RELU CONV(16, 1, ", bias: yes")
+         BN_RELU,
+     ""},
+    {"two readers", "[16, 8, 8]",
+     SAME3(16) BN_RELU
+     "  - concat: [conv: {out: 16, kernel: 3, pad: 1}, conv: {out: 8, kernel: 1}]\n" BN_RELU
+     "  - maxpool2d: {kernel: 2}\n" SAME3(16) BN_RELU,
+     ""},
+    {"groups", "[16, 8, 8]",
+     SAME3(32) BN_RELU CONV(32, 3, ", pad: 1, groups: 4")
+         BN_RELU CONV(32, 3, ", pad: 2, dilation: 2") BN_RELU,
+     ""},
+};
+
+/* ---- graphs ---- */
+
+static struct graph *training_graph(const struct training_case *c)
+{
+    struct str text = {0};
+    struct graph *n, *g, *d, *s;
+    struct err e = {0};
+
+    str_printf(&text,
+               "network: test\ninput: {size: %s}\nbody:\n%s"
+               "  - global_avg_pool\n  - linear: {as: fc, out: 3}\n",
+               c->size, c->body);
+    n = toy_graph(str_text(&text), 5);
+    g = pass_check_join(n, NULL);
+    d = pass_check_differentiate(g);
+    s = pass_split_bn(d, &e);
+    if (!s)
+        fail_msg("%s", e.msg);
+    graph_free(d);
+    graph_free(g);
+    graph_free(n);
+    str_release(&text);
+    return s;
+}
+
+static struct plan *plan_of(const struct graph *g, const struct device *dev,
+                            struct params *p, struct pool *pool,
+                            struct interp *inputs)
+{
+    const struct plan_opts o = {.batch = BATCH, .pool = pool};
+    struct err e = {0};
+    struct plan *plan = plan_new(g, dev, p, &o, &e);
+
+    if (!plan)
+        fail_msg("%s", e.msg);
+    for (int i = 0; i < g->n_value; i++)
+        if (g->value[i]->kind == VALUE_INPUT) {
+            struct tensor *to = plan_value(plan, g->value[i]->name);
+
+            memcpy(to->data, inputs->value[i].data, tensor_bytes(to));
+        }
+    return plan;
+}
+
+/* ---- comparing ---- */
+
+/* Relative to the largest element, which of gradients that are zero but for
+ * rounding (biases under normalisation) is taken to be SMALL.  */
+#define SMALL 1e-2
+static double far(const struct tensor *truth, const struct tensor *t)
+{
+    double most = 0, size = SMALL;
+
+    for (int64_t i = 0; i < tensor_count(truth); i++) {
+        const double x = ((double *)truth->data)[i];
+
+        size = fmax(size, fabs(x));
+        most = fmax(most, fabs(x - (double)((float *)t->data)[i]));
+    }
+    return most / size;
+}
+
+static void compare(const struct training_case *c, struct plan *p,
+                    struct interp *truth, struct interp *plain,
+                    const struct graph *g, unsigned features)
+{
+    for (int i = 0; i < g->n_output; i++) {
+        const char *name = g->output[i].name;
+        const struct tensor *x = interp_output(truth, name);
+        const double a = far(x, interp_output(plain, name));
+        const double b = far(x, plan_output(p, name));
+
+        if (!(b <= FACTOR * a + 1e-6))
+            fail_msg("%s: '%s' is off by %g of the largest (%g node by node), "
+                     "features %#x",
+                     c->what, name, b, a, features);
+    }
+}
+
+static void hash_outputs(struct plan *p, const struct graph *g, struct str *s)
+{
+    for (int i = 0; i < g->n_output; i++) {
+        const struct tensor *t = plan_output(p, g->output[i].name);
+
+        str_printf(s, "%016llx ",
+                   (unsigned long long)hash_u64(t->data, tensor_bytes(t)));
+    }
+}
+
+static void check_shows(const struct training_case *c, struct plan *p)
+{
+    struct str s = {0};
+    char has[128], *save = NULL;
+
+    plan_print(&s, p);
+    snprintf(has, sizeof has, "%s", c->has);
+    for (char *w = strtok_r(has, " ", &save); w; w = strtok_r(NULL, " ", &save))
+        if (!strstr(str_text(&s), w)) {
+            fputs(str_text(&s), stderr);
+            fail_msg("%s: no '%s' in the plan above", c->what, w);
+        }
+    str_release(&s);
+}
+
+/* One instruction set, several numbers of threads.  */
+static void check_features(const struct training_case *c, const struct graph *g,
+                           struct interp *truth, struct interp *plain,
+                           unsigned features)
+{
+    struct device *dev = device_cpu_new(features);
+    struct str first = {0}, now = {0};
+    struct err e = {0};
+
+    for (int threads = 1; threads <= 3; threads++) {
+        struct params *params = params_new(g, dev, &e);
+        struct pool *pool = pool_new(threads);
+        struct plan *p = plan_of(g, dev, params, pool, plain);
+
+        assert_int_equal(plan_run(p, NULL, &e), 0);
+        hash_outputs(p, g, threads == 1 ? &first : &now);
+        if (threads == 1) {
+            compare(c, p, truth, plain, g, features);
+            check_shows(c, p);
+        } else if (strcmp(str_text(&first), str_text(&now))) {
+            fail_msg("%s: other bits with %d threads", c->what, threads);
+        }
+        str_clear(&now);
+        plan_free(p);
+        pool_free(pool);
+        params_free(params);
+    }
+    str_release(&first);
+    str_release(&now);
+    device_cpu_free(dev);
+}
+
+static void check_case(const struct training_case *c)
+{
+    const unsigned all = cpu_features();
+    const unsigned masks[] = {all, all & ~(CPU_AVX512 | CPU_VNNI), 0};
+    struct graph *g = training_graph(c);
+    struct interp truth, plain;
+
+    interp_fill(&truth, g, BATCH, 11, 1);
+    interp_go(&truth);
+    interp_fill(&plain, g, BATCH, 11, 0);
+    interp_go(&plain);
+    for (size_t i = 0; i < COUNT(masks); i++)
+        if (!i || masks[i] != masks[i - 1])
+            check_features(c, g, &truth, &plain, masks[i]);
+    interp_release(&plain);
+    interp_release(&truth);
+    graph_free(g);
+}
+
+static void test_cases(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        check_case(&cases[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cases)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
