@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/thread.h"
+#include "cpu/biasgrad.h"
 #include "cpu/wgrad.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
@@ -79,7 +80,7 @@ static void blocks_of(struct direct *d)
 static void complete(struct direct *d)
 {
     blocks_of(d);
-    d->copy = d->planar || d->per == 2;
+    d->copy = d->planar || d->per == 2 || d->lazy & (d->turned ? LAZY_DY : LAZY_X);
     for (int i = 0; i < 2; i++)
         d->copy |= d->kernel[i] != 1 || d->stride[i] != 1 || d->in[i] != d->out[i] || d->pad[i] ||
                    d->map_step[i] != 1;
@@ -101,6 +102,7 @@ struct direct conv2d_direct_of(int per, int planar, const struct step_nodes *s)
     struct direct d = {.n = x.dim[0], .c = x.dim[1], .o = y.dim[1], .planar = planar, .per = per};
 
     d.groups = attr_int(n, "groups");
+    d.lazy = s->lazy;
     for (int i = 0; i < 2; i++) {
         d.in[i] = w.in[i];
         d.out[i] = d.map[i] = w.out[i];
@@ -198,7 +200,7 @@ void conv2d_direct_place(struct direct *d, int64_t rows)
 }
 
 /* Bands of rows whose input fits the cache, and enough tasks for THREADS.  */
-static void cut(const struct direct_isa *isa, struct direct *d, int threads)
+void direct_cut(const struct direct_isa *isa, struct direct *d, int threads)
 {
     const int64_t panel_bytes = most(d->k, 1) * LANES * SLOT;
     const int64_t row_bytes = d->c * d->in[0] * d->in[1] * SLOT / d->per;
@@ -229,6 +231,7 @@ struct direct_task direct_task_of(const struct direct *d, int64_t task)
 
     t.rows = least(d->band, whole - t.first);
     t.image = task / d->bands % d->n;
+    t.sums = task % (d->bands * d->n);
     t.panel = task / d->bands / d->n * d->part;
     t.end = least(t.panel + d->part, d->panels);
     return t;
@@ -241,7 +244,7 @@ static int accepts(const struct step_nodes *s)
     const struct node *n = s->node[0];
 
     return n->in[WEIGHT] && value_is_tensor(n->in[WEIGHT]) && attr_int(n, "groups") == 1 &&
-           (n->dir == DIR_BACKWARD || follow_accepts(s));
+           writer_accepts(s);
 }
 
 int conv2d_direct_accepts(const struct step_nodes *s)
@@ -259,19 +262,55 @@ static int64_t off_slots(const struct direct *d)
     return up(d->blocks, LANES) * LANES;
 }
 
-size_t direct_cut(const struct direct_isa *isa, struct direct *d, int64_t table, int threads)
+size_t direct_room(const struct direct *d, int64_t table, int threads)
 {
-    cut(isa, d, threads);
     return (size_t)(off_slots(d) + table) + d->copy_slots * (size_t)threads;
 }
 
-/* Scale and shift.  */
-static int64_t table_of(const struct direct *d)
+/* Where results are summed up, cut as for so many threads.  */
+enum { STEADY = 16 };
+
+static int threads_of(const struct step_nodes *s, int threads)
 {
-    return 2 * d->panels * LANES;
+    return s->n_side ? STEADY : threads;
 }
 
-/* Shared: offsets of the blocks, scale and shift; then a copy a thread.  */
+/* Rows of sums of all sweeps.  */
+static int64_t sums_of(const struct direct_isa *isa, int planar, const struct step_nodes *s)
+{
+    struct direct d;
+    int64_t rows = 0;
+
+    for (int64_t i = 0; s->n_side && nth(planar, s, i, &d); i++)
+        if (has_outputs(&d)) {
+            direct_cut(isa, &d, STEADY);
+            rows += d.n * d.bands;
+        }
+    return rows;
+}
+
+/* Tables of what is computed as it is read.  */
+static size_t reader_room(const struct step_nodes *s)
+{
+    const struct direct d = conv2d_direct_of(1, 0, s);
+    size_t floats = 0;
+
+    if (s->lazy & LAZY_X)
+        floats += reader_floats(d.c);
+    if (s->lazy & LAZY_DY)
+        floats += reader_floats(d.o);
+    return floats;
+}
+
+static int64_t written(const struct step_nodes *s)
+{
+    const struct direct d = conv2d_direct_of(1, 0, s);
+
+    return s->node[0]->dir == DIR_BACKWARD ? d.c : d.o;
+}
+
+/* What is read; what is written; then the offsets of the blocks and a copy a
+ * thread, or what gradients of the weights need.  */
 size_t conv2d_direct_scratch(const struct direct_isa *isa, int planar, const struct step_nodes *s,
                              int threads)
 {
@@ -280,16 +319,16 @@ size_t conv2d_direct_scratch(const struct direct_isa *isa, int planar, const str
 
     for (int64_t i = 0; nth(planar, s, i, &d); i++)
         if (has_outputs(&d)) {
-            const size_t f = direct_cut(isa, &d, table_of(&d), threads);
-
-            floats = f > floats ? f : floats;
+            direct_cut(isa, &d, threads_of(s, threads));
+            floats = (size_t)most((int64_t)direct_room(&d, 0, threads), (int64_t)floats);
         }
+    floats += writer_floats(s, written(s), sums_of(isa, planar, s));
     if (s->node[0]->dir == DIR_BACKWARD) {
         const size_t f = wgrad_scratch(isa, planar, s, threads);
 
         floats = f > floats ? f : floats;
     }
-    return floats * sizeof(float);
+    return (reader_room(s) + floats) * sizeof(float);
 }
 
 static size_t packed_floats(const struct direct *d)
@@ -353,12 +392,12 @@ static void fill_offsets(const struct direct *d, int32_t *off)
             }
 }
 
-void *direct_start(const struct direct_isa *isa, struct direct *d, int64_t table,
-                   const struct kernel_args *a, struct direct_run *r)
+void *direct_start(const struct direct_isa *isa, struct direct *d, int64_t table, int threads,
+                   void *scratch, struct direct_run *r)
 {
-    int32_t *off = a->scratch;
+    int32_t *off = scratch;
 
-    direct_cut(isa, d, table, pool_threads(a->pool));
+    direct_cut(isa, d, threads);
     fill_offsets(d, off);
     r->d = d;
     r->off = off;
@@ -366,47 +405,62 @@ void *direct_start(const struct direct_isa *isa, struct direct *d, int64_t table
     return off + off_slots(d);
 }
 
+/* One sweep.  */
 static void run(const struct direct_isa *isa, const struct kernel_args *a, struct direct *d,
-                struct direct_run *r)
+                struct direct_f32 *r, float *scratch)
 {
-    float *table = direct_start(isa, d, table_of(d), a, r);
-
-    if (d->turned) {
-        for (int64_t i = 0; i < d->panels * LANES; i++)
-            table[i] = 1;
-        memset(table + d->panels * LANES, 0, (size_t)(d->panels * LANES) * sizeof *table);
-        r->f = (struct follow){.scale = table, .shift = table + d->panels * LANES};
-    } else {
-        r->f = follow_lanes(a, d->o, a->op.in[BIAS].data, table);
-    }
+    direct_start(isa, d, 0, threads_of(a->step, pool_threads(a->pool)), scratch, &r->r);
+    r->r.x = r->x.x;
     pool_run(a->pool, d->n * d->bands * d->parts, isa->task, r);
+    r->r.sums += d->n * d->bands;
 }
 
-static void run_backward(const struct direct_isa *isa, int planar, const struct kernel_args *a)
+static void convolve(const struct direct_isa *isa, int planar, const struct kernel_args *a,
+                     const struct reader *x, float *y, float *scratch)
 {
+    const int64_t rows = sums_of(isa, planar, a->step), c = written(a->step);
+    const int backward = a->step->node[0]->dir == DIR_BACKWARD;
     const float *w = a->packed[WEIGHT];
+    struct direct_f32 r = {.x = *x};
     struct direct d;
 
-    for (int64_t i = 0; a->op.din[X].data && nth(planar, a->step, i, &d); i++) {
-        struct direct_run r = {.x = a->op.dout[0].data, .y = a->op.din[X].data, .w = w};
-
+    r.y = writer_of(a, y, c, backward ? NULL : a->op.in[BIAS].data, rows, scratch);
+    scratch += writer_floats(a->step, c, rows);
+    for (int64_t i = 0; nth(planar, a->step, i, &d); i++) {
+        r.r.w = w;
         w += packed_floats(&d);
         if (has_outputs(&d))
-            run(isa, a, &d, &r);
+            run(isa, a, &d, &r, scratch);
     }
-    if (a->op.din[WEIGHT].data || a->op.din[BIAS].data)
-        wgrad_run(isa, planar, a);
+    writer_end(&r.y, a, rows);
+}
+
+static void backward(const struct direct_isa *isa, int planar, const struct kernel_args *a)
+{
+    float *scratch = a->scratch;
+    struct reader x, dy = reader_of(&a->op.dout[0], a->lazy_dy, scratch);
+
+    scratch += a->lazy_dy ? reader_floats(a->op.dout[0].shape.dim[1]) : 0;
+    x = reader_of(&a->op.in[X], a->lazy_x, scratch);
+    scratch += a->lazy_x ? reader_floats(a->op.in[X].shape.dim[1]) : 0;
+    if (a->op.din[X].data)
+        convolve(isa, planar, a, &dy, a->op.din[X].data, scratch);
+    if (a->op.din[BIAS].data)
+        bias_grad_run(isa->bias, a, &dy);
+    if (a->op.din[WEIGHT].data)
+        wgrad_run(isa, planar, a, &x, &dy, scratch);
 }
 
 void conv2d_direct_run(const struct direct_isa *isa, int planar, const struct kernel_args *a)
 {
-    struct direct d = conv2d_direct_of(1, planar, a->step);
-    struct direct_run r = {.x = a->op.in[X].data, .y = a->op.out[0].data};
+    float *scratch = a->scratch;
+    struct reader x;
 
     if (a->step->node[0]->dir == DIR_BACKWARD) {
-        run_backward(isa, planar, a);
+        backward(isa, planar, a);
         return;
     }
-    r.w = a->packed[WEIGHT];
-    run(isa, a, &d, &r);
+    x = reader_of(&a->op.in[X], a->lazy_x, scratch);
+    scratch += a->lazy_x ? reader_floats(a->op.in[X].shape.dim[1]) : 0;
+    convolve(isa, planar, a, &x, a->op.out[0].data, scratch);
 }

@@ -31,15 +31,17 @@
 #ifndef ADZE_CPU_CONV2D_DIRECT_H
 #define ADZE_CPU_CONV2D_DIRECT_H
 
-#include "cpu/follow.h"
+#include "cpu/reader.h"
+#include "cpu/writer.h"
 #include "graph/device.h"
 
 struct direct {
     int64_t n, c, o, groups; /* images, channels, their groups */
     int64_t in[2], out[2], kernel[2], stride[2], dil[2], pad[2];
-    int planar; /* x is plain */
-    int per;    /* channels of a slot: 1, 2 or 4 */
-    int64_t k;  /* slots of one output: taps c/per */
+    int planar;    /* x is plain */
+    unsigned lazy; /* of the step */
+    int per;       /* channels of a slot: 1, 2 or 4 */
+    int64_t k;     /* slots of one output: taps c/per */
 
     /* Where the outputs lie in the map that is written; which tap of the
      * filter as stored tap i is: first + i skip.  */
@@ -74,14 +76,21 @@ struct direct_run {
     const void *x, *w;
     void *y, *scratch;
     const int32_t *off; /* [blocks] */
-    struct follow f;    /* of floats */
+    int64_t sums;       /* the first row of sums that is used here */
 };
 
-/* One tile: its first pixel in the first block, its first number of y and its
- * first panel.  */
+/* Of floats.  */
+struct direct_f32 {
+    struct direct_run r;
+    struct reader x;
+    struct writer y;
+};
+
+/* One tile: its first pixel in the first block, its first number of y, its
+ * first panel, the row of sums.  */
 struct direct_tile {
     const void *x;
-    int64_t at, panel;
+    int64_t at, panel, sums;
 };
 
 struct direct_isa {
@@ -90,6 +99,7 @@ struct direct_isa {
     int per;    /* channels of a slot */
     void (*task)(void *run, int64_t task, int thread);
     void (*wgrad)(void *run, int64_t task, int thread);
+    void (*bias)(void *grad, int64_t task, int thread);
     int wgrad_rows; /* at once */
 };
 
@@ -112,18 +122,20 @@ enum { DIRECT_PLAIN = 4 }; /* most channels of plain x */
 
 /* The first plane that panel P reads.  */
 int64_t direct_first(const struct direct *d, int64_t p);
-/* Slots of scratch, which begins with the offsets of the blocks and a table
- * of TABLE numbers; D is cut for THREADS.  */
-size_t direct_cut(const struct direct_isa *isa, struct direct *d, int64_t table, int threads);
-/* Do that, and fill R but for x, w, y and f; returns the table.  */
-void *direct_start(const struct direct_isa *isa, struct direct *d, int64_t table,
-                   const struct kernel_args *a, struct direct_run *r);
+/* Cut D for THREADS; then slots of scratch, which begins with the offsets of
+ * the blocks and a table of TABLE numbers.  */
+void direct_cut(const struct direct_isa *isa, struct direct *d, int threads);
+size_t direct_room(const struct direct *d, int64_t table, int threads);
+/* Do both, and fill R but for x, w and y; returns the table.  */
+void *direct_start(const struct direct_isa *isa, struct direct *d, int64_t table, int threads,
+                   void *scratch, struct direct_run *r);
 
 /* The task's place: images, then bands run fastest, so that neighbouring
  * tasks share their weights.  */
 struct direct_task {
     int64_t image, first, rows; /* output rows (copy 0: pixels) */
     int64_t panel, end;
+    int64_t sums; /* its row: those of one image and band share it */
 };
 struct direct_task direct_task_of(const struct direct *d, int64_t task);
 

@@ -43,7 +43,8 @@ size_t conv2d_direct_8_scratch(const struct direct_isa *isa, int planar, const s
 {
     struct direct d = conv2d_direct_of(isa->per, planar, s);
 
-    return direct_cut(isa, &d, table_of(&d), threads) * sizeof(int32_t);
+    direct_cut(isa, &d, threads);
+    return direct_room(&d, table_of(&d), threads) * sizeof(int32_t);
 }
 
 size_t conv2d_direct_8_pack_bytes(int per, int planar, const struct step_nodes *s, int i)
@@ -108,7 +109,7 @@ void conv2d_direct_8_run(const struct direct_isa *isa, int planar, const struct 
 {
     struct direct d = conv2d_direct_of(isa->per, planar, a->step);
     struct direct8_run r = {.r = {.x = a->op.in[X].data, .y = a->op.out[0].data}};
-    void *table = direct_start(isa, &d, table_of(&d), a, &r.r);
+    void *table = direct_start(isa, &d, table_of(&d), pool_threads(a->pool), a->scratch, &r.r);
     struct grid8 x = {0};
 
     r.r.w = a->packed[WEIGHT];

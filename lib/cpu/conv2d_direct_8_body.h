@@ -37,6 +37,16 @@ INLINE void copy_pixel(slot *to, const uint8_t *from)
 #endif
 }
 
+static void copy_line(const struct direct_run *r, int64_t at, int64_t group, int64_t n,
+                      int64_t step, slot *to)
+{
+    const uint8_t *x = (const uint8_t *)r->x + at;
+
+    (void)group;
+    for (int64_t i = 0; i < n; i++)
+        copy_pixel(to + i * PIXEL, x + i * step * LANES);
+}
+
 /* The channels of pixel W side by side; zeros behind the last.  */
 static void join(const struct direct *d, const uint8_t *x, int64_t w, slot *to)
 {
@@ -280,7 +290,7 @@ INLINE void store(const int m, const int panels, const struct direct_run *run,
 
 /* ---- records ---- */
 
-static const struct direct_isa isa = {MR, PANELS, PER, task, NULL, 0};
+static const struct direct_isa isa = {.mr = MR, .panels = PANELS, .per = PER, .task = task};
 
 #define RECORD(name, planar)                                                                     \
     static size_t scratch_##name(const struct step_nodes *s, int threads)                        \

@@ -6,6 +6,7 @@
 
 #include "cpu/conv2d_direct.h"
 #include "cpu/kernels.h"
+#include "cpu/lanes.h"
 #include "cpu/outer.h"
 #include "cpu/wgrad.h"
 
@@ -23,10 +24,15 @@ enum { PIXEL = 16, PLAIN = 1 };
 #define outside(r)     0
 #define start(r, t, v) VF0
 
-INLINE void copy_pixel(float *to, const float *from)
+INLINE const struct direct_f32 *run_f32(const struct direct_run *r)
 {
-    EACH (v, PV)
-        vf_store(to + v * VL, vf_load(from + v * VL));
+    return (const struct direct_f32 *)r;
+}
+
+static void copy_line(const struct direct_run *r, int64_t at, int64_t group, int64_t n,
+                      int64_t step, float *to)
+{
+    lanes_line(&run_f32(r)->x, at, group, n, step, to);
 }
 
 static void copy_plain(const struct direct *d, float pad, const float *x, int64_t f, float *to)
@@ -39,38 +45,45 @@ static void copy_plain(const struct direct *d, float pad, const float *x, int64_
 
 /* ---- storing ---- */
 
-INLINE vf finish(const struct direct_run *r, int64_t at, int64_t lane, vf v)
+/* The vectors of a tile, which are more than simple.  */
+static void store_rest(const struct direct_run *r, const struct direct_tile *t, int m, int panels,
+                       float (*a)[MR * VL])
 {
-    v = vf_fma(v, vf_load(r->f.scale + lane), vf_load(r->f.shift + lane));
-    if (r->f.add)
-        v = v + vf_load(r->f.add + at);
-    if (r->f.act == ACT_CLIP)
-        v = vf_min(VF1(r->f.hi), vf_max(VF1(r->f.lo), v));
-    return v;
-}
+    const struct writer *w = &run_f32(r)->y;
+    const int64_t area = r->d->map[0] * r->d->map[1] * LANES, step = r->d->map_step[1] * LANES;
 
-/* Activations other than clipping, on pixels just stored; these lie side by
- * side.  */
-static void activate(const struct direct_run *r, float *y, int64_t n)
-{
-    for (int64_t i = 0; i < n; i += VL)
-        vf_store(y + i, vf_act((enum act)r->f.act, vf_load(y + i), VF1(r->f.lo), VF1(r->f.hi)));
+    for (int v = 0; v < panels * PV; v++) {
+        const int64_t lane = t->panel * LANES + v * VL;
+        vf sum[STEP_SIDES][WRITER_SUMS] = {{VF0, VF0}, {VF0, VF0}};
+
+        lanes_put(w, t->at + v / PV * area + v % PV * VL, lane, m, step, a[v], sum);
+        lanes_sums(w, t->sums, lane, sum);
+    }
 }
 
 INLINE void store(const int m, const int panels, const struct direct_run *r,
                   const struct direct_tile *t, vf (*a)[MR])
 {
+    const struct writer *w = &run_f32(r)->y;
     const int64_t area = r->d->map[0] * r->d->map[1] * LANES, step = r->d->map_step[1] * LANES;
-    float *y = r->y;
 
+    if (!lanes_simple(w)) {
+        float rest[PANELS * PV][MR * VL];
+
+        EACH (v, panels * PV)
+            EACH (i, m)
+                vf_store(rest[v] + i * VL, a[v][i]);
+        store_rest(r, t, m, panels, rest);
+        return;
+    }
     EACH (v, panels * PV)
         EACH (i, m) {
             const int64_t at = t->at + v / PV * area + i * step + v % PV * VL;
 
-            vf_store(y + at, finish(r, at, t->panel * LANES + v * VL, a[v][i]));
+            vf_store(w->y + at, lanes_finish(w, at, t->panel * LANES + v * VL, a[v][i]));
         }
-    for (int p = 0; r->f.act > ACT_CLIP && p < panels; p++)
-        activate(r, y + t->at + p * area, m * LANES);
+    for (int p = 0; w->f.act > ACT_CLIP && p < panels; p++)
+        lanes_activate(w, t->at + p * area, m * LANES);
 }
 
 #include "cpu/direct.inc"
@@ -103,11 +116,10 @@ INLINE void products(const int nv, const int plain, const struct stretch *s, vf 
 }
 
 /* What one pass over the images at hand adds to WGRAD_ROWS rows.  */
-INLINE void pass(const int nv, const int plain, const struct wgrad_run *r,
-                 const struct wgrad_pass *q, int64_t row, int64_t panel)
+INLINE void pass(const int nv, const int plain, const struct wgrad *g, const struct wgrad_pass *q,
+                 int64_t row, int64_t panel)
 {
-    const struct wgrad *g = r->g;
-    const int64_t area = g->d.out[0] * g->d.out[1] * LANES, size = g->rows * LANES;
+    const int64_t size = g->rows * LANES;
     float *sum = q->sum + panel * size + row * LANES;
     vf a[PANELS * PV][WGRAD_ROWS];
 
@@ -117,10 +129,9 @@ INLINE void pass(const int nv, const int plain, const struct wgrad_run *r,
     for (int64_t m = 0; m < q->images; m++)
         for (int64_t i = 0; i < q->rows; i++) {
             const float *x = q->x + m * q->x_image + i * g->d.row;
-            struct stretch s = {.dy_panel = area, .n = q->pixels};
+            struct stretch s = {.dy_panel = q->dy_panel, .n = q->pixels};
 
-            s.dy = r->dy + ((q->image + m) * g->d.panels + panel) * area +
-                   (q->first + i * g->d.out[1]) * LANES;
+            s.dy = q->dy + m * q->dy_image + panel * q->dy_panel + i * g->d.out[1] * LANES;
             s.x = x + (plain ? 0 : wgrad_row(g, row - q->row));
             for (int k = 0; plain && k < WGRAD_ROWS; k++)
                 s.row[k] = x + wgrad_row(g, row + k);
@@ -136,54 +147,80 @@ INLINE void pass(const int nv, const int plain, const struct wgrad_run *r,
         }
 }
 
-static void pass_whole(const struct wgrad_run *r, const struct wgrad_pass *q, int64_t row,
+typedef void pass_fn(const struct wgrad *g, const struct wgrad_pass *q, int64_t row, int64_t panel);
+
+static void pass_whole(const struct wgrad *g, const struct wgrad_pass *q, int64_t row,
                        int64_t panel)
 {
-    pass(PANELS * PV, 0, r, q, row, panel);
+    pass(PANELS * PV, 0, g, q, row, panel);
 }
 
-static void pass_last(const struct wgrad_run *r, const struct wgrad_pass *q, int64_t row,
-                      int64_t panel)
+static void pass_last(const struct wgrad *g, const struct wgrad_pass *q, int64_t row, int64_t panel)
 {
-    pass(PV, 0, r, q, row, panel);
+    pass(PV, 0, g, q, row, panel);
 }
 
-static void pass_whole_plain(const struct wgrad_run *r, const struct wgrad_pass *q, int64_t row,
+static void pass_whole_plain(const struct wgrad *g, const struct wgrad_pass *q, int64_t row,
                              int64_t panel)
 {
-    pass(PANELS * PV, 1, r, q, row, panel);
+    pass(PANELS * PV, 1, g, q, row, panel);
 }
 
-static void pass_last_plain(const struct wgrad_run *r, const struct wgrad_pass *q, int64_t row,
+static void pass_last_plain(const struct wgrad *g, const struct wgrad_pass *q, int64_t row,
                             int64_t panel)
 {
-    pass(PV, 1, r, q, row, panel);
+    pass(PV, 1, g, q, row, panel);
+}
+
+/* X of the images at hand, with its padding.  */
+static void copy_x(const struct wgrad_run *r, struct wgrad_pass *q, float *to)
+{
+    const struct wgrad *g = r->g;
+    const struct direct_f32 from = {.r = {.d = &g->d, .x = r->x.x}, .x = r->x};
+
+    for (int64_t m = 0; m < q->images; m++)
+        copy_band(&from.r, 0, (q->image + m) * g->x_image + q->group * g->x_group, q->group,
+                  q->first / g->d.out[1], g->d.planar ? g->d.c : q->groups, to + m * q->x_image);
+    q->x = to;
+}
+
+/* The gradients of the images at hand, computed.  */
+static void copy_dy(const struct wgrad_run *r, struct wgrad_pass *q, float *to)
+{
+    const struct wgrad *g = r->g;
+    const int64_t area = g->d.out[0] * g->d.out[1] * LANES, n = q->rows * q->pixels;
+
+    q->dy = to;
+    q->dy_panel = n * LANES;
+    q->dy_image = g->d.panels * q->dy_panel;
+    for (int64_t m = 0; m < q->images; m++)
+        for (int64_t p = 0; p < g->d.panels; p++, to += q->dy_panel)
+            lanes_line(&r->dy, ((q->image + m) * g->d.panels + p) * area + q->first * LANES, p, n,
+                       1, to);
 }
 
 static void wgrad_task(void *run, int64_t task, int thread)
 {
-    static void (*const passes[2][2])(const struct wgrad_run *, const struct wgrad_pass *, int64_t,
-                                      int64_t) = {{pass_last, pass_whole},
-                                                  {pass_last_plain, pass_whole_plain}};
+    static pass_fn *const passes[2][2] = {{pass_last, pass_whole},
+                                          {pass_last_plain, pass_whole_plain}};
     const struct wgrad_run *r = run;
     const struct wgrad *g = r->g;
-    float *copy = r->scratch + (size_t)thread * g->copy_floats;
+    float *copy = r->scratch + (size_t)thread * (g->copy_floats + g->dy_floats);
 
     for (struct wgrad_pass q = wgrad_first(r, task); q.images; wgrad_next(r, &q)) {
-        for (int64_t m = 0; g->d.copy && m < q.images; m++)
-            copy_band(&g->d, 0, r->x + (q.image + m) * g->x_image + q.group * g->x_group,
-                      q.first / g->d.out[1], g->d.planar ? g->d.c : q.groups, copy + m * q.x_image);
         if (g->d.copy)
-            q.x = copy;
+            copy_x(r, &q, copy);
+        if (r->dy.kind)
+            copy_dy(r, &q, copy + g->copy_floats);
         for (int64_t panel = 0; panel < g->d.panels; panel += PANELS)
             for (int64_t row = q.row; row < q.row_end; row += WGRAD_ROWS)
-                passes[g->d.planar][panel + PANELS <= g->d.panels](r, &q, row, panel);
+                passes[g->d.planar][panel + PANELS <= g->d.panels](g, &q, row, panel);
     }
 }
 
 /* ---- records ---- */
 
-static const struct direct_isa isa = {MR, PANELS, 1, task, wgrad_task, WGRAD_ROWS};
+static const struct direct_isa isa = {MR, PANELS, 1, task, wgrad_task, lanes_bias, WGRAD_ROWS};
 
 #define RECORD(name, planar)                                                                     \
     static size_t scratch_##name(const struct step_nodes *s, int threads)                        \
@@ -214,12 +251,13 @@ RECORD(plain, 1)
 /* clang-format on */
 
 const struct kernel ISA(conv2d_direct_kernels)[] = {
-    {COMMON(blocked), .dir = DIR_FORWARD, .epilogue = follow_names, .reads = LAYOUT_C16,
-     .accepts = conv2d_direct_accepts},
-    {COMMON(plain), .dir = DIR_FORWARD, .epilogue = follow_names,
+    {COMMON(blocked), .dir = DIR_FORWARD, .epilogue = follow_names, .side = "bnstats",
+     .lazy = LAZY_X, .reads = LAYOUT_C16, .accepts = conv2d_direct_accepts},
+    {COMMON(plain), .dir = DIR_FORWARD, .epilogue = follow_names, .side = "bnstats",
      .accepts = conv2d_direct_accepts_plain},
-    {COMMON(blocked), .dir = DIR_BACKWARD, .reads = LAYOUT_C16, .accepts = conv2d_direct_accepts},
-    {COMMON(plain), .dir = DIR_BACKWARD, .reads = LAYOUT_C16, .plain = 1,
+    {COMMON(blocked), .dir = DIR_BACKWARD, .epilogue = writer_back_names, .side = "bnsums",
+     .lazy = LAZY_X | LAZY_DY | LAZY_FOLLOW, .reads = LAYOUT_C16, .accepts = conv2d_direct_accepts},
+    {COMMON(plain), .dir = DIR_BACKWARD, .reads = LAYOUT_C16, .plain = 1, .lazy = LAZY_DY,
      .accepts = conv2d_direct_accepts_plain},
     {0},
 };

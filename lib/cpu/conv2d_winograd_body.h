@@ -385,31 +385,70 @@ INLINE void gather_2(const float *m, int64_t step, vf (*y)[MOST_SIDE])
         output_2(t[i], y[i]);
 }
 
-/* Outputs of tile T in one vector of channels, from LANE on.  */
-INLINE void store_tile(const int side, const struct winograd_run *r, const struct winograd_tile *t,
-                       int64_t lane, const float *m, vf (*sum)[WRITER_SUMS])
+/* Where a tile is written, one vector of its channels from LANE on.  */
+struct place {
+    int64_t at, row, lane;
+    int64_t h, w; /* outputs that are inside */
+};
+
+static struct place place_of(const struct winograd *g, int64_t tile, int64_t lane)
 {
-    const struct winograd *g = r->g;
-    const int64_t plane = t->image * g->panels + lane / LANES;
-    const int64_t at = ((plane * g->out[0] + t->h) * g->out[1] + t->w) * LANES + lane % LANES;
-    const int64_t row = g->out[1] * LANES;
-    const int whole = t->h + side <= g->out[0] && t->w + side <= g->out[1];
+    const struct winograd_tile t = tile_of(g, tile);
+    const int64_t plane = t.image * g->panels + lane / LANES;
+    const int64_t h = g->out[0] - t.h, w = g->out[1] - t.w;
+
+    return (struct place){
+        .at = ((plane * g->out[0] + t.h) * g->out[1] + t.w) * LANES + lane % LANES,
+        .row = g->out[1] * LANES,
+        .lane = lane,
+        .h = h < g->side ? h : g->side,
+        .w = w < g->side ? w : g->side,
+    };
+}
+
+/* Outputs that are more than simple.  */
+static void store_rest(const struct writer *w, const struct place *p, float (*y)[MOST_SIDE * VL],
+                       vf (*sum)[WRITER_SUMS])
+{
+    for (int64_t i = 0; i < p->h; i++)
+        lanes_put(w, p->at + i * p->row, p->lane, p->w, LANES, y[i], sum);
+}
+
+INLINE void store_tile(const int side, const struct winograd_run *r, const struct place *p,
+                       const float *m, vf (*sum)[WRITER_SUMS])
+{
+    const struct writer *w = &r->y;
     vf y[MOST_SIDE][MOST_SIDE];
 
     if (side == 4)
-        gather_4(m, g->m_point, y);
+        gather_4(m, r->g->m_point, y);
     else
-        gather_2(m, g->m_point, y);
+        gather_2(m, r->g->m_point, y);
+    if (!lanes_simple(w)) {
+        float rest[MOST_SIDE][MOST_SIDE * VL];
+
+        EACH (i, side)
+            EACH (j, side)
+                vf_store(rest[i] + j * VL, y[i][j]);
+        store_rest(w, p, rest, sum);
+        return;
+    }
     EACH (i, side)
         EACH (j, side)
-            if (whole || (t->h + i < g->out[0] && t->w + j < g->out[1])) {
-                const int64_t q = at + i * row + j * LANES;
-                const vf v = lanes_finish(&r->y, q, lane, y[i][j]);
+            if (i < p->h && j < p->w) {
+                const int64_t at = p->at + i * p->row + j * LANES;
 
-                vf_store(r->y.y + q, v);
-                for (int k = 0; k < r->y.n_side; k++)
-                    lanes_count(&r->y, k, q, lane, v, sum[k]);
+                vf_store(w->y + at, lanes_finish(w, at, p->lane, y[i][j]));
             }
+}
+
+/* The activation of a tile just stored.  */
+static void activate(const struct winograd_run *r, int64_t tile, int64_t panel)
+{
+    const struct place p = place_of(r->g, tile, panel * LANES);
+
+    for (int64_t i = 0; i < p.h; i++)
+        lanes_activate(&r->y, p.at + i * p.row, p.w * LANES);
 }
 
 /* Tiles [FIRST, FIRST + N) in one group of channels, M of the first; ROW of
@@ -422,16 +461,17 @@ static void store(const struct winograd_run *r, int64_t first, int64_t n, int64_
         vf sum[STEP_SIDES][WRITER_SUMS] = {{VF0, VF0}, {VF0, VF0}};
 
         for (int64_t i = 0; i < n; i++) {
-            const struct winograd_tile t = tile_of(r->g, first + i);
+            const struct place p = place_of(r->g, first + i, lane);
 
             if (r->g->side == 4)
-                store_tile(4, r, &t, lane, m + i * LANES + v, sum);
+                store_tile(4, r, &p, m + i * LANES + v, sum);
             else
-                store_tile(2, r, &t, lane, m + i * LANES + v, sum);
+                store_tile(2, r, &p, m + i * LANES + v, sum);
         }
-        for (int k = 0; k < r->y.n_side; k++)
-            lanes_sums(&r->y, row, k, lane, sum[k]);
+        lanes_sums(&r->y, row, lane, sum);
     }
+    for (int64_t i = 0; lanes_simple(&r->y) && r->y.f.act > ACT_CLIP && i < n; i++)
+        activate(r, first + i, panel);
 }
 
 /* ---- tasks ---- */

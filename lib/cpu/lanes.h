@@ -1,6 +1,9 @@
 /* lanes.h -- reading and finishing vectors of blocked values: what reader.h and
  * writer.h say.
- * SPDX-License-Identifier: MIT  */
+ * SPDX-License-Identifier: MIT
+ *
+ * A run is some pixels of one vector of channels, STEP numbers apart.  Kernels
+ * finish what is simple in registers, and hand runs to lanes_put() otherwise. */
 #ifndef ADZE_CPU_LANES_H
 #define ADZE_CPU_LANES_H
 
@@ -9,61 +12,64 @@
 #include "cpu/vec.h"
 #include "cpu/writer.h"
 
-/* Activations other than clipping are long, and kept out of the way.  */
-static __attribute__((noinline, cold)) vf lanes_curve(int act, vf v, float lo, float hi)
-{
-    return vf_act((enum act)act, v, VF1(lo), VF1(hi));
-}
+/* ---- reading ---- */
 
-/* Number AT of an operand, in channel LANE on.  */
-INLINE vf lanes_read(const struct reader *r, int64_t at, int64_t lane)
+/* Number AT of an operand, in channel LANE on; KIND and CURVE (an activation
+ * other than clipping) are constants where it matters.  */
+INLINE vf lanes_read(const enum read_kind kind, const int act, const struct reader *r, int64_t at,
+                     int64_t lane)
 {
     const vf x = vf_load(r->x + at);
 
-    if (r->kind == READ_PLAIN)
+    if (kind == READ_PLAIN)
         return x;
     const vf d = x - vf_load(r->mean + lane), scale = vf_load(r->scale + lane);
     const vf shift = vf_load(r->shift + lane);
 
-    if (r->kind == READ_GRAD)
+    if (kind == READ_GRAD)
         return vf_fma(d, vf_load(r->slope + lane), vf_fma(vf_load(r->dy + at), scale, shift));
-    const vf y = vf_fma(d, scale, shift);
+    return vf_act((enum act)act, vf_fma(d, scale, shift), VF1(r->lo), VF1(r->hi));
+}
 
-    if (r->act == ACT_CLIP)
-        return vf_min(VF1(r->hi), vf_max(VF1(r->lo), y));
-    return r->act ? lanes_curve(r->act, y, r->lo, r->hi) : y;
+INLINE void lanes_loop(const enum read_kind kind, const int act, const struct reader *r, int64_t at,
+                       int64_t lane, int64_t n, int64_t step, float *to, int64_t to_step)
+{
+    const struct reader q = *r; /* which no store can change */
+
+    for (int64_t i = 0; i < n; i++)
+        vf_store(to + i * to_step, lanes_read(kind, act, &q, at + i * step, lane));
+}
+
+/* A run of N, to TO, TO_STEP numbers apart.  */
+static void lanes_run(const struct reader *r, int64_t at, int64_t lane, int64_t n, int64_t step,
+                      float *to, int64_t to_step)
+{
+    if (r->kind == READ_PLAIN)
+        lanes_loop(READ_PLAIN, ACT_NONE, r, at, lane, n, step, to, to_step);
+    else if (r->kind == READ_GRAD)
+        lanes_loop(READ_GRAD, ACT_NONE, r, at, lane, n, step, to, to_step);
+    else if (r->act == ACT_NONE)
+        lanes_loop(READ_APPLY, ACT_NONE, r, at, lane, n, step, to, to_step);
+    else if (r->act == ACT_CLIP)
+        lanes_loop(READ_APPLY, ACT_CLIP, r, at, lane, n, step, to, to_step);
+    else
+        lanes_loop(READ_APPLY, r->act, r, at, lane, n, step, to, to_step);
 }
 
 /* N pixels of group GROUP, from number AT on and STEP pixels apart, to TO.  */
 static inline void lanes_line(const struct reader *r, int64_t at, int64_t group, int64_t n,
                               int64_t step, float *to)
 {
-    for (int64_t v = 0; v < LANES; v += VL) {
-        const int64_t lane = group * LANES + v;
-
-        if (r->kind == READ_PLAIN)
-            for (int64_t i = 0; i < n; i++)
-                vf_store(to + i * LANES + v, vf_load(r->x + at + i * step * LANES + v));
-        else if (r->kind == READ_APPLY && r->act == ACT_CLIP) {
-            const vf mean = vf_load(r->mean + lane), scale = vf_load(r->scale + lane);
-            const vf shift = vf_load(r->shift + lane), lo = VF1(r->lo), hi = VF1(r->hi);
-
-            for (int64_t i = 0; i < n; i++) {
-                const vf d = vf_load(r->x + at + i * step * LANES + v) - mean;
-
-                vf_store(to + i * LANES + v, vf_min(hi, vf_max(lo, vf_fma(d, scale, shift))));
-            }
-        } else
-            for (int64_t i = 0; i < n; i++)
-                vf_store(to + i * LANES + v, lanes_read(r, at + i * step * LANES + v, lane));
-    }
+    for (int64_t v = 0; v < LANES; v += VL)
+        lanes_run(r, at + v, group * LANES + v, n, step * LANES, to + v, LANES);
 }
 
-static __attribute__((noinline, cold)) vf lanes_slope(const struct writer *w, int64_t at,
-                                                      int64_t lane, vf v)
+/* ---- writing ---- */
+
+/* Nothing but lanes_finish() and lanes_activate() is to be done.  */
+INLINE int lanes_simple(const struct writer *w)
 {
-    return vf_slope((enum act)w->slope, lanes_read(&w->of, at, lane), v, VF1(w->f.lo),
-                    VF1(w->f.hi));
+    return !w->slope && !w->n_side && w->add.kind == READ_PLAIN;
 }
 
 /* What is stored for V at number AT of the result.  */
@@ -71,61 +77,123 @@ INLINE vf lanes_finish(const struct writer *w, int64_t at, int64_t lane, vf v)
 {
     v = vf_fma(v, vf_load(w->f.scale + lane), vf_load(w->f.shift + lane));
     if (w->add.x)
-        v = v + lanes_read(&w->add, at, lane);
+        v = v + vf_load(w->add.x + at);
     if (w->f.act == ACT_CLIP)
         v = vf_min(VF1(w->f.hi), vf_max(VF1(w->f.lo), v));
-    else if (w->f.act)
-        v = lanes_curve(w->f.act, v, w->f.lo, w->f.hi);
-    if (w->slope == ACT_CLIP)
-        v = vf_slope(ACT_CLIP, lanes_read(&w->of, at, lane), v, VF1(w->f.lo), VF1(w->f.hi));
-    else if (w->slope)
-        v = lanes_slope(w, at, lane, v);
     return v;
 }
 
-/* Add V, stored at number AT, to the sums of side K.  */
-INLINE void lanes_count(const struct writer *w, int k, int64_t at, int64_t lane, vf v, vf *sum)
+/* Activations other than clipping are long: they are done on N numbers just
+ * stored, from number AT on.  */
+static inline void lanes_activate(const struct writer *w, int64_t at, int64_t n)
 {
-    const vf mean = vf_load(w->side[k].mean + lane);
-    const vf d = (w->side[k].x ? vf_load(w->side[k].x + at) : v) - mean;
+    const struct follow f = w->f;
+    float *y = w->y + at;
 
-    sum[0] = sum[0] + (w->side[k].x ? v : d);
-    sum[1] = vf_fma(d, w->side[k].x ? v : d, sum[1]);
+    for (int64_t i = 0; i < n; i += VL)
+        vf_store(y + i, vf_act((enum act)f.act, vf_load(y + i), VF1(f.lo), VF1(f.hi)));
 }
 
-/* SUM of side K to row ROW.  */
-static inline void lanes_sums(const struct writer *w, int64_t row, int k, int64_t lane,
-                              const vf *sum)
+enum { LANES_RUN = 16 }; /* the longest run of lanes_put() */
+
+/* v = act(v scale + shift + add), then times the slope.  */
+static void lanes_finish_run(const struct writer *w, int64_t at, int64_t lane, int64_t n,
+                             int64_t step, float *v)
+{
+    const vf scale = vf_load(w->f.scale + lane), shift = vf_load(w->f.shift + lane);
+    const vf lo = VF1(w->f.lo), hi = VF1(w->f.hi);
+    const enum act act = (enum act)w->f.act, slope = (enum act)w->slope;
+    float t[LANES_RUN * VL];
+
+    for (int64_t i = 0; i < n * VL; i += VL)
+        vf_store(v + i, vf_fma(vf_load(v + i), scale, shift));
+    if (w->add.x) {
+        lanes_run(&w->add, at, lane, n, step, t, VL);
+        for (int64_t i = 0; i < n * VL; i += VL)
+            vf_store(v + i, vf_load(v + i) + vf_load(t + i));
+    }
+    for (int64_t i = 0; act && i < n * VL; i += VL)
+        vf_store(v + i, vf_act(act, vf_load(v + i), lo, hi));
+    if (!slope)
+        return;
+    lanes_run(&w->of, at, lane, n, step, t, VL);
+    for (int64_t i = 0; slope == ACT_CLIP && i < n * VL; i += VL)
+        vf_store(v + i, vf_slope(ACT_CLIP, vf_load(t + i), vf_load(v + i), lo, hi));
+    for (int64_t i = 0; slope != ACT_CLIP && i < n * VL; i += VL)
+        vf_store(v + i, vf_slope(slope, vf_load(t + i), vf_load(v + i), lo, hi));
+}
+
+/* Add a run to the sums of side K.  */
+static void lanes_count(const struct writer *w, int k, int64_t at, int64_t lane, int64_t n,
+                        int64_t step, const float *v, vf *sum)
+{
+    const vf mean = vf_load(w->side[k].mean + lane);
+    const float *x = w->side[k].x;
+    vf a = sum[0], b = sum[1];
+
+    for (int64_t i = 0; x && i < n; i++) {
+        const vf y = vf_load(v + i * VL);
+
+        a = a + y;
+        b = vf_fma(vf_load(x + at + i * step) - mean, y, b);
+    }
+    for (int64_t i = 0; !x && i < n; i++) {
+        const vf d = vf_load(v + i * VL) - mean;
+
+        a = a + d;
+        b = vf_fma(d, d, b);
+    }
+    sum[0] = a;
+    sum[1] = b;
+}
+
+/* Finish a run of N <= LANES_RUN vectors V, side by side, which belong at number
+ * AT on, and add it to the sums of the sides.  */
+static __attribute__((unused)) void lanes_put(const struct writer *w, int64_t at, int64_t lane,
+                                              int64_t n, int64_t step, float *v,
+                                              vf (*sum)[WRITER_SUMS])
+{
+    lanes_finish_run(w, at, lane, n, step, v);
+    for (int64_t i = 0; i < n; i++)
+        vf_store(w->y + at + i * step, vf_load(v + i * VL));
+    for (int k = 0; k < w->n_side; k++)
+        lanes_count(w, k, at, lane, n, step, v, sum[k]);
+}
+
+/* SUM of all sides to row ROW.  */
+static inline void lanes_sums(const struct writer *w, int64_t row, int64_t lane,
+                              vf (*sum)[WRITER_SUMS])
 {
     float t[VL];
 
-    for (int j = 0; j < WRITER_SUMS; j++) {
-        double *to = writer_row(w, row, k, lane) + j * w->lanes;
+    for (int k = 0; k < w->n_side; k++)
+        for (int j = 0; j < WRITER_SUMS; j++) {
+            double *to = writer_row(w, row, k, lane) + j * w->lanes;
 
-        vf_store(t, sum[j]);
-        for (int i = 0; i < VL; i++)
-            to[i] += t[i];
-    }
+            vf_store(t, sum[k][j]);
+            for (int i = 0; i < VL; i++)
+                to[i] += t[i];
+        }
 }
+
+/* ---- gradients of biases ---- */
 
 /* A task of bias_grad_run(): one group of channels.  */
 static inline void lanes_bias(void *grad, int64_t group, int thread)
 {
     const struct bias_grad *g = grad;
     double sum[LANES] = {0};
-    float t[VL];
+    float t[LANES_RUN * LANES];
 
     (void)thread;
     for (int64_t n = 0; n < g->n; n++)
-        for (int64_t v = 0; v < LANES; v += VL) {
-            vf a = VF0;
+        for (int64_t i = 0; i < g->area; i += LANES_RUN) {
+            const int64_t at = ((n * g->groups + group) * g->area + i) * LANES;
+            const int64_t count = g->area - i < LANES_RUN ? g->area - i : LANES_RUN;
 
-            for (int64_t i = 0; i < g->area; i++)
-                a = a + lanes_read(&g->dy, ((n * g->groups + group) * g->area + i) * LANES + v,
-                                   group * LANES + v);
-            vf_store(t, a);
-            for (int i = 0; i < VL; i++)
-                sum[v + i] += t[i];
+            lanes_line(&g->dy, at, group, count, 1, t);
+            for (int64_t k = 0; k < count * LANES; k++)
+                sum[k % LANES] += t[k];
         }
     for (int64_t o = group * LANES; o < (group + 1) * LANES && o < g->o; o++)
         g->db[o] = (float)sum[o % LANES];

@@ -4,7 +4,7 @@
 
 #include "base/thread.h"
 
-enum { X, WEIGHT, BIAS };
+enum { WEIGHT = 1 };
 
 /* Bytes of x and of two groups of dy at hand; tasks wanted; chunks at most.  */
 enum { PASS_BYTES = 256 << 10, TASKS = 16, MAX_CHUNKS = 16, RANGE_ROWS = 144 };
@@ -56,6 +56,8 @@ static struct wgrad wgrad_of(const struct direct_isa *isa, int planar, const str
     conv2d_direct_place(d, g.band);
     g.plane = d->plane * (planar ? d->c : 1);
     g.copy_floats = d->copy ? (size_t)up(g.images * g.range * g.plane + LANES, LANES) * LANES : 0;
+    if (s->lazy & LAZY_DY)
+        g.dy_floats = (size_t)(g.images * d->panels * g.band * d->out[1] * LANES);
     g.part_floats = (size_t)(d->panels * g.rows * LANES);
     return g;
 }
@@ -65,7 +67,7 @@ size_t wgrad_scratch(const struct direct_isa *isa, int planar, const struct step
 {
     const struct wgrad g = wgrad_of(isa, planar, s);
 
-    return g.part_floats * (size_t)g.chunks + g.copy_floats * (size_t)threads;
+    return g.part_floats * (size_t)g.chunks + (g.copy_floats + g.dy_floats) * (size_t)threads;
 }
 
 int64_t wgrad_row(const struct wgrad *g, int64_t row)
@@ -92,8 +94,11 @@ static void place(const struct wgrad_run *r, struct wgrad_pass *q)
     q->images = least(g->images, q->end - q->image);
     q->rows = least(g->band, g->d.out[0] - row);
     q->pixels = g->d.out[1];
-    q->x = r->x + q->image * g->x_image + q->group * g->x_group + q->first * LANES;
+    q->x = r->x.x + q->image * g->x_image + q->group * g->x_group + q->first * LANES;
     q->x_image = g->d.copy ? q->groups * g->plane : g->x_image;
+    q->dy_panel = g->d.out[0] * g->d.out[1] * LANES;
+    q->dy_image = g->d.panels * q->dy_panel;
+    q->dy = r->dy.x + q->image * q->dy_image + q->first * LANES;
     if (!g->d.copy) { /* rows lie behind each other */
         q->pixels *= q->rows;
         q->rows = 1;
@@ -135,8 +140,8 @@ void wgrad_next(const struct wgrad_run *r, struct wgrad_pass *q)
 
 struct reduce {
     const struct wgrad *g;
-    const float *part, *dy;
-    float *dw, *db;
+    const float *part;
+    float *dw;
 };
 
 /* The weights of one group of outputs.  */
@@ -161,35 +166,14 @@ static void reduce_task(void *ctx, int64_t panel, int thread)
     }
 }
 
-static void bias_task(void *ctx, int64_t panel, int thread)
-{
-    const struct reduce *t = ctx;
-    const struct direct *d = &t->g->d;
-    const int64_t area = d->out[0] * d->out[1];
-    double sum[LANES] = {0};
-
-    (void)thread;
-    for (int64_t n = 0; n < d->n; n++) {
-        const float *dy = t->dy + (n * d->panels + panel) * area * LANES;
-
-        for (int64_t i = 0; i < area * LANES; i++)
-            sum[i % LANES] += dy[i];
-    }
-    for (int64_t o = panel * LANES; o < (panel + 1) * LANES && o < d->o; o++)
-        t->db[o] = (float)sum[o % LANES];
-}
-
-void wgrad_run(const struct direct_isa *isa, int planar, const struct kernel_args *a)
+void wgrad_run(const struct direct_isa *isa, int planar, const struct kernel_args *a,
+               const struct reader *x, const struct reader *dy, float *scratch)
 {
     const struct wgrad g = wgrad_of(isa, planar, a->step);
-    struct wgrad_run r = {&g, a->op.in[X].data, a->op.dout[0].data, a->scratch, NULL};
-    struct reduce t = {&g, r.part, r.dy, a->op.din[WEIGHT].data, a->op.din[BIAS].data};
+    struct wgrad_run r = {&g, *x, *dy, scratch, NULL};
+    struct reduce t = {&g, r.part, a->op.din[WEIGHT].data};
 
     r.scratch = r.part + g.part_floats * (size_t)g.chunks;
-    if (t.dw) {
-        pool_run(a->pool, g.chunks * g.ranges, isa->wgrad, &r);
-        pool_run(a->pool, g.d.panels, reduce_task, &t);
-    }
-    if (t.db)
-        pool_run(a->pool, g.d.panels, bias_task, &t);
+    pool_run(a->pool, g.chunks * g.ranges, isa->wgrad, &r);
+    pool_run(a->pool, g.d.panels, reduce_task, &t);
 }

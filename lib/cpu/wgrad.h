@@ -17,20 +17,21 @@
 #include "cpu/conv2d_direct.h"
 
 struct wgrad {
-    struct direct d;                 /* the forward geometry */
-    int64_t groups, group_rows;      /* of channels; rows of one */
-    int64_t rows;                    /* whole tiles of them */
-    int64_t range, ranges;           /* groups of a task */
-    int64_t chunks, per_chunk;       /* images */
-    int64_t images, band;            /* of a pass: images, or output rows of one */
-    int64_t x_image, x_group;        /* floats of x */
-    int64_t plane;                   /* floats of the copy of one group */
-    size_t copy_floats, part_floats; /* of a thread, of a chunk */
+    struct direct d;               /* the forward geometry */
+    int64_t groups, group_rows;    /* of channels; rows of one */
+    int64_t rows;                  /* whole tiles of them */
+    int64_t range, ranges;         /* groups of a task */
+    int64_t chunks, per_chunk;     /* images */
+    int64_t images, band;          /* of a pass: images, or output rows of one */
+    int64_t x_image, x_group;      /* floats of x */
+    int64_t plane;                 /* floats of the copy of one group */
+    size_t copy_floats, dy_floats; /* of a thread: of x, of dy if computed */
+    size_t part_floats;            /* of a chunk */
 };
 
 struct wgrad_run {
     const struct wgrad *g;
-    const float *x, *dy;
+    struct reader x, dy;
     float *part, *scratch;
 };
 
@@ -42,8 +43,10 @@ struct wgrad_pass {
     int64_t row, row_end; /* of the product */
     const float *x;       /* of the first image at hand; its copy */
     int64_t x_image;      /* floats from one image to the next there */
-    float *sum;           /* of the chunk */
-    int start;            /* nothing in it yet */
+    const float *dy;      /* the same of dy */
+    int64_t dy_image, dy_panel;
+    float *sum; /* of the chunk */
+    int start;  /* nothing in it yet */
 };
 
 struct wgrad_pass wgrad_first(const struct wgrad_run *r, int64_t task);
@@ -55,6 +58,7 @@ int64_t wgrad_row(const struct wgrad *g, int64_t row);
 /* Floats.  */
 size_t wgrad_scratch(const struct direct_isa *isa, int planar, const struct step_nodes *s,
                      int threads);
-void wgrad_run(const struct direct_isa *isa, int planar, const struct kernel_args *a);
+void wgrad_run(const struct direct_isa *isa, int planar, const struct kernel_args *a,
+               const struct reader *x, const struct reader *dy, float *scratch);
 
 #endif
