@@ -4,16 +4,16 @@
  *
  * Channels are lanes, so nothing is shuffled: a tile of neighbouring outputs
  * stays in registers, each number of x is loaded once for all the taps of a
- * row that need it.  Taps that fall outside are left out.
+ * row that need it.  Taps that fall outside are left out.  What is computed as
+ * it is read (reader.h) is copied first, the rows of a band at a time.
  *
- * The gradient of x at stride 1 is the same with the filter turned; else each
- * number of it gathers what it fed.  Gradients of the weights are vertical
- * too: a sum for each tap over the pixels of an image, then over the images of
- * a chunk and the chunks in double.  */
+ * Gradients read copies of rows with zeros around them.  Those of x gather what
+ * each number fed; at a stride, numbers that are a stride apart have the same
+ * taps.  Those of the weights are a sum for each tap over the pixels of an
+ * image, then over the images of a chunk and the chunks in double.  */
 #include "base/thread.h"
-#include "cpu/follow.h"
 #include "cpu/kernels.h"
-#include "cpu/vec.h"
+#include "cpu/lanes.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
 #include "op/window.h"
@@ -23,15 +23,15 @@ enum { PV = LANES / VL, TILE = 8, ROWS = 8, MOST_TAPS = 8, CHUNKS = 16 };
 
 struct dw {
     struct window w;
-    int64_t n, c, groups; /* of 16 channels */
-    int64_t bands;
+    int64_t n, c, groups;      /* of 16 channels */
+    int64_t bands;             /* of ROWS rows of y (backward: of dx) */
     int64_t chunks, per_chunk; /* images */
-    const float *x, *weight, *scale, *shift;
-    float *y;
-    struct follow f;
-    const float *dy;
-    double *sums;
-    int want_db;
+    const float *weight;
+    struct reader x, dy;
+    struct writer y;
+    double *sums;       /* of gradients of the weights */
+    float *scratch;     /* of the threads */
+    size_t copy_floats; /* of one */
 };
 
 static const struct shape *shape_of_x(const struct node *n)
@@ -42,13 +42,14 @@ static const struct shape *shape_of_x(const struct node *n)
 static struct dw dw_of(const struct step_nodes *s)
 {
     const struct node *n = s->node[0];
-    const struct value *out = n->dir == DIR_BACKWARD ? n->in[n->n_in - 1] : n->out[0];
+    const int backward = n->dir == DIR_BACKWARD;
+    const struct value *out = backward ? n->in[n->n_in - 1] : n->out[0];
     const struct shape x = shape_bind(*shape_of_x(n), s->batch);
     const struct shape y = shape_bind(out->shape, s->batch);
     struct dw d = {.w = window_of(n, &x, &y), .n = x.dim[0], .c = x.dim[1]};
 
     d.groups = (d.c + LANES - 1) / LANES;
-    d.bands = (d.w.out[0] + ROWS - 1) / ROWS;
+    d.bands = ((backward ? d.w.in[0] : d.w.out[0]) + ROWS - 1) / ROWS;
     d.per_chunk = (d.n + CHUNKS - 1) / CHUNKS;
     d.chunks = (d.n + d.per_chunk - 1) / d.per_chunk;
     return d;
@@ -61,23 +62,37 @@ static int accepts(const struct step_nodes *s)
     const struct value *w = n->in[WEIGHT];
 
     return w && value_is_tensor(w) && attr_int(n, "groups") == c && c > 1 && w->shape.dim[0] == c &&
-           w->shape.dim[3] <= MOST_TAPS && (n->dir == DIR_BACKWARD || follow_accepts(s));
-}
-
-/* Both strides are 1: the gradient of x is a convolution of dy.  */
-static int turns(const struct dw *d)
-{
-    return d->w.stride[0] == 1 && d->w.stride[1] == 1;
+           w->shape.dim[2] <= MOST_TAPS && w->shape.dim[3] <= MOST_TAPS && writer_accepts(s);
 }
 
 /* ---- outputs ---- */
 
-INLINE void store(const struct dw *d, int64_t at, int64_t lane, vf v)
+/* Where an output row reads: x at (h0, 0), taps [r0, r1) inside.  */
+struct line {
+    const float *x, *w;
+    int64_t h0, r0, r1;
+    int64_t y; /* of its first output */
+    int64_t lane;
+    vf (*sum)[STEP_SIDES][WRITER_SUMS]; /* of each vector */
+};
+
+/* N outputs of vector V from J on.  */
+INLINE void store(const int n, const struct dw *d, const struct line *l, int64_t j, int64_t v,
+                  vf *a)
 {
-    v = vf_fma(v, vf_load(d->scale + lane), vf_load(d->shift + lane));
-    if (d->f.add)
-        v = v + vf_load(d->f.add + at);
-    vf_store(d->y + at, vf_act((enum act)d->f.act, v, VF1(d->f.lo), VF1(d->f.hi)));
+    const int64_t at = l->y + j * LANES + v, lane = l->lane + v;
+    float rest[TILE * VL];
+
+    if (lanes_simple(&d->y)) {
+        EACH (i, n)
+            vf_store(d->y.y + at + i * LANES, lanes_finish(&d->y, at + i * LANES, lane, a[i]));
+        for (int i = 0; d->y.f.act > ACT_CLIP && i < n; i++)
+            lanes_activate(&d->y, at + i * LANES, VL);
+        return;
+    }
+    EACH (i, n)
+        vf_store(rest + i * VL, a[i]);
+    lanes_put(&d->y, at, lane, n, LANES, rest, l->sum[v / VL]);
 }
 
 /* A row of taps over a tile of N outputs, all inside x.  */
@@ -97,14 +112,6 @@ INLINE void taps_row(const int n, const int taps, const int step, const float *x
     }
 }
 
-/* Where an output row reads: x at (h0, 0), taps [r0, r1) inside.  */
-struct line {
-    const float *x, *w;
-    int64_t h0, r0, r1;
-    int64_t y; /* of its first output */
-    int64_t lane;
-};
-
 static void one(const struct dw *d, const struct line *l, int64_t j)
 {
     int64_t w0, s0, s1;
@@ -123,7 +130,7 @@ static void one(const struct dw *d, const struct line *l, int64_t j)
                 a[v] = vf_fma(vf_load(x + v * VL), vf_load(k + v * VL), a[v]);
         }
     EACH (v, PV)
-        store(d, l->y + j * LANES + v * VL, l->lane + v * VL, a[v]);
+        store(1, d, l, j, v * VL, &a[v]);
 }
 
 INLINE void tile(const int n, const int taps, const int step, const struct dw *d,
@@ -140,8 +147,7 @@ INLINE void tile(const int n, const int taps, const int step, const struct dw *d
             taps_row(n, taps, step,
                      l->x + ((l->h0 + r * d->w.dilation[0]) * d->w.in[1] + w0) * LANES + v * VL,
                      l->w + r * taps * LANES + v * VL, a);
-        EACH (i, n)
-            store(d, l->y + (j + i) * LANES + v * VL, l->lane + v * VL, a[i]);
+        store(n, d, l, j, v * VL, a);
     }
 }
 
@@ -191,226 +197,395 @@ static void line(const struct dw *d, const struct line *l)
             one(d, l, j);
 }
 
+/* Rows [*FROM, *END) of x that output rows [FIRST, LAST) read.  */
+static void rows_read(const struct window *w, int64_t first, int64_t last, int64_t *from,
+                      int64_t *end)
+{
+    const int64_t low = first * w->stride[0] - w->pad[0];
+    const int64_t high =
+        (last - 1) * w->stride[0] - w->pad[0] + (w->kernel[0] - 1) * w->dilation[0] + 1;
+
+    *from = low > 0 ? low : 0;
+    *end = high < w->in[0] ? high : w->in[0];
+}
+
+/* X of rows [FROM, END) as it is computed; returns where row 0 would be.  */
+static const float *copy_x(const struct dw *d, int64_t plane, int64_t from, int64_t end, float *to)
+{
+    const int64_t row = d->w.in[1] * LANES;
+
+    if (end > from)
+        lanes_line(&d->x, (plane * d->w.in[0] + from) * row, plane % d->groups,
+                   (end - from) * d->w.in[1], 1, to);
+    return to - from * row;
+}
+
 static void task(void *dw, int64_t task, int thread)
 {
     const struct dw *d = dw;
     const int64_t plane = task / d->bands, group = plane % d->groups;
     const int64_t first = task % d->bands * ROWS;
     const int64_t end = first + ROWS < d->w.out[0] ? first + ROWS : d->w.out[0];
+    vf sum[PV][STEP_SIDES][WRITER_SUMS];
     struct line l = {
-        .x = d->x + plane * d->w.in[0] * d->w.in[1] * LANES,
+        .x = d->x.x + plane * d->w.in[0] * d->w.in[1] * LANES,
         .w = d->weight + group * d->w.kernel[0] * d->w.kernel[1] * LANES,
         .lane = group * LANES,
+        .sum = sum,
     };
 
-    (void)thread;
+    memset(sum, 0, sizeof sum);
+    if (d->x.kind != READ_PLAIN) {
+        int64_t from, to;
+
+        rows_read(&d->w, first, end, &from, &to);
+        l.x = copy_x(d, plane, from, to, d->scratch + (size_t)thread * d->copy_floats);
+    }
     for (int64_t i = first; i < end; i++) {
         window_taps(&d->w, 0, i, &l.h0, &l.r0, &l.r1);
         l.y = (plane * d->w.out[0] + i) * d->w.out[1] * LANES;
         line(d, &l);
     }
+    for (int v = 0; v < PV; v++)
+        lanes_sums(&d->y, plane / d->groups * d->bands + task % d->bands, l.lane + v * VL, sum[v]);
 }
 
-/* ---- gradients ---- */
+/* ---- copies with zeros around ---- */
 
-/* dx[h][w] gathers dy w over the taps that read it.  */
-static void gather_pixel(const struct dw *d, const float *dy, const float *k, int64_t h, int64_t w,
-                         float *dx)
+/* Rows [FIRST, FIRST + ROWS) of a map of SIZE, which begins at number AT, with
+ * MARGIN columns of zeros on both sides and rows of zeros above and below.  */
+struct padded {
+    const struct reader *r;
+    int64_t at, group, size[2];
+    int64_t first, rows, margin;
+};
+
+static int64_t padded_width(const struct padded *p)
 {
-    vf a[PV];
+    return p->size[1] + 2 * p->margin;
+}
 
-    EACH (v, PV)
-        a[v] = VF0;
+static void copy_padded(const struct padded *p, float *to)
+{
+    const int64_t width = padded_width(p) * LANES, margin = p->margin * LANES;
+
+    for (int64_t h = p->first; h < p->first + p->rows; h++, to += width) {
+        if (h < 0 || h >= p->size[0]) {
+            memset(to, 0, (size_t)width * sizeof *to);
+            continue;
+        }
+        memset(to, 0, (size_t)margin * sizeof *to);
+        lanes_line(p->r, p->at + h * p->size[1] * LANES, p->group, p->size[1], 1, to + margin);
+        memset(to + width - margin, 0, (size_t)margin * sizeof *to);
+    }
+}
+
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    return a < 0 ? -((b - 1 - a) / b) : a / b;
+}
+
+/* ---- gradients of x ---- */
+
+/* The rows of dy that rows [FIRST, END) of dx gather from.  */
+static struct padded gathered(const struct dw *d, int64_t plane, int64_t first, int64_t end)
+{
+    const int64_t step = d->w.stride[0], reach = (d->w.kernel[0] - 1) * d->w.dilation[0];
+    struct padded p = {&d->dy,
+                       plane * d->w.out[0] * d->w.out[1] * LANES,
+                       plane % d->groups,
+                       {d->w.out[0], d->w.out[1]},
+                       0,
+                       0,
+                       0};
+
+    p.first = floor_div(first + d->w.pad[0] - reach, step);
+    p.rows = floor_div(end - 1 + d->w.pad[0], step) - p.first + 1;
+    /* a tile may begin a kernel before, and end a tile behind */
+    p.margin = (d->w.kernel[1] - 1) * d->w.dilation[1] + d->w.pad[1] + d->w.pad[3] + TILE;
+    return p;
+}
+
+/* A tap that reaches the numbers of a row that are a stride apart: dy of the
+ * first, and the weight.  */
+struct tap {
+    const float *dy, *w;
+};
+
+/* The taps that reach number W and those a stride apart in row H; DY is (0, 0)
+ * of the map as it is copied.  */
+static int taps_of(const struct dw *d, const float *dy, int64_t width, const float *weight,
+                   int64_t h, int64_t w, struct tap *to)
+{
+    int n = 0;
+
     for (int64_t r = 0; r < d->w.kernel[0]; r++)
         for (int64_t s = 0; s < d->w.kernel[1]; s++) {
             const int64_t i = h + d->w.pad[0] - r * d->w.dilation[0];
             const int64_t j = w + d->w.pad[1] - s * d->w.dilation[1];
-            const int64_t p = i / d->w.stride[0], q = j / d->w.stride[1];
+            const int64_t p = floor_div(i, d->w.stride[0]), q = floor_div(j, d->w.stride[1]);
 
-            if (i < 0 || j < 0 || i % d->w.stride[0] || j % d->w.stride[1] || p >= d->w.out[0] ||
-                q >= d->w.out[1])
-                continue;
-            const float *from = dy + (p * d->w.out[1] + q) * LANES;
-            const float *tap = k + (r * d->w.kernel[1] + s) * LANES;
-
-            EACH (v, PV)
-                a[v] = vf_fma(vf_load(from + v * VL), vf_load(tap + v * VL), a[v]);
+            if (p * d->w.stride[0] == i && q * d->w.stride[1] == j)
+                to[n++] = (struct tap){dy + (p * width + q) * LANES,
+                                       weight + (r * d->w.kernel[1] + s) * LANES};
         }
-    EACH (v, PV)
-        vf_store(dx + v * VL, a[v]);
+    return n;
 }
 
-static void gather_task(void *dw, int64_t plane, int thread)
+/* N numbers, a stride apart, from number J of them on.  */
+INLINE void gather(const int n, const struct dw *d, const struct tap *tap, int taps, int64_t at,
+                   int64_t j, int64_t lane, vf (*sum)[STEP_SIDES][WRITER_SUMS])
+{
+    const int64_t step = d->w.stride[1] * LANES;
+
+    for (int64_t v = 0; v < LANES; v += VL) {
+        float rest[TILE * VL];
+        vf a[TILE];
+
+        EACH (i, n)
+            a[i] = VF0;
+        for (int t = 0; t < taps; t++) {
+            const float *dy = tap[t].dy + j * LANES + v;
+            const vf w = vf_load(tap[t].w + v);
+
+            EACH (i, n)
+                a[i] = vf_fma(vf_load(dy + i * LANES), w, a[i]);
+        }
+        EACH (i, n)
+            vf_store(rest + i * VL, a[i]);
+        lanes_put(&d->y, at + j * step + v, lane + v, n, step, rest, sum[v / VL]);
+    }
+}
+
+static void gather_row(const struct dw *d, const float *dy, int64_t width, const float *weight,
+                       int64_t plane, int64_t h, vf (*sum)[STEP_SIDES][WRITER_SUMS])
+{
+    struct tap tap[MOST_TAPS * MOST_TAPS];
+
+    for (int64_t f = 0; f < d->w.stride[1] && f < d->w.in[1]; f++) {
+        const int64_t n = (d->w.in[1] - f + d->w.stride[1] - 1) / d->w.stride[1];
+        const int64_t at = ((plane * d->w.in[0] + h) * d->w.in[1] + f) * LANES;
+        const int64_t lane = plane % d->groups * LANES;
+        const int taps = taps_of(d, dy, width, weight, h, f, tap);
+        int64_t j = 0;
+
+        for (; j + TILE <= n; j += TILE)
+            gather(TILE, d, tap, taps, at, j, lane, sum);
+        for (; j < n; j++)
+            gather(1, d, tap, taps, at, j, lane, sum);
+    }
+}
+
+static void gather_task(void *dw, int64_t task, int thread)
 {
     const struct dw *d = dw;
-    const float *dy = d->x + plane * d->w.out[0] * d->w.out[1] * LANES;
-    const float *k = d->weight + plane % d->groups * d->w.kernel[0] * d->w.kernel[1] * LANES;
-    float *dx = d->y + plane * d->w.in[0] * d->w.in[1] * LANES;
+    const int64_t plane = task / d->bands, first = task % d->bands * ROWS;
+    const int64_t end = first + ROWS < d->w.in[0] ? first + ROWS : d->w.in[0];
+    const struct padded p = gathered(d, plane, first, end);
+    float *copy = d->scratch + (size_t)thread * d->copy_floats;
+    const float *w = d->weight + plane % d->groups * d->w.kernel[0] * d->w.kernel[1] * LANES;
+    vf sum[PV][STEP_SIDES][WRITER_SUMS];
 
-    (void)thread;
-    for (int64_t h = 0; h < d->w.in[0]; h++)
-        for (int64_t w = 0; w < d->w.in[1]; w++, dx += LANES)
-            gather_pixel(d, dy, k, h, w, dx);
+    memset(sum, 0, sizeof sum);
+    copy_padded(&p, copy);
+    for (int64_t h = first; h < end; h++)
+        gather_row(d, copy + (p.margin - p.first * padded_width(&p)) * LANES, padded_width(&p), w,
+                   plane, h, sum);
+    for (int v = 0; v < PV; v++)
+        lanes_sums(&d->y, plane / d->groups * d->bands + task % d->bands,
+                   plane % d->groups * LANES + v * VL, sum[v]);
 }
 
-/* a[tap] += x dy over outputs [FROM, END) of a row, all taps inside.  */
-INLINE void products(const int taps, int64_t step, const float *x, const float *dy, int64_t from,
-                     int64_t end, vf *a)
+/* ---- gradients of the weights ---- */
+
+/* Rows [FIRST, END) of y and what they read of x.  */
+static struct padded band_of(const struct dw *d, const struct reader *r, int64_t plane,
+                             int64_t first, int64_t end)
 {
-    for (int64_t j = from; j < end; j++) {
-        const vf v = vf_load(dy + j * LANES);
+    struct padded p = {r, 0, plane % d->groups, {d->w.in[0], d->w.in[1]}, 0, 0, 0};
+
+    p.first = first * d->w.stride[0] - d->w.pad[0];
+    p.rows = (end - first - 1) * d->w.stride[0] + (d->w.kernel[0] - 1) * d->w.dilation[0] + 1;
+    p.margin = d->w.pad[1] > d->w.pad[3] ? d->w.pad[1] : d->w.pad[3];
+    p.at = plane * d->w.in[0] * d->w.in[1] * LANES;
+    return p;
+}
+
+/* A row of taps: a[s] += x dy over N pixels.  */
+INLINE void products(const int taps, int64_t step, int64_t dil, const float *x, const float *dy,
+                     int64_t n, vf *a)
+{
+    for (int64_t j = 0; j < n; j++, x += step * LANES, dy += LANES) {
+        const vf v = vf_load(dy);
 
         EACH (s, taps)
-            a[s] = vf_fma(vf_load(x + (j * step + s) * LANES), v, a[s]);
+            a[s] = vf_fma(vf_load(x + s * dil * LANES), v, a[s]);
     }
 }
 
-/* The same at the edges of a row, tap by tap.  */
-static void edge(const struct dw *d, const float *x, const float *dy, int64_t from, int64_t end,
-                 vf *a)
+/* Tap row R over a band: X is what (first row, 0) reads with tap 0.  */
+static void tap_row(const struct dw *d, const float *x, int64_t width, const float *dy,
+                    int64_t rows, float *sum)
 {
-    for (int64_t j = from; j < end; j++) {
-        int64_t w0, s0, s1;
-
-        window_taps(&d->w, 1, j, &w0, &s0, &s1);
-        for (int64_t s = s0; s < s1; s++)
-            a[s] = vf_fma(vf_load(x + (w0 + s * d->w.dilation[1]) * LANES), vf_load(dy + j * LANES),
-                          a[s]);
-    }
-}
-
-/* Tap row R over one image: sums of its taps, one vector of their lanes.  */
-static void tap_row(const struct dw *d, const float *x, const float *dy, int64_t r, float *sum)
-{
-    const int64_t taps = d->w.kernel[1], step = d->w.stride[1];
+    const int64_t taps = d->w.kernel[1], step = d->w.stride[1], dil = d->w.dilation[1];
     vf a[MOST_TAPS];
-    int64_t from, end;
 
-    inside(d, &from, &end);
-    if (d->w.dilation[1] != 1 || (taps != 3 && taps != 5))
-        from = end = 0;
     for (int64_t s = 0; s < taps; s++)
-        a[s] = VF0;
-    for (int64_t i = 0; i < d->w.out[0]; i++, dy += d->w.out[1] * LANES) {
-        const int64_t h = i * d->w.stride[0] - d->w.pad[0] + r * d->w.dilation[0];
-        const float *row = x + h * d->w.in[1] * LANES;
+        a[s] = vf_load(sum + s * LANES);
+    for (int64_t i = 0; i < rows; i++) {
+        const float *row = x + i * d->w.stride[0] * width * LANES;
+        const float *g = dy + i * d->w.out[1] * LANES;
 
-        if (h < 0 || h >= d->w.in[0])
-            continue;
-        edge(d, row, dy, 0, from, a);
         if (taps == 3)
-            products(3, step, row - d->w.pad[1] * LANES, dy, from, end, a);
+            products(3, step, dil, row, g, d->w.out[1], a);
         else if (taps == 5)
-            products(5, step, row - d->w.pad[1] * LANES, dy, from, end, a);
-        edge(d, row, dy, end, d->w.out[1], a);
+            products(5, step, dil, row, g, d->w.out[1], a);
+        else
+            for (int64_t s = 0; s < taps; s++)
+                products(1, step, dil, row + s * dil * LANES, g, d->w.out[1], a + s);
     }
     for (int64_t s = 0; s < taps; s++)
         vf_store(sum + s * LANES, a[s]);
 }
 
-/* Sums of a chunk of images for 16 channels: [tap][16] doubles, then those of
- * dy.  */
+/* One image: sums of all taps [tap][16].  */
+static void image_sums(const struct dw *d, int64_t plane, float *copy, float *sum)
+{
+    const int64_t row = d->w.kernel[1] * LANES, out = d->w.out[1] * LANES;
+
+    memset(sum, 0, (size_t)(d->w.kernel[0] * row) * sizeof *sum);
+    for (int64_t first = 0; first < d->w.out[0]; first += ROWS) {
+        const int64_t end = first + ROWS < d->w.out[0] ? first + ROWS : d->w.out[0];
+        const struct padded p = band_of(d, &d->x, plane, first, end);
+        const int64_t width = padded_width(&p);
+        float *dy = copy + p.rows * width * LANES;
+
+        copy_padded(&p, copy);
+        lanes_line(&d->dy, (plane * d->w.out[0] + first) * out, plane % d->groups,
+                   (end - first) * d->w.out[1], 1, dy);
+        for (int64_t r = 0; r < d->w.kernel[0]; r++)
+            for (int64_t v = 0; v < LANES; v += VL)
+                tap_row(d,
+                        copy + (r * d->w.dilation[0] * width + p.margin - d->w.pad[1]) * LANES + v,
+                        width, dy + v, end - first, sum + r * row + v);
+    }
+}
+
+/* Sums of a chunk of images for 16 channels: [tap][16] doubles.  */
 static void wgrad_task(void *dw, int64_t task, int thread)
 {
     const struct dw *d = dw;
     const int64_t chunk = task / d->groups, group = task % d->groups;
-    const int64_t taps = d->w.kernel[0] * d->w.kernel[1] * LANES, row = d->w.kernel[1] * LANES;
-    const int64_t in = d->w.in[0] * d->w.in[1] * LANES, out = d->w.out[0] * d->w.out[1] * LANES;
+    const int64_t taps = d->w.kernel[0] * d->w.kernel[1] * LANES;
     const int64_t last = (chunk + 1) * d->per_chunk < d->n ? (chunk + 1) * d->per_chunk : d->n;
-    double *sum = d->sums + task * (taps + LANES);
-    float part[MOST_TAPS * LANES];
+    float *part = d->scratch + (size_t)thread * d->copy_floats;
+    double *sum = d->sums + task * taps;
 
-    (void)thread;
-    memset(sum, 0, (size_t)(taps + LANES) * sizeof *sum);
+    memset(sum, 0, (size_t)taps * sizeof *sum);
     for (int64_t n = chunk * d->per_chunk; n < last; n++) {
-        const float *x = d->x + (n * d->groups + group) * in;
-        const float *dy = d->dy + (n * d->groups + group) * out;
-
-        for (int64_t r = 0; r < d->w.kernel[0]; r++) {
-            for (int64_t v = 0; v < LANES; v += VL)
-                tap_row(d, x + v, dy + v, r, part + v);
-            for (int64_t i = 0; i < row; i++)
-                sum[r * row + i] += part[i];
-        }
-        for (int64_t i = 0; d->want_db && i < out; i++)
-            sum[taps + i % LANES] += dy[i];
+        image_sums(d, n * d->groups + group, part + taps, part);
+        for (int64_t i = 0; i < taps; i++)
+            sum[i] += part[i];
     }
 }
 
-/* dw[c][r][s] and db[c] from the chunks, in order.  */
-static void add_chunks(const struct dw *d, float *dw, float *db)
+/* dw[c][r][s] from the chunks, in order.  */
+static void add_chunks(const struct dw *d, float *dw)
 {
-    const int64_t taps = d->w.kernel[0] * d->w.kernel[1], size = (taps + 1) * LANES;
+    const int64_t taps = d->w.kernel[0] * d->w.kernel[1];
 
     for (int64_t c = 0; c < d->c; c++)
-        for (int64_t t = 0; t <= taps; t++) {
+        for (int64_t t = 0; t < taps; t++) {
             double sum = 0;
 
             for (int64_t i = 0; i < d->chunks; i++)
-                sum += d->sums[(i * d->groups + c / LANES) * size + t * LANES + c % LANES];
-            if (t == taps && db)
-                db[c] = (float)sum;
-            else if (t < taps && dw)
-                dw[c * taps + t] = (float)sum;
+                sum += d->sums[((i * d->groups + c / LANES) * taps + t) * LANES + c % LANES];
+            dw[c * taps + t] = (float)sum;
         }
 }
 
-static void run_dx(const struct kernel_args *a, struct dw d)
+/* ---- scratch: tables of the readers, what is written and a copy a thread, or
+ * sums of gradients and a copy a thread ---- */
+
+static size_t floats_of(const struct padded *p)
 {
-    float *table = a->scratch;
-
-    d.x = a->op.dout[0].data;
-    d.y = a->op.din[X].data;
-    d.weight = a->packed[WEIGHT];
-    if (!turns(&d)) {
-        pool_run(a->pool, d.n * d.groups, gather_task, &d);
-        return;
-    }
-    for (int i = 0; i < 2; i++) {
-        const int64_t in = d.w.in[i];
-
-        d.w.in[i] = d.w.out[i];
-        d.w.out[i] = in;
-        d.w.pad[i] = (d.w.kernel[i] - 1) * d.w.dilation[i] - d.w.pad[i];
-    }
-    d.bands = (d.w.out[0] + ROWS - 1) / ROWS;
-    for (int64_t i = 0; i < d.groups * LANES; i++) {
-        table[i] = 1;
-        table[d.groups * LANES + i] = 0;
-    }
-    d.scale = table;
-    d.shift = table + d.groups * LANES;
-    pool_run(a->pool, d.n * d.groups * d.bands, task, &d);
+    return (size_t)(p->rows * padded_width(p) * LANES);
 }
 
-static void backward(const struct kernel_args *a)
+/* A copy of what a task reads forward, gathers, or multiplies.  */
+static size_t forward_floats(const struct dw *d)
 {
-    struct dw d = dw_of(a->step);
-    float *dw = a->op.din[WEIGHT].data, *db = a->op.din[BIAS].data;
+    const int64_t rows = (ROWS - 1) * d->w.stride[0] + (d->w.kernel[0] - 1) * d->w.dilation[0] + 1;
 
-    if (a->op.din[X].data)
-        run_dx(a, d);
-    if (!dw && !db)
-        return;
-    d.x = a->op.in[X].data;
-    d.dy = a->op.dout[0].data;
-    d.sums = a->scratch;
-    d.want_db = db != NULL;
-    pool_run(a->pool, d.chunks * d.groups, wgrad_task, &d);
-    add_chunks(&d, dw, db);
+    return d->x.kind == READ_PLAIN ? 0 : (size_t)(rows * d->w.in[1] * LANES);
+}
+
+static size_t gather_floats(const struct dw *d)
+{
+    /* bands begin at any remainder of the stride */
+    struct padded p = gathered(d, 0, 0, ROWS);
+
+    p.rows += 1;
+    return floats_of(&p);
+}
+
+static size_t wgrad_floats(const struct dw *d)
+{
+    const int64_t last = d->w.out[0] < ROWS ? d->w.out[0] : ROWS;
+    const struct padded p = band_of(d, &d->x, 0, 0, last);
+
+    return floats_of(&p) + (size_t)((last * d->w.out[1] + d->w.kernel[0] * d->w.kernel[1]) * LANES);
+}
+
+static size_t sums_floats(const struct dw *d)
+{
+    return 2 * (size_t)(d->chunks * d->groups * LANES * d->w.kernel[0] * d->w.kernel[1]);
+}
+
+static size_t scratch(const struct step_nodes *s, int threads)
+{
+    struct dw d = dw_of(s);
+    size_t floats = writer_floats(s, d.c, d.n * d.bands);
+
+    d.x.kind = s->lazy & LAZY_X ? READ_APPLY : READ_PLAIN;
+    if (s->node[0]->dir == DIR_FORWARD) {
+        floats += forward_floats(&d) * (size_t)threads;
+    } else {
+        const size_t grad = sums_floats(&d) + wgrad_floats(&d) * (size_t)threads;
+
+        floats += gather_floats(&d) * (size_t)threads;
+        floats = grad > floats ? grad : floats;
+    }
+    return (2 * reader_floats(d.c) + floats) * sizeof(float);
 }
 
 /* ---- the record ---- */
 
-static size_t scratch(const struct step_nodes *s, int threads)
+static void backward(const struct kernel_args *a)
 {
-    const struct dw d = dw_of(s);
-    const size_t table = (size_t)(2 * d.groups * LANES) * sizeof(float);
-    const size_t sums = (size_t)(d.chunks * d.groups * LANES) *
-                        (size_t)(d.w.kernel[0] * d.w.kernel[1] + 1) * sizeof(double);
+    struct dw d = dw_of(a->step);
+    float *table = a->scratch, *rest = table + 2 * reader_floats(d.c);
+    const int64_t rows = d.n * d.bands;
 
-    (void)threads;
-    return s->node[0]->dir == DIR_BACKWARD && sums > table ? sums : table;
+    d.weight = a->packed[WEIGHT];
+    d.dy = reader_of(&a->op.dout[0], a->lazy_dy, table);
+    d.x = reader_of(&a->op.in[X], a->lazy_x, table + reader_floats(d.c));
+    if (a->op.din[X].data) {
+        d.y = writer_of(a, a->op.din[X].data, d.c, NULL, rows, rest);
+        d.scratch = rest + writer_floats(a->step, d.c, rows);
+        d.copy_floats = gather_floats(&d);
+        pool_run(a->pool, d.n * d.groups * d.bands, gather_task, &d);
+        writer_end(&d.y, a, rows);
+    }
+    if (a->op.din[BIAS].data)
+        bias_grad_run(lanes_bias, a, &d.dy);
+    if (!a->op.din[WEIGHT].data)
+        return;
+    d.sums = (double *)rest;
+    d.scratch = rest + sums_floats(&d);
+    d.copy_floats = wgrad_floats(&d);
+    pool_run(a->pool, d.chunks * d.groups, wgrad_task, &d);
+    add_chunks(&d, a->op.din[WEIGHT].data);
 }
 
 static size_t pack_bytes(const struct step_nodes *s, int i)
@@ -426,7 +601,6 @@ static void pack(const struct step_nodes *s, int i, const struct tensor *t, void
 {
     const struct dw d = dw_of(s);
     const int64_t taps = d.w.kernel[0] * d.w.kernel[1];
-    const int turned = s->node[0]->dir == DIR_BACKWARD && turns(&d);
     const float *w = t->data;
     float *to = packed;
 
@@ -434,21 +608,22 @@ static void pack(const struct step_nodes *s, int i, const struct tensor *t, void
     for (int64_t g = 0; g < d.groups; g++)
         for (int64_t tap = 0; tap < taps; tap++)
             for (int64_t c = g * LANES; c < (g + 1) * LANES; c++)
-                *to++ = c < d.c ? w[c * taps + (turned ? taps - 1 - tap : tap)] : 0;
+                *to++ = c < d.c ? w[c * taps + tap] : 0;
 }
 
 static void run(const struct kernel_args *a)
 {
     struct dw d = dw_of(a->step);
-    float *table = a->scratch;
+    float *table = a->scratch, *rest = table + 2 * reader_floats(d.c);
+    const int64_t rows = d.n * d.bands;
 
-    d.x = a->op.in[X].data;
-    d.y = a->op.out[0].data;
     d.weight = a->packed[WEIGHT];
-    d.f = follow_lanes(a, d.c, a->op.in[BIAS].data, table);
-    d.scale = d.f.scale;
-    d.shift = d.f.shift;
+    d.x = reader_of(&a->op.in[X], a->lazy_x, table);
+    d.y = writer_of(a, a->op.out[0].data, d.c, a->op.in[BIAS].data, rows, rest);
+    d.scratch = rest + writer_floats(a->step, d.c, rows);
+    d.copy_floats = forward_floats(&d);
     pool_run(a->pool, d.n * d.groups * d.bands, task, &d);
+    writer_end(&d.y, a, rows);
 }
 
 /* clang-format off */
@@ -458,7 +633,9 @@ static void run(const struct kernel_args *a)
 /* clang-format on */
 
 const struct kernel ISA(dwconv2d_blocked_kernels)[] = {
-    {COMMON, .dir = DIR_FORWARD, .epilogue = follow_names, .run = run},
-    {COMMON, .dir = DIR_BACKWARD, .run = backward},
+    {COMMON, .dir = DIR_FORWARD, .epilogue = follow_names, .side = "bnstats", .lazy = LAZY_X,
+     .run = run},
+    {COMMON, .dir = DIR_BACKWARD, .epilogue = writer_back_names, .side = "bnsums",
+     .lazy = LAZY_X | LAZY_DY | LAZY_FOLLOW, .run = backward},
     {0},
 };
