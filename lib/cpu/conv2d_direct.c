@@ -75,15 +75,16 @@ static void blocks_of(struct direct *d)
     d->k = d->whole * d->kn + (d->blocks - d->whole) * d->kn_last;
 }
 
-/* What follows from the sizes.  X is read where it lies if outputs and inputs
- * are the same pixels, and its numbers as wide as those of a copy.  */
+/* What follows from the sizes.  X is read where it lies if it is flat, and its
+ * numbers stored, as wide as those of a copy.  */
 static void complete(struct direct *d)
 {
     blocks_of(d);
-    d->copy = d->planar || d->per == 2 || d->lazy & (d->turned ? LAZY_DY : LAZY_X);
+    d->flat = !d->planar;
     for (int i = 0; i < 2; i++)
-        d->copy |= d->kernel[i] != 1 || d->stride[i] != 1 || d->in[i] != d->out[i] || d->pad[i] ||
-                   d->map_step[i] != 1;
+        d->flat &= d->kernel[i] == 1 && d->stride[i] == 1 && d->in[i] == d->out[i] && !d->pad[i] &&
+                   d->map_step[i] == 1;
+    d->copy = !d->flat || d->per == 2 || d->lazy & (d->turned ? LAZY_DY : LAZY_X);
 }
 
 /* Backward the shape of x is known even where x is not kept.  */
@@ -192,9 +193,9 @@ void conv2d_direct_place(struct direct *d, int64_t rows)
     }
     d->row = d->remainders[1] * d->each[1] * d->pixel;
     d->plane = d->remainders[0] * d->each[0] * d->row;
-    if (!d->copy) {
+    if (d->flat) {
         d->row = 0;
-        d->plane = d->in[0] * d->in[1] * d->pixel;
+        d->plane = (d->copy ? rows : d->in[0] * d->in[1]) * d->pixel;
     }
     d->copy_slots = d->copy ? (size_t)(up(d->planes * d->plane + LANES, LANES) * LANES) : 0;
 }
@@ -204,8 +205,8 @@ void direct_cut(const struct direct_isa *isa, struct direct *d, int threads)
 {
     const int64_t panel_bytes = most(d->k, 1) * LANES * SLOT;
     const int64_t row_bytes = d->c * d->in[0] * d->in[1] * SLOT / d->per;
-    const int64_t units = d->copy ? d->out[0] : up(d->out[0] * d->out[1], isa->mr);
-    const int64_t fewest = d->copy ? FEWEST_ROWS : 4;
+    const int64_t units = d->flat ? up(d->out[0] * d->out[1], isa->mr) : d->out[0];
+    const int64_t fewest = d->flat ? 4 : FEWEST_ROWS;
     int64_t parts, bands = up(row_bytes, BAND_BYTES);
 
     d->group = most(GROUP_BYTES / panel_bytes / isa->panels, 1) * isa->panels;
@@ -217,8 +218,8 @@ void direct_cut(const struct direct_isa *isa, struct direct *d, int threads)
         parts = most(parts, least(up(d->panels, isa->panels), up(2 * threads, d->n * bands)));
     if (d->n * parts * bands < 2 * threads)
         bands = most(bands, least(units, up(2 * threads, d->n * parts)));
-    d->band = up(units, bands) * (d->copy ? 1 : isa->mr);
-    d->bands = up(d->copy ? d->out[0] : d->out[0] * d->out[1], d->band);
+    d->band = up(units, bands) * (d->flat ? isa->mr : 1);
+    d->bands = up(d->flat ? d->out[0] * d->out[1] : d->out[0], d->band);
     d->part = up(up(d->panels, parts), isa->panels) * isa->panels;
     d->parts = up(d->panels, d->part);
     conv2d_direct_place(d, d->band);
@@ -226,7 +227,7 @@ void direct_cut(const struct direct_isa *isa, struct direct *d, int threads)
 
 struct direct_task direct_task_of(const struct direct *d, int64_t task)
 {
-    const int64_t whole = d->copy ? d->out[0] : d->out[0] * d->out[1];
+    const int64_t whole = d->flat ? d->out[0] * d->out[1] : d->out[0];
     struct direct_task t = {.first = task % d->bands * d->band};
 
     t.rows = least(d->band, whole - t.first);
@@ -346,35 +347,46 @@ size_t conv2d_direct_pack_bytes(int planar, const struct step_nodes *s, int i)
     return floats * sizeof(float);
 }
 
-/* Tap (r, s) of the filter from C to O.  */
-static float weight(const struct direct *d, const float *w, int64_t o, int64_t c, int64_t tap)
+/* The numbers of W at one tap, from one output, and one channel, to the next. */
+struct taps {
+    const float *w;
+    int64_t output, channel;
+};
+
+static struct taps taps_of(const struct direct *d, const float *w, int64_t tap)
 {
-    const int64_t row = d->turned ? c * d->o + o : o * d->c + c;
     const int64_t r = d->first[0] + tap / d->kernel[1] * d->skip[0];
     const int64_t s = d->first[1] + tap % d->kernel[1] * d->skip[1];
+    const int64_t filter = d->filter[0] * d->filter[1];
 
-    return w[(row * d->filter[0] + r) * d->filter[1] + s];
+    return (struct taps){w + r * d->filter[1] + s, d->turned ? filter : d->c * filter,
+                         d->turned ? d->o * filter : filter};
 }
 
 /* W[o][c][r][s] as [o/16][c/16][r][s][c][o].  */
-static void pack(const struct direct *d, const float *w, float *to)
+static void pack(const struct direct_isa *isa, const struct direct *d, const float *w, float *to)
 {
     const int64_t taps = d->kernel[0] * d->kernel[1];
 
-    for (int64_t panel = 0; panel < d->panels; panel++)
-        for (int64_t c0 = 0; c0 < d->c; c0 += d->kn)
-            for (int64_t tap = 0; tap < taps; tap++)
-                for (int64_t c = c0; c < least(c0 + d->kn, d->c); c++)
-                    for (int64_t o = panel * LANES; o < (panel + 1) * LANES; o++)
-                        *to++ = o < d->o ? weight(d, w, o, c, tap) : 0;
+    for (int64_t o = 0; o < d->panels * LANES; o += LANES)
+        for (int64_t c = 0; c < d->c; c += d->kn)
+            for (int64_t tap = 0; tap < taps; tap++) {
+                const struct taps t = taps_of(d, w, tap);
+                const int64_t n = least(d->kn, d->c - c);
+
+                isa->pack(t.w + o * t.output + c * t.channel, t.output, t.channel,
+                          least(LANES, d->o - o), n, to);
+                to += n * LANES;
+            }
 }
 
-void conv2d_direct_pack(int planar, const struct step_nodes *s, const struct tensor *t, float *to)
+void conv2d_direct_pack(const struct direct_isa *isa, int planar, const struct step_nodes *s,
+                        const struct tensor *t, float *to)
 {
     struct direct d;
 
     for (int64_t i = 0; nth(planar, s, i, &d); i++) {
-        pack(&d, t->data, to);
+        pack(isa, &d, t->data, to);
         to += packed_floats(&d);
     }
 }

@@ -54,17 +54,17 @@ struct direct {
      * all, unless the channels are in groups.  */
     int64_t planes, span;
 
-    /* The copy of the rows of a band, slots; or x itself (copy 0), taken as
-     * one row.  A row of the copy is [column remainder][column][pixel], a
-     * plane [row remainder][row].  */
-    int copy;
+    /* What a task reads: x itself, or a copy of its band (slots).  A row of the
+     * copy is [column remainder][column][pixel], a plane [row remainder][row].
+     * Flat: outputs and inputs are the same pixels, which are one row.  */
+    int flat, copy;
     int64_t remainders[2], each[2]; /* remainders; rows or columns of one */
     int64_t pixel, row, plane;      /* slots from one to the next */
 
     int64_t blocks, whole, kn, kn_last; /* blocks; those of kn; k of a block */
 
     /* How it is cut; the result does not depend on it.  */
-    int64_t band, bands; /* output rows of a task (copy 0: pixels); tasks */
+    int64_t band, bands; /* output rows of a task (flat: pixels); tasks */
     int64_t part, parts; /* panels of a task; tasks */
     int64_t group;       /* panels that one pass over a band goes through */
     size_t copy_slots;   /* of one thread */
@@ -100,12 +100,16 @@ struct direct_isa {
     void (*task)(void *run, int64_t task, int thread);
     void (*wgrad)(void *run, int64_t task, int thread);
     void (*bias)(void *grad, int64_t task, int thread);
+    /* 16 channels of 16 outputs at one tap, the first of them W[0]; numbers
+     * from one output, and one channel, to the next */
+    void (*pack)(const float *w, int64_t output, int64_t channel, int64_t outputs, int64_t channels,
+                 float *to);
     int wgrad_rows; /* at once */
 };
 
 /* The forward geometry of the convolution that S's head is of, not cut.  */
 struct direct conv2d_direct_of(int per, int planar, const struct step_nodes *s);
-/* Where the rows that ROWS output rows read lie in their copy.  */
+/* Where what ROWS output rows (flat: pixels) read lies in its copy.  */
 void conv2d_direct_place(struct direct *d, int64_t rows);
 
 int conv2d_direct_accepts(const struct step_nodes *s);
@@ -113,7 +117,8 @@ int conv2d_direct_accepts_plain(const struct step_nodes *s);
 size_t conv2d_direct_scratch(const struct direct_isa *isa, int planar, const struct step_nodes *s,
                              int threads);
 size_t conv2d_direct_pack_bytes(int planar, const struct step_nodes *s, int i);
-void conv2d_direct_pack(int planar, const struct step_nodes *s, const struct tensor *t, float *to);
+void conv2d_direct_pack(const struct direct_isa *isa, int planar, const struct step_nodes *s,
+                        const struct tensor *t, float *to);
 void conv2d_direct_run(const struct direct_isa *isa, int planar, const struct kernel_args *a);
 
 /* ---- for conv2d_direct_8.c ---- */
@@ -133,7 +138,7 @@ void *direct_start(const struct direct_isa *isa, struct direct *d, int64_t table
 /* The task's place: images, then bands run fastest, so that neighbouring
  * tasks share their weights.  */
 struct direct_task {
-    int64_t image, first, rows; /* output rows (copy 0: pixels) */
+    int64_t image, first, rows; /* output rows (flat: pixels) */
     int64_t panel, end;
     int64_t sums; /* its row: those of one image and band share it */
 };

@@ -8,6 +8,7 @@
 #include "cpu/kernels.h"
 #include "cpu/lanes.h"
 #include "cpu/outer.h"
+#include "cpu/transpose.h"
 #include "cpu/wgrad.h"
 
 /* Rows of the product of gradients at once.  */
@@ -178,9 +179,15 @@ static void copy_x(const struct wgrad_run *r, struct wgrad_pass *q, float *to)
     const struct wgrad *g = r->g;
     const struct direct_f32 from = {.r = {.d = &g->d, .x = r->x.x}, .x = r->x};
 
-    for (int64_t m = 0; m < q->images; m++)
-        copy_band(&from.r, 0, (q->image + m) * g->x_image + q->group * g->x_group, q->group,
-                  q->first / g->d.out[1], g->d.planar ? g->d.c : q->groups, to + m * q->x_image);
+    for (int64_t m = 0; m < q->images; m++) {
+        const int64_t at = (q->image + m) * g->x_image + q->group * g->x_group;
+
+        if (g->d.flat)
+            copy_flat(&from.r, at, q->group, q->first, q->pixels, q->groups, to + m * q->x_image);
+        else
+            copy_band(&from.r, 0, at, q->group, q->first / g->d.out[1],
+                      g->d.planar ? g->d.c : q->groups, to + m * q->x_image);
+    }
     q->x = to;
 }
 
@@ -218,9 +225,28 @@ static void wgrad_task(void *run, int64_t task, int thread)
     }
 }
 
+/* ---- weights ---- */
+
+/* Where the outputs lie apart a block is turned; else they are copied.  */
+static void pack_block(const float *w, int64_t output, int64_t channel, int64_t outputs,
+                       int64_t channels, float *to)
+{
+    if (channel == 1) {
+        transpose(to, LANES, w, output, outputs, channels);
+        for (int64_t c = 0; c < channels; c++)
+            for (int64_t o = outputs; o < LANES; o++)
+                to[c * LANES + o] = 0;
+        return;
+    }
+    for (int64_t c = 0; c < channels; c++, to += LANES)
+        for (int64_t o = 0; o < LANES; o++)
+            to[o] = o < outputs ? w[o * output + c * channel] : 0;
+}
+
 /* ---- records ---- */
 
-static const struct direct_isa isa = {MR, PANELS, 1, task, wgrad_task, lanes_bias, WGRAD_ROWS};
+static const struct direct_isa isa = {MR,         PANELS,     1,          task,
+                                      wgrad_task, lanes_bias, pack_block, WGRAD_ROWS};
 
 #define RECORD(name, planar)                                                                     \
     static size_t scratch_##name(const struct step_nodes *s, int threads)                        \
@@ -234,7 +260,7 @@ static const struct direct_isa isa = {MR, PANELS, 1, task, wgrad_task, lanes_bia
     static void pack_##name(const struct step_nodes *s, int i, const struct tensor *t, void *to) \
     {                                                                                            \
         (void)i;                                                                                 \
-        conv2d_direct_pack(planar, s, t, to);                                                    \
+        conv2d_direct_pack(&isa, planar, s, t, to);                                              \
     }                                                                                            \
     static void run_##name(const struct kernel_args *a)                                          \
     {                                                                                            \

@@ -2,8 +2,10 @@
  * SPDX-License-Identifier: MIT  */
 #include "cpu/cpu.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/cpuinfo.h"
 #include "base/err.h"
@@ -38,30 +40,60 @@ static const struct kernel *const families[] = {
     parts_kernels,
 };
 
-enum { MOST = 512, ALIGN = 64 };
+enum { MOST = 512, ALIGN = 64, HUGE = 2 << 20, LARGE = 2 * HUGE };
 
 struct cpu {
     struct device device;
     const struct kernel *kernel[MOST];
 };
 
+/* Large blocks are pages of their own, of 2 MB where the system has such: those
+ * of 4 kB cost a tenth of the time of training.  Nobody has touched them yet,
+ * so that each lies near the thread that does first.  */
+static void *map(size_t bytes)
+{
+    char *p = mmap(NULL, bytes + HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const size_t before = p == MAP_FAILED ? 0 : (HUGE - (uintptr_t)p % HUGE) % HUGE;
+
+    if (p == MAP_FAILED)
+        return NULL;
+    if (before)
+        munmap(p, before);
+    munmap(p + before + bytes, HUGE - before);
+    madvise(p + before, bytes, MADV_HUGEPAGE);
+    return p + before;
+}
+
+/* What a block takes: whole lines, or pages.  */
+static size_t rounded(size_t bytes)
+{
+    const size_t page = 4096, unit = bytes < LARGE ? ALIGN : page;
+
+    return bytes ? (bytes + unit - 1) / unit * unit : ALIGN;
+}
+
 static void *alloc(size_t bytes, struct err *e)
 {
-    const size_t size = (bytes + ALIGN - 1) / ALIGN * ALIGN;
-    void *p = size < bytes ? NULL : aligned_alloc(ALIGN, size ? size : ALIGN);
+    const size_t size = rounded(bytes);
+    void *p = NULL;
 
+    if (size >= bytes && size < SIZE_MAX - HUGE)
+        p = bytes < LARGE ? aligned_alloc(ALIGN, size) : map(size);
     if (!p) {
         err_set(e, ERR_NOMEM, "cannot get %zu bytes of memory", bytes);
         return NULL;
     }
-    memset(p, 0, size);
+    if (bytes < LARGE)
+        memset(p, 0, size);
     return p;
 }
 
 static void release(void *p, size_t bytes)
 {
-    (void)bytes;
-    free(p);
+    if (bytes < LARGE)
+        free(p);
+    else if (p)
+        munmap(p, rounded(bytes));
 }
 
 void device_cpu_free(struct device *d)

@@ -229,6 +229,75 @@ static void add_backward(const struct kernel_args *a)
     }
 }
 
+/* ---- the norm of all gradients ---- */
+
+enum { SQUARES = 4096 };
+
+/* Chunks of the arrays, one after the other.  */
+struct norm {
+    const struct tensor *x;
+    const int64_t *first; /* chunk of each array; behind the last their number */
+    double *sum;
+};
+
+static void norm_task(void *ctx, int64_t array, int thread)
+{
+    const struct norm *m = ctx;
+    const int64_t count = tensor_count(&m->x[array]);
+    const float *x = m->x[array].data;
+
+    (void)thread;
+    for (int64_t i = 0; i < count; i += SQUARES) {
+        const int64_t n = count - i < SQUARES ? count - i : SQUARES;
+        vf a = VF0, b = VF0;
+        int64_t k = i;
+
+        for (; k + 2 * VL <= i + n; k += 2 * VL) {
+            const vf u = vf_load(x + k), v = vf_load(x + k + VL);
+
+            a = vf_fma(u, u, a);
+            b = vf_fma(v, v, b);
+        }
+        double sum = vf_sum(a + b);
+
+        for (; k < i + n; k++)
+            sum += (double)x[k] * x[k];
+        m->sum[m->first[array] + i / SQUARES] = sum;
+    }
+}
+
+static int64_t chunks_of(const struct tensor *t)
+{
+    return (tensor_count(t) + SQUARES - 1) / SQUARES;
+}
+
+static size_t norm_scratch(const struct step_nodes *s, int threads)
+{
+    const struct node *n = s->node[0];
+    int64_t chunks = 0;
+
+    (void)threads;
+    for (int i = 0; i < n->n_in; i++)
+        chunks += (shape_count(&n->in[i]->shape) + SQUARES - 1) / SQUARES;
+    return (size_t)(chunks + n->n_in + 1) * sizeof(double);
+}
+
+static void norm_forward(const struct kernel_args *a)
+{
+    const int n = a->op.node->n_in;
+    int64_t *first = a->scratch;
+    struct norm m = {a->op.in, first, (double *)(first + n + 1)};
+    double sum = 0;
+
+    first[0] = 0;
+    for (int i = 0; i < n; i++)
+        first[i + 1] = first[i] + chunks_of(&a->op.in[i]);
+    pool_run(a->pool, n, norm_task, &m);
+    for (int64_t i = 0; i < first[n]; i++)
+        sum += m.sum[i];
+    *(float *)a->op.out[0].data = (float)sqrt(sum);
+}
+
 /* clang-format off */
 #define FORWARD(o)  {.name = "eltwise_" ISA_NAME, .op = #o, .dir = DIR_FORWARD, .isa = ISA_BITS, \
                      .dtypes = 1 << DTYPE_F32, .any_layout = 1, .defer = DEFER_ACT, .run = act_forward}
@@ -247,5 +316,7 @@ const struct kernel ISA(eltwise_kernels)[] = {
     {.name = "eltwise_" ISA_NAME, .op = "add", .dir = DIR_BACKWARD, .isa = ISA_BITS,
      .dtypes = 1 << DTYPE_F32, .accepts = equal_shapes, .any_layout = 1,
      .run = add_backward},
+    {.name = "eltwise_" ISA_NAME, .op = "gradnorm", .isa = ISA_BITS, .dtypes = 1 << DTYPE_F32,
+     .scratch = norm_scratch, .run = norm_forward},
     {0},
 };

@@ -14,30 +14,27 @@
 
 /* ---- reading ---- */
 
-/* Number AT of an operand, in channel LANE on; KIND and CURVE (an activation
- * other than clipping) are constants where it matters.  */
-INLINE vf lanes_read(const enum read_kind kind, const int act, const struct reader *r, int64_t at,
-                     int64_t lane)
-{
-    const vf x = vf_load(r->x + at);
-
-    if (kind == READ_PLAIN)
-        return x;
-    const vf d = x - vf_load(r->mean + lane), scale = vf_load(r->scale + lane);
-    const vf shift = vf_load(r->shift + lane);
-
-    if (kind == READ_GRAD)
-        return vf_fma(d, vf_load(r->slope + lane), vf_fma(vf_load(r->dy + at), scale, shift));
-    return vf_act((enum act)act, vf_fma(d, scale, shift), VF1(r->lo), VF1(r->hi));
-}
-
+/* A run of N; KIND and ACT are constants where it matters.  What belongs to the
+ * channels stays in registers.  */
 INLINE void lanes_loop(const enum read_kind kind, const int act, const struct reader *r, int64_t at,
                        int64_t lane, int64_t n, int64_t step, float *to, int64_t to_step)
 {
-    const struct reader q = *r; /* which no store can change */
+    const float *x = r->x + at, *dy = kind == READ_GRAD ? r->dy + at : NULL;
+    const vf lo = VF1(r->lo), hi = VF1(r->hi), zero = VF0;
+    const vf mean = kind == READ_PLAIN ? zero : vf_load(r->mean + lane);
+    const vf scale = kind == READ_PLAIN ? zero : vf_load(r->scale + lane);
+    const vf shift = kind == READ_PLAIN ? zero : vf_load(r->shift + lane);
+    const vf slope = kind == READ_GRAD ? vf_load(r->slope + lane) : zero;
 
-    for (int64_t i = 0; i < n; i++)
-        vf_store(to + i * to_step, lanes_read(kind, act, &q, at + i * step, lane));
+    for (int64_t i = 0; i < n; i++, x += step, to += to_step) {
+        vf v = vf_load(x);
+
+        if (kind == READ_APPLY)
+            v = vf_act((enum act)act, vf_fma(v - mean, scale, shift), lo, hi);
+        if (kind == READ_GRAD)
+            v = vf_fma(v - mean, slope, vf_fma(vf_load(dy + i * step), scale, shift));
+        vf_store(to, v);
+    }
 }
 
 /* A run of N, to TO, TO_STEP numbers apart.  */

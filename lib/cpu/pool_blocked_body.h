@@ -169,28 +169,33 @@ static int argmax_accepts(const struct step_nodes *s)
 
 /* ---- gradients: the argmax that backward reads ---- */
 
+/* 1, or 0 of a NaN.  */
+INLINE vf number(vf x)
+{
+    return vf_gt(x, VF1(-INFINITY), VF1(1), vf_gt(VF1(INFINITY), x, VF1(1), VF0));
+}
+
 /* As the reference: the first of equals in row order, a NaN first of all.  */
 INLINE void largest_at(const struct maps *m, const struct spot *s, float *y)
 {
-    int32_t *to = m->argmax + (y - m->y);
     const int64_t first = (s->x - m->x) / LANES % (m->w.in[0] * m->w.in[1]);
+    float *to = (float *)(m->argmax + (y - m->y)); /* places, as bits */
 
-    for (int c = 0; c < LANES; c++) {
-        float best = s->x[c];
-        int64_t at = first;
+    EACH (v, PV) {
+        vf best = vf_load(s->x + v * VL), at = vf_bits(VI1((int32_t)first));
 
         for (int64_t r = 0; r < s->rows; r++)
             for (int64_t q = 0; q < s->columns; q++) {
                 const int64_t p = r * m->w.in[1] + q;
-                const float x = s->x[p * LANES + c];
+                const vf x = vf_load(s->x + p * LANES + v * VL);
+                const vf here = vf_bits(VI1((int32_t)(first + p)));
+                const vf ordered = vf_gt(x, best, here, at);
 
-                if (x > best || (isnan(x) && !isnan(best))) {
-                    best = x;
-                    at = first + p;
-                }
+                at = vf_gt(number(best), number(x), here, ordered);
+                best = larger(best, x);
             }
-        y[c] = best;
-        to[c] = (int32_t)at;
+        vf_store(y + v * VL, best);
+        vf_store(to + v * VL, at);
     }
 }
 

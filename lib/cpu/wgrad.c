@@ -53,7 +53,7 @@ static struct wgrad wgrad_of(const struct direct_isa *isa, int planar, const str
     g.x_group = d->in[0] * d->in[1] * LANES;
     g.x_image = planar ? d->c * d->in[0] * d->in[1] : g.groups * g.x_group;
     cut_passes(&g);
-    conv2d_direct_place(d, g.band);
+    conv2d_direct_place(d, d->flat ? g.band * d->out[1] : g.band);
     g.plane = d->plane * (planar ? d->c : 1);
     g.copy_floats = d->copy ? (size_t)up(g.images * g.range * g.plane + LANES, LANES) * LANES : 0;
     if (s->lazy & LAZY_DY)
@@ -99,7 +99,7 @@ static void place(const struct wgrad_run *r, struct wgrad_pass *q)
     q->dy_panel = g->d.out[0] * g->d.out[1] * LANES;
     q->dy_image = g->d.panels * q->dy_panel;
     q->dy = r->dy.x + q->image * q->dy_image + q->first * LANES;
-    if (!g->d.copy) { /* rows lie behind each other */
+    if (g->d.flat) { /* rows lie behind each other */
         q->pixels *= q->rows;
         q->rows = 1;
     }

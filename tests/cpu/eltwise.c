@@ -38,6 +38,7 @@ static const struct kernel_case cases[] = {
     {"add", "", "2,9 2,9 2,9", "relu6", 0, 2, 0},
     {"add", "", "3,5,7 3,5,7", NULL, KERNEL_BACKWARD, 0, 0},
     {"add", "", "3,5,7 3,5,7", NULL, KERNEL_BACKWARD, 0, 2},
+    {"gradnorm", "", "3,5,7 9000 1", NULL, 0, 4096, 0},
 };
 
 /* A NaN comes through on every instruction set.  */
