@@ -413,6 +413,7 @@ void *direct_start(const struct direct_isa *isa, struct direct *d, int64_t table
     fill_offsets(d, off);
     r->d = d;
     r->off = off;
+    r->threads = threads;
     r->scratch = off + off_slots(d) + table;
     return off + off_slots(d);
 }
@@ -422,7 +423,11 @@ static void run(const struct direct_isa *isa, const struct kernel_args *a, struc
                 struct direct_f32 *r, float *scratch)
 {
     direct_start(isa, d, 0, threads_of(a->step, pool_threads(a->pool)), scratch, &r->r);
+    r->r.threads = pool_threads(a->pool);
     r->r.x = r->x.x;
+    r->r.read.n = 0;
+    if (d->copy)
+        ahead_reader(&r->r.read, &r->x);
     pool_run(a->pool, d->n * d->bands * d->parts, isa->task, r);
     r->r.sums += d->n * d->bands;
 }
@@ -437,6 +442,7 @@ static void convolve(const struct direct_isa *isa, int planar, const struct kern
     struct direct d;
 
     r.y = writer_of(a, y, c, backward ? NULL : a->op.in[BIAS].data, rows, scratch);
+    ahead_writer(&r.written, &r.y);
     scratch += writer_floats(a->step, c, rows);
     for (int64_t i = 0; nth(planar, a->step, i, &d); i++) {
         r.r.w = w;

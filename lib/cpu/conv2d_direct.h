@@ -31,6 +31,7 @@
 #ifndef ADZE_CPU_CONV2D_DIRECT_H
 #define ADZE_CPU_CONV2D_DIRECT_H
 
+#include "cpu/ahead.h"
 #include "cpu/reader.h"
 #include "cpu/writer.h"
 #include "graph/device.h"
@@ -77,6 +78,8 @@ struct direct_run {
     void *y, *scratch;
     const int32_t *off; /* [blocks] */
     int64_t sums;       /* the first row of sums that is used here */
+    int threads;
+    struct ahead_arrays read; /* what copies are made of; none otherwise */
 };
 
 /* Of floats.  */
@@ -84,6 +87,7 @@ struct direct_f32 {
     struct direct_run r;
     struct reader x;
     struct writer y;
+    struct ahead_arrays written; /* and what is read for that */
 };
 
 /* One tile: its first pixel in the first block, its first number of y, its
@@ -140,7 +144,8 @@ void *direct_start(const struct direct_isa *isa, struct direct *d, int64_t table
 struct direct_task {
     int64_t image, first, rows; /* output rows (flat: pixels) */
     int64_t panel, end;
-    int64_t sums; /* its row: those of one image and band share it */
+    int64_t sums;       /* its row: those of one image and band share it */
+    struct ahead ahead; /* what the next task reads */
 };
 struct direct_task direct_task_of(const struct direct *d, int64_t task);
 

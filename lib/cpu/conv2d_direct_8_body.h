@@ -286,6 +286,12 @@ INLINE void store(const int m, const int panels, const struct direct_run *run,
     }
 }
 
+INLINE void ahead_tile(const struct direct_run *r, const struct direct_tile *t, int64_t m,
+                       int panels)
+{
+    (void)r, (void)t, (void)m, (void)panels;
+}
+
 #include "cpu/direct.inc"
 
 /* ---- records ---- */

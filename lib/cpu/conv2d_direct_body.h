@@ -57,7 +57,9 @@ static void store_rest(const struct direct_run *r, const struct direct_tile *t, 
         const int64_t lane = t->panel * LANES + v * VL;
         vf sum[STEP_SIDES][WRITER_SUMS] = {{VF0, VF0}, {VF0, VF0}};
 
-        lanes_put(w, t->at + v / PV * area + v % PV * VL, lane, m, step, a[v], sum);
+        lanes_put(w,
+                  &(struct lanes_block){t->at + v / PV * area + v % PV * VL, lane, 1, m, 0, step},
+                  a[v], sum);
         lanes_sums(w, t->sums, lane, sum);
     }
 }
@@ -85,6 +87,16 @@ INLINE void store(const int m, const int panels, const struct direct_run *r,
         }
     for (int p = 0; w->f.act > ACT_CLIP && p < panels; p++)
         lanes_activate(w, t->at + p * area, m * LANES);
+}
+
+/* What tile T will write, and read for that.  */
+INLINE void ahead_tile(const struct direct_run *r, const struct direct_tile *t, int64_t m,
+                       int panels)
+{
+    const int64_t area = r->d->map[0] * r->d->map[1] * LANES;
+
+    for (int p = 0; p < panels; p++)
+        ahead_lines(&run_f32(r)->written, t->at + p * area, m, r->d->map_step[1] * LANES);
 }
 
 #include "cpu/direct.inc"

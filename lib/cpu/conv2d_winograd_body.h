@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "cpu/ahead.h"
 #include "cpu/kernels.h"
 #include "cpu/lanes.h"
 #include "cpu/outer.h"
@@ -337,12 +338,14 @@ static product_fn *const products[MR][2] = {
 
 /* TILES tiles at one point, in products of much the same size.  */
 static void multiply(const struct winograd *g, int64_t tiles, int whole, const float *v,
-                     const float *u, float *to)
+                     const float *u, float *to, struct ahead *in, struct ahead *out)
 {
     for (int64_t left = (tiles + MR - 1) / MR; left; left--) {
         const int64_t m = (tiles + left - 1) / left;
 
         products[m - 1][whole](g, v, u, to);
+        ahead_step(in);
+        ahead_step(out);
         v += m * LANES;
         to += m * LANES;
         tiles -= m;
@@ -406,12 +409,15 @@ static struct place place_of(const struct winograd *g, int64_t tile, int64_t lan
     };
 }
 
-/* Outputs that are more than simple.  */
-static void store_rest(const struct writer *w, const struct place *p, float (*y)[MOST_SIDE * VL],
+/* Outputs that are more than simple: SIDE x SIDE vectors, some outside.  */
+static void store_rest(const struct writer *w, const struct place *p, int64_t side, float *y,
                        vf (*sum)[WRITER_SUMS])
 {
-    for (int64_t i = 0; i < p->h; i++)
-        lanes_put(w, p->at + i * p->row, p->lane, p->w, LANES, y[i], sum);
+    const struct lanes_block b = {p->at, p->lane, p->h, p->w, p->row, LANES};
+
+    for (int64_t i = 1; p->w < side && i < p->h; i++)
+        memmove(y + i * p->w * VL, y + i * side * VL, (size_t)(p->w * VL) * sizeof *y);
+    lanes_put(w, &b, y, sum);
 }
 
 INLINE void store_tile(const int side, const struct winograd_run *r, const struct place *p,
@@ -425,12 +431,12 @@ INLINE void store_tile(const int side, const struct winograd_run *r, const struc
     else
         gather_2(m, r->g->m_point, y);
     if (!lanes_simple(w)) {
-        float rest[MOST_SIDE][MOST_SIDE * VL];
+        float rest[MOST_SIDE * MOST_SIDE * VL];
 
         EACH (i, side)
             EACH (j, side)
-                vf_store(rest[i] + j * VL, y[i][j]);
-        store_rest(w, p, rest, sum);
+                vf_store(rest + (i * side + j) * VL, y[i][j]);
+        store_rest(w, p, side, rest, sum);
         return;
     }
     EACH (i, side)
@@ -476,6 +482,28 @@ static void store(const struct winograd_run *r, int64_t first, int64_t n, int64_
 
 /* ---- tasks ---- */
 
+/* Tiles [FIRST, END) of planes [P0, P1) of maps of SIZE with PLANES, in CALLS
+ * calls.  */
+static struct ahead ahead_tiles(const struct winograd *g, const struct ahead_arrays *a,
+                                const int64_t *size, int64_t planes, int64_t p0, int64_t p1,
+                                int64_t first, int64_t end, int64_t calls)
+{
+    const int64_t area = size[0] * size[1] * LANES, row = size[1] * LANES;
+    struct winograd_tile t, last;
+
+    if (first >= g->tiles)
+        return (struct ahead){0};
+    t = tile_of(g, first);
+    last = tile_of(g, (end < g->tiles ? end : g->tiles) - 1);
+    if (last.image > t.image && p1 - p0 == planes) /* whole images */
+        return ahead_of(a, t.image * planes * area, area, area, (last.image - t.image + 1) * planes,
+                        calls);
+    if (last.image > t.image)
+        last.h = size[0] - g->side;
+    return ahead_of(a, (t.image * planes + p0) * area + t.h * row, (last.h + g->side - t.h) * row,
+                    area, p1 - p0, calls);
+}
+
 static void task(void *run, int64_t task, int thread)
 {
     const struct winograd_run *r = run;
@@ -484,16 +512,21 @@ static void task(void *run, int64_t task, int thread)
     const int64_t part = task / g->strips * g->part;
     const int64_t n = first + g->strip < g->tiles ? g->strip : g->tiles - first;
     const int64_t end = part + g->part < g->panels ? part + g->part : g->panels;
+    const int64_t next = (row + r->threads) * g->strip, calls = g->points * ((n + MR - 1) / MR);
     float *v = r->scratch + (size_t)thread * g->thread_floats, *m = v + g->m_at;
+    struct ahead in = ahead_tiles(g, &r->read, g->in, g->planes, 0, g->planes, next,
+                                  next + g->strip, calls * ((end - part + PANELS - 1) / PANELS));
 
     transform_inputs(g, &r->x, first, first + n, 0, g->planes, v, v + g->band_at);
     for (int64_t panel = part; panel < end; panel += PANELS) {
-        const int whole = panel + PANELS <= end;
+        const int whole = panel + PANELS <= end, count = whole ? PANELS : 1;
         const float *u = r->u + panel * g->points * g->c * LANES;
+        struct ahead out = ahead_tiles(g, &r->written, g->out, g->panels, panel, panel + count,
+                                       first, first + n, calls);
 
         for (int64_t p = 0; p < g->points; p++, u += g->c * LANES)
-            multiply(g, n, whole, v + p * g->v_point, u, m + p * g->m_point);
-        for (int k = 0; k < (whole ? PANELS : 1); k++)
+            multiply(g, n, whole, v + p * g->v_point, u, m + p * g->m_point, &in, &out);
+        for (int k = 0; k < count; k++)
             store(r, first, n, panel + k, m + k * g->strip * LANES, row);
     }
 }
@@ -554,7 +587,7 @@ static void one_panel(int64_t n, const float *v, const float *z, int start, floa
 
 /* The products of a strip of N tiles: planes of the range by panels.  */
 static void grad_strip(const struct winograd_grad *t, int64_t n, int64_t planes, const float *v,
-                       const float *z, int start, float *sum)
+                       const float *z, int start, float *sum, struct ahead *x, struct ahead *dy)
 {
     const struct winograd *g = &t->g;
     const int64_t plane = g->strip * LANES, block = LANES * LANES;
@@ -563,6 +596,8 @@ static void grad_strip(const struct winograd_grad *t, int64_t n, int64_t planes,
         for (int64_t panel = 0; panel < g->panels; panel += PANELS) {
             float *to = sum + (p * g->panels + panel) * block;
 
+            ahead_step(x);
+            ahead_step(dy);
             if (panel + PANELS <= g->panels)
                 two_panels(n, v + p * plane, z + panel * plane, plane, start, to);
             else
@@ -581,15 +616,22 @@ static void grad_task(void *grad, int64_t task, int thread)
     const int64_t block = LANES * LANES, point = g->planes * g->panels * block;
     float *sum = t->sums + (size_t)chunk * t->sum_floats + p0 * g->panels * block;
     float *v = t->scratch + (size_t)thread * g->thread_floats, *z = v + g->m_at;
+    struct ahead_arrays xs = {0}, dys = {0};
 
+    ahead_reader(&xs, &t->x);
+    ahead_reader(&dys, &t->dy);
     for (int64_t first = begin; first < end; first += g->strip) {
-        const int64_t n = end - first < g->strip ? end - first : g->strip;
+        const int64_t n = end - first < g->strip ? end - first : g->strip, next = first + n;
+        const int64_t calls = g->points * (p1 - p0) * ((g->panels + PANELS - 1) / PANELS);
+        struct ahead x = ahead_tiles(g, &xs, g->in, g->planes, p0, p1, next, next + n, calls);
+        struct ahead dy =
+            ahead_tiles(g, &dys, g->out, g->panels, 0, g->panels, next, next + n, calls);
 
         transform_inputs(g, &t->x, first, first + n, p0, p1, v, v + g->band_at);
         transform_gradients(g, &t->dy, first, first + n, z, v + g->band_at);
         for (int64_t i = 0; i < g->points; i++)
             grad_strip(t, n, p1 - p0, v + i * g->v_point, z + i * g->m_point, first == begin,
-                       sum + i * point);
+                       sum + i * point, &x, &dy);
     }
 }
 

@@ -92,7 +92,7 @@ INLINE void store(const int n, const struct dw *d, const struct line *l, int64_t
     }
     EACH (i, n)
         vf_store(rest + i * VL, a[i]);
-    lanes_put(&d->y, at, lane, n, LANES, rest, l->sum[v / VL]);
+    lanes_put(&d->y, &(struct lanes_block){at, lane, 1, n, 0, LANES}, rest, l->sum[v / VL]);
 }
 
 /* A row of taps over a tile of N outputs, all inside x.  */
@@ -353,7 +353,8 @@ INLINE void gather(const int n, const struct dw *d, const struct tap *tap, int t
         }
         EACH (i, n)
             vf_store(rest + i * VL, a[i]);
-        lanes_put(&d->y, at + j * step + v, lane + v, n, step, rest, sum[v / VL]);
+        lanes_put(&d->y, &(struct lanes_block){at + j * step + v, lane + v, 1, n, 0, step}, rest,
+                  sum[v / VL]);
     }
 }
 

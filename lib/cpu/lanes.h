@@ -91,70 +91,88 @@ static inline void lanes_activate(const struct writer *w, int64_t at, int64_t n)
         vf_store(y + i, vf_act((enum act)f.act, vf_load(y + i), VF1(f.lo), VF1(f.hi)));
 }
 
-enum { LANES_RUN = 16 }; /* the longest run of lanes_put() */
+/* A block of results in one vector of channels: ROWS rows of N numbers, at most
+ * LANES_BLOCK in all, the first at number AT.  */
+enum { LANES_BLOCK = 16 };
+
+struct lanes_block {
+    int64_t at, lane;
+    int64_t rows, n;   /* of them */
+    int64_t row, step; /* numbers from one to the next */
+};
+
+static void lanes_read_block(const struct reader *r, const struct lanes_block *b, float *to)
+{
+    for (int64_t i = 0; i < b->rows; i++)
+        lanes_run(r, b->at + i * b->row, b->lane, b->n, b->step, to + i * b->n * VL, VL);
+}
 
 /* v = act(v scale + shift + add), then times the slope.  */
-static void lanes_finish_run(const struct writer *w, int64_t at, int64_t lane, int64_t n,
-                             int64_t step, float *v)
+static void lanes_finish_block(const struct writer *w, const struct lanes_block *b, float *v)
 {
-    const vf scale = vf_load(w->f.scale + lane), shift = vf_load(w->f.shift + lane);
+    const vf scale = vf_load(w->f.scale + b->lane), shift = vf_load(w->f.shift + b->lane);
     const vf lo = VF1(w->f.lo), hi = VF1(w->f.hi);
     const enum act act = (enum act)w->f.act, slope = (enum act)w->slope;
-    float t[LANES_RUN * VL];
+    const int64_t n = b->rows * b->n * VL;
+    float t[LANES_BLOCK * VL];
 
-    for (int64_t i = 0; i < n * VL; i += VL)
+    for (int64_t i = 0; i < n; i += VL)
         vf_store(v + i, vf_fma(vf_load(v + i), scale, shift));
     if (w->add.x) {
-        lanes_run(&w->add, at, lane, n, step, t, VL);
-        for (int64_t i = 0; i < n * VL; i += VL)
+        lanes_read_block(&w->add, b, t);
+        for (int64_t i = 0; i < n; i += VL)
             vf_store(v + i, vf_load(v + i) + vf_load(t + i));
     }
-    for (int64_t i = 0; act && i < n * VL; i += VL)
+    for (int64_t i = 0; act && i < n; i += VL)
         vf_store(v + i, vf_act(act, vf_load(v + i), lo, hi));
     if (!slope)
         return;
-    lanes_run(&w->of, at, lane, n, step, t, VL);
-    for (int64_t i = 0; slope == ACT_CLIP && i < n * VL; i += VL)
+    lanes_read_block(&w->of, b, t);
+    for (int64_t i = 0; slope == ACT_CLIP && i < n; i += VL)
         vf_store(v + i, vf_slope(ACT_CLIP, vf_load(t + i), vf_load(v + i), lo, hi));
-    for (int64_t i = 0; slope != ACT_CLIP && i < n * VL; i += VL)
+    for (int64_t i = 0; slope != ACT_CLIP && i < n; i += VL)
         vf_store(v + i, vf_slope(slope, vf_load(t + i), vf_load(v + i), lo, hi));
 }
 
-/* Add a run to the sums of side K.  */
-static void lanes_count(const struct writer *w, int k, int64_t at, int64_t lane, int64_t n,
-                        int64_t step, const float *v, vf *sum)
+/* Add a row of the block to the sums of side K.  */
+INLINE void lanes_count(const struct writer *w, int k, const struct lanes_block *b, int64_t row,
+                        const float *v, vf mean, vf *sum)
 {
-    const vf mean = vf_load(w->side[k].mean + lane);
-    const float *x = w->side[k].x;
-    vf a = sum[0], b = sum[1];
+    const float *x = w->side[k].x ? w->side[k].x + b->at + row * b->row : NULL;
 
-    for (int64_t i = 0; x && i < n; i++) {
+    v += row * b->n * VL;
+    for (int64_t i = 0; x && i < b->n; i++) {
         const vf y = vf_load(v + i * VL);
 
-        a = a + y;
-        b = vf_fma(vf_load(x + at + i * step) - mean, y, b);
+        sum[0] = sum[0] + y;
+        sum[1] = vf_fma(vf_load(x + i * b->step) - mean, y, sum[1]);
     }
-    for (int64_t i = 0; !x && i < n; i++) {
+    for (int64_t i = 0; !x && i < b->n; i++) {
         const vf d = vf_load(v + i * VL) - mean;
 
-        a = a + d;
-        b = vf_fma(d, d, b);
+        sum[0] = sum[0] + d;
+        sum[1] = vf_fma(d, d, sum[1]);
     }
-    sum[0] = a;
-    sum[1] = b;
 }
 
-/* Finish a run of N <= LANES_RUN vectors V, side by side, which belong at number
- * AT on, and add it to the sums of the sides.  */
-static __attribute__((unused)) void lanes_put(const struct writer *w, int64_t at, int64_t lane,
-                                              int64_t n, int64_t step, float *v,
-                                              vf (*sum)[WRITER_SUMS])
+/* Finish the block whose vectors V lie side by side, and add it to the sums of
+ * the sides.  */
+static __attribute__((unused)) void lanes_put(const struct writer *w, const struct lanes_block *b,
+                                              float *v, vf (*sum)[WRITER_SUMS])
 {
-    lanes_finish_run(w, at, lane, n, step, v);
-    for (int64_t i = 0; i < n; i++)
-        vf_store(w->y + at + i * step, vf_load(v + i * VL));
-    for (int k = 0; k < w->n_side; k++)
-        lanes_count(w, k, at, lane, n, step, v, sum[k]);
+    lanes_finish_block(w, b, v);
+    for (int64_t r = 0; r < b->rows; r++)
+        for (int64_t i = 0; i < b->n; i++)
+            vf_store(w->y + b->at + r * b->row + i * b->step, vf_load(v + (r * b->n + i) * VL));
+    for (int k = 0; k < w->n_side; k++) {
+        const vf mean = vf_load(w->side[k].mean + b->lane);
+        vf s[WRITER_SUMS] = {sum[k][0], sum[k][1]};
+
+        for (int64_t r = 0; r < b->rows; r++)
+            lanes_count(w, k, b, r, v, mean, s);
+        sum[k][0] = s[0];
+        sum[k][1] = s[1];
+    }
 }
 
 /* SUM of all sides to row ROW.  */
@@ -180,13 +198,13 @@ static inline void lanes_bias(void *grad, int64_t group, int thread)
 {
     const struct bias_grad *g = grad;
     double sum[LANES] = {0};
-    float t[LANES_RUN * LANES];
+    float t[LANES_BLOCK * LANES];
 
     (void)thread;
     for (int64_t n = 0; n < g->n; n++)
-        for (int64_t i = 0; i < g->area; i += LANES_RUN) {
+        for (int64_t i = 0; i < g->area; i += LANES_BLOCK) {
             const int64_t at = ((n * g->groups + group) * g->area + i) * LANES;
-            const int64_t count = g->area - i < LANES_RUN ? g->area - i : LANES_RUN;
+            const int64_t count = g->area - i < LANES_BLOCK ? g->area - i : LANES_BLOCK;
 
             lanes_line(&g->dy, at, group, count, 1, t);
             for (int64_t k = 0; k < count * LANES; k++)

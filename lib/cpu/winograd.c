@@ -274,12 +274,15 @@ static void convolve(const struct winograd_isa *isa, int64_t side, const struct 
                      const struct reader *x, float *y, float *scratch)
 {
     struct winograd g = winograd_of(side, a->step);
-    struct winograd_run r = {.g = &g, .x = *x, .u = a->packed[WEIGHT]};
+    struct winograd_run r = {
+        .g = &g, .x = *x, .u = a->packed[WEIGHT], .threads = pool_threads(a->pool)};
     const float *bias = g.turned ? NULL : a->op.in[BIAS].data;
 
     cut_for(isa, &g, a->step, pool_threads(a->pool));
     r.y = writer_of(a, y, g.o, bias, g.strips, scratch);
     r.scratch = scratch + writer_floats(a->step, g.o, g.strips);
+    ahead_reader(&r.read, &r.x);
+    ahead_writer(&r.written, &r.y);
     pool_run(a->pool, g.strips * g.parts, isa->task, &r);
     writer_end(&r.y, a, g.strips);
 }

@@ -29,6 +29,7 @@
 #ifndef ADZE_CPU_WINOGRAD_H
 #define ADZE_CPU_WINOGRAD_H
 
+#include "cpu/ahead.h"
 #include "cpu/reader.h"
 #include "cpu/writer.h"
 #include "graph/device.h"
@@ -59,6 +60,8 @@ struct winograd_run {
     struct writer y;
     const float *u;
     float *scratch;
+    int threads;
+    struct ahead_arrays read, written; /* and what is read for that */
 };
 
 /* Gradients of the weights.  G.strip tiles are transformed at a time; V has
