@@ -128,6 +128,23 @@ case("add", "", "N,3,2 N,3,2 3,1", lambda x, y, z: x + y + z,
      {0: (N, 3, 2), 1: (N, 3, 2), 2: (3, 1)})
 case("mul", "", "N,3,2,2 N,3,1,1", lambda x, y: x * y,
      {0: (N, 3, 2, 2), 1: (N, 3, 1, 1)})
+
+
+def attention(heads):
+    def f(x):
+        q, k, v = (p.unflatten(2, (heads, -1)).transpose(1, 2)
+                   for p in x.chunk(3, 2))
+        y = F.scaled_dot_product_attention(q, k, v)
+        return y.transpose(1, 2).flatten(2)
+    return f
+
+
+for heads in (1, 2):
+    case("attention", "heads=%d" % heads, "N,3,12", attention(heads),
+         {0: (N, 3, 12)})
+case("classtoken", "", "N,3,2",
+     lambda x, t: torch.cat((t.expand(N, -1, -1), x), 1),
+     {0: (N, 3, 2), 1: (1, 1, 2)})
 case("concat", "axis=1", "N,3,2 N,1,2", lambda x, y: torch.cat((x, y), 1),
      {0: (N, 3, 2), 1: (N, 1, 2)})
 case("split", "axis=1 sizes=[1,3]", "N,4,2",

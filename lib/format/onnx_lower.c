@@ -31,6 +31,27 @@ static const char *transpose(struct onnx_build *b, const struct node *n,
     return out;
 }
 
+/* X cut along AXIS into the pieces PART.  Their sizes are an attribute until
+ * opset 13, then an operand.  */
+static void split(struct onnx_build *b, const struct node *n,
+                  const int64_t *sizes, int count, int axis,
+                  const char *const *part)
+{
+    const char *in[2] = {X};
+    Onnx__NodeProto *op;
+
+    if (b->opset >= 13)
+        in[1] = onnx_const_ints(b, n, sizes, count);
+    op = onnx_op(b, "Split", in, b->opset >= 13 ? 2 : 1, part[0]);
+    op->n_output = (size_t)count;
+    op->output = ARENA_NEWS(&b->arena, count, char *);
+    for (int i = 0; i < count; i++)
+        op->output[i] = (char *)(uintptr_t)part[i];
+    onnx_set_int(b, op, "axis", axis);
+    if (b->opset < 13)
+        onnx_set_ints(b, op, "split", sizes, count);
+}
+
 /* ---- joins of more than two ---- */
 
 static int chain(struct onnx_build *b, const struct node *n, const char *type)
@@ -435,6 +456,62 @@ static int lower_tokens(struct onnx_build *b, const struct node *n,
     return 1;
 }
 
+/* The first C, the second C or the last C numbers of each token as [N,HEADS,T,
+ * C/HEADS], or turned by PERM otherwise.  */
+static const char *head_part(struct onnx_build *b, const struct node *n,
+                             const char *part, const int64_t *perm)
+{
+    const struct shape *y = &n->out[0]->shape;
+    const int64_t heads = attr_int(n, "heads");
+    const int64_t dim[] = {0, y->dim[1], heads, y->dim[2] / heads};
+
+    return transpose(b, n, reshape(b, n, part, dim, 4, NULL), perm, 4, NULL);
+}
+
+/* Split, a stack of matrices each, softmax((q / sqrt D) k') v, and back.  */
+static int lower_attention(struct onnx_build *b, const struct node *n,
+                           struct err *e)
+{
+    const struct shape *y = &n->out[0]->shape;
+    const int64_t c = y->dim[2], heads = attr_int(n, "heads");
+    const int64_t forth[] = {0, 2, 1, 3}, turned[] = {0, 2, 3, 1};
+    const char *part[3], *q, *k, *v, *p = onnx_temp(b, n);
+
+    (void)e;
+    for (int i = 0; i < 3; i++)
+        part[i] = onnx_temp(b, n);
+    split(b, n, (int64_t[]){c, c, c}, 3, 2, part);
+    q = head_part(b, n, part[0], forth);
+    q = onnx_op2(b, n, "Mul", q,
+                 onnx_const_real(b, n, 1 / sqrt((double)(c / heads))), NULL);
+    k = head_part(b, n, part[1], turned);
+    v = head_part(b, n, part[2], forth);
+    q = onnx_op2(b, n, "MatMul", q, k, NULL);
+    onnx_set_int(b, onnx_op(b, "Softmax", &q, 1, p), "axis", -1);
+    p = onnx_op2(b, n, "MatMul", p, v, NULL);
+    p = transpose(b, n, p, forth, 4, NULL);
+    reshape(b, n, p, (int64_t[]){0, y->dim[1], c}, 3, Y);
+    return 1;
+}
+
+/* x behind zeros and the tokens before zeros, added: no operator repeats the
+ * tokens for each sample without asking for the batch.  */
+static int lower_classtoken(struct onnx_build *b, const struct node *n,
+                            struct err *e)
+{
+    const int64_t count = attr_int(n, "count");
+    const int64_t front[] = {0, count, 0, 0, 0, 0};
+    const int64_t behind[] = {0, 0, 0, 0, n->in[0]->shape.dim[1], 0};
+    const char *x, *t;
+
+    (void)e;
+    x = onnx_op2(b, n, "Pad", X, onnx_const_ints(b, n, front, 6), NULL);
+    t = onnx_op2(b, n, "Pad", onnx_in(b, n, 1),
+                 onnx_const_ints(b, n, behind, 6), NULL);
+    onnx_op2(b, n, "Add", x, t, Y);
+    return 1;
+}
+
 static int lower_padchannels(struct onnx_build *b, const struct node *n,
                              struct err *e)
 {
@@ -484,26 +561,17 @@ static int lower_channelshuffle(struct onnx_build *b, const struct node *n,
     return 1;
 }
 
-/* The sizes are an attribute until opset 13, then an operand.  */
 static int lower_split(struct onnx_build *b, const struct node *n,
                        struct err *e)
 {
     int count;
     const int64_t *sizes = attr_ints(n, "sizes", &count);
-    const char *in[2] = {X};
-    Onnx__NodeProto *op;
+    const char **part = ARENA_NEWS(&b->arena, count, const char *);
 
     (void)e;
-    if (b->opset >= 13)
-        in[1] = onnx_const_ints(b, n, sizes, count);
-    op = onnx_op(b, "Split", in, b->opset >= 13 ? 2 : 1, Y);
-    op->n_output = (size_t)count;
-    op->output = ARENA_NEWS(&b->arena, count, char *);
     for (int i = 0; i < count; i++)
-        op->output[i] = (char *)(uintptr_t)onnx_out(b, n, i);
-    onnx_set_int(b, op, "axis", axis_of_node(n));
-    if (b->opset < 13)
-        onnx_set_ints(b, op, "split", sizes, count);
+        part[i] = onnx_out(b, n, i);
+    split(b, n, sizes, count, axis_of_node(n), part);
     return 1;
 }
 
@@ -543,9 +611,11 @@ static const struct {
 } lowerings[] = {
     {"adaptiveavgpool2d", 9, lower_adaptiveavgpool2d},
     {"add", 7, lower_add},
+    {"attention", 13, lower_attention},
     {"avgpool2d", 11, lower_avgpool2d},
     {"batchnorm2d", 9, lower_batchnorm2d},
     {"channelshuffle", 5, lower_channelshuffle},
+    {"classtoken", 11, lower_classtoken},
     {"dequantize", 13, lower_dequantize},
     {"gelu", 9, lower_gelu},
     {"globalavgpool", 9, lower_globalavgpool},

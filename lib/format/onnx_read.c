@@ -814,6 +814,52 @@ static int read_layernorm(struct reader *r, struct err *e)
     return 1;
 }
 
+/* ---- tokens in front ---- */
+
+/* Pad of the operand of O by BEFORE and BEHIND, zeros of the second size of
+ * three.  */
+static int is_token_pad(const struct reader *r, const onode *o, int64_t *before,
+                        int64_t *behind)
+{
+    int n = 0;
+    const int64_t *p = o->n_input == 2 ? const_ints(r, o->input[1], &n) : NULL;
+
+    if (!p || n != 6 || p[0] || p[2] || p[3] || p[5] || o->n_attribute)
+        return 0;
+    *before = p[1];
+    *behind = p[4];
+    return 1;
+}
+
+/* 1 if operators from here on are a classtoken, which is added; 0; -1.  */
+static int read_classtoken(struct reader *r, struct err *e)
+{
+    const onode *x = r->m->node[r->at], *t, *y;
+    const Onnx__TensorProto *token;
+    int64_t front, zero, none, behind;
+    struct attrs a = {.n = 0};
+    struct value *in[2];
+    struct node *n;
+
+    if (!(t = step(r, r->at + 1, "Pad", NULL, NULL)) ||
+        !(y = step(r, r->at + 2, "Add", x->output[0], t->output[0])) ||
+        y->n_input != 2 || !is_token_pad(r, x, &front, &zero) ||
+        !is_token_pad(r, t, &none, &behind) || zero || none ||
+        !(token = find_tensor(r, t->input[0])) || token->n_dims != 3)
+        return 0;
+    put_int(r, &a, "count", front);
+    if (!(in[0] = find_value(r, x->input[0], VALUE_CONST, e)) ||
+        !(in[1] = find_value(r, t->input[0], VALUE_PARAM, e)))
+        return -1;
+    if (in[0]->shape.rank != 3 || in[0]->shape.dim[1] != behind)
+        return unsupported(x, "not in the form that is written", e);
+    n = add_node(r, y, "classtoken", y->output[0], in, 2, &a, e);
+    if (!n || name_outputs(r, y, n, e) < 0)
+        return -1;
+    r->at += 3;
+    return 1;
+}
+
 /* ---- the file ---- */
 
 static int check_node(const onode *o, struct err *e)
@@ -827,6 +873,12 @@ static int check_node(const onode *o, struct err *e)
     return 0;
 }
 
+/* Ops of several operators, by the first of them.  */
+static const struct {
+    const char *first;
+    int (*read)(struct reader *r, struct err *e);
+} lowered[] = {{"Pad", read_classtoken}, {"ReduceMean", read_layernorm}};
+
 static int read_node(struct reader *r, struct err *e)
 {
     const onode *o = r->m->node[r->at];
@@ -839,12 +891,13 @@ static int read_node(struct reader *r, struct err *e)
             if (n)
                 return read_pattern(r, &patterns[i], n, e);
         }
-    if (!strcmp(o->op_type, "ReduceMean") && o->n_input) {
-        const int done = read_layernorm(r, e);
+    for (size_t i = 0; o->n_input && i < COUNT(lowered); i++)
+        if (!strcmp(o->op_type, lowered[i].first)) {
+            const int done = lowered[i].read(r, e);
 
-        if (done)
-            return done < 0 ? -1 : 0;
-    }
+            if (done)
+                return done < 0 ? -1 : 0;
+        }
     r->at++;
     for (size_t i = 0; i < COUNT(readers); i++)
         if (!strcmp(o->op_type, readers[i].type)) {
