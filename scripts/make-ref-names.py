@@ -50,6 +50,9 @@ row("shufflenet-v2-x1.5", "NULL", m.shufflenet_v2_x1_5())
 row("shufflenet-v2-x2.0", "NULL", m.shufflenet_v2_x2_0())
 row("squeezenet1.0", "NULL", m.squeezenet1_0())
 row("squeezenet1.1", "NULL", m.squeezenet1_1())
+row("vit-b-16", "NULL", m.vit_b_16())
+row("vit-b-32", "NULL", m.vit_b_32())
+row("vit-b-16", '"size=384"', m.vit_b_16(image_size=384))
 import sys
 if len(sys.argv) > 1:
     cifar(sys.argv[1])

@@ -52,6 +52,9 @@ static const struct {
     {"shufflenet-v2-x2.0", NULL, 7393996, 282, 0xebdefe585f4fe6b6},
     {"squeezenet1.0", NULL, 1248424, 52, 0x938d47d1a527d597},
     {"squeezenet1.1", NULL, 1235496, 52, 0xf808c0e2ab0be1be},
+    {"vit-b-16", NULL, 86567656, 152, 0x51baba89d28b8dca},
+    {"vit-b-32", NULL, 88224232, 152, 0x736d9a9c16bdca66},
+    {"vit-b-16", "size=384", 86859496, 152, 0x2cbad166911e6a88},
     {"resnet20", NULL, 269722, 97, 0x6c7d8dde15a4c38e},
 };
 
@@ -70,6 +73,8 @@ static const struct {
     {"resnet56", "shortcut=conv", 855770},
     {"resnet20", "depths=[18,18,18]", 1727962},
     {"lenet5", NULL, 61706},
+    {"vit-t-16", NULL, 5717416},
+    {"vit-s-16", NULL, 22050664},
     {"resnet50", "depths=[3,4,23,3]", 44549160},
     {"resnet50-vd", "depths=[3,4,23,3]", 44568392},
     {"mobilenet-v2", "scale=0.5", 1968680},
