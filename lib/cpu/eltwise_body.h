@@ -7,6 +7,7 @@
 #include "cpu/follow.h"
 #include "cpu/kernels.h"
 #include "cpu/vec.h"
+#include "graph/attr.h"
 #include "graph/graph.h"
 
 enum { CHUNK = 16384, TERMS = 4 };
@@ -15,7 +16,7 @@ struct job {
     float *y;
     const float *x[TERMS];
     int terms;
-    int64_t count;
+    int64_t count, period;
     enum act act;
     float lo, hi;
 };
@@ -112,6 +113,15 @@ INLINE vf silu_slope(const struct job *j, const vf *x)
     return x[1] * s * vf_fma(x[0], VF1(1.0f) - s, VF1(1.0f));
 }
 
+/* Phi(x) + x phi(x) */
+INLINE vf gelu_slope(const struct job *j, const vf *x)
+{
+    const vf density = VF1(0.398942280f) * vf_exp(VF1(-0.5f) * x[0] * x[0]);
+
+    (void)j;
+    return x[1] * vf_fma(x[0], density, vf_phi(x[0]));
+}
+
 static void sigmoid_task(void *job, int64_t task, int thread)
 {
     (void)thread;
@@ -128,6 +138,12 @@ static void silu_task(void *job, int64_t task, int thread)
 {
     (void)thread;
     sweep(job, task, 2, silu_slope);
+}
+
+static void gelu_task(void *job, int64_t task, int thread)
+{
+    (void)thread;
+    sweep(job, task, 2, gelu_slope);
 }
 
 static void slope(const struct kernel_args *a, const struct tensor *of, pool_fn *task)
@@ -151,6 +167,17 @@ static void tanh_backward(const struct kernel_args *a)
 static void silu_backward(const struct kernel_args *a)
 {
     slope(a, &a->op.in[0], silu_task);
+}
+
+static void gelu_backward(const struct kernel_args *a)
+{
+    slope(a, &a->op.in[0], gelu_task);
+}
+
+/* The kernels take the form by erf alone.  */
+static int gelu_accepts(const struct step_nodes *s)
+{
+    return !strcmp(attr_str(s->node[0], "approximate"), "none");
 }
 
 /* ---- sums ---- */
@@ -206,6 +233,42 @@ static void add_forward(const struct kernel_args *a)
     if (a->step->n > 1)
         j.act = (enum act)follow_act(a->step->node[1], &j.lo, &j.hi);
     run_job(a, &j, j.terms == 2 ? sum2_task : sum3_task);
+}
+
+/* y[n] = x[n] + p, p the same for each sample.  */
+static void repeat_task(void *job, int64_t task, int thread)
+{
+    const struct job *j = job;
+    const int64_t chunks = (j->period + CHUNK - 1) / CHUNK, at = task / chunks * j->period;
+    struct job one = *j;
+
+    (void)thread;
+    one.x[0] += at;
+    one.y += at;
+    one.count = j->period;
+    sweep(&one, task % chunks, 2, sum2);
+}
+
+static int repeat_accepts(const struct step_nodes *s)
+{
+    const struct node *n = s->node[0];
+    const struct shape *y = &n->out[0]->shape, *p = &n->in[n->n_in - 1]->shape;
+
+    return n->n_join == 2 && shape_equal(&n->in[0]->shape, y) && y->batch < 2 && !p->batch &&
+           p->rank == y->rank && p->rank > 1 && p->dim[0] == 1 &&
+           !memcmp(p->dim + 1, y->dim + 1, (size_t)(p->rank - 1) * sizeof *p->dim) &&
+           follow_accepts(s);
+}
+
+static void repeat_forward(const struct kernel_args *a)
+{
+    struct job j = {.y = a->op.out[0].data, .x = {a->op.in[0].data, a->op.in[1].data}};
+
+    j.period = tensor_count(&a->op.in[1]);
+    if (a->step->n > 1)
+        j.act = (enum act)follow_act(a->step->node[1], &j.lo, &j.hi);
+    pool_run(a->pool, tensor_count(&a->op.in[0]) / j.period * ((j.period + CHUNK - 1) / CHUNK),
+             repeat_task, &j);
 }
 
 static void copy_task(void *job, int64_t task, int thread)
@@ -310,9 +373,16 @@ const struct kernel ISA(eltwise_kernels)[] = {
     BACKWARD(relu, relu_backward), BACKWARD(relu6, relu_backward),
     BACKWARD(sigmoid, sigmoid_backward), BACKWARD(tanh, tanh_backward),
     BACKWARD(silu, silu_backward),
+    {.name = "eltwise_" ISA_NAME, .op = "gelu", .dir = DIR_FORWARD, .isa = ISA_BITS,
+     .dtypes = 1 << DTYPE_F32, .accepts = gelu_accepts, .any_layout = 1, .run = act_forward},
+    {.name = "eltwise_" ISA_NAME, .op = "gelu", .dir = DIR_BACKWARD, .isa = ISA_BITS,
+     .dtypes = 1 << DTYPE_F32, .accepts = gelu_accepts, .any_layout = 1, .run = gelu_backward},
     {.name = "eltwise_" ISA_NAME, .op = "add", .dir = DIR_FORWARD, .isa = ISA_BITS,
      .dtypes = 1 << DTYPE_F32, .epilogue = follow_act_names, .accepts = add_accepts,
      .any_layout = 1, .run = add_forward},
+    {.name = "eltwise_" ISA_NAME, .op = "add", .dir = DIR_FORWARD, .isa = ISA_BITS,
+     .dtypes = 1 << DTYPE_F32, .epilogue = follow_act_names, .accepts = repeat_accepts,
+     .run = repeat_forward},
     {.name = "eltwise_" ISA_NAME, .op = "add", .dir = DIR_BACKWARD, .isa = ISA_BITS,
      .dtypes = 1 << DTYPE_F32, .accepts = equal_shapes, .any_layout = 1,
      .run = add_backward},

@@ -10,7 +10,7 @@
 #include "graph/attr.h"
 #include "graph/graph.h"
 
-#define ACTIVATIONS "relu|relu6|clip|hardswish|silu|sigmoid|hardsigmoid|tanh"
+#define ACTIVATIONS "relu|relu6|clip|hardswish|silu|sigmoid|hardsigmoid|tanh|gelu"
 
 const char *const follow_names[] = {"batchnorm2d", "add", ACTIVATIONS, NULL};
 const char *const follow_act_names[] = {ACTIVATIONS, NULL};
@@ -47,6 +47,8 @@ int follow_act(const struct node *n, float *lo, float *hi)
         *hi = (float)attr_real(n, "beta");
         return ACT_LINE;
     }
+    if (is(n, "gelu") && !strcmp(attr_str(n, "approximate"), "none"))
+        return ACT_GELU;
     for (size_t i = 0; i < COUNT(plain); i++)
         if (is(n, plain[i].op))
             return plain[i].act;

@@ -7,8 +7,17 @@
 
 #include <cmocka.h>
 
+#include <math.h>
+#include <string.h>
+
 #include "../kernel_check.h"
+#include "base/cpuinfo.h"
+#include "base/err.h"
 #include "base/mem.h"
+#include "base/str.h"
+#include "cpu/cpu.h"
+#include "graph/graph.h"
+#include "op/ops.h"
 
 enum { S = KERNEL_SPECIAL };
 
@@ -31,11 +40,16 @@ static const struct kernel_case cases[] = {
     {"tanh", "", "5000", NULL, KERNEL_BACKWARD, 1, 0},
     {"gelu", "", "5000", NULL, 0, 1, 0},
     {"gelu", "", "5000", NULL, KERNEL_BACKWARD, 1, 0},
+    {"gelu", "approximate=tanh", "5000", NULL, 0, 1, 0},
+    {"gelu", "approximate=tanh", "5000", NULL, KERNEL_BACKWARD, 1, 0},
+    {"add", "", "16385 16385", "gelu", 0, 1, 0},
     {"softmax", "", "2,3,50,17", NULL, 0, 17, 0},
     {"softmax", "axis=1", "5,300,7", NULL, KERNEL_BACKWARD, 300, 0},
     {"add", "", "3,5,7 3,5,7", NULL, 0, 0, 0},
     {"add", "", "16385 16385", "relu", 0, 0, 0},
     {"add", "", "2,9 2,9 2,9", "relu6", 0, 2, 0},
+    {"add", "", "3,5,7 1,5,7", NULL, 0, 0, 0},
+    {"add", "", "2,17,1000 1,17,1000", "relu", 0, 0, 0},
     {"add", "", "3,5,7 3,5,7", NULL, KERNEL_BACKWARD, 0, 0},
     {"add", "", "3,5,7 3,5,7", NULL, KERNEL_BACKWARD, 0, 2},
     {"gradnorm", "", "3,5,7 9000 1", NULL, 0, 4096, 0},
@@ -50,9 +64,79 @@ static const struct kernel_case special[] = {
     {"hardsigmoid", "", "997", NULL, S, 1, 0},
     {"sigmoid", "", "997", NULL, S, 1, 0},
     {"tanh", "", "997", NULL, S, 1, 0},
+    {"gelu", "", "997", NULL, S, 1, 0},
     {"add", "", "997 997", "relu6", S, 1, 0},
     {"batchnorm2d", "", "2,5,9,7", "add relu", S, 1, 0},
 };
+
+/* gelu from -9 to 9 in steps of 2^-10, by all kernels of direction DIR;
+ * backward the gradient of the result is 1.  */
+enum { STEPS = 18 << 10 };
+
+static void run_gelu(enum dir dir,
+                     void (*check)(const float *x, const float *y))
+{
+    struct device *d = device_cpu_new(cpu_features());
+    const struct shape shape = shape_make(1, (int64_t[]){STEPS});
+    static float x[STEPS], y[STEPS], one[STEPS];
+    struct graph *g = graph_new("gelu");
+    struct value *in = graph_input(g, "x", DTYPE_F32, &shape);
+    struct tensor tx = tensor_view(DTYPE_F32, &shape, x);
+    struct tensor ty = tensor_view(DTYPE_F32, &shape, y);
+    struct tensor tone = tensor_view(DTYPE_F32, &shape, one);
+    struct err e = {0};
+    struct kernel_args a = {
+        .op = {.in = &tx, .out = &ty, .dout = &tone, .din = &ty}};
+    int count = 0;
+
+    a.op.node = graph_add(g, op_find("gelu"), "y", &in, 1, NULL, &e);
+    for (int i = 0; i < STEPS; i++) {
+        x[i] = (float)ldexp(i - STEPS / 2, -10);
+        one[i] = 1;
+    }
+    for (const struct kernel *const *k = d->kernels; *k; k++)
+        if (str_starts((*k)->name, "eltwise_") && !strcmp((*k)->op, "gelu") &&
+            (*k)->dir == dir) {
+            (*k)->run(&a);
+            check(x, y);
+            count++;
+        }
+    assert_true(count >= 1);
+    graph_free(g);
+    device_cpu_free(d);
+}
+
+/* Phi to 2^-23 and a rounding, one more of the product.  */
+static void check_gelu(const float *x, const float *y)
+{
+    for (int i = 0; i < STEPS; i++) {
+        const double want = x[i] * erfc(-x[i] * M_SQRT1_2) / 2;
+
+        if (!(fabs(y[i] - want) <=
+              ldexp(fabs(x[i]), -23) + ldexp(fabs(want), -23)))
+            fail_msg("gelu(%g) is %.9g, not %.9g", x[i], y[i], want);
+    }
+}
+
+/* x phi(x) is at most 1/4: two units of the exponential, roundings.  */
+static void check_slope(const float *x, const float *y)
+{
+    for (int i = 0; i < STEPS; i++) {
+        const double want =
+            erfc(-x[i] * M_SQRT1_2) / 2 +
+            x[i] * exp(-x[i] * x[i] / 2.) * M_2_SQRTPI * M_SQRT1_2 / 2;
+
+        if (!(fabs(y[i] - want) <= 4 * ldexp(1, -23)))
+            fail_msg("gelu'(%g) is %.9g, not %.9g", x[i], y[i], want);
+    }
+}
+
+static void test_gelu(void **state)
+{
+    (void)state;
+    run_gelu(DIR_FORWARD, check_gelu);
+    run_gelu(DIR_BACKWARD, check_slope);
+}
 
 static void test_special(void **state)
 {
@@ -69,6 +153,7 @@ static void test_cases(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_cases),
-                                       cmocka_unit_test(test_special)};
+                                       cmocka_unit_test(test_special),
+                                       cmocka_unit_test(test_gelu)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
