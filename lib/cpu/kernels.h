@@ -20,6 +20,7 @@
 #endif
 /* clang-format on */
 
+DECLARE(attention_kernels);
 DECLARE(concat_blocked_8_kernels);
 DECLARE(conv2d_winograd_kernels);
 DECLARE(conv2d_direct_kernels);
@@ -32,6 +33,7 @@ DECLARE(conv2d_gemm_kernels);
 DECLARE(dwconv2d_kernels);
 DECLARE(eltwise_kernels);
 DECLARE(eltwise_8_kernels);
+DECLARE(layernorm_kernels);
 DECLARE(linear_packed_kernels);
 DECLARE_VNNI(linear_packed_8_kernels);
 DECLARE(maxpool_kernels);

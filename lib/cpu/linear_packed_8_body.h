@@ -6,7 +6,6 @@
  * [O/16][slot][16][PER], and behind them the sums of each output's.  */
 #include <string.h>
 
-#include "base/thread.h"
 #include "cpu/kernels.h"
 #include "cpu/outer.h"
 #include "cpu/quant8.h"
@@ -42,25 +41,35 @@ struct rows_8 {
     struct levels levels;
 };
 
+static const uint8_t *part_of(const struct rows *r, int64_t row, int64_t c)
+{
+    return r->x + row * r->c + c;
+}
+
 /* N lanes, the last vector may be cut.  */
-static void finish_row(const struct rows *rows, int64_t panel, const slot *from, int64_t row,
-                       int64_t n)
+static void finish_tile(const struct rows *rows, int64_t panel, const slot *from, int64_t row,
+                        int64_t m, int64_t n)
 {
     const struct rows_8 *r = (const struct rows_8 *)rows;
-    const int64_t at = row * rows->o + panel * LANES;
 
     for (int64_t i = 0; i < n; i += VL) {
         const int64_t k = n - i < VL ? n - i : VL, lane = panel * LANES + i;
-        const vi sum = vi_add(vi_load(from + i), vi_load(r->out.base + lane));
-        const vf v = vf_fma(vf_of(sum), vf_load(r->out.scale + lane), vf_load(r->out.shift + lane));
-        const vf f = vf_min(VF1(r->q.hi), vf_max(VF1(r->q.lo), v));
+        const vf scale = vf_load(r->out.scale + lane), shift = vf_load(r->out.shift + lane);
+        const vi base = vi_load(r->out.base + lane);
+        int64_t at = row * rows->o + lane;
 
-        if (r->q.to_u8)
-            vf_store_u8_n((uint8_t *)r->y + at + i, vf_level(&r->levels, v), k);
-        else if (k == VL)
-            vf_store((float *)r->y + at + i, f);
-        else
-            vf_store_n((float *)r->y + at + i, f, k);
+        for (int64_t j = 0; j < m; j++, at += rows->o) {
+            const vi sum = vi_add(vi_load(from + j * PANELS * LANES + i), base);
+            const vf v = vf_fma(vf_of(sum), scale, shift);
+            const vf f = vf_min(VF1(r->q.hi), vf_max(VF1(r->q.lo), v));
+
+            if (r->q.to_u8)
+                vf_store_u8_n((uint8_t *)r->y + at, vf_level(&r->levels, v), k);
+            else if (k == VL)
+                vf_store((float *)r->y + at, f);
+            else
+                vf_store_n((float *)r->y + at, f, k);
+        }
     }
 }
 
@@ -79,7 +88,7 @@ static size_t scratch(const struct step_nodes *s, int threads)
 {
     const struct rows r = rows_of(s, threads);
 
-    return ((size_t)(3 * r.panels * LANES) + r.copy_slots * (size_t)threads) * sizeof(slot);
+    return (size_t)(3 * r.panels * LANES + copy_slots(&r)) * sizeof(slot);
 }
 
 static size_t pack_bytes(const struct step_nodes *s, int i)
@@ -122,8 +131,8 @@ static void run(const struct kernel_args *a)
     quant8_requant(a->step, &r.q);
     r.levels = (struct levels){r.q.lo, r.q.hi, r.q.zero};
     r.out = quant8_outputs(a, &r.q, r.r.o, lanes, r.r.c, r.r.w + lanes * r.r.k, a->scratch);
-    r.r.scratch = (slot *)a->scratch + 3 * lanes;
-    pool_run(a->pool, r.r.bands * r.r.parts, task, &r);
+    r.r.copy = (slot *)a->scratch + 3 * lanes;
+    run_rows(&r.r, &r, a->pool);
 }
 
 const struct kernel ISA(linear_packed_8_kernels)[] = {
