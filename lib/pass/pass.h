@@ -28,7 +28,8 @@ extern const struct pass pass_all[];
 /* Exact.  Constants folded (but dequantize of one, which int8 kernels read),
  * identities (identity, dropout and droppath
  * outside training, pad of 0, reshape to the same or back) and dead nodes
- * removed; train-only outputs cut.  */
+ * removed; train-only outputs cut; tokens that nobody wants are not computed
+ * (narrow.h).  */
 struct graph *pass_simplify(const struct graph *in, struct err *e);
 
 /* Exact.  conv2d or linear followed by batchnorm2d (evaluation) alone become

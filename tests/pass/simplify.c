@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "../graph_random.h"
+#include "../interp.h"
 #include "../pass_check.h"
 #include "base/err.h"
 #include "graph/graph.h"
@@ -125,6 +126,71 @@ static void constants_fold(void **state)
     graph_free(g);
 }
 
+static struct value *sum(struct graph *g, const char *name, struct value *x,
+                         struct value *y)
+{
+    struct err e = {0};
+
+    return graph_add(g, op_find("add"), name, (struct value *[]){x, y}, 2, NULL,
+                     &e)
+        ->out[0];
+}
+
+/* Both compute the same bits.  */
+static void same_logits(const struct graph *g, const struct graph *p)
+{
+    struct interp a, b;
+
+    interp_run(&a, g, 2, 7);
+    interp_run(&b, p, 2, 7);
+    assert_memory_equal(interp_output(&a, "logits")->data,
+                        interp_output(&b, "logits")->data,
+                        tensor_bytes(interp_output(&a, "logits")));
+    interp_release(&a);
+    interp_release(&b);
+}
+
+/* An encoder layer, of which one token is wanted: all but the part in front of
+ * attention works on that token.  */
+static void tokens_go(void **state)
+{
+    const struct attr_text six[] = {{"out", "6"}, {0}};
+    const struct attr_text heads[] = {{"heads", "2"}, {0}};
+    const struct attr_text fifth[] = {{"index", "4"}, {0}};
+    const struct shape shape = {.rank = 3, .dim = {1, 7, 6}, .batch = 1};
+    struct graph *g = graph_new("layer"), *p;
+    struct value *x = graph_input(g, "image", DTYPE_F32, &shape), *y;
+    struct err e = {0};
+
+    (void)state;
+    y = add(g, "layernorm", "ln_1", x, NULL);
+    y = add(g, "linear", "in", y, (struct attr_text[]){{"out", "18"}, {0}});
+    y = add(g, "attention", "attention", y, heads);
+    x = sum(g, "sum", add(g, "linear", "out", y, six), x);
+    y = add(g, "layernorm", "ln_2", x, NULL);
+    y = add(g, "gelu", "gelu", add(g, "linear", "mlp", y, six), NULL);
+    x = sum(g, "sum_2", x, y);
+    graph_output(g, "logits", add(g, "select", "token", x, fifth), 0);
+    graph_random_fill(g, 1);
+    pass_check_one(pass_simplify, g, 0);
+    p = pass_simplify(g, &e);
+    same_logits(g, p);
+    assert_int_equal(p->n_node, g->n_node + 2);
+    assert_int_equal(pass_check_count(p, "slice"), 2);
+    assert_int_equal(graph_value(p, "in")->shape.dim[1], 7);
+    assert_int_equal(graph_value(p, "attention")->shape.dim[1], 7);
+    assert_int_equal(graph_value(p, "out")->shape.dim[1], 1);
+    assert_int_equal(graph_value(p, "gelu")->shape.dim[1], 1);
+    assert_string_equal(graph_output_value(p, "logits")->name, "token");
+    graph_free(p);
+    /* What others want whole stays.  */
+    graph_output(g, "all", graph_value(g, "sum_2"), 0);
+    p = pass_simplify(g, &e);
+    assert_int_equal(p->n_node, g->n_node);
+    graph_free(p);
+    graph_free(g);
+}
+
 static void table(void **state)
 {
     (void)state;
@@ -137,11 +203,9 @@ static void table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_graphs),
-        cmocka_unit_test(idle_nodes_go),
-        cmocka_unit_test(training_parts_go),
-        cmocka_unit_test(constants_fold),
-        cmocka_unit_test(table),
+        cmocka_unit_test(random_graphs),     cmocka_unit_test(idle_nodes_go),
+        cmocka_unit_test(training_parts_go), cmocka_unit_test(constants_fold),
+        cmocka_unit_test(tokens_go),         cmocka_unit_test(table),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
