@@ -25,6 +25,10 @@ static const struct kernel_case cases[] = {
     {"linear", "out=10", "128,64", NULL, B, 128, 0},
     {"linear", "out=70 bias=no", "3,5,33", NULL, B, 70, 0},
     {"linear", "out=7", "9,300", NULL, B, 16, 2},
+    {"linear", "out=90", "197,50", NULL, B, 197, 0},
+    {"linear", "out=33 bias=no", "5,70", NULL, B, 33, 1},
+    {"linear", "out=29", "1,33", NULL, B, 29, 0},
+    {"linear", "out=3", "4200,1100", NULL, B, 4200, 2},
 };
 
 /* Patches that become tokens.  */
