@@ -88,3 +88,17 @@ ok 'its classes are those of the pictures'
 adze-train -q -m start.st -d both -o global.epochs=1 -o train.batch=20 -R ck -O x.st
 run 'a checkpoint can be used' 0 adze-evaluate -m ck/last.st -d both/val
 run 'and passed on' 0 sh -c 'adze-fuse-bn -q <ck/last.st | adze-evaluate -d both/val'
+
+# A vision transformer, with another optimiser.
+adze-init -q vit-t-16 -o classes=10 -o size=32 -o patch=8 -o dim=48 -o heads=3 -o depth=2 -O vit.st
+vit_train() { # OUTPUT OPTION...
+    vit=$1
+    shift
+    adze-train -q -m vit.st -d train.tar -O "$vit" -o global.epochs=8 -o optimizer.kind=adamw \
+        -o schedule.lr=2e-3 -o train.batch=25 -o train.augment='[]' "$@"
+}
+run 'trains a transformer' 0 vit_train vit1.st -j 1 -R vit
+run 'trains it with three threads' 0 vit_train vit3.st -j 3
+same vit1.st vit3.st
+awk -F, 'NR == 2 { first = $4 } { last = $4 } END { exit !(last < 0.85 * first && last < 2.1) }' vit/metrics.csv
+ok 'it learns more than to guess' || explain <vit/metrics.csv
