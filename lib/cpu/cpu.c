@@ -34,6 +34,7 @@ static const struct kernel *const families[] = {
     KERNELS(norm_blocked_kernels),
     KERNELS(attention_kernels),
     KERNELS(layernorm_kernels),
+    KERNELS(matmul_kernels),
     linear_kernels,
     optim_kernels,
     KERNELS(maxpool_kernels),

@@ -36,6 +36,7 @@ DECLARE(eltwise_8_kernels);
 DECLARE(layernorm_kernels);
 DECLARE(linear_packed_kernels);
 DECLARE_VNNI(linear_packed_8_kernels);
+DECLARE(matmul_kernels);
 DECLARE(maxpool_kernels);
 DECLARE(norm_blocked_kernels);
 extern const struct kernel channels_blocked_kernels[], linear_kernels[], optim_kernels[],
