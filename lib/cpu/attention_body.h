@@ -51,8 +51,9 @@ static int64_t lanes(int64_t n)
 
 static struct attention attention_of(const struct node *n, const struct shape *x, int threads)
 {
-    struct attention r = {x->dim[0], x->dim[1], x->dim[2] / PARTS, attr_int(n, "heads")};
+    struct attention r = {.n = x->dim[0], .t = x->dim[1], .c = x->dim[2] / PARTS};
 
+    r.heads = attr_int(n, "heads");
     r.d = r.c / r.heads;
     r.scale = (float)(1 / sqrt((double)r.d));
     r.tiles = up(r.t, MR);
@@ -135,17 +136,12 @@ static void spread(const struct attention *r, const float *from, int64_t m, cons
 static void multiply(const float *x, int64_t m, int64_t k, const float *w, int64_t n, float *to)
 {
     const int64_t panels = up(n, LANES);
-    struct tile t = {.x = x, .w = w, .k = k, .panel = k * LANES};
-    float sums[SUMS];
+    struct tile t = tile_make(x, w, k);
 
-    for (int64_t p = 0; p < panels; p += PANELS, t.w += PANELS * t.panel) {
-        const int64_t here = p + PANELS <= panels ? PANELS : 1;
-
-        tiles[m - 1][here == PANELS](&t, sums);
-        for (int64_t q = 0; q < here; q++)
-            for (int64_t i = 0; i < m; i++, to += LANES)
-                memcpy(to, sums + (i * PANELS + q) * LANES, LANES * sizeof *to);
-    }
+    t.row = LANES;
+    t.group = m * LANES;
+    for (int64_t p = 0; p < panels; p += PANELS, t.w += PANELS * t.panel, to += PANELS * t.group)
+        tiles[m - 1][p + PANELS <= panels](&t, to);
 }
 
 /* ---- forward ---- */

@@ -268,9 +268,9 @@ static void gradient_task(void *grad, int64_t task, int thread)
     for (int64_t p = part * pairs / g->parts; p < (part + 1) * pairs / g->parts; p++)
         for (int64_t i = 0; i < GRAD_TILES && first + i < g->tiles; i++) {
             const int64_t o = output_of(g, first + i), m = output_of(g, first + i + 1) - o;
-            struct tile t = {.x = turned + i * each, .k = g->now, .panel = g->now * LANES};
+            const struct tile t =
+                tile_make(turned + i * each, g->packed + p * PANELS * g->now * LANES, g->now);
 
-            t.w = g->packed + p * PANELS * t.panel;
             tiles[m - 1][(p + 1) * PANELS <= g->panels](&t, sums);
             add_gradient(g, sums, o, m, p * PANELS);
         }

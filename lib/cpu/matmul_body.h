@@ -95,7 +95,7 @@ static void multiply_tile(const struct products *p, const float *left, const flo
                           int64_t m, float *to)
 {
     const int64_t panels = up(p->n, LANES);
-    struct tile t = {.x = left, .w = right, .k = p->k, .panel = p->k * LANES};
+    struct tile t = tile_make(left, right, p->k);
     float sums[SUMS];
 
     for (int64_t j = 0; j < panels; j += PANELS, t.w += PANELS * t.panel) {
