@@ -163,7 +163,7 @@ static float exponentials(const struct attention *r, float *s, int64_t m, int64_
     most = VF1(*max);
     for (int64_t g = 0; g < groups; g++)
         EACH (v, PV) {
-            const vf e = vf_exp((vf_load(row + g * step + v * VL) - most) * scale);
+            const vf e = vf_exp_below((vf_load(row + g * step + v * VL) - most) * scale);
 
             sum = sum + e;
             vf_store(row + g * step + v * VL, e);
@@ -318,7 +318,7 @@ static void pack_head(const struct attention *r, const struct backward *b, int64
 /* One vector of scores S and of dy v': the share, and in *DP the slope.  */
 INLINE vf share(vf s, vf *dp, vf lse, vf mean, vf scale)
 {
-    const vf p = vf_exp(vf_fma(s, scale, VF0 - lse));
+    const vf p = vf_exp_below(vf_fma(s, scale, VF0 - lse));
 
     *dp = p * (*dp - mean) * scale;
     return p;

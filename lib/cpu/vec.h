@@ -205,26 +205,61 @@ INLINE void vf_store_n(float *p, vf v, int64_t n)
 
 #define VF0 VF1(0.0f)
 
-/* The sum of all lanes, always in the same tree.  */
-INLINE float vf_sum(vf v)
+/* The sum of all lanes, always in the same tree, and the largest, where a NaN
+ * may get lost: of both halves, lane by lane, until one is left.  */
+#if defined(__AVX2__)
+INLINE __m256 vf_fold(vf v, __m256 (*f)(__m256, __m256))
 {
-    float t[VL];
-    vf_store(t, v);
-    for (int n = VL / 2; n; n /= 2)
-        for (int i = 0; i < n; i++)
-            t[i] += t[i + n];
-    return t[0];
+#    if defined(__AVX512F__)
+    return f(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+#    else
+    (void)f;
+    return v;
+#    endif
 }
 
-/* The largest of all lanes; a NaN may get lost.  */
+INLINE __m256 v8_add(__m256 a, __m256 b)
+{
+    return _mm256_add_ps(a, b);
+}
+
+INLINE __m256 v8_max(__m256 a, __m256 b)
+{
+    return _mm256_max_ps(a, b);
+}
+
+INLINE float vf_reduce(vf v, __m256 (*f)(__m256, __m256))
+{
+    __m256 t = vf_fold(v, f);
+
+    t = f(t, _mm256_permute2f128_ps(t, t, 1));
+    t = f(t, _mm256_permute_ps(t, 0x4e));
+    t = f(t, _mm256_permute_ps(t, 0xb1));
+    return _mm256_cvtss_f32(t);
+}
+
+INLINE float vf_sum(vf v)
+{
+    return vf_reduce(v, v8_add);
+}
+
 INLINE float vf_most(vf v)
 {
-    float t[VL];
-    vf_store(t, v);
-    for (int i = 1; i < VL; i++)
-        t[0] = t[i] > t[0] ? t[i] : t[0];
-    return t[0];
+    return vf_reduce(v, v8_max);
 }
+#else
+INLINE float vf_sum(vf v)
+{
+    return (v[0] + v[2]) + (v[1] + v[3]);
+}
+
+INLINE float vf_most(vf v)
+{
+    const float a = v[0] > v[2] ? v[0] : v[2], b = v[1] > v[3] ? v[1] : v[3];
+
+    return a > b ? a : b;
+}
+#endif
 
 /* e^x to 2 units in the last place (Cephes' polynomial); 0 below -87.3, the
  * largest float above 88.7; a NaN stays one.  */
@@ -247,6 +282,25 @@ INLINE vf vf_exp(vf x)
     const vf s = vf_bits(vi_shl(vi_add(i, VI1(127)), 23));
     const vf t = vf_bits(vi_shl(vi_add(j, VI1(127)), 23));
     return vf_gt(VF1(-87.33f), x, VF0, p * s * t);
+}
+
+/* The same for x that is not above 0, or hardly, in fewer steps; 1.2e-38
+ * below -87.3.  */
+INLINE vf vf_exp_below(vf x)
+{
+    const vf y = vf_max(VF1(-87.33f), x), big = VF1(12582912.0f);
+    const vf t = vf_fma(y, VF1(1.44269504088896341f), big), n = t - big;
+    vf r = vf_fnma(n, VF1(0.693359375f), y);
+    r = vf_fnma(n, VF1(-2.12194440e-4f), r);
+    vf p = VF1(1.9875691500e-4f);
+    p = vf_fma(p, r, VF1(1.3981999507e-3f));
+    p = vf_fma(p, r, VF1(8.3334519073e-3f));
+    p = vf_fma(p, r, VF1(4.1665795894e-2f));
+    p = vf_fma(p, r, VF1(1.6666665459e-1f));
+    p = vf_fma(p, r, VF1(5.0000001201e-1f));
+    p = vf_fma(p, r * r, r + VF1(1.0f));
+    /* The last bits of t are n.  */
+    return p * vf_bits(vi_shl(vi_add(vi_bits(t), VI1(127)), 23));
 }
 
 /* tanh x: a polynomial of x^2 near zero (Cephes), elsewhere by e^x.  */
