@@ -41,7 +41,7 @@ struct rows_8 {
     struct levels levels;
 };
 
-static const uint8_t *part_of(const struct rows *r, int64_t row, int64_t c)
+INLINE const uint8_t *part_of(const struct rows *r, int64_t row, int64_t c)
 {
     return r->x + row * r->c + c;
 }

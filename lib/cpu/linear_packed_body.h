@@ -34,19 +34,22 @@ struct rows_f32 {
     int64_t in[3], kernel[2], out[2]; /* of patches: c, h, w; rows, columns */
 };
 
-/* Sixteen columns of a patch, or of a row.  */
-static const float *part_of(const struct rows *rows, int64_t row, int64_t c)
+/* Sixteen columns of patch ROW.  */
+static const float *part_of_patch(const struct rows_f32 *r, int64_t row, int64_t c)
+{
+    const int64_t *in = r->in, *kernel = r->kernel, line = c / kernel[1];
+    const int64_t n = row / (r->out[0] * r->out[1]);
+    const int64_t p = row / r->out[1] % r->out[0] * kernel[0] + line % kernel[0];
+    const int64_t q = row % r->out[1] * kernel[1] + c % kernel[1];
+
+    return r->r.x + ((n * in[0] + line / kernel[0]) * in[1] + p) * in[2] + q;
+}
+
+INLINE const float *part_of(const struct rows *rows, int64_t row, int64_t c)
 {
     const struct rows_f32 *r = (const struct rows_f32 *)rows;
-    const int64_t *in = r->in, *kernel = r->kernel, line = c / (kernel[1] ? kernel[1] : 1);
-    int64_t n, p, q;
 
-    if (!kernel[1])
-        return rows->x + row * rows->c + c;
-    n = row / (r->out[0] * r->out[1]);
-    p = row / r->out[1] % r->out[0] * kernel[0] + line % kernel[0];
-    q = row % r->out[1] * kernel[1] + c % kernel[1];
-    return rows->x + ((n * in[0] + line / kernel[0]) * in[1] + p) * in[2] + q;
+    return r->kernel[1] ? part_of_patch(r, row, c) : rows->x + row * rows->c + c;
 }
 
 /* N lanes, the last vector may be cut.  */

@@ -2,8 +2,9 @@
  * SPDX-License-Identifier: MIT
  *
  * An operator is read by the row of the op that says it, backwards; those
- * that lowerings write have a function of their own, and the forms of gelu
- * and layernorm that take many operators are matched as patterns.  */
+ * that lowerings write have a function of their own, and ops that take many
+ * operators (attention, classtoken, forms of gelu and layernorm) are matched
+ * as patterns.  */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -814,6 +815,132 @@ static int read_layernorm(struct reader *r, struct err *e)
     return 1;
 }
 
+/* ---- attention ---- */
+
+/* The operators behind the Split of a lowered attention, which has number 0,
+ * and whose results they read: an operator's, or one of the pieces.  */
+enum { PIECE = 100, ALONE = -1, ATTENTION = 13 };
+
+static const struct {
+    const char *type;
+    size_t n_in;
+    int a, b;
+    int64_t perm[4]; /* of Transpose */
+} attention[ATTENTION] = {
+    {"Split", 2, ALONE, ALONE, {0}},
+    {"Reshape", 2, PIECE, ALONE, {0}},
+    {"Transpose", 1, 1, ALONE, {0, 2, 1, 3}},
+    {"Mul", 2, 2, ALONE, {0}},
+    {"Reshape", 2, PIECE + 1, ALONE, {0}},
+    {"Transpose", 1, 4, ALONE, {0, 2, 3, 1}},
+    {"Reshape", 2, PIECE + 2, ALONE, {0}},
+    {"Transpose", 1, 6, ALONE, {0, 2, 1, 3}},
+    {"MatMul", 2, 3, 5, {0}},
+    {"Softmax", 1, 8, ALONE, {0}},
+    {"MatMul", 2, 9, 7, {0}},
+    {"Transpose", 1, 10, ALONE, {0, 2, 1, 3}},
+    {"Reshape", 2, 11, ALONE, {0}},
+};
+
+static const char *attention_operand(const struct reader *r, int from)
+{
+    const onode *split = r->m->node[r->at];
+
+    if (from == ALONE)
+        return NULL;
+    return from >= PIECE ? split->output[from - PIECE]
+                         : r->m->node[r->at + (size_t)from]->output[0];
+}
+
+static int has_perm(const onode *o, const int64_t *perm)
+{
+    const Onnx__AttributeProto *a = find_attr(o, "perm");
+
+    return !perm[1] ||
+           (a && a->n_ints == 4 && !memcmp(a->ints, perm, 4 * sizeof *perm));
+}
+
+/* Do the operators from here on read each other like a lowered attention?  */
+static int is_attention(const struct reader *r)
+{
+    if (r->m->node[r->at]->n_output != 3)
+        return 0;
+    for (int i = 1; i < ATTENTION; i++) {
+        const onode *o = step(r, r->at + (size_t)i, attention[i].type,
+                              attention_operand(r, attention[i].a),
+                              attention_operand(r, attention[i].b));
+
+        if (!o || o->n_input != attention[i].n_in ||
+            !has_perm(o, attention[i].perm))
+            return 0;
+    }
+    return 1;
+}
+
+/* The sizes that operator I of them gives are 0 and LIST.  */
+static int gives_sizes(const struct reader *r, int i, int rank,
+                       const int64_t *list)
+{
+    int n = 0;
+    const int64_t *dim =
+        const_ints(r, r->m->node[r->at + (size_t)i]->input[1], &n);
+
+    return dim && n == rank && !dim[0] &&
+           !memcmp(dim + 1, list, (size_t)(rank - 1) * sizeof *list);
+}
+
+/* Heads of C numbers a token, T tokens; 0 if the operators do not agree.  */
+static int64_t attention_heads(const struct reader *r, int64_t t, int64_t c)
+{
+    int n = 0;
+    const int64_t *dim = const_ints(r, r->m->node[r->at + 1]->input[1], &n);
+    const int64_t whole[] = {t, c};
+
+    if (!dim || n != 4 || dim[2] < 1 || dim[3] < 1 || c % dim[2] ||
+        dim[3] != c / dim[2] ||
+        !is_scalar(r, r->m->node[r->at + 3]->input[1],
+                   1 / sqrt((double)dim[3])) ||
+        int_attr(r->m->node[r->at + 9], "axis", 1) != -1 ||
+        !gives_sizes(r, 12, 3, whole))
+        return 0;
+    const int64_t part[] = {t, dim[2], dim[3]};
+
+    return gives_sizes(r, 1, 4, part) && gives_sizes(r, 4, 4, part) &&
+                   gives_sizes(r, 6, 4, part)
+               ? dim[2]
+               : 0;
+}
+
+/* 1 if operators from here on are an attention, which is added; 0; -1.  */
+static int read_attention(struct reader *r, struct err *e)
+{
+    const onode *split = r->m->node[r->at], *last;
+    struct value *x;
+    struct attrs a = {.n = 0};
+    struct node *n;
+    int count = 0;
+    const int64_t *sizes =
+        split->n_input > 1 ? const_ints(r, split->input[1], &count) : NULL;
+    int64_t heads;
+
+    if (!is_attention(r) || count != 3 || sizes[0] != sizes[1] ||
+        sizes[1] != sizes[2] || int_attr(split, "axis", 0) != 2)
+        return 0;
+    x = find_value(r, split->input[0], VALUE_CONST, e);
+    if (!x)
+        return -1;
+    if (x->shape.rank != 3 || x->shape.dim[2] / 3 != sizes[0] ||
+        !(heads = attention_heads(r, x->shape.dim[1], sizes[0])))
+        return 0;
+    last = r->m->node[r->at + ATTENTION - 1];
+    put_int(r, &a, "heads", heads);
+    n = add_node(r, last, "attention", last->output[0], &x, 1, &a, e);
+    if (!n || name_outputs(r, last, n, e) < 0)
+        return -1;
+    r->at += ATTENTION;
+    return 1;
+}
+
 /* ---- tokens in front ---- */
 
 /* Pad of the operand of O by BEFORE and BEHIND, zeros of the second size of
@@ -877,7 +1004,9 @@ static int check_node(const onode *o, struct err *e)
 static const struct {
     const char *first;
     int (*read)(struct reader *r, struct err *e);
-} lowered[] = {{"Pad", read_classtoken}, {"ReduceMean", read_layernorm}};
+} lowered[] = {{"Pad", read_classtoken},
+               {"ReduceMean", read_layernorm},
+               {"Split", read_attention}};
 
 static int read_node(struct reader *r, struct err *e)
 {

@@ -275,6 +275,35 @@ static void every_op(void **state)
     }
 }
 
+/* Ops of several operators come back as one.  */
+static void patterns_come_back(void **state)
+{
+    static const struct one patterns[] = {
+        {"attention", "heads=2", "N,5,12"},
+        {"classtoken", "", "N,3,4"},
+        {"gelu", "", "N,9"},
+        {"gelu", "approximate=tanh", "N,9"},
+        {"layernorm", "axis=1", "N,5,3,2"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(patterns); i++) {
+        struct graph *g = op_graph(&patterns[i]), *back;
+        struct str s = {0};
+        struct err e = {0};
+
+        graph_random_fill(g, 2);
+        assert_int_equal(onnx_encode(&s, g, NULL, NULL, &e), 0);
+        back = onnx_read((const unsigned char *)s.data, s.len, &e);
+        assert_non_null(back);
+        assert_int_equal(back->n_node, 1);
+        assert_string_equal(back->node[0]->op->name, patterns[i].op);
+        str_release(&s);
+        graph_free(back);
+        graph_free(g);
+    }
+}
+
 /* Every op of inference is in a case above or in quantized() below.  */
 static void no_op_is_forgotten(void **state)
 {
@@ -477,9 +506,13 @@ static void damaged(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_op),      cmocka_unit_test(no_op_is_forgotten),
-        cmocka_unit_test(random_graphs), cmocka_unit_test(quantized),
-        cmocka_unit_test(names),         cmocka_unit_test(errors),
+        cmocka_unit_test(every_op),
+        cmocka_unit_test(patterns_come_back),
+        cmocka_unit_test(no_op_is_forgotten),
+        cmocka_unit_test(random_graphs),
+        cmocka_unit_test(quantized),
+        cmocka_unit_test(names),
+        cmocka_unit_test(errors),
         cmocka_unit_test(damaged),
     };
 
