@@ -22,6 +22,7 @@ static const struct kernel_case cases[] = {
     {"linear", "out=40", "2,60,33", "gelu", 0, 33, 0},
     {"linear", "out=48 bias=no", "197,96", "add", 0, 96, 0},
     {"linear", "out=33", "700,50", "add gelu", 0, 50, 0},
+    {"linear", "out=17", "2100,1100", "relu", 0, 1100, 0},
     {"linear", "out=10", "128,64", NULL, B, 128, 0},
     {"linear", "out=70 bias=no", "3,5,33", NULL, B, 70, 0},
     {"linear", "out=7", "9,300", NULL, B, 16, 2},
