@@ -564,6 +564,21 @@ struct op_cost node_cost(const struct node *n)
         n->op->flags & OP_VIEW ? 0 : shape_count(&n->out[0]->shape), 0};
 }
 
+int64_t node_mac(const struct node *n)
+{
+    const struct value *v;
+    int64_t gradients = 0;
+
+    if (n->dir == DIR_FORWARD)
+        return node_cost(n).mac;
+    if (n->dir == DIR_UPDATE)
+        return 0;
+    v = graph_value(n->graph, n->origin);
+    for (int k = 0; k < n->n_out; k++)
+        gradients += n->out[k] && n->out[k]->shape.rank > 1;
+    return v && v->node ? gradients * node_cost(v->node).mac : 0;
+}
+
 static void copy_node(struct graph *g, const struct node *from)
 {
     struct value **in =

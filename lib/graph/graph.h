@@ -190,7 +190,12 @@ int node_in_index(const struct node *n, const char *name);
 /* The dequantize node that computes operand I of N, or NULL.  */
 const struct node *node_dequantize(const struct node *n, int i);
 
+/* Of a FORWARD node, for one unit of batch.  */
 struct op_cost node_cost(const struct node *n);
+/* Multiply-adds for one unit of batch, whatever the direction: a BACKWARD
+ * node does those of its forward node once for each gradient, but that of a
+ * bias.  */
+int64_t node_mac(const struct node *n);
 /* V is a PARAM, STATE or CONST; NULL is none.  */
 int value_is_tensor(const struct value *v);
 int value_is_output(const struct graph *g, const struct value *v);

@@ -211,7 +211,28 @@ static void costs(void **state)
     /* 3 channels of 2x2, each 2 * 9 multiply-adds, and the bias.  */
     assert_int_equal(node_cost(n).mac, 12 * 18);
     assert_int_equal(node_cost(n).flop, 12 * (2 * 18 - 1) + 12);
+    assert_int_equal(node_mac(n), 12 * 18);
     graph_free(g);
+}
+
+/* Of the gradients of picture, weight and bias those that are wanted, but the
+ * bias costs none.  */
+static void backward_costs(void **state)
+{
+    static const int want[][3] = {{1, 1, 1}, {0, 1, 1}, {0, 0, 1}};
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct graph *g = graph_new("net");
+        struct err e = {0};
+        struct node *n = add(g, "conv2d", "conv", image(g), three), *b;
+        struct value *dy = graph_input(g, "dy", DTYPE_F32, &n->out[0]->shape);
+
+        b = graph_add_backward(g, n, &dy, want[i], &e);
+        assert_non_null(b);
+        assert_int_equal(node_mac(b), (2 - i) * 12 * 18);
+        graph_free(g);
+    }
 }
 
 int main(void)
@@ -220,7 +241,7 @@ int main(void)
         cmocka_unit_test(building), cmocka_unit_test(errors),
         cmocka_unit_test(joins),    cmocka_unit_test(copies),
         cmocka_unit_test(scopes),   cmocka_unit_test(backward_nodes),
-        cmocka_unit_test(costs),
+        cmocka_unit_test(costs),    cmocka_unit_test(backward_costs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
