@@ -95,7 +95,7 @@ static json_t *bad_to_json(const struct trainer *t)
     json_t *list = json_array();
     const int64_t *index;
     const char *const *reason;
-    const int64_t n = loader_bad(t->loader, &index, &reason);
+    const int64_t n = loader_bad(t->feed.loader, &index, &reason);
 
     for (int64_t i = 0; i < n; i++) {
         const char *why =
@@ -113,7 +113,7 @@ static void bad_from_json(struct trainer *t, const json_t *list)
         const json_t *b = json_array_get(list, i);
         const char *why = json_string_value(json_array_get(b, 1));
 
-        loader_set_bad(t->loader,
+        loader_set_bad(t->feed.loader,
                        (int64_t)json_integer_value(json_array_get(b, 0)),
                        why ? why : "");
     }
@@ -343,10 +343,10 @@ static int restore(struct trainer *t, const json_t *o, struct err *e)
     t->best_step = get_int(o, "best_step");
     rows_from_json(t, json_object_get(o, "rows"));
     bad_from_json(t, json_object_get(o, "bad"));
-    if (t->step < 0 || t->step > t->steps * t->r->epochs)
+    if (t->step < 0 || t->step > t->feed.steps * t->r->epochs)
         return err_set(e, ERR_FORMAT, "checkpoint is at step %lld of %lld",
                        (long long)t->step,
-                       (long long)(t->steps * t->r->epochs));
+                       (long long)(t->feed.steps * t->r->epochs));
     if (restore_tensors(t, e) < 0)
         return -1;
     return t->best_step && t->o->run_dir ? restore_best(t, e) : 0;

@@ -16,85 +16,18 @@
 #include "data/loader.h"
 #include "format/model.h"
 #include "graph/graph.h"
-#include "op/ops.h"
 #include "pass/pass.h"
 #include "run/params.h"
 #include "run/plan.h"
 #include "tensor/top.h"
 #include "train/evaluate.h"
+#include "train/graph.h"
 #include "train/metric.h"
-#include "train/optim.h"
-#include "train/pattern.h"
 #include "train/recipe.h"
 #include "train/schedule.h"
 #include "train/trainer.h"
 
 /* ---- building ---- */
-
-/* loss = crossentropy(logits, target) as a graph of its own.  */
-static struct graph *loss_graph(const struct trainer *t, struct err *e)
-{
-    static const char *const rule[] = {"k", "k-1"};
-    const struct value *logits = graph_output_value(t->m->graph, "logits");
-    struct shape target = {1, {1}, 1};
-    struct graph *g = graph_new("loss");
-    char smoothing[FMT_NUM];
-    const struct attr_text attr[] = {
-        {"smoothing", fmt_f64(smoothing, t->r->smoothing)},
-        {"smoothing_rule", rule[t->r->smoothing_rule]},
-        {0}};
-    struct value *in[2];
-    struct node *n;
-
-    in[0] = graph_input(g, "logits", DTYPE_F32, &logits->shape);
-    in[1] = graph_input(g, "target", DTYPE_I64, &target);
-    n = graph_add(g, op_find("crossentropy"), "loss", in, 2, attr, e);
-    if (!n) {
-        graph_free(g);
-        return NULL;
-    }
-    graph_output(g, "loss", n->out[0], 1);
-    return g;
-}
-
-static struct graph *train_graph(const struct trainer *t, struct err *e)
-{
-    struct graph *loss = NULL, *joined = NULL, *g = NULL, *split = NULL;
-
-    if (pattern_check(t->r, t->m->graph, e) == 0)
-        loss = loss_graph(t, e);
-    if (loss)
-        joined = pass_join(t->m->graph, loss, t->r->freeze, e);
-    if (joined)
-        g = pass_differentiate(joined, "loss", e);
-    graph_free(loss);
-    graph_free(joined);
-    if (g && optim_add(g, t->r, e) < 0) {
-        graph_free(g);
-        return NULL;
-    }
-    if (g)
-        split = pass_split_bn(g, e);
-    graph_free(g);
-    return split;
-}
-
-static struct loader *train_loader(struct trainer *t)
-{
-    const struct recipe *r = t->r;
-    struct loader_opts lo = {
-        .pre = t->m->pre,
-        .augment = &t->augment,
-        .sampler = t->sampler,
-        .bad = (enum bad_policy)r->bad,
-        .max_bad = (int64_t)ceil(r->max_bad * (double)t->sampler.n),
-        .fast_decode = r->decode,
-    };
-
-    t->augment = r->augment;
-    memcpy(t->augment.size, lo.pre.size, sizeof lo.pre.size);
-    return loader_new(t->o->train, &lo);
-}
 
 static struct evaluator *make_evaluator(const struct trainer *t, struct err *e)
 {
@@ -107,24 +40,6 @@ static struct evaluator *make_evaluator(const struct trainer *t, struct err *e)
     };
 
     return evaluator_new(t->eval, t->o->device, t->params, t->o->valid, &eo, e);
-}
-
-static int set_sampler(struct trainer *t, struct err *e)
-{
-    const int64_t n = dataset_count(t->o->train), b = t->r->batch;
-
-    t->sampler = (struct sampler){.n = n,
-                                  .batch = b,
-                                  .shuffle = 1,
-                                  .keep_last = t->r->last,
-                                  .seed = (uint64_t)t->r->seed};
-    t->steps = sampler_steps(&t->sampler);
-    if (t->steps < 1)
-        return err_set(e, ERR_USAGE,
-                       "a batch of %lld needs more than the %lld pictures "
-                       "there are: lower train.batch",
-                       (long long)b, (long long)n);
-    return 0;
 }
 
 static int check_labels(const struct trainer *t, const struct dataset *d,
@@ -142,7 +57,7 @@ static int check_labels(const struct trainer *t, const struct dataset *d,
 
 static int build_plans(struct trainer *t, struct err *e)
 {
-    const int64_t rest = t->sampler.n % t->sampler.batch;
+    const int64_t rest = t->feed.sampler.n % t->feed.sampler.batch;
     struct plan_opts po = {.batch = t->r->batch, .pool = t->o->pool};
 
     t->plan = plan_new(t->graph, t->o->device, t->params, &po, e);
@@ -157,17 +72,17 @@ static int build_plans(struct trainer *t, struct err *e)
 
 static int build(struct trainer *t, struct err *e)
 {
-    if (set_sampler(t, e) < 0 || check_labels(t, t->o->train, e) < 0 ||
+    if (feed_open(&t->feed, t->o->train, &t->m->pre, t->r, e) < 0 ||
+        check_labels(t, t->o->train, e) < 0 ||
         (t->o->valid && check_labels(t, t->o->valid, e) < 0))
         return -1;
-    t->graph = train_graph(t, e);
+    t->graph = train_graph(t->m->graph, t->r, e);
     t->eval = t->graph ? pass_simplify(t->m->graph, e) : NULL;
     t->params = t->eval ? params_new(t->graph, t->o->device, e) : NULL;
     if (!t->params || params_add(t->params, t->eval, e) < 0 ||
         build_plans(t, e) < 0)
         return -1;
     t->target = xcalloc((size_t)t->r->batch, sizeof *t->target);
-    t->loader = train_loader(t);
     t->evaluator = t->o->valid ? make_evaluator(t, e) : NULL;
     return t->o->valid && !t->evaluator ? -1 : 0;
 }
@@ -176,7 +91,7 @@ static void release(struct trainer *t)
 {
     rundir_close(&t->dir);
     evaluator_free(t->evaluator);
-    loader_free(t->loader);
+    feed_close(&t->feed);
     plan_free(t->tail);
     plan_free(t->plan);
     params_free(t->params);
@@ -193,10 +108,10 @@ static void release(struct trainer *t)
 static void name_nonfinite(struct trainer *t, struct plan *ran,
                            const struct run_step *rs, struct str *s)
 {
-    struct plan_opts po = {.batch = ran == t->plan ? t->r->batch
-                                                   : t->sampler.n % t->r->batch,
-                           .pool = t->o->pool,
-                           .keep_values = 1};
+    struct plan_opts po = {
+        .batch = ran == t->plan ? t->r->batch : t->feed.sampler.n % t->r->batch,
+        .pool = t->o->pool,
+        .keep_values = 1};
     struct err e = {0};
     struct plan *p = plan_new(t->graph, t->o->device, t->params, &po, &e);
 
@@ -225,7 +140,7 @@ static void name_nonfinite(struct trainer *t, struct plan *ran,
 }
 
 static int nonfinite(struct trainer *t, struct plan *p,
-                     const struct run_step *rs, double loss, double norm,
+                     const struct run_step *rs, const struct train_result *r,
                      double lr, struct err *e)
 {
     struct str where = {0};
@@ -234,8 +149,8 @@ static int nonfinite(struct trainer *t, struct plan *p,
     name_nonfinite(t, p, rs, &where);
     err_set(e, ERR_NONFINITE,
             "step %lld: loss %s, gradient norm %s at learning rate %g%s%s",
-            (long long)t->step, fmt_f32(a, (float)loss),
-            fmt_f32(b, (float)norm), lr, str_text(&where),
+            (long long)t->step, fmt_f32(a, (float)r->loss),
+            fmt_f32(b, (float)r->norm), lr, str_text(&where),
             t->o->run_dir ? "; the last good checkpoint is kept" : "");
     str_release(&where);
     return -1;
@@ -244,7 +159,7 @@ static int nonfinite(struct trainer *t, struct plan *p,
 /* The step at which the run ends.  */
 static int64_t last_step(const struct trainer *t)
 {
-    const int64_t all = t->steps * t->r->epochs;
+    const int64_t all = t->feed.steps * t->r->epochs;
 
     return t->o->max_steps && t->o->max_steps < all ? t->o->max_steps : all;
 }
@@ -269,8 +184,9 @@ static struct plan *load(struct trainer *t, int64_t *count, struct err *e)
     struct plan *p = t->plan;
     const double start = clock_now();
 
-    if (loader_batch(t->loader, t->step / t->steps, t->step % t->steps, x->data,
-                     t->target, count, t->o->pool, e) < 0)
+    if (loader_batch(t->feed.loader, t->step / t->feed.steps,
+                     t->step % t->feed.steps, x->data, t->target, count,
+                     t->o->pool, e) < 0)
         return NULL;
     if (*count < t->r->batch) {
         p = t->tail;
@@ -283,27 +199,19 @@ static struct plan *load(struct trainer *t, int64_t *count, struct err *e)
     return p;
 }
 
-static int train_step(struct trainer *t, struct err *e)
+static int step(struct trainer *t, struct err *e)
 {
     const struct run_step rs = {(uint64_t)t->r->seed, (uint64_t)t->step};
-    const double lr = schedule_lr(t->r, t->step, t->steps);
+    const double lr = schedule_lr(t->r, t->step, t->feed.steps);
     int64_t count;
     struct plan *p = load(t, &count, e);
-    double loss, norm;
+    struct train_result r;
+    const int bad = p ? train_step(p, &rs, lr, &r, e) : -1;
 
-    if (!p)
-        return -1;
-    *(float *)plan_value(p, "adze:lr")->data = (float)lr;
-    if (plan_run(p, &rs, e) < 0)
-        return -1;
-    loss = *(const float *)plan_output(p, "loss")->data;
-    norm = *(const float *)plan_output(p, "grad_norm")->data;
-    if (!isfinite(loss) || !isfinite(norm))
-        return nonfinite(t, p, &rs, loss, norm, lr, e);
-    if (plan_update(p, e) < 0)
-        return -1;
+    if (bad)
+        return bad < 0 ? -1 : nonfinite(t, p, &rs, &r, lr, e);
     t->step++;
-    t->loss += loss * (double)count;
+    t->loss += r.loss * (double)count;
     t->seen += count;
     count_right(t, p, count);
     if (t->o->on_step)
@@ -379,14 +287,14 @@ static int64_t bad_count(const struct trainer *t)
     const int64_t *index;
     const char *const *reason;
 
-    return loader_bad(t->loader, &index, &reason);
+    return loader_bad(t->feed.loader, &index, &reason);
 }
 
 static int save_bad(struct trainer *t, struct err *e)
 {
     const int64_t *index;
     const char *const *reason;
-    const int64_t n = loader_bad(t->loader, &index, &reason);
+    const int64_t n = loader_bad(t->feed.loader, &index, &reason);
     struct str s = {0};
     int bad;
 
@@ -404,11 +312,11 @@ static int save_bad(struct trainer *t, struct err *e)
 
 static int end_epoch(struct trainer *t, struct err *e)
 {
-    const int64_t epoch = t->step / t->steps;
+    const int64_t epoch = t->step / t->feed.steps;
     struct train_row row = {
         .epoch = epoch,
         .step = t->step,
-        .lr = schedule_lr(t->r, t->step - 1, t->steps),
+        .lr = schedule_lr(t->r, t->step - 1, t->feed.steps),
         .loss = t->loss / (double)t->seen,
         .top1 = (double)t->right / (double)t->seen,
         .valid_loss = NAN,
@@ -449,9 +357,9 @@ static int loop(struct trainer *t, struct err *e)
 
     t->epoch_start = clock_now();
     while (t->step < total) {
-        if (train_step(t, e) < 0)
+        if (step(t, e) < 0)
             return -1;
-        if (t->step % t->steps == 0 && end_epoch(t, e) < 0)
+        if (t->step % t->feed.steps == 0 && end_epoch(t, e) < 0)
             return -1;
         if (t->o->save && *t->o->save) {
             *t->o->save = 0;
@@ -468,7 +376,7 @@ static int loop(struct trainer *t, struct err *e)
                                          : "; nothing was saved (no -R)");
         }
     }
-    return t->step % t->steps ? checkpoint_save(t, 0, e) : 0;
+    return t->step % t->feed.steps ? checkpoint_save(t, 0, e) : 0;
 }
 
 /* ---- the run ---- */

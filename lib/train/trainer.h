@@ -5,14 +5,12 @@
 #define ADZE_TRAIN_TRAINER_H
 
 #include "base/hash.h"
-#include "data/augment.h"
-#include "data/sampler.h"
+#include "train/feed.h"
 #include "train/loop.h"
 #include "train/rundir.h"
 
 struct evaluator;
 struct graph;
-struct loader;
 struct params;
 struct plan;
 
@@ -25,11 +23,8 @@ struct trainer {
     struct graph *eval;  /* the network as it is evaluated */
     struct params *params;
     struct plan *plan, *tail; /* tail: of a last batch that is not full */
-    struct augment augment;   /* the recipe's, at the network's size */
-    struct loader *loader;
+    struct feed feed;
     struct evaluator *evaluator;
-    struct sampler sampler;
-    int64_t steps; /* an epoch */
     int64_t *target;
 
     /* what a checkpoint remembers besides tensors */

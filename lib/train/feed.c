@@ -1,0 +1,55 @@
+/* feed.c -- see feed.h.
+ * SPDX-License-Identifier: MIT  */
+#include "train/feed.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "data/loader.h"
+#include "train/recipe.h"
+
+static int set_sampler(struct feed *f, int64_t n, const struct recipe *r,
+                       struct err *e)
+{
+    f->sampler = (struct sampler){.n = n,
+                                  .batch = r->batch,
+                                  .shuffle = 1,
+                                  .keep_last = r->last,
+                                  .seed = (uint64_t)r->seed};
+    f->steps = sampler_steps(&f->sampler);
+    if (f->steps < 1)
+        return err_set(e, ERR_USAGE,
+                       "a batch of %lld needs more than the %lld pictures "
+                       "there are: lower train.batch",
+                       (long long)r->batch, (long long)n);
+    return 0;
+}
+
+int feed_open(struct feed *f, const struct dataset *d,
+              const struct preprocess *pre, const struct recipe *r,
+              struct err *e)
+{
+    const int64_t n = dataset_count(d);
+    struct loader_opts lo = {
+        .pre = *pre,
+        .augment = &f->augment,
+        .bad = (enum bad_policy)r->bad,
+        .max_bad = (int64_t)ceil(r->max_bad * (double)n),
+        .fast_decode = r->decode,
+    };
+
+    if (set_sampler(f, n, r, e) < 0)
+        return -1;
+    lo.sampler = f->sampler;
+    f->augment = r->augment;
+    memcpy(f->augment.size, pre->size, sizeof pre->size);
+    f->loader = loader_new(d, &lo);
+    return 0;
+}
+
+void feed_close(struct feed *f)
+{
+    loader_free(f->loader);
+    f->loader = NULL;
+}

@@ -1,0 +1,31 @@
+/* feed.h -- the batches that a recipe asks for: how training reads pictures.
+ * SPDX-License-Identifier: MIT  */
+#ifndef ADZE_TRAIN_FEED_H
+#define ADZE_TRAIN_FEED_H
+
+#include <stdint.h>
+
+#include "data/augment.h"
+#include "data/sampler.h"
+
+struct dataset;
+struct err;
+struct loader;
+struct preprocess;
+struct recipe;
+
+struct feed {
+    struct augment augment; /* the recipe's, at the network's size */
+    struct sampler sampler;
+    int64_t steps;         /* an epoch */
+    struct loader *loader; /* NULL: not open */
+};
+
+/* Batches of D as R says, prepared as PRE says.  Borrows D and R's policy.
+ * ERR_USAGE: there are fewer pictures than a batch has.  */
+int feed_open(struct feed *f, const struct dataset *d,
+              const struct preprocess *pre, const struct recipe *r,
+              struct err *e);
+void feed_close(struct feed *f);
+
+#endif

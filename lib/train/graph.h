@@ -1,0 +1,34 @@
+/* graph.h -- the graph of a training step, and the step.
+ * SPDX-License-Identifier: MIT
+ *
+ *     struct graph *g = train_graph(network, &recipe, &e);
+ *     struct plan *p = plan_new(g, dev, params, &opts, &e);
+ *     fill(plan_value(p, "image"), plan_value(p, "target"));
+ *     train_step(p, &run_step, rate, &result, &e);  */
+#ifndef ADZE_TRAIN_GRAPH_H
+#define ADZE_TRAIN_GRAPH_H
+
+struct err;
+struct graph;
+struct plan;
+struct recipe;
+struct run_step;
+
+/* NETWORK in training as R says: its loss (output `loss', input `target' [N]
+ * i64), gradients, and the optimiser's updates (optim.h: input `adze:lr',
+ * output `grad_norm').  ERR_USAGE: a pattern in model.freeze that concerns
+ * nothing, or nothing left to train.  */
+struct graph *train_graph(const struct graph *network, const struct recipe *r,
+                          struct err *e);
+
+struct train_result {
+    double loss, norm; /* mean of the batch; of all gradients */
+};
+
+/* Forward, backward, and the update at rate LR, on the inputs that P, a plan
+ * of train_graph(), holds.  1 if loss or norm is not finite: then nothing was
+ * updated.  -1 only on devices that can fail.  */
+int train_step(struct plan *p, const struct run_step *rs, double lr,
+               struct train_result *r, struct err *e);
+
+#endif
