@@ -45,7 +45,7 @@ static void count(struct transform_cost *c, const struct graph *g)
 
 static int time_plan(struct transform_cost *c, struct plan *p, struct err *e)
 {
-    static const struct bench_opts quick = {0.05, 0.2, 1};
+    static const struct bench_opts quick = {0.05, 0.2, 1, 3, 10};
     const struct rng r = rng_at(1, RNG_BENCH, 0, 0);
     struct tensor *x = plan_value(p, "image");
     struct bench_result b;

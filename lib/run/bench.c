@@ -11,9 +11,7 @@
 #include "base/mem.h"
 #include "run/plan.h"
 
-enum { MIN_RUNS = 10, MIN_WARM = 3 };
-
-const struct bench_opts bench_default = {0.2, 1, 5};
+const struct bench_opts bench_default = {0.2, 1, 5, 3, 10};
 
 static int ascending(const void *a, const void *b)
 {
@@ -48,26 +46,27 @@ static int settled(const double *s, int n)
     return fabs(a - b) <= 0.02 * a;
 }
 
-static int timed(struct plan *p, double *seconds, struct err *e)
+static int timed(bench_fn *f, void *ctx, double *seconds, struct err *e)
 {
     const double start = clock_now();
-    const int bad = plan_run(p, NULL, e);
+    const int bad = f(ctx, e);
 
     *seconds = clock_now() - start;
     return bad;
 }
 
-static int warm_up(struct plan *p, const struct bench_opts *o,
+static int warm_up(bench_fn *f, void *ctx, const struct bench_opts *o,
                    struct bench_result *r, struct err *e)
 {
     const double start = clock_now();
 
-    for (int i = 0; i < MIN_WARM || clock_now() - start < o->warmup_s; i++) {
+    for (int i = 0; i < o->warm_runs || clock_now() - start < o->warmup_s;
+         i++) {
         double s;
 
-        if (timed(p, &s, e) < 0)
+        if (timed(f, ctx, &s, e) < 0)
             return -1;
-        if (!i)
+        if (!r->warm++)
             r->first_s = s;
     }
     return 0;
@@ -85,25 +84,25 @@ static void summarise(struct bench_result *r, double *s, int n)
         r->mean_s += s[i] / n;
 }
 
-int bench_plan(struct plan *p, const struct bench_opts *o,
-               struct bench_result *r, struct err *e)
+int bench_run(bench_fn *f, void *ctx, const struct bench_opts *o,
+              struct bench_result *r, struct err *e)
 {
     double *s = NULL, start, spent = 0;
-    int n = 0, cap = 0, look = MIN_RUNS;
+    int n = 0, cap = 0, look = o->runs;
 
     memset(r, 0, sizeof *r);
-    if (warm_up(p, o, r, e) < 0)
+    if (warm_up(f, ctx, o, r, e) < 0)
         return -1;
     start = clock_now();
-    while (n < MIN_RUNS || spent < o->min_s ||
+    while (n < o->runs || spent < o->min_s ||
            (spent < o->max_s && !r->stable)) {
         ARRAY_GROW(s, n, cap);
-        if (timed(p, &s[n++], e) < 0) {
+        if (timed(f, ctx, &s[n++], e) < 0) {
             free(s);
             return -1;
         }
         spent = clock_now() - start;
-        if (n >= look && spent >= o->min_s) {
+        if (n >= look && n > 1 && spent >= o->min_s) {
             r->stable = settled(s, n);
             look = n + n / 5;
         }
@@ -111,6 +110,17 @@ int bench_plan(struct plan *p, const struct bench_opts *o,
     summarise(r, s, n);
     free(s);
     return 0;
+}
+
+static int run_plan(void *ctx, struct err *e)
+{
+    return plan_run(ctx, NULL, e);
+}
+
+int bench_plan(struct plan *p, const struct bench_opts *o,
+               struct bench_result *r, struct err *e)
+{
+    return bench_run(run_plan, p, o, r, e);
 }
 
 double bench_peak_memory(void)
