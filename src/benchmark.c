@@ -1,4 +1,4 @@
-/* benchmark.c -- adze-benchmark: models -> table of latencies.
+/* benchmark.c -- adze-benchmark: models -> table of times.
  * SPDX-License-Identifier: MIT  */
 #include <math.h>
 #include <stdio.h>
@@ -16,6 +16,8 @@
 #include "cli/io.h"
 #include "cli/rows.h"
 #include "cpu/peak.h"
+#include "data/dataset.h"
+#include "data/loader.h"
 #include "format/model.h"
 #include "graph/device.h"
 #include "graph/graph.h"
@@ -23,62 +25,57 @@
 #include "run/bench.h"
 #include "run/params.h"
 #include "run/plan.h"
+#include "train/feed.h"
+#include "train/graph.h"
+#include "train/recipe.h"
 
 enum { LIST_MAX = 64 };
 enum { TABLE, CSV, JSONL };
 
 static const char *const formats[] = {"table", "csv", "jsonl", NULL};
-static const char *batches = "1", *each_threads;
+static const char *batches = "1", *each_threads, *recipe_name, *pictures;
 static const char *device_name = "cpu";
+static struct opt_list overrides;
 static double seconds = 1;
-static int format, profile, json;
+static int format, profile, json, training, turns;
 
 static const struct opt options[] = {
     {'b', "batch", OPT_TEXT, &batches, "LIST", "batches, separated by commas",
      .def = "1"},
+    OPT_CONFIG(&recipe_name),
     OPT_DEVICE(&device_name),
     {0, "each-threads", OPT_TEXT, &each_threads, "LIST",
      "measure with each of these numbers of threads instead of -j"},
     OPT_FORMAT(&format, formats, "table"),
     {0, "json", OPT_FLAG, &json, NULL, "same as -f jsonl"},
+    {0, "load", OPT_TEXT, &pictures, "DATA",
+     "read, augment and stack the pictures of DATA, and compute nothing"},
+    OPT_SET(&overrides),
     {0, "profile", OPT_FLAG, &profile, NULL,
      "the time of each step instead of the whole"},
     {0, "seconds", OPT_REAL, &seconds, "S", "measure at least S seconds a row",
      .min = 0.01, .max = 3600, .def = "1"},
+    {0, "train", OPT_FLAG, &training, NULL,
+     "steps of training on random pictures instead of inference"},
+    {0, "turns", OPT_FLAG, &turns, NULL,
+     "measure once more for each line of standard input"},
     OPT_COMMON,
     {0}};
 
 static const char *const examples[] = {
     "adze-benchmark model.st", "adze-benchmark -b 1,8 float.st int8.st -f csv",
-    NULL};
+    "adze-benchmark --train -b 128 model.st", NULL};
 
 static const struct command cmd = {
     .name = "benchmark",
     .brief = "measure how fast models run",
-    .usage = "[-b LIST] [-f FORMAT] [--each-threads=LIST] [MODEL ...]",
+    .usage = "[-b LIST] [-f FORMAT] [--each-threads=LIST] "
+             "[--train | --load=DATA] [-c RECIPE] [-o KEY=VALUE ...] "
+             "[--turns] [MODEL ...]",
     .options = options,
     .examples = examples,
     .max_args = -1,
 };
-
-static int parse_list(const char *option, const char *text, int64_t *list,
-                      int64_t max, int *n, struct err *e)
-{
-    char *copy = xstrdup(text), *p = copy;
-    int bad = 0;
-
-    for (*n = 0; p && !bad; (*n)++) {
-        char *item = strsep(&p, ",");
-
-        if (*n == LIST_MAX || parse_i64(item, 1, max, &list[*n]) < 0)
-            bad = err_set(e, ERR_USAGE,
-                          "option '%s' needs a list of numbers from 1 to "
-                          "%lld such as 1,8, not '%s'",
-                          option, (long long)max, Q(text));
-    }
-    free(copy);
-    return bad;
-}
 
 /* ---- a row ---- */
 
@@ -213,38 +210,153 @@ static void print_row(const struct row *w)
                        "after it; measure again, without other load");
 }
 
-/* ---- measuring ---- */
+/* ---- a model ---- */
 
 struct job {
     struct model *m;
-    struct graph *g;
+    struct graph *g; /* what runs; NULL: nothing */
     struct device *dev;
     struct params *params;
+    struct recipe *recipe;
+    struct dataset *data;
     double load_s;
     struct row row;
 };
 
+/* A job at one batch, with what its runs work on.  */
+struct work {
+    struct job *job;
+    struct pool *pool;
+    struct plan *plan;
+    struct feed feed;
+    float *image;
+    int64_t *target;
+    int64_t step; /* runs so far */
+};
+
+/* Noise, or labels of the network's classes.  */
+static void noise(struct tensor *t, int64_t classes)
+{
+    const struct rng r = rng_at(1, RNG_BENCH, 0, 0);
+
+    for (int64_t i = 0; i < tensor_count(t); i++)
+        if (t->dtype == DTYPE_F32)
+            ((float *)t->data)[i] = (float)rng_normal(&r, (uint64_t)i);
+        else
+            ((int64_t *)t->data)[i] =
+                (int64_t)rng_below(&r, (uint64_t)i, (uint64_t)classes);
+}
+
+/* ---- inference ---- */
+
+static struct graph *infer_graph(const struct job *j, struct err *e)
+{
+    return pass_simplify(j->m->graph, e);
+}
+
+static int infer_prepare(struct work *w, struct err *e)
+{
+    (void)e;
+    noise(plan_value(w->plan, "image"), 0);
+    return 0;
+}
+
+static int infer(void *ctx, struct err *e)
+{
+    struct work *w = ctx;
+
+    return plan_run(w->plan, NULL, e);
+}
+
+/* ---- training ---- */
+
+static struct graph *training_graph(const struct job *j, struct err *e)
+{
+    return train_graph(j->m->graph, j->recipe, e);
+}
+
+static int train_prepare(struct work *w, struct err *e)
+{
+    (void)e;
+    noise(plan_value(w->plan, "image"), 0);
+    noise(plan_value(w->plan, "target"), model_head(w->job->m));
+    return 0;
+}
+
+/* At rate 0 all is done that a step does, and the numbers stay as they are:
+ * many steps on one batch of noise could end in some that are none.  */
+static int train(void *ctx, struct err *e)
+{
+    struct work *w = ctx;
+    const struct run_step rs = {(uint64_t)w->job->recipe->seed,
+                                (uint64_t)w->step++};
+    char loss[FMT_NUM], norm[FMT_NUM];
+    struct train_result r;
+    const int bad = train_step(w->plan, &rs, 0, &r, e);
+
+    if (bad > 0)
+        return err_set(e, ERR_NONFINITE, "loss %s, gradient norm %s",
+                       fmt_f32(loss, (float)r.loss),
+                       fmt_f32(norm, (float)r.norm));
+    return bad;
+}
+
+/* ---- reading pictures ---- */
+
+static int load_prepare(struct work *w, struct err *e)
+{
+    struct job *j = w->job;
+    const struct preprocess *pre = &j->m->pre;
+    const size_t batch = (size_t)j->row.batch;
+
+    j->recipe->batch = j->row.batch;
+    j->recipe->last = 0; /* every batch is full */
+    if (feed_open(&w->feed, j->data, pre, j->recipe, e) < 0)
+        return -1;
+    w->image = xcalloc(mem_mul(batch, (size_t)(pre->channels * pre->size[0]) *
+                                          (size_t)pre->size[1]),
+                       sizeof *w->image);
+    w->target = xcalloc(batch, sizeof *w->target);
+    return 0;
+}
+
+static int load(void *ctx, struct err *e)
+{
+    struct work *w = ctx;
+    const int64_t steps = w->feed.steps, at = w->step++;
+    int64_t count;
+
+    return loader_batch(w->feed.loader, at / steps, at % steps, w->image,
+                        w->target, &count, w->pool, e);
+}
+
+/* ---- measuring ---- */
+
+static const struct mode {
+    struct graph *(*graph)(const struct job *, struct err *); /* NULL: none */
+    int (*prepare)(struct work *, struct err *);
+    bench_fn *once;
+} mode_infer = {infer_graph, infer_prepare, infer},
+  mode_train = {training_graph, train_prepare, train},
+  mode_load = {NULL, load_prepare, load};
+
+static const struct mode *mode(void)
+{
+    return training ? &mode_train : pictures ? &mode_load : &mode_infer;
+}
+
 static void count(struct job *j)
 {
-    j->row.dtype = pass_quantized(j->g) ? "int8" : "f32";
-    for (int i = 0; i < j->g->n_value; i++) {
+    j->row.dtype = j->g && pass_quantized(j->g) ? "int8" : "f32";
+    for (int i = 0; j->g && i < j->g->n_value; i++) {
         const struct value *v = j->g->value[i];
 
         if (v->kind == VALUE_PARAM ||
             (v->kind == VALUE_CONST && v->dtype == DTYPE_I8)) /* quantised */
             j->row.params += shape_count(&v->shape);
     }
-    for (int i = 0; i < j->g->n_node; i++)
-        j->row.mac += node_cost(j->g->node[i]).mac;
-}
-
-static void noise(struct tensor *t)
-{
-    const struct rng r = rng_at(1, RNG_BENCH, 0, 0);
-    float *p = t->data;
-
-    for (int64_t i = 0; t->dtype == DTYPE_F32 && i < tensor_count(t); i++)
-        p[i] = (float)rng_normal(&r, (uint64_t)i);
+    for (int i = 0; j->g && i < j->g->n_node; i++)
+        j->row.mac += node_mac(j->g->node[i]);
 }
 
 static void print_profile(struct plan *p, int runs)
@@ -270,47 +382,113 @@ static int saves(const struct plan *p)
     return 0;
 }
 
+static double peak(const struct work *w)
+{
+    return w->plan && !profile ? peak_gflops(cpu_features(), w->pool) : 0;
+}
+
+/* Is there a turn N: a line of standard input, or the only one.  */
+static int next_turn(int n)
+{
+    int c;
+
+    if (!turns)
+        return n == 0;
+    while ((c = getchar()) != EOF && c != '\n')
+        ;
+    return c == '\n';
+}
+
+/* In turns with others the time is what was asked for, as nearly as the runs
+ * allow, and only the first turn is warmed up.  */
+static struct bench_opts how_long(int turn)
+{
+    const struct bench_opts alone = {0.2 * seconds, seconds, 5 * seconds,
+                                     bench_default.warm_runs,
+                                     bench_default.runs};
+    const struct bench_opts first = {0.2 * seconds, seconds, seconds, 1, 2};
+    const struct bench_opts later = {0, seconds, seconds, 0, 2};
+
+    return !turns ? alone : turn ? later : first;
+}
+
+static int take_turn(struct work *w, int n, struct err *e)
+{
+    struct job *j = w->job;
+    const struct bench_opts o = how_long(n);
+
+    j->row.peak[0] = peak(w);
+    if (bench_run(mode()->once, w, &o, &j->row.r, e) < 0)
+        return -1;
+    j->row.peak[1] = peak(w);
+    j->row.load_s += j->row.r.first_s;
+    j->row.memory = bench_peak_memory();
+    if (profile)
+        print_profile(w->plan, j->row.r.warm + j->row.r.runs);
+    else
+        print_row(&j->row);
+    return 0;
+}
+
+static int bind(struct work *w, struct err *e)
+{
+    struct job *j = w->job;
+    const struct plan_opts po = {
+        .batch = j->row.batch, .pool = w->pool, .profile = profile};
+
+    if (j->g && !(w->plan = plan_new(j->g, j->dev, j->params, &po, e)))
+        return -1;
+    return mode()->prepare(w, e);
+}
+
+static void release(struct work *w)
+{
+    feed_close(&w->feed);
+    plan_free(w->plan);
+    pool_free(w->pool);
+    free(w->image);
+    free(w->target);
+}
+
 static int measure(struct job *j, int64_t batch, int64_t threads, struct err *e)
 {
-    const struct bench_opts o = {0.2 * seconds, seconds, 5 * seconds};
-    struct pool *pool = pool_new((int)threads);
-    const struct plan_opts po = {
-        .batch = batch, .pool = pool, .profile = profile};
     const double start = clock_now();
-    struct plan *p = plan_new(j->g, j->dev, j->params, &po, e);
-    int bad = !p;
+    struct work w = {.job = j, .pool = pool_new((int)threads)};
+    int bad;
 
-    if (p) {
-        noise(plan_value(p, "image"));
-        j->row.batch = batch;
-        j->row.saves = saves(p);
-        j->row.threads = pool_threads(pool);
-        j->row.load_s = j->load_s + clock_now() - start;
-        j->row.peak[0] = profile ? 0 : peak_gflops(cpu_features(), pool);
-        bad = bench_plan(p, &o, &j->row.r, e);
-        j->row.peak[1] = profile ? 0 : peak_gflops(cpu_features(), pool);
-        j->row.load_s += j->row.r.first_s;
-        j->row.memory = bench_peak_memory();
-    }
-    if (!bad && profile)
-        print_profile(p, j->row.r.runs);
-    else if (!bad)
-        print_row(&j->row);
-    plan_free(p);
-    pool_free(pool);
+    j->row.batch = batch;
+    j->row.threads = pool_threads(w.pool);
+    bad = bind(&w, e);
+    j->row.saves = w.plan && saves(w.plan);
+    j->row.load_s = j->load_s + clock_now() - start;
+    for (int n = 0; !bad && next_turn(n); n++)
+        bad = take_turn(&w, n, e);
+    release(&w);
     return bad;
+}
+
+static int open_graph(struct job *j, struct err *e)
+{
+    if (!mode()->graph)
+        return 0;
+    j->g = mode()->graph(j, e);
+    j->dev = j->g ? io_device(device_name, e) : NULL;
+    j->params = j->dev ? params_new(j->g, j->dev, e) : NULL;
+    return j->params ? 0 : -1;
 }
 
 static int open_job(struct job *j, const char *path, struct err *e)
 {
+    const struct dataset_opts any = {.unlabelled = 1};
     const double start = clock_now();
 
     j->m = io_plain_model(path, e);
-    j->g = j->m ? pass_simplify(j->m->graph, e) : NULL;
-    j->dev = j->g ? io_device(device_name, e) : NULL;
-    j->params = j->dev ? params_new(j->g, j->dev, e) : NULL;
-    if (!j->params)
-        return j->m ? err_in(e, "'%s'", Q(path)) : -1;
+    if (!j->m)
+        return -1;
+    if (open_graph(j, e) < 0)
+        return err_in(e, "'%s'", Q(path));
+    if (pictures && !(j->data = dataset_open(pictures, &any, e)))
+        return -1;
     j->load_s = clock_now() - start;
     j->row.model = path;
     count(j);
@@ -319,46 +497,104 @@ static int open_job(struct job *j, const char *path, struct err *e)
 
 static void close_job(struct job *j)
 {
+    dataset_free(j->data);
     params_free(j->params);
     io_device_free(j->dev);
     graph_free(j->g);
     model_free(j->m);
 }
 
-static int all_of(const char *path, const int64_t *batch, int n_batch,
-                  const int64_t *threads, int n_threads, struct err *e)
+/* ---- what was asked for ---- */
+
+struct list {
+    int64_t item[LIST_MAX];
+    int n;
+};
+
+struct asked {
+    struct recipe recipe;
+    struct list batch, threads;
+};
+
+static int all_of(const char *path, struct asked *a, struct err *e)
 {
-    struct job j = {0};
+    struct job j = {.recipe = &a->recipe};
     int bad = open_job(&j, path, e);
 
-    for (int t = 0; t < n_threads && !bad; t++)
-        for (int b = 0; b < n_batch && !bad; b++)
-            bad = measure(&j, batch[b], threads[t], e);
+    for (int t = 0; t < a->threads.n && !bad; t++)
+        for (int b = 0; b < a->batch.n && !bad; b++)
+            bad = measure(&j, a->batch.item[b], a->threads.item[t], e);
     close_job(&j);
     return bad;
+}
+
+static int parse_list(const char *option, const char *text, int64_t max,
+                      struct list *l, struct err *e)
+{
+    char *copy = xstrdup(text), *p = copy;
+    int bad = 0;
+
+    for (l->n = 0; p && !bad; l->n++) {
+        char *item = strsep(&p, ",");
+
+        if (l->n == LIST_MAX || parse_i64(item, 1, max, &l->item[l->n]) < 0)
+            bad = err_set(e, ERR_USAGE,
+                          "option '%s' needs a list of numbers from 1 to "
+                          "%lld such as 1,8, not '%s'",
+                          option, (long long)max, Q(text));
+    }
+    free(copy);
+    return bad;
+}
+
+/* Options that exclude each other.  */
+static int settle(int models, const struct asked *a, struct err *e)
+{
+    if (profile && (json || format))
+        return err_set(e, ERR_USAGE, "--profile has one form, that of a table");
+    if (training && pictures)
+        return err_set(e, ERR_USAGE, "--train and --load: one at a time");
+    if (profile && (pictures || turns))
+        return err_set(e, ERR_USAGE, "--profile and %s: one at a time",
+                       pictures ? "--load" : "--turns");
+    if ((recipe_name || overrides.n) && !training && !pictures)
+        return err_set(e, ERR_USAGE, "-c and -o are for --train and --load");
+    if (turns && (models != 1 || a->batch.n * a->threads.n != 1))
+        return err_set(e, ERR_USAGE,
+                       "--turns needs one named model, one batch and one "
+                       "number of threads");
+    return 0;
+}
+
+static int parse(int models, struct asked *a, struct err *e)
+{
+    a->threads = (struct list){{cli.threads}, 1};
+    if (parse_list("--batch", batches, 1000000, &a->batch, e) < 0 ||
+        (each_threads &&
+         parse_list("--each-threads", each_threads, 1024, &a->threads, e) < 0))
+        return -1;
+    return settle(models, a, e);
 }
 
 int main(int argc, char **argv)
 {
     struct err e = {0};
     const int rest = cli_start(&cmd, argc, argv);
-    int64_t batch[LIST_MAX], threads[LIST_MAX] = {cli.threads};
-    int n_batch, n_threads = 1, bad;
+    struct asked a = {0};
 
-    if (profile && (json || format))
-        err_set(&e, ERR_USAGE, "--profile has one form, that of a table");
+    if (parse(argc - rest, &a, &e) < 0 ||
+        recipe_read(&a.recipe, recipe_name, overrides.n ? overrides.item : NULL,
+                    &e) < 0)
+        return cli_end(&cmd, &e);
     if (json)
         format = JSONL;
-    bad = e.code ||
-          parse_list("--batch", batches, batch, 1000000, &n_batch, &e) < 0 ||
-          (each_threads && parse_list("--each-threads", each_threads, threads,
-                                      1024, &n_threads, &e) < 0);
-    if (!bad && !profile)
+    if (!profile)
         print_head();
-    for (int i = rest; i < argc && !bad; i++)
-        if (all_of(argv[i], batch, n_batch, threads, n_threads, &e) < 0)
+    for (int i = rest; i < argc; i++)
+        if (all_of(argv[i], &a, &e) < 0)
             cli_fail(&e);
-    if (!bad && rest == argc)
-        all_of("-", batch, n_batch, threads, n_threads, &e);
+    if (rest == argc)
+        all_of("-", &a, &e);
+    recipe_release(&a.recipe);
     return cli_end(&cmd, &e);
 }

@@ -1,5 +1,6 @@
 #!/bin/sh
-# benchmark.sh -- adze-benchmark: rows, formats, refusals; no test of a time.
+# benchmark.sh -- adze-benchmark: rows, formats, modes, refusals; no test of a
+# time.
 # SPDX-License-Identifier: MIT
 . tests/cli/lib.sh
 
@@ -32,6 +33,71 @@ esac
 ok 'a share above 1 is explained'
 run 'a profile' 0 adze-benchmark --seconds 0.01 --profile 'a,b.st'
 out_has '^# node	kernel	ms	gflops$'
+
+run 'steps of training' 0 adze-benchmark --train --seconds 0.01 -b 4 --json 'a,b.st'
+# A step is the forward pass, gradients of weights, and those of values but
+# the picture: more than twice and less than three times the forward pass.
+train=$(number mmac) params=$(number params)
+run 'inference of the same' 0 adze-benchmark --seconds 0.01 --json 'a,b.st'
+[ "$(number params)" = "$params" ]
+ok 'the parameters are those of the network'
+awk -v t="$train" -v i="$(number mmac)" 'BEGIN { exit !(t > 2 * i && t < 3 * i) }'
+ok 'multiply-adds of the gradients count'
+run 'the profile of a step' 0 adze-benchmark --train --profile --seconds 0.01 -b 4 'a,b.st'
+out_has '^conv1.x27	[a-z_0-9]*	[0-9.]*	[0-9.]*$' # the backward pass
+out_has '^adze:sgd:linear.weight	'
+run 'the optimiser is that of the recipe' 0 \
+    adze-benchmark --train --profile --seconds 0.01 -b 4 -o optimizer.kind=adamw 'a,b.st'
+out_has '^adze:adamw:linear.weight	'
+run 'AdamW in a row' 0 adze-benchmark --train --seconds 0.01 -o optimizer.kind=adamw 'a,b.st'
+fails 'a network that nothing is trained of' 2 'every parameter is frozen' \
+    adze-benchmark --train --json -o 'model.freeze=["*"]' 'a,b.st'
+cat >bare.yaml <<'Y'
+network: bare
+input: {size: [3, 8, 8]}
+body:
+  - conv: {as: conv1, out: 4, kernel: 1}
+  - conv: {as: conv2, out: 4, kernel: 1}
+  - global_avg_pool
+  - linear: {as: fc, out: 3}
+Y
+echo 'model: {init: {"*.weight": normal 1e30}}' >huge.yaml
+adze-init -q ./bare.yaml -c ./huge.yaml -O huge.st
+fails 'a loss that is no number' 6 'loss .*, gradient norm' adze-benchmark --train --json huge.st
+
+run 'reading pictures' 0 adze-benchmark --load d.tar --seconds 0.01 -b 4 --json 'a,b.st'
+awk -v i="$(number images_s)" -v g="$(number mmac)" 'BEGIN { exit !(i > 0 && g == 0) }'
+ok 'pictures a second, and nothing computed'
+fails 'more in a batch than there are' 2 'batch of 11 needs more than the 10 pictures' \
+    adze-benchmark --load d.tar --json -b 11 'a,b.st'
+fails 'an augmentation that there is not' 2 'flop' \
+    adze-benchmark --load d.tar --json -o 'train.augment=[flop]' 'a,b.st'
+adze-synth -q -n 1 -f folder -O broken && echo rubbish >broken/ring/000000.png
+fails 'a picture that cannot be read' 3 'ring/000000.png' \
+    adze-benchmark --load broken --json -b 10 -o train.bad=fail 'a,b.st'
+
+run 'a row for each line' 0 sh -c "printf '1\n\nnow\n' | adze-benchmark --turns --json --seconds 0.01 a,b.st"
+[ "$(wc -l <"$out")" = 3 ] && [ "$(grep -c '"min_ms": [0-9]*[1-9.]' "$out")" = 3 ]
+ok 'three lines, three rows'
+run 'no line, no row' 0 sh -c "adze-benchmark --turns --json a,b.st </dev/null"
+[ ! -s "$out" ]
+ok 'nothing was asked'
+# A row comes as soon as it is measured, not at the end.
+mkfifo ask
+adze-benchmark --turns --json --seconds 0.01 'a,b.st' <ask >answer 2>"$err" &
+exec 3>ask
+echo >&3
+for i in 1 2 3 4 5 6 7 8 9 10; do [ -s answer ] && break || sleep 0.5; done
+[ "$(wc -l <answer)" = 1 ]
+ok 'the answer comes while the question stays open'
+exec 3>&-
+wait
+fails 'turns of two batches' 2 'needs one named model' adze-benchmark --turns -b 1,2 'a,b.st'
+fails 'turns of two models' 2 'needs one named model' adze-benchmark --turns 'a,b.st' 'a,b.st'
+fails 'turns of standard input' 2 'needs one named model' adze-benchmark --turns
+fails 'training and reading' 2 'one at a time' adze-benchmark --train --load d.tar 'a,b.st'
+fails 'a profile of reading' 2 'one at a time' adze-benchmark --profile --load d.tar 'a,b.st'
+fails 'a recipe for inference' 2 'for --train and --load' adze-benchmark -o train.batch=3 'a,b.st'
 run 'a model on standard input' 0 sh -c 'adze-benchmark --seconds 0.01 <a,b.st'
 fails '-m' 2 "unknown option '-m'; files are named without it: adze-benchmark .*MODEL" adze-benchmark -m 'a,b.st'
 fails '--model' 2 "unknown option '--model'; files" adze-benchmark --model='a,b.st'
