@@ -7,6 +7,7 @@
 #                             T=op a folder
 #   make test-interop    ONNX Runtime, safetensors, numpy, Pillow agree
 #   make bench           timings of kernels and commands
+#   make bench-peers     beside ONNX Runtime and others; knobs: scripts/bench-peers
 #   make install         PREFIX=/usr/local DESTDIR=
 #   make deps uninstall pages clean format
 #
@@ -26,7 +27,7 @@ LAYERS  := base tensor image graph op pass format cpu cuda run data train cli
 
 # ---- what is here ----
 # Missing packages come first, as the next lines look for them.
-ifneq ($(filter deps demo test test-interop bench,$(MAKECMDGOALS)),)
+ifneq ($(filter deps demo test test-interop bench bench-peers,$(MAKECMDGOALS)),)
 _ := $(shell mkdir -p .build; date +%s >.build/time.0; scripts/deps >&2 && date +%s >.build/time.1)
 ifneq ($(.SHELLSTATUS),0)
 $(error packages are missing)
@@ -184,7 +185,7 @@ test: all $(UNIT_O) $(UNIT_S)
 	@scripts/run-tests $(or $(strip $(UNIT_O) $(UNIT_S) $(SHELL_T)),$(error no test is called '$T'))
 
 test-interop: $O/tests/format/onnx
-demo test-interop bench: all
+demo test-interop bench bench-peers: all
 	@scripts/$@ $(and $T,$(wildcard tests/$T.py))
 
 # ---- installing ----
@@ -212,7 +213,7 @@ format:
 	clang-format -i $$(git ls-files '*.[ch]' '*.inc' '*.cu' '*.cuh')
 
 FORCE:
-.PHONY: all deps demo test test-interop bench install uninstall pages clean format FORCE
+.PHONY: all deps demo test test-interop bench bench-peers install uninstall pages clean format FORCE
 .SECONDARY:
 -include $(foreach d,$O $S,$(wildcard $d/lib/*/*.d $d/double/*.d $d/gen/*/*.d $d/src/*.d $d/tests/*.d $d/tests/*/*.d)) \
          $(CUOBJ:.o=.d)
