@@ -122,7 +122,11 @@ def take_turns(workers, rounds):
     try:
         for n in range(rounds + 1):
             for w in workers:
-                row = None if w.reason else w.turn()
+                try:
+                    row = None if w.reason else w.turn()
+                except (OSError, ValueError) as e:  # no such program, no such answer
+                    w.fail(str(e).encode(), 0)
+                    continue
                 if row and n:
                     w.rows.append(row)
     finally:
