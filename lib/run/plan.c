@@ -513,8 +513,7 @@ struct plan_step_info plan_step(const struct plan *p, int i)
     const struct step *s = &p->step[i];
     const struct node *n = s->nodes.node[0];
 
-    return (struct plan_step_info){n ? n->name : step_name(p, s),
-                                   kernel_name(s), s->seconds,
-                                   n ? node_mac(n) * p->opts.batch : 0,
-                                   s->kernel && s->kernel->saves};
+    return (struct plan_step_info){
+        n ? n->name : step_name(p, s), kernel_name(s), s->seconds,
+        n ? node_mac(n) * p->opts.batch : 0, s->kernel && s->kernel->saves};
 }
