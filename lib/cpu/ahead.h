@@ -13,14 +13,15 @@
 
 enum { AHEAD_LINE = 64, AHEAD_ARRAYS = 8 };
 
-/* Arrays of the same layout.  */
+/* Arrays of the same layout, of numbers of SIZE bytes.  */
 struct ahead_arrays {
-    const float *at[AHEAD_ARRAYS];
+    const char *at[AHEAD_ARRAYS];
     int n;
+    int64_t size;
 };
 
 /* P, unless it is there already or NULL.  */
-static inline void ahead_add(struct ahead_arrays *a, const float *p)
+static inline void ahead_add(struct ahead_arrays *a, const void *p)
 {
     int known = !p;
 
@@ -46,43 +47,51 @@ static inline void ahead_writer(struct ahead_arrays *a, const struct writer *w)
         ahead_add(a, w->side[k].x);
 }
 
-/* N lines, STEP floats apart, from number FROM on.  Always inlined: gcc takes a
+/* N numbers side by side from number FROM on.  Always inlined: gcc takes a
  * function that does nothing else to be without effect.  */
-static inline __attribute__((always_inline)) void ahead_lines(const struct ahead_arrays *a,
-                                                              int64_t from, int64_t n, int64_t step)
+static inline __attribute__((always_inline)) void ahead_numbers(const struct ahead_arrays *a,
+                                                                int64_t from, int64_t n)
 {
     for (int k = 0; k < a->n; k++)
-        for (int64_t i = 0; i < n; i++)
-            __builtin_prefetch(a->at[k] + from + i * step, 0, 2);
+        for (int64_t i = 0; i < n * a->size; i += AHEAD_LINE)
+            __builtin_prefetch(a->at[k] + from * a->size + i, 0, 2);
 }
 
-/* CHUNKS pieces of N floats each, STRIDE floats apart, a few lines at a time.  */
+/* CHUNKS pieces of memory of each array, a few lines at a time.  */
 struct ahead {
-    struct ahead_arrays a;
-    int64_t from, n, stride, chunks;
-    int64_t done, each; /* floats of the chunk at hand; lines at a time */
+    const char *at[AHEAD_ARRAYS];
+    int n;
+    int64_t bytes, stride, chunks;
+    int64_t done, each; /* bytes of the chunk at hand; lines at a time */
 };
 
-/* In CALLS calls of ahead_step().  */
+/* Of N numbers each, STRIDE numbers apart, from number FROM on; in CALLS calls
+ * of ahead_step().  */
 static inline struct ahead ahead_of(const struct ahead_arrays *a, int64_t from, int64_t n,
                                     int64_t stride, int64_t chunks, int64_t calls)
 {
-    const int64_t lines = n * (int64_t)sizeof(float) / AHEAD_LINE * chunks;
+    struct ahead h = {.n = a->n, .bytes = n * a->size, .stride = stride * a->size};
+    const int64_t lines = (h.bytes + AHEAD_LINE - 1) / AHEAD_LINE * chunks;
 
-    return (struct ahead){
-        *a, from, n, stride, chunks, 0, calls > 0 ? (lines + calls - 1) / calls : 0};
+    for (int k = 0; k < a->n; k++)
+        h.at[k] = a->at[k] + from * a->size;
+    h.chunks = a->n && calls > 0 ? chunks : 0;
+    h.each = h.chunks ? (lines + calls - 1) / calls : 0;
+    return h;
 }
 
 static inline void ahead_step(struct ahead *h)
 {
     for (int64_t i = 0; i < h->each && h->chunks; i++) {
-        ahead_lines(&h->a, h->from + h->done, 1, 0);
-        h->done += AHEAD_LINE / (int64_t)sizeof(float);
-        if (h->done >= h->n) {
-            h->done = 0;
-            h->from += h->stride;
-            h->chunks--;
-        }
+        for (int k = 0; k < h->n; k++)
+            __builtin_prefetch(h->at[k] + h->done, 0, 2);
+        h->done += AHEAD_LINE;
+        if (h->done < h->bytes)
+            continue;
+        h->done = 0;
+        h->chunks--;
+        for (int k = 0; k < h->n; k++)
+            h->at[k] += h->stride;
     }
 }
 

@@ -84,7 +84,7 @@ static void complete(struct direct *d)
     for (int i = 0; i < 2; i++)
         d->flat &= d->kernel[i] == 1 && d->stride[i] == 1 && d->in[i] == d->out[i] && !d->pad[i] &&
                    d->map_step[i] == 1;
-    d->copy = !d->flat || d->per == 2 || d->lazy & (d->turned ? LAZY_DY : LAZY_X);
+    d->copy = !d->flat || !d->in_place || d->lazy & (d->turned ? LAZY_DY : LAZY_X);
 }
 
 /* Backward the shape of x is known even where x is not kept.  */
@@ -93,14 +93,17 @@ static const struct shape *shape_of_x(const struct node *n)
     return n->in[X] ? &n->in[X]->shape : &n->in_shape[X];
 }
 
-struct direct conv2d_direct_of(int per, int planar, const struct step_nodes *s)
+struct direct conv2d_direct_of(const struct direct_form *f, int planar, const struct step_nodes *s)
 {
     const struct node *n = s->node[0];
     const struct value *out = n->dir == DIR_BACKWARD ? n->in[n->n_in - 1] : n->out[0];
     const struct shape x = shape_bind(*shape_of_x(n), s->batch);
     const struct shape y = shape_bind(out->shape, s->batch);
     const struct window w = window_of(n, &x, &y);
-    struct direct d = {.n = x.dim[0], .c = x.dim[1], .o = y.dim[1], .planar = planar, .per = per};
+    struct direct d = {.n = x.dim[0], .c = x.dim[1], .o = y.dim[1], .planar = planar};
+
+    d.per = f->per;
+    d.in_place = f->in_place;
 
     d.groups = attr_int(n, "groups");
     d.lazy = s->lazy;
@@ -153,9 +156,10 @@ static void turn(struct direct *d, int i, int64_t at)
 }
 
 /* Sweep I of the step; 0 when there are no more.  */
-static int nth(int planar, const struct step_nodes *s, int64_t i, struct direct *d)
+static int nth(const struct direct_isa *isa, int planar, const struct step_nodes *s, int64_t i,
+               struct direct *d)
 {
-    *d = conv2d_direct_of(1, planar, s);
+    *d = conv2d_direct_of(&isa->form, planar, s);
     if (s->node[0]->dir == DIR_FORWARD)
         return i == 0;
     const int64_t columns = d->stride[1], c = d->c;
@@ -282,7 +286,7 @@ static int64_t sums_of(const struct direct_isa *isa, int planar, const struct st
     struct direct d;
     int64_t rows = 0;
 
-    for (int64_t i = 0; s->n_side && nth(planar, s, i, &d); i++)
+    for (int64_t i = 0; s->n_side && nth(isa, planar, s, i, &d); i++)
         if (has_outputs(&d)) {
             direct_cut(isa, &d, STEADY);
             rows += d.n * d.bands;
@@ -291,9 +295,9 @@ static int64_t sums_of(const struct direct_isa *isa, int planar, const struct st
 }
 
 /* Tables of what is computed as it is read.  */
-static size_t reader_room(const struct step_nodes *s)
+static size_t reader_room(const struct direct_isa *isa, const struct step_nodes *s)
 {
-    const struct direct d = conv2d_direct_of(1, 0, s);
+    const struct direct d = conv2d_direct_of(&isa->form, 0, s);
     size_t floats = 0;
 
     if (s->lazy & LAZY_X)
@@ -303,9 +307,9 @@ static size_t reader_room(const struct step_nodes *s)
     return floats;
 }
 
-static int64_t written(const struct step_nodes *s)
+static int64_t written(const struct direct_isa *isa, const struct step_nodes *s)
 {
-    const struct direct d = conv2d_direct_of(1, 0, s);
+    const struct direct d = conv2d_direct_of(&isa->form, 0, s);
 
     return s->node[0]->dir == DIR_BACKWARD ? d.c : d.o;
 }
@@ -318,18 +322,18 @@ size_t conv2d_direct_scratch(const struct direct_isa *isa, int planar, const str
     struct direct d;
     size_t floats = 0;
 
-    for (int64_t i = 0; nth(planar, s, i, &d); i++)
+    for (int64_t i = 0; nth(isa, planar, s, i, &d); i++)
         if (has_outputs(&d)) {
             direct_cut(isa, &d, threads_of(s, threads));
             floats = (size_t)most((int64_t)direct_room(&d, 0, threads), (int64_t)floats);
         }
-    floats += writer_floats(s, written(s), sums_of(isa, planar, s));
+    floats += writer_floats(s, written(isa, s), sums_of(isa, planar, s));
     if (s->node[0]->dir == DIR_BACKWARD) {
         const size_t f = wgrad_scratch(isa, planar, s, threads);
 
         floats = f > floats ? f : floats;
     }
-    return (reader_room(s) + floats) * sizeof(float);
+    return (reader_room(isa, s) + floats) * sizeof(float);
 }
 
 static size_t packed_floats(const struct direct *d)
@@ -337,12 +341,13 @@ static size_t packed_floats(const struct direct *d)
     return (size_t)(d->panels * LANES * d->k);
 }
 
-size_t conv2d_direct_pack_bytes(int planar, const struct step_nodes *s, int i)
+size_t conv2d_direct_pack_bytes(const struct direct_isa *isa, int planar,
+                                const struct step_nodes *s, int i)
 {
     struct direct d;
     size_t floats = 0;
 
-    for (int64_t p = 0; i == WEIGHT && nth(planar, s, p, &d); p++)
+    for (int64_t p = 0; i == WEIGHT && nth(isa, planar, s, p, &d); p++)
         floats += packed_floats(&d);
     return floats * sizeof(float);
 }
@@ -363,29 +368,38 @@ static struct taps taps_of(const struct direct *d, const float *w, int64_t tap)
                          d->turned ? d->o * filter : filter};
 }
 
+/* Channels of a block.  */
+static int64_t channels_of(const struct direct *d)
+{
+    return d->planar && d->per > 1 ? d->c : d->kn * d->per;
+}
+
 /* W[o][c][r][s] as [o/16][c/16][r][s][c][o].  */
 static void pack(const struct direct_isa *isa, const struct direct *d, const float *w, float *to)
 {
-    const int64_t taps = d->kernel[0] * d->kernel[1];
+    const int64_t taps = d->kernel[0] * d->kernel[1], block = channels_of(d);
 
     for (int64_t o = 0; o < d->panels * LANES; o += LANES)
-        for (int64_t c = 0; c < d->c; c += d->kn)
+        for (int64_t c = 0; c < d->c; c += block)
             for (int64_t tap = 0; tap < taps; tap++) {
                 const struct taps t = taps_of(d, w, tap);
-                const int64_t n = least(d->kn, d->c - c);
+                const int64_t n = least(block, d->c - c);
 
                 isa->pack(t.w + o * t.output + c * t.channel, t.output, t.channel,
                           least(LANES, d->o - o), n, to);
-                to += n * LANES;
+                to += (d->planar ? d->kn : up(n, d->per)) * LANES;
             }
 }
 
 void conv2d_direct_pack(const struct direct_isa *isa, int planar, const struct step_nodes *s,
-                        const struct tensor *t, float *to)
+                        const struct tensor *t, void *packed)
 {
+    float *to = packed;
     struct direct d;
 
-    for (int64_t i = 0; nth(planar, s, i, &d); i++) {
+    memset(to, 0, conv2d_direct_pack_bytes(isa, planar, s, WEIGHT));
+
+    for (int64_t i = 0; nth(isa, planar, s, i, &d); i++) {
         pack(isa, &d, t->data, to);
         to += packed_floats(&d);
     }
@@ -425,7 +439,7 @@ static void run(const struct direct_isa *isa, const struct kernel_args *a, struc
     direct_start(isa, d, 0, threads_of(a->step, pool_threads(a->pool)), scratch, &r->r);
     r->r.threads = pool_threads(a->pool);
     r->r.x = r->x.x;
-    r->r.read.n = 0;
+    r->r.read = (struct ahead_arrays){.size = isa->form.size};
     if (d->copy)
         ahead_reader(&r->r.read, &r->x);
     pool_run(a->pool, d->n * d->bands * d->parts, isa->task, r);
@@ -433,18 +447,19 @@ static void run(const struct direct_isa *isa, const struct kernel_args *a, struc
 }
 
 static void convolve(const struct direct_isa *isa, int planar, const struct kernel_args *a,
-                     const struct reader *x, float *y, float *scratch)
+                     const struct reader *x, void *y, float *scratch)
 {
-    const int64_t rows = sums_of(isa, planar, a->step), c = written(a->step);
+    const int64_t rows = sums_of(isa, planar, a->step), c = written(isa, a->step);
     const int backward = a->step->node[0]->dir == DIR_BACKWARD;
     const float *w = a->packed[WEIGHT];
     struct direct_f32 r = {.x = *x};
     struct direct d;
 
     r.y = writer_of(a, y, c, backward ? NULL : a->op.in[BIAS].data, rows, scratch);
+    r.written.size = isa->form.size;
     ahead_writer(&r.written, &r.y);
     scratch += writer_floats(a->step, c, rows);
-    for (int64_t i = 0; nth(planar, a->step, i, &d); i++) {
+    for (int64_t i = 0; nth(isa, planar, a->step, i, &d); i++) {
         r.r.w = w;
         w += packed_floats(&d);
         if (has_outputs(&d))

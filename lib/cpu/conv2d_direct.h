@@ -42,6 +42,7 @@ struct direct {
     int planar;    /* x is plain */
     unsigned lazy; /* of the step */
     int per;       /* channels of a slot: 1, 2 or 4 */
+    int in_place;  /* x may be read where it lies */
     int64_t k;     /* slots of one output: taps c/per */
 
     /* Where the outputs lie in the map that is written; which tap of the
@@ -97,22 +98,30 @@ struct direct_tile {
     int64_t at, panel, sums;
 };
 
+/* What slots are made of.  */
+struct direct_form {
+    int per;      /* channels */
+    int in_place; /* as the numbers of x lie */
+    int64_t size; /* bytes of one */
+};
+
 struct direct_isa {
     int mr;     /* pixels of a tile */
     int panels; /* of a tile */
-    int per;    /* channels of a slot */
+    struct direct_form form;
     void (*task)(void *run, int64_t task, int thread);
     void (*wgrad)(void *run, int64_t task, int thread);
     void (*bias)(void *grad, int64_t task, int thread);
-    /* 16 channels of 16 outputs at one tap, the first of them W[0]; numbers
-     * from one output, and one channel, to the next */
+    /* Up to 16 channels of 16 outputs at one tap, the first of them W[0];
+     * numbers from one output, and one channel, to the next */
     void (*pack)(const float *w, int64_t output, int64_t channel, int64_t outputs, int64_t channels,
-                 float *to);
+                 void *to);
     int wgrad_rows; /* at once */
+    int wgrad_step; /* pixels of a step of its k */
 };
 
 /* The forward geometry of the convolution that S's head is of, not cut.  */
-struct direct conv2d_direct_of(int per, int planar, const struct step_nodes *s);
+struct direct conv2d_direct_of(const struct direct_form *f, int planar, const struct step_nodes *s);
 /* Where what ROWS output rows (flat: pixels) read lies in its copy.  */
 void conv2d_direct_place(struct direct *d, int64_t rows);
 
@@ -120,9 +129,10 @@ int conv2d_direct_accepts(const struct step_nodes *s);
 int conv2d_direct_accepts_plain(const struct step_nodes *s);
 size_t conv2d_direct_scratch(const struct direct_isa *isa, int planar, const struct step_nodes *s,
                              int threads);
-size_t conv2d_direct_pack_bytes(int planar, const struct step_nodes *s, int i);
+size_t conv2d_direct_pack_bytes(const struct direct_isa *isa, int planar,
+                                const struct step_nodes *s, int i);
 void conv2d_direct_pack(const struct direct_isa *isa, int planar, const struct step_nodes *s,
-                        const struct tensor *t, float *to);
+                        const struct tensor *t, void *to);
 void conv2d_direct_run(const struct direct_isa *isa, int planar, const struct kernel_args *a);
 
 /* ---- for conv2d_direct_8.c ---- */

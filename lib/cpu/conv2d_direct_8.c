@@ -41,15 +41,16 @@ static int64_t table_of(const struct direct *d)
 size_t conv2d_direct_8_scratch(const struct direct_isa *isa, int planar, const struct step_nodes *s,
                                int threads)
 {
-    struct direct d = conv2d_direct_of(isa->per, planar, s);
+    struct direct d = conv2d_direct_of(&isa->form, planar, s);
 
     direct_cut(isa, &d, threads);
     return direct_room(&d, table_of(&d), threads) * sizeof(int32_t);
 }
 
-size_t conv2d_direct_8_pack_bytes(int per, int planar, const struct step_nodes *s, int i)
+size_t conv2d_direct_8_pack_bytes(const struct direct_isa *isa, int planar,
+                                  const struct step_nodes *s, int i)
 {
-    const struct direct d = conv2d_direct_of(per, planar, s);
+    const struct direct d = conv2d_direct_of(&isa->form, planar, s);
 
     return i == WEIGHT ? (size_t)(d.panels * LANES * (d.k + 1)) * sizeof(int32_t) : 0;
 }
@@ -86,10 +87,10 @@ static void pack_slot(struct packer *p, int64_t panel, int64_t c, int64_t tap)
         }
 }
 
-void conv2d_direct_8_pack(int per, int planar, const struct step_nodes *s, const struct tensor *t,
-                          void *to)
+void conv2d_direct_8_pack(const struct direct_isa *isa, int planar, const struct step_nodes *s,
+                          const struct tensor *t, void *to)
 {
-    const struct direct d = conv2d_direct_of(per, planar, s);
+    const struct direct d = conv2d_direct_of(&isa->form, planar, s);
     const int64_t taps = d.kernel[0] * d.kernel[1], slots = d.panels * LANES * d.k;
     struct packer p = {.d = &d, .w = t->data, .to = to, .sums = (int32_t *)to + slots};
 
@@ -101,13 +102,13 @@ void conv2d_direct_8_pack(int per, int planar, const struct step_nodes *s, const
             const int64_t n = b < d.whole ? d.kn : d.kn_last;
 
             for (int64_t i = 0; i < n; i++)
-                pack_slot(&p, panel, c + i * per, b % taps);
+                pack_slot(&p, panel, c + i * isa->form.per, b % taps);
         }
 }
 
 void conv2d_direct_8_run(const struct direct_isa *isa, int planar, const struct kernel_args *a)
 {
-    struct direct d = conv2d_direct_of(isa->per, planar, a->step);
+    struct direct d = conv2d_direct_of(&isa->form, planar, a->step);
     struct direct8_run r = {.r = {.x = a->op.in[X].data, .y = a->op.out[0].data}};
     void *table = direct_start(isa, &d, table_of(&d), pool_threads(a->pool), a->scratch, &r.r);
     struct grid8 x = {0};
@@ -120,6 +121,6 @@ void conv2d_direct_8_run(const struct direct_isa *isa, int planar, const struct 
         quant8_outputs(a, &r.f.q, d.o, d.panels * LANES, d.c / d.groups * d.kernel[0] * d.kernel[1],
                        (const int32_t *)r.r.w + d.panels * LANES * d.k, table);
     grid8_operand(a->op.node, X, &x);
-    r.outside = (int32_t)((uint32_t)x.zero * (isa->per == 4 ? 0x01010101u : 0x00010001u));
+    r.outside = (int32_t)((uint32_t)x.zero * (isa->form.per == 4 ? 0x01010101u : 0x00010001u));
     pool_run(a->pool, d.n * d.bands * d.parts, isa->task, &r);
 }

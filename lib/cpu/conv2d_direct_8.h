@@ -30,9 +30,10 @@ int conv2d_direct_8_accepts(const struct step_nodes *s);
 int conv2d_direct_8_accepts_plain(const struct step_nodes *s);
 size_t conv2d_direct_8_scratch(const struct direct_isa *isa, int planar, const struct step_nodes *s,
                                int threads);
-size_t conv2d_direct_8_pack_bytes(int per, int planar, const struct step_nodes *s, int i);
-void conv2d_direct_8_pack(int per, int planar, const struct step_nodes *s, const struct tensor *t,
-                          void *to);
+size_t conv2d_direct_8_pack_bytes(const struct direct_isa *isa, int planar,
+                                  const struct step_nodes *s, int i);
+void conv2d_direct_8_pack(const struct direct_isa *isa, int planar, const struct step_nodes *s,
+                          const struct tensor *t, void *to);
 void conv2d_direct_8_run(const struct direct_isa *isa, int planar, const struct kernel_args *a);
 
 #endif

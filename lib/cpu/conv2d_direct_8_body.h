@@ -4,6 +4,7 @@
 #include "cpu/vec8.h"
 
 #include "cpu/conv2d_direct_8.h"
+#include "cpu/directcopy.h"
 #include "cpu/kernels.h"
 #include "cpu/outer.h"
 
@@ -19,7 +20,6 @@ INLINE const struct direct8_run *run_8(const struct direct_run *r)
     return (const struct direct8_run *)r;
 }
 
-#define outside(r)     run_8(r)->outside
 #define start(r, t, v) vi_load(run_8(r)->out.base + (t)->panel * LANES + (v)*VL)
 
 /* ---- reading ---- */
@@ -37,14 +37,14 @@ INLINE void copy_pixel(slot *to, const uint8_t *from)
 #endif
 }
 
-static void copy_line(const struct direct_run *r, int64_t at, int64_t group, int64_t n,
-                      int64_t step, slot *to)
+static void copy_line(const void *x, int64_t at, int64_t group, int64_t n, int64_t step,
+                      uint32_t *to)
 {
-    const uint8_t *x = (const uint8_t *)r->x + at;
+    const uint8_t *from = (const uint8_t *)x + at;
 
     (void)group;
     for (int64_t i = 0; i < n; i++)
-        copy_pixel(to + i * PIXEL, x + i * step * LANES);
+        copy_pixel((slot *)to + i * PIXEL, from + i * step * LANES);
 }
 
 /* The channels of pixel W side by side; zeros behind the last.  */
@@ -105,23 +105,33 @@ static int64_t join_many(const struct direct *d, const uint8_t *x, int64_t w, in
 }
 #endif
 
-static void copy_plain(const struct direct *d, slot pad, const uint8_t *x, int64_t f, slot *to)
+static void copy_plain(const void *ctx, const struct direct *d, int64_t at, int64_t f, uint32_t *to)
 {
+    const struct direct8_run *r = ctx;
+    const uint8_t *x = (const uint8_t *)r->r.x + at;
     int64_t w = f - d->pad[1], n;
 
     for (int64_t j = 0; j < d->each[1]; j += n, w += n * d->stride[1]) {
-        slot *const at = to + j * PLAIN;
+        slot *const here = (slot *)to + j * PLAIN;
 
-        n = join_many(d, x, w, d->each[1] - j, at);
+        n = join_many(d, x, w, d->each[1] - j, here);
         if (n)
             continue;
         n = 1;
         if (w >= 0 && w < d->in[1])
-            join(d, x, w, at);
+            join(d, x, w, here);
         else
             for (int i = 0; i < PLAIN; i++)
-                at[i] = pad;
+                here[i] = r->outside;
     }
+}
+
+INLINE void copy_of(const struct direct_run *r, struct direct_copy *c)
+{
+    c->line = copy_line;
+    c->plain = copy_plain;
+    c->ctx = r->d->planar ? (const void *)r : r->x;
+    c->pad = (uint32_t)run_8(r)->outside;
 }
 
 /* ---- storing ---- */
@@ -296,7 +306,8 @@ INLINE void ahead_tile(const struct direct_run *r, const struct direct_tile *t, 
 
 /* ---- records ---- */
 
-static const struct direct_isa isa = {.mr = MR, .panels = PANELS, .per = PER, .task = task};
+static const struct direct_isa isa = {
+    .mr = MR, .panels = PANELS, .form = {PER, PER == 4, sizeof(elem)}, .task = task};
 
 #define RECORD(name, planar)                                                                     \
     static size_t scratch_##name(const struct step_nodes *s, int threads)                        \
@@ -305,12 +316,12 @@ static const struct direct_isa isa = {.mr = MR, .panels = PANELS, .per = PER, .t
     }                                                                                            \
     static size_t pack_bytes_##name(const struct step_nodes *s, int i)                           \
     {                                                                                            \
-        return conv2d_direct_8_pack_bytes(PER, planar, s, i);                                    \
+        return conv2d_direct_8_pack_bytes(&isa, planar, s, i);                                   \
     }                                                                                            \
     static void pack_##name(const struct step_nodes *s, int i, const struct tensor *t, void *to) \
     {                                                                                            \
         (void)i;                                                                                 \
-        conv2d_direct_8_pack(PER, planar, s, t, to);                                             \
+        conv2d_direct_8_pack(&isa, planar, s, t, to);                                            \
     }                                                                                            \
     static void run_##name(const struct kernel_args *a)                                          \
     {                                                                                            \

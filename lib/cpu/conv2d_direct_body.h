@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "cpu/conv2d_direct.h"
+#include "cpu/directcopy.h"
 #include "cpu/kernels.h"
 #include "cpu/lanes.h"
 #include "cpu/outer.h"
-#include "cpu/transpose.h"
 #include "cpu/wgrad.h"
 
 /* Rows of the product of gradients at once.  */
@@ -18,31 +18,25 @@ enum { WGRAD_ROWS = 8 };
 enum { WGRAD_ROWS = 4 };
 #endif
 
-typedef float elem, slot;
-typedef vf vacc;
-enum { PIXEL = 16, PLAIN = 1 };
-#define product        outer
-#define outside(r)     0
-#define start(r, t, v) VF0
+#if defined(ELEM_BF16) && defined(__AVX512BF16__)
+#    include "cpu/direct_pairs.inc"
+#else
+#    include "cpu/direct_wide.inc"
+#endif
 
 INLINE const struct direct_f32 *run_f32(const struct direct_run *r)
 {
     return (const struct direct_f32 *)r;
 }
 
-static void copy_line(const struct direct_run *r, int64_t at, int64_t group, int64_t n,
-                      int64_t step, float *to)
+INLINE void copy_of(const struct direct_run *r, struct direct_copy *c)
 {
-    lanes_line(&run_f32(r)->x, at, group, n, step, to);
+    c->line = copy_line;
+    c->plain = copy_plain;
+    c->ctx = &run_f32(r)->x;
 }
 
-static void copy_plain(const struct direct *d, float pad, const float *x, int64_t f, float *to)
-{
-    int64_t w = f - d->pad[1];
-
-    for (int64_t j = 0; j < d->each[1]; j++, w += d->stride[1])
-        to[j] = w < 0 || w >= d->in[1] ? pad : x[w];
-}
+#define start(r, t, v) VF0
 
 /* ---- storing ---- */
 
@@ -83,7 +77,7 @@ INLINE void store(const int m, const int panels, const struct direct_run *r,
         EACH (i, m) {
             const int64_t at = t->at + v / PV * area + i * step + v % PV * VL;
 
-            vf_store(w->y + at, lanes_finish(w, at, t->panel * LANES + v * VL, a[v][i]));
+            elem_store((elem *)w->y + at, lanes_finish(w, at, t->panel * LANES + v * VL, a[v][i]));
         }
     for (int p = 0; w->f.act > ACT_CLIP && p < panels; p++)
         lanes_activate(w, t->at + p * area, m * LANES);
@@ -95,35 +89,37 @@ INLINE void ahead_tile(const struct direct_run *r, const struct direct_tile *t, 
 {
     const int64_t area = r->d->map[0] * r->d->map[1] * LANES;
 
+    const int64_t n = m * r->d->map_step[1] * LANES;
+
     for (int p = 0; p < panels; p++)
-        ahead_lines(&run_f32(r)->written, t->at + p * area, m, r->d->map_step[1] * LANES);
+        ahead_numbers(&run_f32(r)->written, t->at + p * area, n);
 }
 
 #include "cpu/direct.inc"
 
 /* ---- gradients of the weights ---- */
 
-/* x of the first pixel of a row and one number of each row of the product;
- * dy of the same pixel.  */
+/* x of the first step of a row and one number of each row of the product; dy
+ * of the same step.  */
 struct stretch {
-    const float *x, *dy;
-    const float *row[WGRAD_ROWS]; /* plain x: where each row begins */
-    int64_t dy_panel, n;          /* floats; pixels */
+    const slot *x, *dy;
+    const slot *row[WGRAD_ROWS]; /* plain x: where each row begins */
+    int64_t dy_panel, n;         /* slots; steps */
 };
 
 INLINE void products(const int nv, const int plain, const struct stretch *s, vf (*a)[WGRAD_ROWS])
 {
     for (int64_t j = 0; j < s->n; j++) {
-        const float *dy = s->dy + j * LANES;
+        const slot *dy = s->dy + j * LANES;
         vf b[PANELS * PV];
 
         EACH (v, nv)
-            b[v] = vf_load(dy + v / PV * s->dy_panel + v % PV * VL);
+            b[v] = grad_load(dy + v / PV * s->dy_panel + v % PV * VL);
         EACH (i, WGRAD_ROWS) {
-            const vf p = VF1(plain ? s->row[i][j] : s->x[j * LANES + i]);
+            const vf p = grad_all(plain ? s->row[i][j * STEP] : s->x[j * STEP * LANES + i]);
 
             EACH (v, nv)
-                a[v][i] = vf_fma(p, b[v], a[v][i]);
+                a[v][i] = grad_mac(p, b[v], a[v][i]);
         }
     }
 }
@@ -141,10 +137,10 @@ INLINE void pass(const int nv, const int plain, const struct wgrad *g, const str
             a[v][i] = VF0;
     for (int64_t m = 0; m < q->images; m++)
         for (int64_t i = 0; i < q->rows; i++) {
-            const float *x = q->x + m * q->x_image + i * g->d.row;
-            struct stretch s = {.dy_panel = q->dy_panel, .n = q->pixels};
+            const slot *x = (const slot *)q->x + m * q->x_image + i * g->d.row;
+            struct stretch s = {.dy_panel = q->dy_panel, .n = (q->pixels + STEP - 1) / STEP};
 
-            s.dy = q->dy + m * q->dy_image + panel * q->dy_panel + i * g->d.out[1] * LANES;
+            s.dy = (const slot *)q->dy + m * q->dy_image + panel * q->dy_panel + i * q->dy_row;
             s.x = x + (plain ? 0 : wgrad_row(g, row - q->row));
             for (int k = 0; plain && k < WGRAD_ROWS; k++)
                 s.row[k] = x + wgrad_row(g, row + k);
@@ -186,36 +182,41 @@ static void pass_last_plain(const struct wgrad *g, const struct wgrad_pass *q, i
 }
 
 /* X of the images at hand, with its padding.  */
-static void copy_x(const struct wgrad_run *r, struct wgrad_pass *q, float *to)
+static void copy_x(const struct wgrad_run *r, struct wgrad_pass *q, slot *to)
 {
     const struct wgrad *g = r->g;
-    const struct direct_f32 from = {.r = {.d = &g->d, .x = r->x.x}, .x = r->x};
+    const struct direct_copy c = {&g->d, grad_line, grad_plain, &r->x, 0};
 
     for (int64_t m = 0; m < q->images; m++) {
         const int64_t at = (q->image + m) * g->x_image + q->group * g->x_group;
+        uint32_t *here = (uint32_t *)to + m * q->x_image;
 
         if (g->d.flat)
-            copy_flat(&from.r, at, q->group, q->first, q->pixels, q->groups, to + m * q->x_image);
+            direct_copy_flat(&c, at, q->group, q->first, q->pixels, q->groups, here);
         else
-            copy_band(&from.r, 0, at, q->group, q->first / g->d.out[1],
-                      g->d.planar ? g->d.c : q->groups, to + m * q->x_image);
+            direct_copy_band(&c, at, q->group, q->first / g->d.out[1],
+                             g->d.planar ? g->d.c : q->groups, here);
     }
     q->x = to;
 }
 
-/* The gradients of the images at hand, computed.  */
-static void copy_dy(const struct wgrad_run *r, struct wgrad_pass *q, float *to)
+/* The gradients of the images at hand.  */
+static void copy_dy(const struct wgrad_run *r, struct wgrad_pass *q, slot *to)
 {
     const struct wgrad *g = r->g;
-    const int64_t area = g->d.out[0] * g->d.out[1] * LANES, n = q->rows * q->pixels;
+    const int64_t area = g->d.out[0] * g->d.out[1] * LANES;
 
     q->dy = to;
-    q->dy_panel = n * LANES;
+    q->dy_row = (q->pixels + STEP - 1) / STEP * LANES;
+    q->dy_panel = q->rows * q->dy_row;
     q->dy_image = g->d.panels * q->dy_panel;
     for (int64_t m = 0; m < q->images; m++)
-        for (int64_t p = 0; p < g->d.panels; p++, to += q->dy_panel)
-            lanes_line(&r->dy, ((q->image + m) * g->d.panels + p) * area + q->first * LANES, p, n,
-                       1, to);
+        for (int64_t p = 0; p < g->d.panels; p++)
+            for (int64_t i = 0; i < q->rows; i++, to += q->dy_row)
+                dy_line(&r->dy,
+                        ((q->image + m) * g->d.panels + p) * area +
+                            (q->first + i * q->pixels) * LANES,
+                        p, q->pixels, 1, (uint32_t *)to);
 }
 
 static void wgrad_task(void *run, int64_t task, int thread)
@@ -224,12 +225,12 @@ static void wgrad_task(void *run, int64_t task, int thread)
                                           {pass_last_plain, pass_whole_plain}};
     const struct wgrad_run *r = run;
     const struct wgrad *g = r->g;
-    float *copy = r->scratch + (size_t)thread * (g->copy_floats + g->dy_floats);
+    slot *copy = (slot *)(r->scratch + (size_t)thread * (g->copy_floats + g->dy_floats));
 
     for (struct wgrad_pass q = wgrad_first(r, task); q.images; wgrad_next(r, &q)) {
         if (g->d.copy)
             copy_x(r, &q, copy);
-        if (r->dy.kind)
+        if (g->dy_floats)
             copy_dy(r, &q, copy + g->copy_floats);
         for (int64_t panel = 0; panel < g->d.panels; panel += PANELS)
             for (int64_t row = q.row; row < q.row_end; row += WGRAD_ROWS)
@@ -237,28 +238,11 @@ static void wgrad_task(void *run, int64_t task, int thread)
     }
 }
 
-/* ---- weights ---- */
-
-/* Where the outputs lie apart a block is turned; else they are copied.  */
-static void pack_block(const float *w, int64_t output, int64_t channel, int64_t outputs,
-                       int64_t channels, float *to)
-{
-    if (channel == 1) {
-        transpose(to, LANES, w, output, outputs, channels);
-        for (int64_t c = 0; c < channels; c++)
-            for (int64_t o = outputs; o < LANES; o++)
-                to[c * LANES + o] = 0;
-        return;
-    }
-    for (int64_t c = 0; c < channels; c++, to += LANES)
-        for (int64_t o = 0; o < LANES; o++)
-            to[o] = o < outputs ? w[o * output + c * channel] : 0;
-}
-
 /* ---- records ---- */
 
-static const struct direct_isa isa = {MR,         PANELS,     1,          task,
-                                      wgrad_task, lanes_bias, pack_block, WGRAD_ROWS};
+static const struct direct_isa isa = {MR,         PANELS,     {PER, IN_PLACE, sizeof(elem)},
+                                      task,       wgrad_task, lanes_bias,
+                                      pack_block, WGRAD_ROWS, STEP};
 
 #define RECORD(name, planar)                                                                     \
     static size_t scratch_##name(const struct step_nodes *s, int threads)                        \
@@ -267,7 +251,7 @@ static const struct direct_isa isa = {MR,         PANELS,     1,          task,
     }                                                                                            \
     static size_t pack_bytes_##name(const struct step_nodes *s, int i)                           \
     {                                                                                            \
-        return conv2d_direct_pack_bytes(planar, s, i);                                           \
+        return conv2d_direct_pack_bytes(&isa, planar, s, i);                                     \
     }                                                                                            \
     static void pack_##name(const struct step_nodes *s, int i, const struct tensor *t, void *to) \
     {                                                                                            \
@@ -283,19 +267,20 @@ RECORD(blocked, 0)
 RECORD(plain, 1)
 
 /* clang-format off */
-#define COMMON(suffix) .name = "conv2d_direct_" ISA_NAME, .op = "conv2d", .isa = ISA_BITS, \
-    .dtypes = 1 << DTYPE_F32, .pulls = 1, .writes = LAYOUT_C16, .scratch = scratch_##suffix, .pack_bytes = pack_bytes_##suffix, \
+#define COMMON(suffix) .name = "conv2d_direct" ELEM_NAME "_" ISA_NAME, .op = "conv2d", .isa = ISA_BITS, \
+    .dtypes = 1 << DTYPE_F32, .pulls = 1, .writes = ELEM_LAYOUT, .scratch = scratch_##suffix, .pack_bytes = pack_bytes_##suffix, \
     .pack = pack_##suffix, .run = run_##suffix
 /* clang-format on */
 
-const struct kernel ISA(conv2d_direct_kernels)[] = {
+const struct kernel FAMILY(conv2d_direct)[] = {
     {COMMON(blocked), .dir = DIR_FORWARD, .epilogue = follow_names, .side = "bnstats",
-     .lazy = LAZY_X, .reads = LAYOUT_C16, .accepts = conv2d_direct_accepts},
+     .lazy = LAZY_X, .reads = ELEM_LAYOUT, .accepts = conv2d_direct_accepts},
     {COMMON(plain), .dir = DIR_FORWARD, .epilogue = follow_names, .side = "bnstats",
      .accepts = conv2d_direct_accepts_plain},
     {COMMON(blocked), .dir = DIR_BACKWARD, .epilogue = writer_back_names, .side = "bnsums",
-     .lazy = LAZY_X | LAZY_DY | LAZY_FOLLOW, .reads = LAYOUT_C16, .accepts = conv2d_direct_accepts},
-    {COMMON(plain), .dir = DIR_BACKWARD, .reads = LAYOUT_C16, .plain = 1, .lazy = LAZY_DY,
+     .lazy = LAZY_X | LAZY_DY | LAZY_FOLLOW, .reads = ELEM_LAYOUT,
+     .accepts = conv2d_direct_accepts},
+    {COMMON(plain), .dir = DIR_BACKWARD, .reads = ELEM_LAYOUT, .plain = 1, .lazy = LAZY_DY,
      .accepts = conv2d_direct_accepts_plain},
     {0},
 };

@@ -444,7 +444,7 @@ INLINE void store_tile(const int side, const struct winograd_run *r, const struc
             if (i < p->h && j < p->w) {
                 const int64_t at = p->at + i * p->row + j * LANES;
 
-                vf_store(w->y + at, lanes_finish(w, at, p->lane, y[i][j]));
+                elem_store((elem *)w->y + at, lanes_finish(w, at, p->lane, y[i][j]));
             }
 }
 
@@ -616,7 +616,7 @@ static void grad_task(void *grad, int64_t task, int thread)
     const int64_t block = LANES * LANES, point = g->planes * g->panels * block;
     float *sum = t->sums + (size_t)chunk * t->sum_floats + p0 * g->panels * block;
     float *v = t->scratch + (size_t)thread * g->thread_floats, *z = v + g->m_at;
-    struct ahead_arrays xs = {0}, dys = {0};
+    struct ahead_arrays xs = {.size = sizeof(elem)}, dys = {.size = sizeof(elem)};
 
     ahead_reader(&xs, &t->x);
     ahead_reader(&dys, &t->dy);
@@ -755,8 +755,8 @@ static void pack_filters(const struct winograd *g, const float *w, float *to)
 
 /* ---- records ---- */
 
-static const struct winograd_isa isa = {MR,          PANELS,     task,        grad_task,
-                                        reduce_task, lanes_bias, pack_filters};
+static const struct winograd_isa isa = {MR,        PANELS,      sizeof(elem), task,
+                                        grad_task, reduce_task, lanes_bias,   pack_filters};
 
 #define RECORD(side)                                                                             \
     static int accepts_##side(const struct step_nodes *s)                                        \
@@ -785,12 +785,12 @@ RECORD(2)
 RECORD(4)
 
 /* clang-format off */
-#define COMMON(side) .name = "conv2d_winograd_" ISA_NAME, .op = "conv2d", .isa = ISA_BITS, \
-    .dtypes = 1 << DTYPE_F32, .saves = 1, .pulls = 1, .reads = LAYOUT_C16, .writes = LAYOUT_C16, \
+#define COMMON(side) .name = "conv2d_winograd" ELEM_NAME "_" ISA_NAME, .op = "conv2d", .isa = ISA_BITS, \
+    .dtypes = 1 << DTYPE_F32, .saves = 1, .pulls = 1, .reads = ELEM_LAYOUT, .writes = ELEM_LAYOUT, \
     .accepts = accepts_##side, .scratch = scratch_##side, .pack_bytes = pack_bytes_##side, \
     .pack = pack_##side, .run = run_##side
 
-const struct kernel ISA(conv2d_winograd_kernels)[] = {
+const struct kernel FAMILY(conv2d_winograd)[] = {
     {COMMON(4), .dir = DIR_FORWARD, .epilogue = follow_names, .side = "bnstats", .lazy = LAZY_X},
     {COMMON(2), .dir = DIR_FORWARD, .epilogue = follow_names, .side = "bnstats", .lazy = LAZY_X},
     {COMMON(4), .dir = DIR_BACKWARD, .epilogue = writer_back_names, .side = "bnsums",

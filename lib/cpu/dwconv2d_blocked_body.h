@@ -5,7 +5,8 @@
  * Channels are lanes, so nothing is shuffled: a tile of neighbouring outputs
  * stays in registers, each number of x is loaded once for all the taps of a
  * row that need it.  Taps that fall outside are left out.  What is computed as
- * it is read (reader.h) is copied first, the rows of a band at a time.
+ * it is read (reader.h), or no float, is copied first, the rows of a band at a
+ * time.
  *
  * Gradients read copies of rows with zeros around them.  Those of x gather what
  * each number fed; at a stride, numbers that are a stride apart have the same
@@ -85,7 +86,8 @@ INLINE void store(const int n, const struct dw *d, const struct line *l, int64_t
 
     if (lanes_simple(&d->y)) {
         EACH (i, n)
-            vf_store(d->y.y + at + i * LANES, lanes_finish(&d->y, at + i * LANES, lane, a[i]));
+            elem_store((elem *)d->y.y + at + i * LANES,
+                       lanes_finish(&d->y, at + i * LANES, lane, a[i]));
         for (int i = 0; d->y.f.act > ACT_CLIP && i < n; i++)
             lanes_activate(&d->y, at + i * LANES, VL);
         return;
@@ -197,6 +199,12 @@ static void line(const struct dw *d, const struct line *l)
             one(d, l, j);
 }
 
+/* X is read where it lies.  */
+static int in_place(const struct dw *d)
+{
+    return d->x.kind == READ_PLAIN && sizeof(elem) == sizeof(float);
+}
+
 /* Rows [*FROM, *END) of x that output rows [FIRST, LAST) read.  */
 static void rows_read(const struct window *w, int64_t first, int64_t last, int64_t *from,
                       int64_t *end)
@@ -228,14 +236,15 @@ static void task(void *dw, int64_t task, int thread)
     const int64_t end = first + ROWS < d->w.out[0] ? first + ROWS : d->w.out[0];
     vf sum[PV][STEP_SIDES][WRITER_SUMS];
     struct line l = {
-        .x = d->x.x + plane * d->w.in[0] * d->w.in[1] * LANES,
         .w = d->weight + group * d->w.kernel[0] * d->w.kernel[1] * LANES,
         .lane = group * LANES,
         .sum = sum,
     };
 
     memset(sum, 0, sizeof sum);
-    if (d->x.kind != READ_PLAIN) {
+    if (in_place(d)) {
+        l.x = (const float *)d->x.x + plane * d->w.in[0] * d->w.in[1] * LANES;
+    } else {
         int64_t from, to;
 
         rows_read(&d->w, first, end, &from, &to);
@@ -518,7 +527,7 @@ static size_t forward_floats(const struct dw *d)
 {
     const int64_t rows = (ROWS - 1) * d->w.stride[0] + (d->w.kernel[0] - 1) * d->w.dilation[0] + 1;
 
-    return d->x.kind == READ_PLAIN ? 0 : (size_t)(rows * d->w.in[1] * LANES);
+    return in_place(d) ? 0 : (size_t)(rows * d->w.in[1] * LANES);
 }
 
 static size_t gather_floats(const struct dw *d)
@@ -628,12 +637,12 @@ static void run(const struct kernel_args *a)
 }
 
 /* clang-format off */
-#define COMMON .name = "dwconv2d_blocked_" ISA_NAME, .op = "conv2d", .isa = ISA_BITS, \
-    .dtypes = 1 << DTYPE_F32, .reads = LAYOUT_C16, .writes = LAYOUT_C16, .pulls = 1, \
+#define COMMON .name = "dwconv2d_blocked" ELEM_NAME "_" ISA_NAME, .op = "conv2d", .isa = ISA_BITS, \
+    .dtypes = 1 << DTYPE_F32, .reads = ELEM_LAYOUT, .writes = ELEM_LAYOUT, .pulls = 1, \
     .accepts = accepts, .scratch = scratch, .pack_bytes = pack_bytes, .pack = pack
 /* clang-format on */
 
-const struct kernel ISA(dwconv2d_blocked_kernels)[] = {
+const struct kernel FAMILY(dwconv2d_blocked)[] = {
     {COMMON, .dir = DIR_FORWARD, .epilogue = follow_names, .side = "bnstats", .lazy = LAZY_X,
      .run = run},
     {COMMON, .dir = DIR_BACKWARD, .epilogue = writer_back_names, .side = "bnsums",

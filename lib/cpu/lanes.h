@@ -8,6 +8,7 @@
 #define ADZE_CPU_LANES_H
 
 #include "cpu/biasgrad.h"
+#include "cpu/elem.h"
 #include "cpu/reader.h"
 #include "cpu/vec.h"
 #include "cpu/writer.h"
@@ -19,7 +20,8 @@
 INLINE void lanes_loop(const enum read_kind kind, const int act, const struct reader *r, int64_t at,
                        int64_t lane, int64_t n, int64_t step, float *to, int64_t to_step)
 {
-    const float *x = r->x + at, *dy = kind == READ_GRAD ? r->dy + at : NULL;
+    const elem *x = (const elem *)r->x + at;
+    const elem *dy = kind == READ_GRAD ? (const elem *)r->dy + at : NULL;
     const vf lo = VF1(r->lo), hi = VF1(r->hi), zero = VF0;
     const vf mean = kind == READ_PLAIN ? zero : vf_load(r->mean + lane);
     const vf scale = kind == READ_PLAIN ? zero : vf_load(r->scale + lane);
@@ -27,12 +29,12 @@ INLINE void lanes_loop(const enum read_kind kind, const int act, const struct re
     const vf slope = kind == READ_GRAD ? vf_load(r->slope + lane) : zero;
 
     for (int64_t i = 0; i < n; i++, x += step, to += to_step) {
-        vf v = vf_load(x);
+        vf v = elem_load(x);
 
         if (kind == READ_APPLY)
             v = vf_act((enum act)act, vf_fma(v - mean, scale, shift), lo, hi);
         if (kind == READ_GRAD)
-            v = vf_fma(v - mean, slope, vf_fma(vf_load(dy + i * step), scale, shift));
+            v = vf_fma(v - mean, slope, vf_fma(elem_load(dy + i * step), scale, shift));
         vf_store(to, v);
     }
 }
@@ -74,7 +76,7 @@ INLINE vf lanes_finish(const struct writer *w, int64_t at, int64_t lane, vf v)
 {
     v = vf_fma(v, vf_load(w->f.scale + lane), vf_load(w->f.shift + lane));
     if (w->add.x)
-        v = v + vf_load(w->add.x + at);
+        v = v + elem_load((const elem *)w->add.x + at);
     if (w->f.act == ACT_CLIP)
         v = vf_min(VF1(w->f.hi), vf_max(VF1(w->f.lo), v));
     return v;
@@ -85,10 +87,10 @@ INLINE vf lanes_finish(const struct writer *w, int64_t at, int64_t lane, vf v)
 static inline void lanes_activate(const struct writer *w, int64_t at, int64_t n)
 {
     const struct follow f = w->f;
-    float *y = w->y + at;
+    elem *y = (elem *)w->y + at;
 
     for (int64_t i = 0; i < n; i += VL)
-        vf_store(y + i, vf_act((enum act)f.act, vf_load(y + i), VF1(f.lo), VF1(f.hi)));
+        elem_store(y + i, vf_act((enum act)f.act, elem_load(y + i), VF1(f.lo), VF1(f.hi)));
 }
 
 /* A block of results in one vector of channels: ROWS rows of N numbers, at most
@@ -138,14 +140,14 @@ static void lanes_finish_block(const struct writer *w, const struct lanes_block 
 INLINE void lanes_count(const struct writer *w, int k, const struct lanes_block *b, int64_t row,
                         const float *v, vf mean, vf *sum)
 {
-    const float *x = w->side[k].x ? w->side[k].x + b->at + row * b->row : NULL;
+    const elem *x = w->side[k].x ? (const elem *)w->side[k].x + b->at + row * b->row : NULL;
 
     v += row * b->n * VL;
     for (int64_t i = 0; x && i < b->n; i++) {
         const vf y = vf_load(v + i * VL);
 
         sum[0] = sum[0] + y;
-        sum[1] = vf_fma(vf_load(x + i * b->step) - mean, y, sum[1]);
+        sum[1] = vf_fma(elem_load(x + i * b->step) - mean, y, sum[1]);
     }
     for (int64_t i = 0; !x && i < b->n; i++) {
         const vf d = vf_load(v + i * VL) - mean;
@@ -163,7 +165,8 @@ static __attribute__((unused)) void lanes_put(const struct writer *w, const stru
     lanes_finish_block(w, b, v);
     for (int64_t r = 0; r < b->rows; r++)
         for (int64_t i = 0; i < b->n; i++)
-            vf_store(w->y + b->at + r * b->row + i * b->step, vf_load(v + (r * b->n + i) * VL));
+            elem_store((elem *)w->y + b->at + r * b->row + i * b->step,
+                       vf_load(v + (r * b->n + i) * VL));
     for (int k = 0; k < w->n_side; k++) {
         const vf mean = vf_load(w->side[k].mean + b->lane);
         vf s[WRITER_SUMS] = {sum[k][0], sum[k][1]};

@@ -20,7 +20,7 @@ enum read_kind { READ_PLAIN, READ_APPLY, READ_GRAD };
 
 struct reader {
     enum read_kind kind;
-    const float *x, *dy;
+    const void *x, *dy;                        /* float or bf16: elem.h */
     const float *mean, *scale, *shift, *slope; /* by lane */
     int act;                                   /* enum act of vec.h */
     float lo, hi;

@@ -9,6 +9,7 @@
 struct pool;
 
 /* struct device's rearrange().  */
-void rearrange(const struct tensor *x, enum layout from, const struct tensor *y, struct pool *pool);
+void rearrange(const struct tensor *x, enum layout from, const struct tensor *y, enum layout to,
+               struct pool *pool);
 
 #endif

@@ -38,7 +38,8 @@ static void cut_passes(struct wgrad *g)
 
 static struct wgrad wgrad_of(const struct direct_isa *isa, int planar, const struct step_nodes *s)
 {
-    struct wgrad g = {.d = conv2d_direct_of(1, planar, s)};
+    const struct direct_form form = {1, isa->form.per == 1 && isa->form.in_place, 0};
+    struct wgrad g = {.d = conv2d_direct_of(&form, planar, s)};
     struct direct *d = &g.d;
     const int64_t taps = d->kernel[0] * d->kernel[1];
 
@@ -56,8 +57,9 @@ static struct wgrad wgrad_of(const struct direct_isa *isa, int planar, const str
     conv2d_direct_place(d, d->flat ? g.band * d->out[1] : g.band);
     g.plane = d->plane * (planar ? d->c : 1);
     g.copy_floats = d->copy ? (size_t)up(g.images * g.range * g.plane + LANES, LANES) * LANES : 0;
-    if (s->lazy & LAZY_DY)
-        g.dy_floats = (size_t)(g.images * d->panels * g.band * d->out[1] * LANES);
+    if (s->lazy & LAZY_DY || !form.in_place)
+        g.dy_floats =
+            (size_t)(g.images * d->panels * g.band * (up(d->out[1], isa->wgrad_step) + 1) * LANES);
     g.part_floats = (size_t)(d->panels * g.rows * LANES);
     return g;
 }
@@ -94,11 +96,15 @@ static void place(const struct wgrad_run *r, struct wgrad_pass *q)
     q->images = least(g->images, q->end - q->image);
     q->rows = least(g->band, g->d.out[0] - row);
     q->pixels = g->d.out[1];
-    q->x = r->x.x + q->image * g->x_image + q->group * g->x_group + q->first * LANES;
+    if (!g->d.copy)
+        q->x = (const float *)r->x.x + q->image * g->x_image + q->group * g->x_group +
+               q->first * LANES;
     q->x_image = g->d.copy ? q->groups * g->plane : g->x_image;
     q->dy_panel = g->d.out[0] * g->d.out[1] * LANES;
     q->dy_image = g->d.panels * q->dy_panel;
-    q->dy = r->dy.x + q->image * q->dy_image + q->first * LANES;
+    q->dy_row = g->d.out[1] * LANES;
+    if (!g->dy_floats)
+        q->dy = (const float *)r->dy.x + q->image * q->dy_image + q->first * LANES;
     if (g->d.flat) { /* rows lie behind each other */
         q->pixels *= q->rows;
         q->rows = 1;

@@ -41,10 +41,10 @@ struct wgrad_pass {
     int64_t pixels;             /* each of so many */
     int64_t group, groups;
     int64_t row, row_end; /* of the product */
-    const float *x;       /* of the first image at hand; its copy */
-    int64_t x_image;      /* floats from one image to the next there */
-    const float *dy;      /* the same of dy */
-    int64_t dy_image, dy_panel;
+    const void *x;        /* of the first image at hand, or its copy: slots */
+    int64_t x_image;      /* slots from one image to the next there */
+    const void *dy;       /* the same of dy */
+    int64_t dy_image, dy_panel, dy_row;
     float *sum; /* of the chunk */
     int start;  /* nothing in it yet */
 };

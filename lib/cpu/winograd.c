@@ -271,7 +271,7 @@ void winograd_pack(const struct winograd_isa *isa, int64_t side, const struct st
 /* ---- running ---- */
 
 static void convolve(const struct winograd_isa *isa, int64_t side, const struct kernel_args *a,
-                     const struct reader *x, float *y, float *scratch)
+                     const struct reader *x, void *y, float *scratch)
 {
     struct winograd g = winograd_of(side, a->step);
     struct winograd_run r = {
@@ -281,6 +281,7 @@ static void convolve(const struct winograd_isa *isa, int64_t side, const struct 
     cut_for(isa, &g, a->step, pool_threads(a->pool));
     r.y = writer_of(a, y, g.o, bias, g.strips, scratch);
     r.scratch = scratch + writer_floats(a->step, g.o, g.strips);
+    r.read.size = r.written.size = isa->size;
     ahead_reader(&r.read, &r.x);
     ahead_writer(&r.written, &r.y);
     pool_run(a->pool, g.strips * g.parts, isa->task, &r);

@@ -77,6 +77,7 @@ struct winograd_grad {
 
 struct winograd_isa {
     int mr, panels; /* of a product in registers: tiles, groups of 16 */
+    int64_t size;   /* of a number */
     void (*task)(void *run, int64_t task, int thread);
     void (*grad_task)(void *grad, int64_t task, int thread);
     void (*reduce_task)(void *grad, int64_t task, int thread);

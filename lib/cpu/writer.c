@@ -102,7 +102,7 @@ static void sides_of(struct writer *w, const struct kernel_args *a, int64_t c, f
     }
 }
 
-struct writer writer_of(const struct kernel_args *a, float *y, int64_t c, const float *bias,
+struct writer writer_of(const struct kernel_args *a, void *y, int64_t c, const float *bias,
                         int64_t rows, float *scratch)
 {
     const int64_t lanes = lanes_of(c);
@@ -130,22 +130,27 @@ struct ending {
     int64_t rows;
 };
 
-/* Mean and biased variance of channel C of blocked Y, in two sweeps: for
+static double number(const struct tensor *x, int64_t i)
+{
+    return x->dtype == DTYPE_BF16 ? bf16_to_f32(((const uint16_t *)x->data)[i])
+                                  : ((const float *)x->data)[i];
+}
+
+/* Mean and biased variance of channel C of blocked X, in two sweeps: for
  * pivots so far off that the sums around them say nothing.  */
-static void moments(const struct tensor *x, int64_t lanes, const float *y, int64_t c, double *mean,
-                    double *var)
+static void moments(const struct tensor *x, int64_t lanes, int64_t c, double *mean, double *var)
 {
     const int64_t area = x->shape.dim[2] * x->shape.dim[3], image = lanes * area;
+    const int64_t first = c / LANES * area * LANES + c % LANES;
     const double m = (double)(x->shape.dim[0] * area);
 
-    y += c / LANES * area * LANES + c % LANES;
     *mean = *var = 0;
     for (int64_t n = 0; n < x->shape.dim[0]; n++)
         for (int64_t i = 0; i < area; i++)
-            *mean += y[n * image + i * LANES] / m;
+            *mean += number(x, first + n * image + i * LANES) / m;
     for (int64_t n = 0; n < x->shape.dim[0]; n++)
         for (int64_t i = 0; i < area; i++) {
-            const double d = y[n * image + i * LANES] - *mean;
+            const double d = number(x, first + n * image + i * LANES) - *mean;
 
             *var += d * d / m;
         }
@@ -159,7 +164,7 @@ static void end_stats(const struct ending *t, const struct op_args *s, int64_t c
 
     /* digits that are lost: those of d^2 / var */
     if (d * d > 64 * var)
-        moments(&s->in[0], t->w->lanes, t->w->y, c, &mean, &var);
+        moments(&s->in[0], t->w->lanes, c, &mean, &var);
     ((float *)s->out[0].data)[c] = (float)mean;
     ((float *)s->out[1].data)[c] = (float)(1 / sqrt(var + attr_real(s->node, "eps")));
 }

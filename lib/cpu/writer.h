@@ -21,13 +21,14 @@
 enum { WRITER_SUMS = 2 };
 
 struct writer {
-    float *y;
+    void *y;               /* numbers as x of readers */
     struct follow f;       /* scale, shift, act; add is a reader here */
     struct reader add, of; /* x NULL: none; what the slope is a function of */
     int slope;             /* enum act of the activation; ACT_NONE: none */
     int n_side;
     struct {
-        const float *x, *mean; /* x NULL: y itself */
+        const void *x; /* NULL: y itself */
+        const float *mean;
     } side[STEP_SIDES];
     double *sums; /* [row][side][WRITER_SUMS][lanes] */
     int64_t lanes;
@@ -41,7 +42,7 @@ int writer_accepts(const struct step_nodes *s);
 /* Floats of scratch for C channels and ROWS rows of sums.  */
 size_t writer_floats(const struct step_nodes *s, int64_t c, int64_t rows);
 /* BIAS [C] may be NULL.  Sums begin with zero.  */
-struct writer writer_of(const struct kernel_args *a, float *y, int64_t c, const float *bias,
+struct writer writer_of(const struct kernel_args *a, void *y, int64_t c, const float *bias,
                         int64_t rows, float *scratch);
 /* Where task row ROW adds for side K and vector LANE on.  */
 static inline double *writer_row(const struct writer *w, int64_t row, int side, int64_t lane)

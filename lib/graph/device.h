@@ -89,6 +89,8 @@ struct kernel {
      * rearranging for (`pulls').  With any_layout it works element by element,
      * wherever they lie: its tensors have the shape of what is stored.  */
     enum layout reads, writes;
+    int narrow; /* computes in bf16: only where the plan asks for that; so do
+                   offers of narrow layouts */
     int pulls, any_layout;
     uint32_t plain; /* bit i: operand i of the forward node is read plain all
                        the same */
@@ -130,10 +132,11 @@ struct device {
     const struct kernel *const *kernels; /* best first, NULL-ended: filtered by
                                             what the machine has */
     int reference; /* ops without an offer run their reference */
-    /* Copy *X to *Y, of the same logical shape, from one layout to the other;
+    /* Copy *X to *Y, of the same logical shape, from one layout to another;
      * NULL: values are plain throughout.  */
     void (*rearrange)(const struct tensor *x, enum layout from,
-                      const struct tensor *y, struct pool *pool);
+                      const struct tensor *y, enum layout to,
+                      struct pool *pool);
     void *(*alloc)(size_t bytes, struct err *e); /* zeroed, 64-byte aligned */
     void (*release)(void *p, size_t bytes);
     void (*free)(struct device *d); /* the device itself */

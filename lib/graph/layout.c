@@ -6,12 +6,24 @@
 
 const char *layout_name(enum layout l)
 {
-    return l == LAYOUT_C16 ? "c16" : "plain";
+    static const char *const name[] = {"plain", "c16", "c16-bf16"};
+
+    return name[l];
 }
 
 static int64_t groups_of_image(const struct shape *s)
 {
     return (s->dim[1] + LANES - 1) / LANES;
+}
+
+int layout_is_blocked(enum layout l)
+{
+    return l != LAYOUT_PLAIN;
+}
+
+enum dtype layout_dtype(enum layout l, enum dtype dt)
+{
+    return l == LAYOUT_C16H && dt == DTYPE_F32 ? DTYPE_BF16 : dt;
 }
 
 int64_t layout_groups(const struct shape *s)
@@ -23,7 +35,7 @@ struct shape layout_shape(enum layout l, const struct shape *s)
 {
     struct shape r = *s;
 
-    if (l == LAYOUT_C16)
+    if (layout_is_blocked(l))
         r.dim[1] = groups_of_image(s) * LANES;
     return r;
 }

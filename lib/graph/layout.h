@@ -6,29 +6,40 @@
  * side, [N][C/16][H][W][16]: whatever C is, neighbouring pixels are 16
  * elements apart and a group is one vector (of 16 floats), so convolution,
  * pooling and everything channel by channel need no shuffles.  Lanes behind
- * the last channel hold finite numbers that nobody reads.  */
+ * the last channel hold finite numbers that nobody reads.
+ *
+ * How numbers are kept belongs to it: in narrow layouts values of f32 are
+ * stored as bf16.  */
 #ifndef ADZE_GRAPH_LAYOUT_H
 #define ADZE_GRAPH_LAYOUT_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tensor/dtype.h"
 #include "tensor/shape.h"
 
 enum layout {
     LAYOUT_PLAIN, /* row-major, as the shape says */
     LAYOUT_C16,   /* [N][C/16][H][W][16] of a shape [N,C,H,W] */
+    LAYOUT_C16H,  /* the same, of bf16 */
 };
 
 enum { LANES = 16 }; /* of LAYOUT_C16 */
 
-/* "plain", "c16" */
+/* "plain", "c16", "c16-bf16" */
 const char *layout_name(enum layout l);
+
+/* Values lie in groups of channels.  */
+int layout_is_blocked(enum layout l);
+
+/* What a value of dtype DT is stored as.  */
+enum dtype layout_dtype(enum layout l, enum dtype dt);
 
 /* The shape of what is stored: C rounded up to whole groups.  */
 struct shape layout_shape(enum layout l, const struct shape *s);
 
-/* Both layouts put every element of shape S at the same place.  */
+/* PLAIN and C16 put every element of shape S at the same place.  */
 int layout_same(const struct shape *s);
 
 /* Copy the groups [FROM, END) of 16 channels, counted over all images, of a

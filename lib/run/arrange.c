@@ -51,12 +51,21 @@ int plan_slot_in(const struct plan *p, const struct value *v, enum layout l)
 {
     const struct shape s = shape_bind(v->shape, p->opts.batch);
 
-    if (p->layout[v->index] == l || value_is_tensor(v) || layout_same(&s))
+    if (p->layout[v->index] == l || value_is_tensor(v) ||
+        (p->layout[v->index] != LAYOUT_C16H && l != LAYOUT_C16H &&
+         layout_same(&s)))
         return v->index;
     for (int i = 0; i < p->n_copy; i++)
-        if (p->copy[i].value == v)
+        if (p->copy[i].value == v && p->copy[i].layout == l)
             return p->graph->n_value + i;
     return -1;
+}
+
+enum layout plan_layout(const struct plan *p, int slot)
+{
+    const int i = slot - p->graph->n_value;
+
+    return i < 0 ? p->layout[slot] : p->copy[i].layout;
 }
 
 /* The layout in which step S reads operand I of its node K.  */

@@ -148,9 +148,16 @@ static enum layout layout_of(const struct plan *p, const struct value *v)
     return v && !value_is_tensor(v) ? p->layout[v->index] : LAYOUT_PLAIN;
 }
 
+static int is_narrow(const struct kernel *k)
+{
+    return k->narrow || k->reads == LAYOUT_C16H || k->writes == LAYOUT_C16H;
+}
+
 static int layout_fits(const struct plan *p, const struct kernel *k,
                        const struct node *n)
 {
+    if (is_narrow(k) && !p->opts.narrow)
+        return 0;
     if (k->reads == LAYOUT_PLAIN && k->writes == LAYOUT_PLAIN)
         return 1;
     return p->blocked && (k->pulls || (leader(k, n) &&
@@ -191,13 +198,14 @@ static int is_view(const struct node *n)
     return (n->op->flags & OP_VIEW) && n->dir != DIR_UPDATE;
 }
 
-/* Blocked if one of N's activations is: the others are rearranged then.  */
+/* Blocked, of f32, if one of N's activations is: the others are rearranged
+ * then.  */
 static enum layout common_layout(const struct plan *p, const struct node *n)
 {
     for (int i = 0; i < n->n_in; i++)
         if (plan_is_activation(n, n->in[i], plan_stands_for(n, i)) &&
             layout_of(p, n->in[i]) != LAYOUT_PLAIN)
-            return layout_of(p, n->in[i]);
+            return LAYOUT_C16;
     return LAYOUT_PLAIN;
 }
 

@@ -20,7 +20,8 @@ static size_t value_bytes(const struct plan *p, const struct value *v,
     const struct shape plain = shape_bind(v->shape, p->opts.batch);
     const struct shape s = layout_shape(l, &plain);
 
-    return mem_mul((size_t)shape_count(&s), dtype_size(v->dtype));
+    return mem_mul((size_t)shape_count(&s),
+                   dtype_size(layout_dtype(l, v->dtype)));
 }
 
 /* Roots may be copies, whose places stand behind those of the values.  */

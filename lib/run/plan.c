@@ -20,7 +20,7 @@ static void bind_slot(struct plan *p, int slot, const struct value *v)
     struct tensor *t = &p->tensor[slot];
     const int root = plan_root(p, slot);
 
-    t->dtype = v->dtype;
+    t->dtype = layout_dtype(plan_layout(p, slot), v->dtype);
     t->shape = shape_bind(v->shape, p->opts.batch);
     if (p->place[root].at >= 0)
         t->data = (char *)p->block + p->place[root].at;
@@ -375,7 +375,7 @@ static void run_range(struct plan *p, int from, int to,
 
         if (s->copy)
             p->device->rearrange(&s->args.op.in[0], s->reads,
-                                 &s->args.op.out[0], p->opts.pool);
+                                 &s->args.op.out[0], s->writes, p->opts.pool);
         else if (!s->view)
             run_step(s, r);
         if (p->opts.profile)

@@ -38,6 +38,8 @@ struct plan_opts {
     int keep_values;   /* keep every value until the end and fuse nothing:
                           for observing and comparing node by node */
     int no_fuse;
+    int narrow;  /* activations and products in bf16 where the device has
+                    offers for that; sums and parameters stay f32 */
     int profile; /* record the time of each step */
 };
 

@@ -91,6 +91,9 @@ static inline int plan_root(const struct plan *p, int v)
     return v;
 }
 
+/* The layout of what lies at a place.  */
+enum layout plan_layout(const struct plan *p, int slot);
+
 /* Where step S finds operand I of its node number K: the index of the value's
  * place, or of a copy's.  */
 int plan_slot(const struct plan *p, const struct step *s, int k, int i);
