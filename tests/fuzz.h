@@ -36,6 +36,10 @@ typedef void fuzz_repair(uint8_t **p, size_t *n);
  * what it says.  */
 void fuzz_repair_documents(uint8_t **p, size_t *n);
 
+/* A fuzz_repair for tar: each header's check sum holds; and of one header.  */
+void fuzz_repair_tar(uint8_t **p, size_t *n);
+void fuzz_tar_sum(void *header);
+
 /* The safetensors in the N bytes at P, but their hashes stand under another
  * name: they would catch all damage before anything else looks.  The caller
  * frees `p'.  */
