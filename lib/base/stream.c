@@ -463,6 +463,40 @@ int in_skip(struct in *i, int64_t n, struct err *e)
     return 0;
 }
 
+/* Room for N bytes more.  */
+static int block_room(struct in_block *b, size_t n, struct err *e)
+{
+    const size_t least = b->n + n;
+    const size_t cap = b->cap * 2 > least ? b->cap * 2 : least;
+    void *wide;
+
+    if (least <= b->cap)
+        return 0;
+    if (posix_memalign(&wide, 64, cap) != 0)
+        return err_set(e, ERR_NOMEM, "no memory: cannot get %zu bytes", cap);
+    if (b->n)
+        memcpy(wide, b->p, b->n);
+    free(b->p);
+    b->p = wide;
+    b->cap = cap;
+    return 0;
+}
+
+int in_append(struct in *i, struct in_block *b, size_t n, struct err *e)
+{
+    enum { STEP = 1 << 26 };
+
+    while (n) {
+        const size_t k = n < STEP ? n : STEP;
+
+        if (block_room(b, k, e) < 0 || in_exact(i, b->p + b->n, k, e) < 0)
+            return -1;
+        b->n += k;
+        n -= k;
+    }
+    return 0;
+}
+
 /* The buffered bytes up to and with DELIM move to S: 1 if it was there.  */
 static int take_line(struct in *i, struct str *s, char delim)
 {

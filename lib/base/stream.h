@@ -63,6 +63,14 @@ int in_exact(struct in *i, void *p, size_t n, struct err *e);
  * are (fewer only before the end of the file), -1 on error.  */
 int64_t in_peek(struct in *i, const unsigned char **p, size_t n, struct err *e);
 int in_skip(struct in *i, int64_t n, struct err *e); /* exact, like in_exact */
+/* A block that grows, aligned for any tensor; `p' is the caller's to free.  */
+struct in_block {
+    unsigned char *p;
+    size_t n, cap;
+};
+/* Exactly N bytes behind those in B.  Room is made as the bytes come, so that
+ * a length that lies costs 64 MiB at most.  */
+int in_append(struct in *i, struct in_block *b, size_t n, struct err *e);
 /* A line without its end (LF or CRLF) into S (cleared first); DELIM is '\n'
  * or '\0'.  1, 0 at the end, -1 on error.  Lines are bounded to 1 MiB.  */
 struct str;

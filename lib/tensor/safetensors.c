@@ -748,44 +748,6 @@ int safetensors_read(struct set *s, const char *path, struct err *e)
 
 /* ---- from a stream ---- */
 
-/* A growing block, aligned for any tensor.  */
-struct block {
-    unsigned char *p;
-    size_t n, cap;
-};
-
-/* Append N bytes of IN to B.  Room is made as the bytes come: a length that
- * lies costs nothing.  */
-static int block_read(struct block *b, struct in *in, size_t n, struct err *e)
-{
-    enum { STEP = 1 << 26 };
-
-    while (n) {
-        const size_t k = n < STEP ? n : STEP;
-
-        if (b->cap - b->n < k) {
-            size_t cap = b->cap * 2 > b->n + k ? b->cap * 2 : b->n + k;
-            void *wide;
-
-            if (posix_memalign(&wide, ALIGN, cap) != 0)
-                return err_set(e, ERR_NOMEM,
-                               "no memory for a tensor stream: cannot get %zu "
-                               "bytes",
-                               cap);
-            if (b->n)
-                memcpy(wide, b->p, b->n);
-            free(b->p);
-            b->p = wide;
-            b->cap = cap;
-        }
-        if (in_exact(in, b->p + b->n, k, e) < 0)
-            return -1;
-        b->n += k;
-        n -= k;
-    }
-    return 0;
-}
-
 /* How many bytes of data follow the header of N bytes at P.  */
 static int data_len(const unsigned char *p, size_t n, int64_t *end,
                     struct err *e)
@@ -803,25 +765,25 @@ static int data_len(const unsigned char *p, size_t n, int64_t *end,
     return r;
 }
 
-static int read_doc(struct block *b, struct in *in, struct err *e)
+static int read_doc(struct in_block *b, struct in *in, struct err *e)
 {
     uint64_t header;
     int64_t end;
 
-    if (block_read(b, in, 8, e) < 0)
+    if (in_append(in, b, 8, e) < 0)
         return -1;
     if (check_header_len(b->p, &header, e) < 0 ||
-        block_read(b, in, (size_t)header, e) < 0 ||
+        in_append(in, b, (size_t)header, e) < 0 ||
         data_len(b->p + 8, (size_t)header, &end, e) < 0)
         return -1;
-    return block_read(b, in, (size_t)end, e);
+    return in_append(in, b, (size_t)end, e);
 }
 
 int safetensors_read_next(struct set *s, struct in *in, struct err *e)
 {
     const int64_t start = in->offset;
     const unsigned char *first;
-    struct block b = {0};
+    struct in_block b = {0};
     struct storage *own;
     int64_t there;
     int r;

@@ -13,6 +13,7 @@
 
 #include "../fuzz.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "base/stream.h"
 #include "tensor/npy.h"
@@ -87,64 +88,62 @@ static void test_accepts(void **state)
     str_release(&f);
 }
 
+static const struct {
+    const char *header;
+    size_t n;
+    const char *say;
+    enum err_code code;
+} refused[] = {
+    {"", 0, "'{'", ERR_FORMAT},
+    {"\n", 0, "'{'", ERR_FORMAT},
+    {"{}", 0, "no 'descr'", ERR_FORMAT},
+    {H("'<f4'", "False", "(2,)") "x", 8, "behind", ERR_FORMAT},
+    {H("'<f4'", "False", "(2,)"), 7, "has 7 bytes, not 8", ERR_FORMAT},
+    {H("'<f4'", "False", "(2,)"), 9, "has 9 bytes, not 8", ERR_FORMAT},
+    {H("'<f4'", "True", "(2,)"), 8, "Fortran", ERR_UNSUPPORTED},
+    {H("'<f4'", "1", "(2,)"), 8, "True or False", ERR_FORMAT},
+    {H("'<f4'", "False", "(2)"), 8, "(3,) a shape", ERR_FORMAT},
+    {H("'<f4'", "False", "[2]"), 8, "'('", ERR_FORMAT},
+    {H("'<f4'", "False", "(-2,)"), 8, "negative", ERR_FORMAT},
+    {H("'<f4'", "False", "(02,)"), 8, "starts with 0", ERR_FORMAT},
+    {H("'<f4'", "False", "(2 2)"), 8, "')'", ERR_FORMAT},
+    {H("'<f4'", "False", "((2,),)"), 8, "a number", ERR_FORMAT},
+    {H("'<f4'", "False", "(2.0,)"), 8, "')'", ERR_FORMAT},
+    {H("'<f4'", "False", "(9223372036854775807,)"), 8, "too large", ERR_SHAPE},
+    {H("'<f4'", "False", "(9223372036854775808,)"), 8, "too large", ERR_FORMAT},
+    {H("'<f4'", "False", "(4294967296,4294967296,0)"), 0, "too large",
+     ERR_SHAPE},
+    {H("'<f4'", "False", "(1,1,1,1,1,1,1,1,2)"), 8, "8 dimensions", ERR_FORMAT},
+    {H("'|O'", "False", "(2,)"), 8, "Python objects", ERR_UNSUPPORTED},
+    {H("'>f4'", "False", "(2,)"), 8, "big-endian", ERR_UNSUPPORTED},
+    {H("'<c8'", "False", "(1,)"), 8, "'<c8' is not", ERR_UNSUPPORTED},
+    {H("'|V2'", "False", "(4,)"), 8, "not read here", ERR_UNSUPPORTED},
+    {H("'<U3'", "False", "(4,)"), 8, "not read here", ERR_UNSUPPORTED},
+    {H("''", "False", "(4,)"), 8, "not read here", ERR_UNSUPPORTED},
+    {H("[('a', '<f4')]", "False", "(2,)"), 8, "records", ERR_UNSUPPORTED},
+    {H("'<f4", "False", "(2,)"), 8, "'<f4, ' is not", ERR_UNSUPPORTED},
+    {H("'<f4'", "False", "(2,), 'x': 1"), 8, "unknown key", ERR_FORMAT},
+    {H("'<f4'", "False", "(2,), 'shape': (2,)"), 8, "twice", ERR_FORMAT},
+    {H("'|b1'", "False", "(8,)"), 8, "bool", ERR_FORMAT},
+    {"{'descr': '<f4' 'fortran_order': False, 'shape': (2,)}", 8, "'}'",
+     ERR_FORMAT},
+    {"{'descr': '<f4'", 8, "expected", ERR_FORMAT},
+};
+
 static void test_refuses(void **state)
 {
-    static const struct {
-        const char *header;
-        size_t n;
-        const char *say;
-        enum err_code code;
-    } row[] = {
-        {"", 0, "'{'", ERR_FORMAT},
-        {"\n", 0, "'{'", ERR_FORMAT},
-        {"{}", 0, "no 'descr'", ERR_FORMAT},
-        {H("'<f4'", "False", "(2,)") "x", 8, "behind", ERR_FORMAT},
-        {H("'<f4'", "False", "(2,)"), 7, "has 7 bytes, not 8", ERR_FORMAT},
-        {H("'<f4'", "False", "(2,)"), 9, "has 9 bytes, not 8", ERR_FORMAT},
-        {H("'<f4'", "True", "(2,)"), 8, "Fortran", ERR_UNSUPPORTED},
-        {H("'<f4'", "1", "(2,)"), 8, "True or False", ERR_FORMAT},
-        {H("'<f4'", "False", "(2)"), 8, "(3,) a shape", ERR_FORMAT},
-        {H("'<f4'", "False", "[2]"), 8, "'('", ERR_FORMAT},
-        {H("'<f4'", "False", "(-2,)"), 8, "negative", ERR_FORMAT},
-        {H("'<f4'", "False", "(02,)"), 8, "starts with 0", ERR_FORMAT},
-        {H("'<f4'", "False", "(2 2)"), 8, "')'", ERR_FORMAT},
-        {H("'<f4'", "False", "((2,),)"), 8, "a number", ERR_FORMAT},
-        {H("'<f4'", "False", "(2.0,)"), 8, "')'", ERR_FORMAT},
-        {H("'<f4'", "False", "(9223372036854775807,)"), 8, "too large",
-         ERR_SHAPE},
-        {H("'<f4'", "False", "(9223372036854775808,)"), 8, "too large",
-         ERR_FORMAT},
-        {H("'<f4'", "False", "(4294967296,4294967296,0)"), 0, "too large",
-         ERR_SHAPE},
-        {H("'<f4'", "False", "(1,1,1,1,1,1,1,1,2)"), 8, "8 dimensions",
-         ERR_FORMAT},
-        {H("'|O'", "False", "(2,)"), 8, "Python objects", ERR_UNSUPPORTED},
-        {H("'>f4'", "False", "(2,)"), 8, "big-endian", ERR_UNSUPPORTED},
-        {H("'<c8'", "False", "(1,)"), 8, "'<c8' is not", ERR_UNSUPPORTED},
-        {H("'|V2'", "False", "(4,)"), 8, "not read here", ERR_UNSUPPORTED},
-        {H("'<U3'", "False", "(4,)"), 8, "not read here", ERR_UNSUPPORTED},
-        {H("''", "False", "(4,)"), 8, "not read here", ERR_UNSUPPORTED},
-        {H("[('a', '<f4')]", "False", "(2,)"), 8, "records", ERR_UNSUPPORTED},
-        {H("'<f4", "False", "(2,)"), 8, "'<f4, ' is not", ERR_UNSUPPORTED},
-        {H("'<f4'", "False", "(2,), 'x': 1"), 8, "unknown key", ERR_FORMAT},
-        {H("'<f4'", "False", "(2,), 'shape': (2,)"), 8, "twice", ERR_FORMAT},
-        {H("'|b1'", "False", "(8,)"), 8, "bool", ERR_FORMAT},
-        {"{'descr': '<f4' 'fortran_order': False, 'shape': (2,)}", 8, "'}'",
-         ERR_FORMAT},
-        {"{'descr': '<f4'", 8, "expected", ERR_FORMAT},
-    };
     struct str f = {0};
 
     (void)state;
-    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+    for (size_t i = 0; i < COUNT(refused); i++) {
         struct err e = {0};
         struct tensor t;
 
-        make_file(&f, 1, row[i].header, data, row[i].n);
+        make_file(&f, 1, refused[i].header, data, refused[i].n);
         if (parse(&t, &f, &e) == 0)
-            fail_msg("taken: %s", row[i].header);
-        if (!strstr(e.msg, row[i].say) || e.code != row[i].code)
-            fail_msg("%s: code %d, %s", row[i].header, e.code, e.msg);
+            fail_msg("taken: %s", refused[i].header);
+        if (!strstr(e.msg, refused[i].say) || e.code != refused[i].code)
+            fail_msg("%s: code %d, %s", refused[i].header, e.code, e.msg);
         assert_null(t.data);
     }
     str_release(&f);
@@ -266,20 +265,31 @@ static void repair(uint8_t **p, size_t *n)
 
 static void test_fuzz(void **state)
 {
-    struct str a = {0}, b = {0};
+    struct str a = {0}, b = {0}, c = {0}, wrong[COUNT(refused)] = {{0}};
+    struct fuzz_seed bad[COUNT(refused)];
 
     (void)state;
+    make_file(&c, 1, H("'|b1'", "False", "()") "\n", "\1", 1);
     make_file(&a, 1, H("'<f4'", "False", "(2, 1)") "  \n", data, 8);
     make_file(&b, 2, H("'|u1'", "False", "(3,)") "\n", data, 3);
     assert_int_equal(fuzz_cut(fuzz_npy, a.data, a.len), 0);
     assert_int_equal(fuzz_cut(fuzz_npy, b.data, b.len), 0);
     {
-        const struct fuzz_seed seed[] = {{a.data, a.len}, {b.data, b.len}};
+        const struct fuzz_seed seed[] = {
+            {a.data, a.len}, {b.data, b.len}, {c.data, c.len}};
 
-        fuzz_run(fuzz_npy, seed, 2, repair, 10000, 2);
+        fuzz_run(fuzz_npy, seed, COUNT(seed), repair, 10000, 2);
     }
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        make_file(&wrong[i], 1, refused[i].header, data, refused[i].n);
+        bad[i] = (struct fuzz_seed){wrong[i].data, wrong[i].len};
+    }
+    fuzz_run(fuzz_npy, bad, COUNT(bad), repair, 2000, 3);
+    for (size_t i = 0; i < COUNT(refused); i++)
+        str_release(&wrong[i]);
     str_release(&a);
     str_release(&b);
+    str_release(&c);
 }
 
 int main(void)
