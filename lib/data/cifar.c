@@ -50,28 +50,36 @@ static int is_cifar(const struct bytes *b)
     return layout_of(b) != NULL;
 }
 
-/* The N names in the file beside the batch, one a line; none if it is not
- * there or has another count.  */
-static void read_names(struct form_part *p, const struct layout *l)
+/* The names in IN, one a line; none if there are more or less of them than
+ * classes.  */
+static void read_names(struct form_part *p, const struct layout *l,
+                       struct in *in)
 {
-    struct str path = {0}, line = {0};
+    struct str line = {0};
+    struct err none = {0};
+
+    while (in_line(in, &line, '\n', &none) > 0)
+        if (line.len)
+            form_add_class(p, line.data, line.len);
+    if (p->n_class != l->classes)
+        p->n_class = 0;
+    str_release(&line);
+}
+
+/* The file beside the batch need not be there.  */
+static void find_names(struct form_part *p, const struct layout *l)
+{
+    struct str path = {0};
     struct err none = {0};
     struct in in;
-    int r;
 
     str_addn(&path, p->spec, (size_t)(form_base(p->spec) - p->spec));
     str_add(&path, l->names);
-    r = in_open(&in, str_text(&path), &none);
-    if (r == 0) {
-        while (in_line(&in, &line, '\n', &none) > 0)
-            if (line.len)
-                form_add_class(p, line.data, line.len);
+    if (in_open(&in, str_text(&path), &none) == 0) {
+        read_names(p, l, &in);
         in_close(&in);
-        if (p->n_class != l->classes)
-            p->n_class = 0;
     }
     p->in_order = 1;
-    str_release(&line);
     str_release(&path);
 }
 
@@ -104,7 +112,7 @@ static int cifar_open(struct form_part *p, const struct dataset_opts *o,
     if (!l)
         return err_set(e, ERR_FORMAT, "'%s' is not a CIFAR batch", Q(p->spec));
     read_records(p, l);
-    read_names(p, l);
+    find_names(p, l);
     return 0;
 }
 
@@ -168,22 +176,17 @@ int form_cifar_folder(const char *dir, char **train, char **test)
     return *train || *test;
 }
 
+/* The input is a batch, then a file of names, whose length with its own byte
+ * is the last byte.  */
 int fuzz_cifar(const uint8_t *p, size_t n)
 {
-    struct form_part part = {.form = &form_cifar, .spec = "batch.bin"};
-    struct codec_opts c = {0};
-    struct image im = {0};
-    struct err e = {0};
-    const struct layout *l;
+    const size_t tail = n ? p[n - 1] : 0, head = tail < n ? n - tail : n;
+    struct form_part part = {.form = &form_cifar};
+    struct in names;
 
-    part.bytes = (struct bytes){.data = p, .n = n};
-    l = layout_of(&part.bytes);
-    if (!l)
-        return 0;
-    read_records(&part, l);
-    if (cifar_image(&part, &part.item[part.n - 1], &c, &im, &e) == 0)
-        image_release(&im);
-    free(part.item);
-    arena_release(&part.arena);
-    return 0;
+    in_memory(&names, p + head, n - head);
+    read_names(&part, layouts, &names);
+    in_close(&names);
+    form_release(&part);
+    return form_fuzz(&form_cifar, p, head);
 }

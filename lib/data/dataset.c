@@ -381,14 +381,8 @@ void dataset_free(struct dataset *d)
 {
     if (!d)
         return;
-    for (int i = 0; i < d->n_part; i++) {
-        if (d->part[i].state)
-            d->part[i].form->close(&d->part[i]);
-        bytes_release(&d->part[i].bytes);
-        free(d->part[i].item);
-        free(d->part[i].classes);
-        arena_release(&d->part[i].arena);
-    }
+    for (int i = 0; i < d->n_part; i++)
+        form_release(&d->part[i]);
     free(d->part);
     arena_release(&d->arena);
     free(d->spec);

@@ -202,19 +202,5 @@ const struct form form_list = {.name = "list",
 
 int fuzz_list(const uint8_t *p, size_t n)
 {
-    struct form_part part = {.form = &form_list, .spec = "list"};
-    struct parse w = {.p = &part};
-    struct err e = {0};
-    int r;
-
-    part.bytes = (struct bytes){.data = p, .n = n};
-    if (!is_list(&part.bytes))
-        return 0;
-    w.bare = n & 1 && part.bytes.data[0] == '#';
-    r = parse(&w, &e);
-    form_labels_release(&w.labels);
-    free(part.item);
-    free(part.classes);
-    arena_release(&part.arena);
-    return r;
+    return form_fuzz(&form_list, p, n);
 }

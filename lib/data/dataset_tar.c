@@ -351,3 +351,8 @@ const struct form form_tar = {.name = "tar",
                               .open = tar_open,
                               .image = tar_image,
                               .bytes = tar_bytes};
+
+int fuzz_tar_set(const uint8_t *p, size_t n)
+{
+    return form_fuzz(&form_tar, p, n);
+}

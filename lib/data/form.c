@@ -9,6 +9,16 @@
 #include "base/err.h"
 #include "base/str.h"
 
+void form_release(struct form_part *p)
+{
+    if (p->state)
+        p->form->close(p);
+    bytes_release(&p->bytes);
+    free(p->item);
+    free(p->classes);
+    arena_release(&p->arena);
+}
+
 struct form_item *form_add(struct form_part *p, const char *name, size_t rel)
 {
     struct form_item *it;
@@ -157,4 +167,29 @@ int form_is_file(const char *path)
     struct stat st;
 
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+int form_fuzz(const struct form *f, const uint8_t *p, size_t n)
+{
+    const struct dataset_opts o = {.unlabelled = n & 1};
+    const struct codec_opts c = {0};
+    struct form_part part = {.form = f, .spec = "-"};
+    struct image im = {0};
+    struct err e = {0};
+    int r;
+
+    part.bytes.data = memcpy(xmalloc(n + !n), p, n);
+    part.bytes.n = n;
+    f->is(&part.bytes);
+    r = f->open(&part, &o, &e);
+    if (r == 0 && part.n && !f->lines) {
+        const struct form_item *last = &part.item[part.n - 1];
+
+        if (f->bytes(&part, last) < 0)
+            BUG("a picture is there and has no bytes");
+        r = f->image(&part, last, &c, &im, &e);
+    }
+    image_release(&im);
+    form_release(&part);
+    return r;
 }

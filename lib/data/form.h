@@ -59,6 +59,9 @@ struct form {
 extern const struct form form_folder, form_list, form_tar, form_idx, form_cifar,
     form_frames;
 
+/* Give all back, the bytes too.  */
+void form_release(struct form_part *p);
+
 /* Append an item; NAME is copied.  */
 struct form_item *form_add(struct form_part *p, const char *name, size_t rel);
 /* Append a class; its index.  NAME is copied.  */
@@ -92,7 +95,11 @@ int form_is_file(const char *path); /* a regular file, or a link to one */
 /* The part of PATH behind the last '/'.  */
 const char *form_base(const char *path);
 
+/* Read the N bytes at P as a file of form F, and its last picture unless that
+ * lies in another file; without labels where N is odd.  */
+int form_fuzz(const struct form *f, const uint8_t *p, size_t n);
 int fuzz_list(const uint8_t *p, size_t n);
+int fuzz_tar_set(const uint8_t *p, size_t n);
 int fuzz_idx(const uint8_t *p, size_t n);
 int fuzz_cifar(const uint8_t *p, size_t n);
 

@@ -247,24 +247,5 @@ const struct form form_frames = {.name = "frames",
 
 int fuzz_frames(const uint8_t *p, size_t n)
 {
-    const struct dataset_opts o = {0};
-    const struct codec_opts c = {0};
-    struct form_part part = {.form = &form_frames, .spec = "-"};
-    struct image im = {0};
-    struct err e = {0};
-    int r;
-
-    part.bytes = (struct bytes){.data = p, .n = n};
-    is_frames(&part.bytes);
-    /* what was lent is not released */
-    part.bytes.data = memcpy(xmalloc(n + 1), p, n);
-    r = frames_open(&part, &o, &e);
-    if (r == 0 && part.n)
-        r = frames_image(&part, &part.item[part.n - 1], &c, &im, &e);
-    image_release(&im);
-    frames_close(&part);
-    free(part.item);
-    free(part.classes);
-    arena_release(&part.arena);
-    return r;
+    return form_fuzz(&form_frames, p, n);
 }

@@ -624,8 +624,7 @@ int fuzz_tar(const uint8_t *p, size_t n)
     struct err e = {0};
     unsigned sum = 0;
 
-    if (tar_is(p, n) < 0)
-        return 0;
+    tar_is(p, n);
     while (tar_next(&t, &m, &e) > 0)
         sum += (unsigned)strlen(m.name) + (m.n ? m.data[m.n - 1] : 0);
     tar_release(&t);

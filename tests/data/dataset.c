@@ -812,12 +812,51 @@ static void hostile_lists(void **state)
              "a b.ppm 3\r\n\r\n   \nc.ppm\t0  \r\n"),
         SEED("c.ppm dog\na b.ppm\tblack cat\n"),
         SEED("#x\n"),
+        SEED("c.ppm\na b.ppm\n"),
+        SEED("/c d.ppm\n"),
     };
+    char *large = memset(xmalloc(70000), 'a', 70000);
+    const struct fuzz_seed larger[] = {seeds[3], {large, 70000}};
 
     (void)state;
     fuzz_cut(fuzz_list, seeds[0].p, seeds[0].n);
     fuzz_flip(fuzz_list, seeds[0].p, seeds[0].n);
     fuzz_run(fuzz_list, seeds, COUNT(seeds), NULL, 10000, 1);
+    large[5] = 0; /* in the middle of a line */
+    fuzz_run(fuzz_list, larger, COUNT(larger), NULL, 300, 1);
+    free(large);
+}
+
+/* Folders and pairs, right ones and wrong ones.  */
+static void hostile_tar_sets(void **state)
+{
+    static const char *const members[][8] = {
+        {"dog/7.ppm", "cat/1.ppm", "./dog/0.ppm", "README=text", "cat/.x.ppm",
+         "../cat/x"},
+        {"set/dog/1.ppm", "set/cat/2.ppm", "set/a-long-hidden-folder/.x"},
+        {"1.ppm", "2.ppm", "2.ppm"},
+        {"x/1.cls=3\n", "x/1.ppm", "x/2.ppm", "x/2.cls=0", "x/2.json={}"},
+        {"1.a.ppm=", "2.ppm", "2.cls=dog\r\n", "3.ppm", "3.cls=cat"},
+        {"1.ppm", "1.PNG", "1.cls=1"},
+        {"1.ppm", "1.cls=a\nb"},
+        {"1.ppm", "2.cls=1"},
+        {"1.ppm", "1.cls=1", "2.ppm"},
+        {"1.ppm", "1.cls=1", "2.ppm", "2.cls=x"},
+    };
+    struct fuzz_seed seeds[COUNT(members)];
+    struct bytes b[COUNT(members)];
+    struct err e = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(members); i++) {
+        put_tar("t.tar", members[i]);
+        assert_int_equal(bytes_read(&b[i], "t.tar", SIZE_MAX, &e), 0);
+        remove("t.tar");
+        seeds[i] = (struct fuzz_seed){b[i].data, b[i].n};
+    }
+    fuzz_run(fuzz_tar_set, seeds, COUNT(seeds), fuzz_repair_tar, 10000, 1);
+    for (size_t i = 0; i < COUNT(members); i++)
+        bytes_release(&b[i]);
 }
 
 /* The last byte tells where the labels begin: 10 bytes before the end.  */
@@ -830,7 +869,9 @@ static void put_length(uint8_t **p, size_t *n)
 static void hostile_idx(void **state)
 {
     unsigned char both[sizeof idx_images + sizeof idx_labels + 1];
-    const struct fuzz_seed seed = {both, sizeof both};
+    static const unsigned char one[] = {0, 0, 8, 1, 0, 0, 0, 1, 7, 10};
+    unsigned char odd[sizeof idx_images + sizeof one]; /* two pictures */
+    const struct fuzz_seed seeds[] = {{both, sizeof both}, {odd, sizeof odd}};
 
     (void)state;
     memcpy(both, idx_images, sizeof idx_images);
@@ -838,16 +879,39 @@ static void hostile_idx(void **state)
     both[sizeof both - 1] = 11;
     fuzz_cut(fuzz_idx, both, sizeof both);
     fuzz_flip(fuzz_idx, both, sizeof both);
-    fuzz_run(fuzz_idx, &seed, 1, put_length, 10000, 1);
+    memcpy(odd, idx_images, sizeof idx_images);
+    memcpy(odd + sizeof idx_images, one, sizeof one);
+    fuzz_run(fuzz_idx, seeds, COUNT(seeds), put_length, 10000, 1);
+}
+
+static const char cifar_names[] = "a\nb\n\nc\nd\ne\nf\ng\nh\ni\nj\n\x16";
+
+/* Whole records of the first layout, names behind.  */
+static void fit_batch(uint8_t **p, size_t *n)
+{
+    enum { NAMES = sizeof cifar_names - 1 };
+    const size_t records = *n > 2 * 3073 ? 2 : 1, want = records * 3073 + NAMES;
+
+    *p = xrealloc(*p, want, 1);
+    if (want > *n)
+        memset(*p + *n, 0, want - *n);
+    *n = want;
+    for (size_t i = 0; i < records; i++)
+        (*p)[i * 3073] %= 10;
+    (*p)[*n - 1] = NAMES;
 }
 
 static void hostile_cifar(void **state)
 {
-    unsigned char *p = xcalloc(2, 3074);
-    const struct fuzz_seed seeds[] = {{p, 3073}, {p, 3074}, {p, 2 * 3074}};
+    enum { NAMES = sizeof cifar_names - 1 };
+    unsigned char *p = xcalloc(11000, 1);
+    const struct fuzz_seed seeds[] = {
+        {p, 3073 + NAMES}, {p + 1, 3073}, {p + 1, 3074}, {p + 4000, 2 * 3074}};
 
     (void)state;
-    fuzz_run(fuzz_cifar, seeds, COUNT(seeds), NULL, 3000, 1);
+    memcpy(p + 3073, cifar_names, NAMES);
+    assert_int_equal(fuzz_cifar(p, 3073 + NAMES), 0);
+    fuzz_run(fuzz_cifar, seeds, COUNT(seeds), fit_batch, 3000, 1);
     free(p);
 }
 
@@ -876,6 +940,7 @@ int main(void)
         HERE(f065_many_classes),
         HERE(threads),
         cmocka_unit_test(hostile_lists),
+        HERE(hostile_tar_sets),
         cmocka_unit_test(hostile_idx),
         cmocka_unit_test(hostile_cifar),
     };

@@ -14,6 +14,7 @@
 
 #include "../fuzz.h"
 #include "base/err.h"
+#include "base/str.h"
 #include "base/stream.h"
 #include "data/dataset.h"
 
@@ -155,20 +156,92 @@ static void faults(void **state)
     refused("ends after");
 }
 
+#define DESCRIBED(type, shape) "\"dtype\":\"" type "\",\"shape\":[" shape "]"
+#define PIXELS                 DESCRIBED("U8", "1,2,2,3")
+#define LABEL                  DESCRIBED("I64", "1")
+
+static const struct {
+    const char *names, *image, *target, *words; /* of the refusal, or NULL */
+} odd[] = {
+    {"[\\\"a\\\"]", PIXELS, LABEL, NULL},
+    {"[1]", PIXELS, LABEL, "'names' is not a list of texts: [1]"},
+    {"x", PIXELS, LABEL, "'names' is not a list of texts: x"},
+    {"[]", DESCRIBED("F32", "1,1,1,3"), LABEL, "'image' is f32 [1,1,1,3]"},
+    {"[]", DESCRIBED("U8", "1,1,3,4"), LABEL, "'image' is u8 [1,1,3,4]"},
+    {"[]", DESCRIBED("U8", "1,2,2,3"), DESCRIBED("F32", "1,2"),
+     "'target' is f32 [1,2]; read here are i64 [N]"},
+    {"[]", PIXELS, DESCRIBED("I64", "1,1"), "'target' is [1,1] of i64"},
+};
+
+/* A stream of one frame of one sample whose tensors have 12 and 8 bytes, told
+ * apart by their descriptions.  */
+static void odd_frame(struct str *s, size_t i)
+{
+    static const char end[] = "{\"__metadata__\":{\"adze.format\":\"1\","
+                              "\"adze.kind\":\"end\",\"frames\":\"[1]\","
+                              "\"samples\":\"[1]\"}}";
+    struct str header = {0};
+
+    str_printf(&header,
+               "{\"__metadata__\":{\"adze.format\":\"1\","
+               "\"adze.kind\":\"frame\",\"layout\":\"NHWC\","
+               "\"epoch\":\"0\",\"names\":\"%s\"},"
+               "\"image\":{%s,\"data_offsets\":[0,12]},"
+               "\"target\":{%s,\"data_offsets\":[12,20]}}",
+               odd[i].names, odd[i].image, odd[i].target);
+    str_addc(s, (char)(header.len & 0xff));
+    str_addc(s, (char)(header.len >> 8));
+    str_addn(s, "\0\0\0\0\0", 6);
+    str_addn(s, header.data, header.len);
+    str_addn(s, "abcdefghijkl\0\0\0\0\0\0\0", 20);
+    str_addc(s, (char)strlen(end));
+    str_addn(s, "\0\0\0\0\0\0", 7);
+    str_add(s, end);
+    str_release(&header);
+}
+
+static void odd_frames(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(odd); i++) {
+        struct str s = {0};
+        struct err e = {0};
+        struct out o;
+
+        odd_frame(&s, i);
+        assert_int_equal(out_open(&o, path, &e), 0);
+        assert_int_equal(out_write(&o, s.data, s.len, &e), 0);
+        assert_int_equal(out_commit(&o, &e), 0);
+        if (odd[i].words)
+            refused(odd[i].words);
+        else
+            dataset_free(dataset_open(path, NULL, &e));
+        assert_int_equal(e.code, 0);
+        str_release(&s);
+    }
+}
+
 static void hostile(void **state)
 {
-    struct fuzz_seed seeds[2];
+    struct fuzz_seed seeds[2 + COUNT(odd)];
+    struct str more[COUNT(odd)] = {{0}};
     struct err e = {0};
     struct bytes b;
 
     (void)state;
+    for (size_t i = 0; i < COUNT(odd); i++) {
+        odd_frame(&more[i], i);
+        seeds[2 + i] = (struct fuzz_seed){more[i].data, more[i].len};
+    }
     write_stream(labels, 1, 0);
     assert_int_equal(bytes_read(&b, path, SIZE_MAX, &e), 0);
     seeds[0] = fuzz_without_hashes(b.data, b.n);
     seeds[1] = (struct fuzz_seed){b.data, b.n};
     assert_int_equal(fuzz_frames(seeds[0].p, b.n), 0);
     assert_int_equal(fuzz_cut(fuzz_frames, b.data, b.n), 0);
-    fuzz_run(fuzz_frames, seeds, 2, fuzz_repair_documents, 10000, 1);
+    fuzz_run(fuzz_frames, seeds, COUNT(seeds), fuzz_repair_documents, 10000, 1);
+    for (size_t i = 0; i < COUNT(odd); i++)
+        str_release(&more[i]);
     free((void *)(uintptr_t)seeds[0].p);
     bytes_release(&b);
 }
@@ -179,6 +252,7 @@ int main(void)
         cmocka_unit_test(there_and_back),
         cmocka_unit_test(first_frame_has_the_names),
         cmocka_unit_test(faults),
+        cmocka_unit_test(odd_frames),
         cmocka_unit_test(hostile),
     };
 

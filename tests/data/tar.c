@@ -25,16 +25,6 @@ enum { BLOCK = 512 };
 
 /* ---- archives made by hand ---- */
 
-static void add_sum(char *h)
-{
-    unsigned sum = 0;
-
-    memset(h + 148, ' ', 8);
-    for (int i = 0; i < BLOCK; i++)
-        sum += (unsigned char)h[i];
-    snprintf(h + 148, 8, "%06o", sum);
-}
-
 /* A header; SIZE is the text of its field.  */
 static void put_header(char h[BLOCK], const char *name, char type,
                        const char *size)
@@ -45,7 +35,7 @@ static void put_header(char h[BLOCK], const char *name, char type,
     memcpy(h + 124, size, strlen(size));
     h[156] = type;
     memcpy(h + 257, "ustar\00000", 8);
-    add_sum(h);
+    fuzz_tar_sum(h);
 }
 
 static void add_block(struct str *s, const char h[BLOCK])
@@ -130,7 +120,7 @@ static struct str with_size(const char *size, size_t size_n)
 
     put_header(h, "a", '0', "");
     memcpy(h + 124, size, size_n);
-    add_sum(h);
+    fuzz_tar_sum(h);
     add_block(&s, h);
     end(&s);
     return s;
@@ -167,10 +157,10 @@ static void names(void **state)
     /* ustar's prefix; GNU keeps times in that field */
     put_header(h, "tail", '0', "0");
     memcpy(h + 345, "head/er", 7);
-    add_sum(h);
+    fuzz_tar_sum(h);
     add_block(&s, h);
     memcpy(h + 257, "ustar  ", 8);
-    add_sum(h);
+    fuzz_tar_sum(h);
     add_block(&s, h);
     memset(full, 'f', 100); /* a field without its NUL */
     full[100] = 0;
@@ -584,16 +574,16 @@ static void f076_f078_other_files(void **state)
 
 /* ---- fuzzing ---- */
 
-static void repair(uint8_t **p, size_t *n)
+static void large_name(struct str *s)
 {
-    for (size_t at = 0; at + BLOCK <= *n; at += BLOCK)
-        if (!memcmp(*p + at + 257, "usta", 4))
-            add_sum((char *)*p + at);
+    static char name[(1 << 16) + 1];
+
+    add(s, "L", 'L', memset(name, 'a', sizeof name), sizeof name);
 }
 
 static void hostile(void **state)
 {
-    enum { SEEDS = 7 };
+    enum { SEEDS = 14 };
     struct fuzz_seed seeds[SEEDS];
     struct str s[SEEDS] = {{0}};
 
@@ -608,18 +598,32 @@ static void hostile(void **state)
     add_text(&s[2], "K", 'K', "target");
     add_text(&s[2], "a", '\0', "abc");
     s[3] = with_size("\x80\0\0\0\0\0\0\0\0\0\0\3", 12);
-    add_text(&s[4], "x", 'x', "18 size=8589934592\n");
+    add_text(&s[4], "x", 'x', "19 size=8589934592\n");
     add_text(&s[4], "a", '0', "");
     add_text(&s[5], "x", 'x', "22 GNU.sparse.major=1\n");
     add_text(&s[5], "a", '0', "abc");
     str_addn(&s[6], "\x1f\x8b\x08", 3);
+    add_text(&s[7], "g", 'g', "12 path=a/b\n");
+    add_text(&s[8], "x", 'x', "10 size=3\n10 size=3\n");
+    add_text(&s[8], "a", '0', "abc");
+    add_text(&s[9], "L", 'L', "a");
+    add_text(&s[9], "x", 'x', "10 path=b\n");
+    add_text(&s[9], "a", '0', "abc");
+    add_text(&s[10], "x", 'x', "10 path=b\n");
+    add_text(&s[10], "L", 'L', "a");
+    add_text(&s[10], "a", '0', "abc");
+    add_text(&s[11], "x", 'x', "13 comment=x\n11 size=x3\n");
+    add_text(&s[11], "a", '0', "abc");
+    add_text(&s[12], "d/", '0', "abc");
+    large_name(&s[13]);
+    add_text(&s[13], "a", '0', "abc");
     for (int i = 0; i < SEEDS; i++) {
         end(&s[i]);
         seeds[i] = (struct fuzz_seed){s[i].data, s[i].len};
         if (i)
             fuzz_tar(seeds[i].p, seeds[i].n);
     }
-    fuzz_run(fuzz_tar, seeds, SEEDS, repair, 10000, 1);
+    fuzz_run(fuzz_tar, seeds, SEEDS, fuzz_repair_tar, 10000, 1);
     for (int i = 0; i < SEEDS; i++)
         str_release(&s[i]);
 }
