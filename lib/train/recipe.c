@@ -386,32 +386,30 @@ static struct yaml *load(struct recipe *r, const char *name, const char *from,
     return y;
 }
 
-/* Bases first, then the file itself.  */
-static int read_chain(struct recipe *r, const char *name, struct err *e)
+/* The bases of Y, which was read from FILE, then Y itself.  */
+static int read_chain(struct recipe *r, const struct yaml *y, const char *file,
+                      struct err *e)
 {
-    struct yaml *chain[BASES_MAX];
-    const char *from = NULL;
+    const struct yaml *chain[BASES_MAX], *base;
     int n = 0;
 
-    while (name) {
-        const struct yaml *base;
-        struct yaml *y = n < BASES_MAX ? load(r, name, from, &from, e) : NULL;
-
-        if (n == BASES_MAX)
-            return err_set(e, ERR_USAGE,
-                           "'%s': more than %d recipes inherit "
-                           "from each other",
-                           Q(name), BASES_MAX);
-        if (!y)
-            return -1;
+    for (; y; y = load(r, base->text, file, &file, e)) {
         if (y->kind != YAML_MAP)
             return yaml_err(y, e, ERR_USAGE, "a recipe is a map");
         chain[n++] = y;
         base = yaml_get(y, "base");
-        if (base && base->kind != YAML_SCALAR)
+        if (!base)
+            break;
+        if (base->kind != YAML_SCALAR)
             return yaml_err(base, e, ERR_USAGE, "'base' is one name");
-        name = base ? base->text : NULL;
+        if (n == BASES_MAX)
+            return err_set(e, ERR_USAGE,
+                           "'%s': more than %d recipes inherit "
+                           "from each other",
+                           Q(base->text), BASES_MAX);
     }
+    if (!y)
+        return -1;
     while (n--)
         if (read_part(r, "", chain[n], e) < 0)
             return -1;
@@ -450,18 +448,33 @@ static int set_defaults(struct recipe *r, struct err *e)
     return 0;
 }
 
-int recipe_read(struct recipe *r, const char *file,
-                const char *const *overrides, struct err *e)
+/* Y of FILE and what it inherits over the defaults, then OVERRIDES.  */
+static int read_all(struct recipe *r, const struct yaml *y, const char *file,
+                    const char *const *overrides, struct err *e)
+{
+    if (!y || set_defaults(r, e) < 0 || read_chain(r, y, file, e) < 0)
+        return -1;
+    for (; overrides && *overrides; overrides++)
+        if (read_override(r, *overrides, e) < 0)
+            return -1;
+    return 0;
+}
+
+static void begin(struct recipe *r)
 {
     memset(r, 0, sizeof *r);
     r->given = ARENA_NEWS(&r->arena, ROWS, const struct yaml *);
-    if (set_defaults(r, e) < 0 || read_chain(r, file ? file : "default", e) < 0)
-        goto bad;
-    for (; overrides && *overrides; overrides++)
-        if (read_override(r, *overrides, e) < 0)
-            goto bad;
-    return 0;
-bad:
+}
+
+int recipe_read(struct recipe *r, const char *file,
+                const char *const *overrides, struct err *e)
+{
+    const struct yaml *y;
+
+    begin(r);
+    y = load(r, file ? file : "default", NULL, &file, e);
+    if (read_all(r, y, file, overrides, e) == 0)
+        return 0;
     recipe_release(r);
     return -1;
 }
@@ -556,31 +569,36 @@ void recipe_print(struct str *s, const struct recipe *r)
 
 /* ---- fuzzing ---- */
 
-/* A recipe of the N bytes at P alone, and its resolved text in S.  */
-static int fuzz_read(struct str *s, const char *p, size_t n, struct err *e)
+/* A recipe of the N bytes at P with one override, its resolved text in S.  A
+ * name that is no path: bases are built in.  */
+static int fuzz_read(struct str *s, const char *p, size_t n, const char *over,
+                     struct err *e)
 {
-    struct recipe r = {0};
-    const struct yaml *y;
+    const char *const overrides[] = {over, NULL};
+    struct recipe r;
     int k;
 
-    r.given = ARENA_NEWS(&r.arena, ROWS, const struct yaml *);
-    y = yaml_parse(&r.arena, "fuzz", p, n, e);
-    k = y && y->kind == YAML_MAP && set_defaults(&r, e) == 0
-            ? read_part(&r, "", y, e)
-            : -1;
-    if (k == 0)
+    begin(&r);
+    k = read_all(&r, yaml_parse(&r.arena, "fuzz", p, n, e), "fuzz", overrides,
+                 e);
+    if (k == 0) {
+        recipe_options(&r);
         recipe_print(s, &r);
+    }
     recipe_release(&r);
     return k;
 }
 
+/* The text before the first NUL, if there is one, is an override.  */
 int fuzz_recipe(const uint8_t *p, size_t n)
 {
+    const char *text = (const char *)p, *nul = memchr(text, 0, n);
+    const size_t over = nul ? (size_t)(nul + 1 - text) : 0;
     struct str s = {0}, t = {0};
     struct err e = {0};
-    const int r = fuzz_read(&s, (const char *)p, n, &e);
+    const int r = fuzz_read(&s, text + over, n - over, nul ? text : NULL, &e);
 
-    if (r == 0 && fuzz_read(&t, str_text(&s), s.len, &e) < 0)
+    if (r == 0 && fuzz_read(&t, str_text(&s), s.len, NULL, &e) < 0)
         BUG("recipe_print() is not read back: %s", e.msg);
     if (r == 0 && strcmp(str_text(&s), str_text(&t)) != 0)
         BUG("recipe_print() reads back as another recipe");

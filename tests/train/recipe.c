@@ -109,31 +109,63 @@ static void test_file_errors(void **state)
     assert_int_equal(e.code, ERR_INPUT);
 }
 
+#define T(text)               \
+    {                         \
+        text, sizeof text - 1 \
+    }
+
 static void test_fuzz(void **state)
 {
-    static const char *const seeds[] = {
-        "global: {seed: 1, epochs: 30}\nschedule: {lr: 0.1 per 128}\n",
-        "train: {augment: [{pad_crop: {pad: 4}}, flip], batch: 3}\n",
-        "base: default\nmodel: {init: {\"*.fc\": {kind: xavier}, conv: kaiming},"
-        " freeze: [\"layer?.*\", \"a: b\"]}\n"
-        "schedule: {kind: step, milestones: [1, 2.5], gamma: .5,"
-        " warmup: 5 steps, end: 1e-3}\n",
-        "optimizer:\n  kind: adamw\n  nesterov: no\n  beta1: 0.8\n"
-        "  decay: {rate: 0.1, except: []}\n"
-        "train:\n  loss: {smoothing: 0.1, rule: k-1}\n  bad: fail\n"
-        "  augment: [{random_resized_crop: {min_scale: 0.5, interpolation: "
-        "bicubic}}, {flip: {}}]\n"
-        "valid: {batch: 2, bad: skip}\n",
+    static const struct text {
+        const char *p;
+        size_t n;
+    } seeds[] = {
+        T("global: {seed: 1, epochs: 30}\nschedule: {lr: 0.1 per 128}\n"),
+        T("train: {augment: [{pad_crop: {pad: 4}}, flip], batch: 3}\n"),
+        T("base: default\nmodel: {init: {\"*.fc\": {kind: xavier}, conv: "
+          "kaiming}, freeze: [\"layer?.*\", \"a: b\"]}\n"
+          "schedule: {kind: step, milestones: [1, 2.5], gamma: .5,"
+          " warmup: 5 steps, end: 1e-3}\n"),
+        T("optimizer:\n  kind: adamw\n  nesterov: no\n  beta1: 0.8\n"
+          "  decay: {rate: 0.1, except: []}\n"
+          "train:\n  loss: {smoothing: 0.1, rule: k-1}\n  bad: fail\n"
+          "  augment: [{random_resized_crop: {min_scale: 0.5, interpolation: "
+          "bicubic}}, {flip: {}}]\n"
+          "valid: {batch: 2, bad: skip}\n"),
+        T("schedule.lr=0.2\0base: default\n"),
+        T("optimizer={kind: adamw, beta1: .5}\0valid: {batch: 3}\n"),
+        T("train.augment=[]\0{}"),
     };
-    struct fuzz_seed list[COUNT(seeds)];
+    /* what is wrong in a way that damage seldom finds */
+    static const struct text wrong[] = {
+        T("a=b=c\0{}"),
+        T("schedule.lr\0{}"),
+        T("schedule.lr=[\0{}"),
+        T("optimizer=x\0{}"),
+        T("base: none-such\n"),
+        T("base: [default]\n"),
+        T("base: default.yaml\ntrain: {augment: [[flip]]}\n"),
+        T("train: {augment: [{flip: no}]}\n"),
+        T("train: {augment: [{random_resized_crop: {min_scale: [1]}}]}\n"),
+        T("model: {freeze: [[a]], init: x}\n"),
+        T("schedule: {milestones: [[1]]}\n"),
+        T("schedule: {milestones: 1}\n"),
+        T("[]\n"),
+    };
+    struct fuzz_seed list[COUNT(seeds)], bad[COUNT(wrong)];
 
     (void)state;
     for (size_t i = 0; i < COUNT(seeds); i++) {
-        list[i] = (struct fuzz_seed){seeds[i], strlen(seeds[i])};
+        list[i] = (struct fuzz_seed){seeds[i].p, seeds[i].n};
         assert_int_equal(fuzz_recipe(list[i].p, list[i].n), 0);
         fuzz_cut(fuzz_recipe, list[i].p, list[i].n);
     }
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        bad[i] = (struct fuzz_seed){wrong[i].p, wrong[i].n};
+        assert_int_equal(fuzz_recipe(bad[i].p, bad[i].n), -1);
+    }
     fuzz_run(fuzz_recipe, list, COUNT(list), NULL, 10000, 1);
+    fuzz_run(fuzz_recipe, bad, COUNT(bad), NULL, 2000, 2);
 }
 
 int main(void)
