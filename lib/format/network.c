@@ -601,12 +601,14 @@ static int fuzz_opts(const uint8_t *p, size_t n, const char *const *opts)
     return g ? 0 : -1;
 }
 
+/* The length chooses the options.  */
 int fuzz_network(const uint8_t *p, size_t n)
 {
-    static const char *const opts[] = {"w=1", "w=3", NULL};
+    static const char *const opts[][3] = {{"w=1", "w=3"}, {"w="},       {"w=3"},
+                                          {"w=["},        {"w={a: 1}"}, {"w"}};
 
     if (fuzz_opts(p, n, NULL) < 0)
         return -1;
-    fuzz_opts(p, n, opts);
+    fuzz_opts(p, n, opts[n % COUNT(opts)]);
     return 0;
 }

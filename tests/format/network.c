@@ -552,6 +552,12 @@ static const char scopes[] =
     "- linear: {as: fc, out: $w, init: {weight: zeros}}\n"
     "outputs: {logits: fc, more: {from: out.in.r}}\n";
 
+/* Inputs by name, each with a type of its own.  */
+static const char inputs[] =
+    "network: i\n"
+    "input: {a: {shape: [N, 3, 4, 4]}, b: {shape: [N, 3, 4, 4], dtype: f32}}\n"
+    "body: [{add: {as: s, from: [a, b]}}, {global_avg_pool: }]\n";
+
 static void fuzz(void **state)
 {
     (void)state;
@@ -560,18 +566,19 @@ static void fuzz(void **state)
         {sums, strlen(sums)},
         {based, strlen(based)},
         {scopes, strlen(scopes)},
+        {inputs, strlen(inputs)},
         {network_source("resnet20"), strlen(network_source("resnet20"))},
-        {errors[20].text, strlen(errors[20].text)},
-        {errors[60].text, strlen(errors[60].text)},
     };
+    struct fuzz_seed wrong[COUNT(errors)];
 
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < COUNT(seeds); i++)
         graph_free(parse(seeds[i].p));
-    for (size_t i = 0; i < COUNT(errors); i++)
-        assert_int_equal(fuzz_network((const uint8_t *)errors[i].text,
-                                      strlen(errors[i].text)),
-                         -1);
+    for (size_t i = 0; i < COUNT(errors); i++) {
+        wrong[i] = (struct fuzz_seed){errors[i].text, strlen(errors[i].text)};
+        assert_int_equal(fuzz_network(wrong[i].p, wrong[i].n), -1);
+    }
     fuzz_run(fuzz_network, seeds, COUNT(seeds), NULL, 10000, 1);
+    fuzz_run(fuzz_network, wrong, COUNT(wrong), NULL, 2000, 2);
 }
 
 int main(void)
