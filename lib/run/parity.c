@@ -86,6 +86,14 @@ static int64_t best(const float *row, int64_t k)
     return b;
 }
 
+static void count_nonfinite(struct parity *r, double a, double b)
+{
+    if ((isnan(a) && isnan(b)) || a == b)
+        r->neither++;
+    else
+        r->nonfinite++;
+}
+
 static void compare_rows(struct parity *r, const float *a, const float *b,
                          int64_t n, double *scale)
 {
@@ -97,7 +105,7 @@ static void compare_rows(struct parity *r, const float *a, const float *b,
             const double d = fabs((double)a[c] - b[c]);
 
             if (!isfinite(d)) {
-                r->nonfinite += !(isnan(a[c]) && isnan(b[c])) && a[c] != b[c];
+                count_nonfinite(r, a[c], b[c]);
                 continue;
             }
             r->class_abs[c] = d > r->class_abs[c] ? d : r->class_abs[c];
@@ -191,6 +199,12 @@ void parity_release(struct parity *r)
 
 int parity_exact(const struct parity *r, struct err *e)
 {
+    if (!r->nonfinite && r->neither)
+        return err_set(e, ERR_NONFINITE,
+                       "%lld of %lld outputs are not finite, before and after: "
+                       "that proves nothing",
+                       (long long)r->neither,
+                       (long long)(r->samples * r->classes));
     if (!r->nonfinite && r->max_rel <= PARITY_EXACT)
         return 0;
     return err_set(e, ERR_NO,

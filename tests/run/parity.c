@@ -130,11 +130,14 @@ static void test_not_finite(void **state)
     assert_int_equal(r.nonfinite, 16);
     assert_int_equal(parity_exact(&r, &e), -1);
     parity_release(&r);
-    put(g, "fc.bias", 0, NAN); /* on both sides: equal */
+    put(g, "fc.bias", 0, NAN); /* on both sides: equal, but no proof */
     compare(&r, g, h, &o);
     assert_int_equal(r.nonfinite, 0);
+    assert_int_equal(r.neither, 16);
     e = (struct err){0};
-    assert_int_equal(parity_exact(&r, &e), 0);
+    assert_int_equal(parity_exact(&r, &e), -1);
+    assert_int_equal(e.code, ERR_NONFINITE);
+    assert_non_null(strstr(e.msg, "16 of 48 outputs are not finite"));
     parity_release(&r);
     graph_free(g);
     graph_free(h);
