@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/quote.h"
 #include "base/str.h"
 #include "cli/common.h"
 #include "cli/io.h"
@@ -90,14 +91,80 @@ static int read_tensors(struct set *s, const char *path, struct err *e)
     return 0;
 }
 
+/* ---- JSON ---- */
+
+static void put_text(struct str *s, const char *key, const char *text)
+{
+    str_printf(s, "%s\"%s\": ", s->len > 1 ? ", " : "", key);
+    quote_json(s, text);
+}
+
+/* JSON has no infinity: null stands for it.  */
+static void put_real(struct str *s, const char *key, double v)
+{
+    char num[FMT_NUM];
+
+    str_printf(s, "%s\"%s\": %s", s->len > 1 ? ", " : "", key,
+               isfinite(v) ? fmt_f64(num, v) : "null");
+}
+
+static void put_int(struct str *s, const char *key, int64_t v)
+{
+    str_printf(s, "%s\"%s\": %lld", s->len > 1 ? ", " : "", key, (long long)v);
+}
+
+static void print_line(struct str *s)
+{
+    str_addc(s, '}');
+    puts(str_text(s));
+    str_release(s);
+}
+
+static void tensor_json(const char *name, const struct compare *c)
+{
+    struct str s = {0};
+
+    str_addc(&s, '{');
+    put_text(&s, "name", name);
+    put_int(&s, "n", c->n);
+    put_real(&s, "max_abs", c->max_abs);
+    put_real(&s, "max_rel", c->max_rel);
+    put_real(&s, "max_ulp", c->max_ulp);
+    put_real(&s, "nmse", c->nmse);
+    put_int(&s, "nonfinite", c->nonfinite);
+    print_line(&s);
+}
+
+static void parity_json(const struct parity *r, const struct model *m)
+{
+    char name[MODEL_CLASS];
+    struct str s = {0}, one = {0};
+
+    str_addc(&s, '{');
+    put_int(&s, "samples", r->samples);
+    put_real(&s, "max_abs", r->max_abs);
+    put_real(&s, "max_rel", r->max_rel);
+    put_real(&s, "top1_agreement", (double)r->agree / (double)r->samples);
+    put_int(&s, "nonfinite", r->nonfinite);
+    put_text(&s, "first", r->node);
+    for (int64_t c = 0; per_class && c < r->classes; c++) {
+        str_clear(&one);
+        str_addc(&one, '{');
+        put_text(&one, "name", model_class_name(m, c, name));
+        put_real(&one, "max_abs", r->class_abs[c]);
+        str_printf(&s, "%s%s}", c ? ", " : ", \"classes\": [", str_text(&one));
+    }
+    str_add(&s, per_class ? "]" : "");
+    str_release(&one);
+    print_line(&s);
+}
+
+/* ---- tensors ---- */
+
 static void print_tensor(const char *name, const struct compare *c)
 {
     if (json)
-        printf("{\"name\": \"%s\", \"n\": %lld, \"max_abs\": %.9g, "
-               "\"max_rel\": %.9g, \"max_ulp\": %.9g, \"nmse\": %.9g, "
-               "\"nonfinite\": %lld}\n",
-               Q(name), (long long)c->n, c->max_abs, c->max_rel, c->max_ulp,
-               c->nmse, (long long)c->nonfinite);
+        tensor_json(name, c);
     else
         printf("%s\t%lld\t%.6g\t%.6g\t%.6g\t%.6g\t%lld\n", Q(name),
                (long long)c->n, c->max_abs, c->max_rel, c->max_ulp, c->nmse,
@@ -151,12 +218,7 @@ static int fill(void *ctx, int64_t from, int64_t n, float *image, struct err *e)
 static void print_parity(const struct parity *r, const struct model *m)
 {
     if (json) {
-        printf("{\"samples\": %lld, \"max_abs\": %.9g, \"max_rel\": %.9g, "
-               "\"top1_agreement\": %.9g, \"nonfinite\": %lld, \"first\": "
-               "\"%s\"}\n",
-               (long long)r->samples, r->max_abs, r->max_rel,
-               (double)r->agree / (double)r->samples, (long long)r->nonfinite,
-               Q(r->node));
+        parity_json(r, m);
         return;
     }
     printf("# measure\tvalue\nsamples\t%lld\nmax_abs\t%.6g\nmax_rel\t%.6g\n"

@@ -170,7 +170,7 @@ static void print_json(const struct job *j)
                   (json_int_t)m->nonfinite, "classes", classes);
     if (per_class)
         json_object_set_new(o, "confusion", confusion_json(m));
-    json_dumpf(o, stdout, JSON_REAL_PRECISION(9));
+    json_dumpf(o, stdout, JSON_REAL_PRECISION(17));
     putchar('\n');
     json_decref(o);
 }

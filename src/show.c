@@ -69,7 +69,7 @@ struct job {
 
 static int put_json(json_t *o)
 {
-    char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(17));
 
     json_decref(o);
     if (!text)

@@ -3,6 +3,7 @@
 #include "cli/transform.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,17 +103,23 @@ static json_t *cost_json(const struct transform_cost *c)
         "latency_ms", 1e3 * c->latency_s);
 }
 
+/* JSON has no infinity: null stands for it.  */
+static json_t *real(double v)
+{
+    return isfinite(v) ? json_real(v) : json_null();
+}
+
 static void report_json(const struct parity *r, int changed,
                         const struct transform_cost *a,
                         const struct transform_cost *b)
 {
     json_t *o = json_pack(
-        "{s:f,s:f,s:I,s:f,s:b,s:o,s:o}", "max_abs", r->max_abs, "max_rel",
-        r->max_rel, "samples", (json_int_t)r->samples, "top1_agreement",
+        "{s:o,s:o,s:I,s:f,s:b,s:o,s:o}", "max_abs", real(r->max_abs), "max_rel",
+        real(r->max_rel), "samples", (json_int_t)r->samples, "top1_agreement",
         (double)r->agree / (double)r->samples, "changed", changed, "before",
         cost_json(a), "after", cost_json(b));
 
-    json_dumpf(o, stderr, JSON_REAL_PRECISION(9) | JSON_COMPACT);
+    json_dumpf(o, stderr, JSON_REAL_PRECISION(17) | JSON_COMPACT);
     fputc('\n', stderr);
     json_decref(o);
 }

@@ -68,6 +68,10 @@ out_has '"top1": 0.0, "top5": 0.0, "loss": null'
 err_has 'for 50 of 50 pictures are not finite'
 run 'is not the same as one with numbers' 1 adze-compare nan.st m.st
 run 'and has no ranges' 6 adze-calibrate -m nan.st -d few -O r.st
+fails 'is not exported' 6 '160 of 160 outputs are not finite, before and after' adze-export -q -m nan.st -f onnx -O x.onnx
+fails 'nor fused' 6 'that proves nothing' adze-fuse-bn -q -m nan.st -O x.st
+[ ! -e x.onnx ] && [ ! -e x.st ]
+ok 'and nothing is written'
 
 # ---- F-153 ----
 
@@ -113,8 +117,13 @@ for line in sys.stdin: json.loads(line)' <"$1" 2>"$err"; }
     ok 'of infer' || explain <"$err"
     adze-benchmark --seconds=0.01 -j 1 --json '=1+1,"x".st' >"$out" 2>"$err" && json "$out"
     ok 'of benchmark' || explain <"$err"
-    adze-compare m.st m.st --json --classes >"$out" 2>"$err" && json "$out"
+    adze-compare odd.m odd.m --json --classes >"$out" 2>"$err" && json "$out" && grep -q '"name": "<script>' "$out"
     ok 'of compare' || explain <"$err"
+    adze-evaluate -m nan.st -d few --logits n.npy >"$out" 2>&1
+    adze-evaluate -m m.st -d few --logits l.npy >"$out" 2>&1
+    adze-compare n.npy l.npy --json >"$out" 2>"$err"
+    json "$out" && grep -q '"max_abs": null' "$out"
+    ok 'of compare, where there are no numbers' || explain <"$out"
     json odd.run/metrics.jsonl
     ok 'of metrics.jsonl' || explain <"$err"
 else
@@ -155,7 +164,15 @@ fi
 run 'F-156 scores' 0 adze-infer -m m.st -n 10 few/star/00000.png
 awk -F'\t' 'NR == 2 { for (i = 3; i <= 21; i += 2) s += $i; d = s - 1; exit !(d < 1e-6 && d > -1e-6) }' "$out"
 ok 'add up to 1'
-adze-evaluate -m m.st -d few --logits l.npy >/dev/null
+adze-evaluate -m m.st -d few --logits l.npy --json >json
+adze-evaluate -m m.st -d few >table
+# The table's numbers are as short as reading them back allows.
+perl -ne '$v{$1} = $2 if /^(\w+)\t(\S+)$/; $j{$1} = $2 while /"(\w+)": ([-+.e0-9]+)/g;
+    END { for (qw(top1 top5 loss ece)) { exit 1 if !defined $j{$_} || $v{$_} != $j{$_} } }' table json
+ok 'metrics are the same numbers in the table and as JSON' || cat table json | explain
+adze-compare m.st start.st --tolerance=9 --json >"$out" && adze-compare m.st start.st --tolerance=9 --json -j 1 | cmp - "$out"
+grep -q '"max_abs": [0-9.]*[0-9]\{11\}' "$out"
+ok 'differences have all their digits' || explain <"$out"
 run 'logits are the same again' 0 adze-compare l.npy l.npy --max-abs 0
 out_has '^array	500	0	0	0	0	0$'
 
