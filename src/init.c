@@ -239,14 +239,14 @@ static int check_input(const struct model *m, struct err *e)
                    ST(&x->shape), (long long)x->shape.dim[1], m->pre.channels);
 }
 
-static int fill(struct model *m, const char *name, const struct yaml *rules,
+static int fill(struct model *m, struct network *n, const struct yaml *rules,
                 struct err *e)
 {
     char hash[HASH_TEXT] = "";
     int new_head;
 
     if (io_check_output(output, e) < 0 ||
-        network_preprocess(name, &m->pre, e) < 0 || check_input(m, e) < 0 ||
+        network_preprocess(n, &m->pre, e) < 0 || check_input(m, e) < 0 ||
         (from && read_weights(m, hash, e) < 0))
         return -1;
     new_head = head_is_new(m->graph);
@@ -261,19 +261,22 @@ static int fill(struct model *m, const char *name, const struct yaml *rules,
 static int make(const char *name, struct err *e)
 {
     struct recipe r = {0};
-    struct graph *g = NULL;
+    struct network *n = NULL;
+    struct graph *g;
     struct model *m;
     int rc = -1;
 
     if (!config || recipe_read(&r, config, NULL, e) == 0)
-        g = network_read(name, set.item, e);
+        n = network_open(name, e);
+    g = n ? network_graph(n, set.item, e) : NULL;
     if (seed < 0)
         seed = config ? r.seed : 1;
     if (g) {
         m = model_new(g);
-        rc = fill(m, name, config ? r.init : NULL, e);
+        rc = fill(m, n, config ? r.init : NULL, e);
         model_free(m);
     }
+    network_close(n);
     recipe_release(&r);
     return rc;
 }

@@ -3,10 +3,12 @@
  * SPDX-License-Identifier: MIT  */
 #include "format/network.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "base/stream.h"
 #include "format/model.h"
@@ -506,16 +508,57 @@ static void in_built_in(struct file *f, const char *name)
     str_release(&bases);
 }
 
+struct network {
+    struct file f;
+    const char *name;
+};
+
+struct network *network_open(const char *name, struct err *e)
+{
+    struct network *n = xcalloc(1, sizeof *n);
+
+    n->f.e = e;
+    n->name = arena_strdup(&n->f.arena, name);
+    if (add_name(&n->f, name) == 0)
+        return n;
+    network_close(n);
+    return NULL;
+}
+
+struct graph *network_graph(struct network *n, const char *const *opts,
+                            struct err *e)
+{
+    struct graph *g;
+
+    n->f.e = e;
+    g = expand(&n->f, opts, LIMIT_NODES);
+    if (!g && !is_path(n->name))
+        in_built_in(&n->f, n->name);
+    return g;
+}
+
+int network_preprocess(struct network *n, struct preprocess *p, struct err *e)
+{
+    const struct yaml *y = get(&n->f, "preprocess");
+
+    return y ? preprocess_yaml(p, y, e) : 0;
+}
+
+void network_close(struct network *n)
+{
+    if (!n)
+        return;
+    arena_release(&n->f.arena);
+    free(n);
+}
+
 struct graph *network_read(const char *name, const char *const *opts,
                            struct err *e)
 {
-    struct file f = {.e = e};
-    struct graph *g = NULL;
+    struct network *n = network_open(name, e);
+    struct graph *g = n ? network_graph(n, opts, e) : NULL;
 
-    if (add_name(&f, name) == 0 && !(g = expand(&f, opts, LIMIT_NODES)) &&
-        !is_path(name))
-        in_built_in(&f, name);
-    arena_release(&f.arena);
+    network_close(n);
     return g;
 }
 
@@ -537,18 +580,6 @@ struct graph *network_parse(const char *file, const char *text, size_t n,
                             struct err *e)
 {
     return parse(file, text, n, dir, opts, LIMIT_NODES, e);
-}
-
-int network_preprocess(const char *name, struct preprocess *p, struct err *e)
-{
-    struct file f = {.e = e};
-    int rc = add_name(&f, name);
-    const struct yaml *y = rc < 0 ? NULL : get(&f, "preprocess");
-
-    if (y)
-        rc = preprocess_yaml(p, y, e);
-    arena_release(&f.arena);
-    return rc;
 }
 
 const char *const *network_names(void)

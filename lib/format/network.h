@@ -15,11 +15,22 @@
 struct err;
 struct graph;
 
-/* NAME is a built-in network, or a file if it holds '/' or ends in .yaml.
+/* NAME is a built-in network, or a file if it holds '/' or ends in .yaml.  It
+ * and its bases are read once: it may be a pipe.
  * OPTS, which may be NULL, override the network's parameters: "classes=10",
  * ended by NULL.
  * An unknown name or parameter is ERR_USAGE with the nearest known one; an
  * error in a built-in network names it and the files it is based on.  */
+struct network *network_open(const char *name, struct err *e);
+struct graph *network_graph(struct network *n, const char *const *opts,
+                            struct err *e);
+/* Set in *P what the network's key `preprocess' states: the pictures that its
+ * published weights want.  */
+struct preprocess;
+int network_preprocess(struct network *n, struct preprocess *p, struct err *e);
+void network_close(struct network *n); /* N may be NULL */
+
+/* The graph alone.  */
 struct graph *network_read(const char *name, const char *const *opts,
                            struct err *e);
 
@@ -28,11 +39,6 @@ struct graph *network_read(const char *name, const char *const *opts,
 struct graph *network_parse(const char *file, const char *text, size_t n,
                             const char *dir, const char *const *opts,
                             struct err *e);
-
-/* Set in *P what the network's key `preprocess' states: the pictures that its
- * published weights want.  */
-struct preprocess;
-int network_preprocess(const char *name, struct preprocess *p, struct err *e);
 
 /* Names of the built-in networks (not of families that others are based on),
  * NULL-ended, in order of name; and the source text of one.  */
