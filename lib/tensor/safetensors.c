@@ -469,6 +469,10 @@ static int check_header_len(const unsigned char *p, uint64_t *n, struct err *e)
                        "this is a zip, not a safetensors file (if it is "
                        "PyTorch's, save its weights as safetensors)");
     *n = read_u64(p);
+    if (*n > HEADER_MAX && *p == '{')
+        return err_set(e, ERR_FORMAT,
+                       "this is JSON, not a safetensors file (if it is an "
+                       "index of shards, join them to one file)");
     if (*n > HEADER_MAX)
         return err_set(e, ERR_FORMAT,
                        "this is ONNX, text or other data, not a safetensors "

@@ -14,6 +14,7 @@
 
 #include "../fuzz.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "base/stream.h"
 #include "tensor/safetensors.h"
@@ -170,6 +171,10 @@ static const struct refused {
     {"{\"__metadata__\":{\"a\":\"\x01\"}}", 0, "header byte", ERR_FORMAT},
     {"{\"\\u0000\":" F32_2 "}", 8, "header byte", ERR_FORMAT},
     {"{a:" F32_2 "}", 8, "a name in quotes", ERR_FORMAT},
+    {A("\"F4\"", "[2]", "[0,1]"), 1, "'F4' is not read", ERR_UNSUPPORTED},
+    {"{\"a\":{\"dtype\":\"I8\",\"shape\":[1],\"data_offsets\":[0,1]},"
+     "\"b\":{\"dtype\":\"I8\",\"shape\":[1],\"data_offsets\":[2,3]}}",
+     3, "hole at data byte 1", ERR_FORMAT},
 };
 
 static void test_refuses(void **state)
@@ -193,12 +198,39 @@ static void test_refuses(void **state)
     str_release(&f);
 }
 
+/* Bytes that a text cannot show: NUL behind the header, a BOOL of 2.  */
+static void test_refused_bytes(void **state)
+{
+    struct err e = {0};
+    struct str f = {0};
+    struct set s;
+
+    (void)state;
+    make_file(&f, "{}  ", 0);
+    f.data[f.len - 1] = f.data[f.len - 2] = 0;
+    assert_int_equal(parse(&s, &f, 0, &e), -1);
+    assert_int_equal(e.code, ERR_FORMAT);
+    assert_non_null(strstr(e.msg, "behind the object"));
+    make_file(&f, A("\"BOOL\"", "[3]", "[0,3]"), 3);
+    f.data[f.len - 3] = 1;
+    e = (struct err){0};
+    assert_int_equal(parse(&s, &f, 0, &e), 0);
+    set_release(&s);
+    f.data[f.len - 1] = 2;
+    assert_int_equal(parse(&s, &f, 0, &e), -1);
+    assert_int_equal(e.code, ERR_FORMAT);
+    assert_non_null(strstr(e.msg, "element 2 of a BOOL tensor is 2"));
+    str_release(&f);
+}
+
 /* Files of other kinds are named.  */
 static void test_other_files(void **state)
 {
     static const struct {
         const char *bytes, *say;
     } row[] = {{"PK\3\4 and more of it", "a zip, not a safetensors file"},
+               {"{\"weight_map\": {\"a\": \"../x\"}}", /* F-097 */
+                "this is JSON, not a safetensors file (if it is an index of"},
                {"network: toy\n", "text or other data, not a safetensors file"},
                {"\x08\x07\x12\x07pytorch", "ONNX, text or other data, not"}};
 
@@ -662,6 +694,75 @@ static void test_fuzz(void **state)
     str_release(&b);
 }
 
+/* A text of 50 MB beside the tensors; one tensor more than is read.  */
+static void test_large_header(void **state)
+{
+#ifdef __SANITIZE_ADDRESS__
+    (void)state; /* seconds there, and no more to see than in small ones */
+#else
+    struct str h = {0}, f = {0};
+    struct err e = {0};
+    struct set s;
+
+    (void)state;
+    str_add(&h, "{\"__metadata__\":{\"a\":\"");
+    for (int i = 0; i < 50; i++) {
+        char *m = memset(xmalloc(1000000), 'x', 1000000);
+
+        str_addn(&h, m, 1000000);
+        free(m);
+    }
+    str_add(&h, "\"}}");
+    make_file(&f, str_text(&h), 0);
+    assert_int_equal(parse(&s, &f, 0, &e), 0);
+    assert_int_equal(strlen(set_meta_get(&s, "a")), 50000000);
+    set_release(&s);
+    str_clear(&h);
+    for (int i = 0; i <= 1000000; i++)
+        str_printf(&h,
+                   "%c\"%x\":{\"dtype\":\"I8\",\"shape\":[0],"
+                   "\"data_offsets\":[0,0]}",
+                   i ? ',' : '{', (unsigned)i);
+    str_addc(&h, '}');
+    make_file(&f, str_text(&h), 0);
+    assert_int_equal(parse(&s, &f, 0, &e), -1);
+    assert_non_null(strstr(e.msg, "more than 1000000 tensors"));
+    str_release(&h);
+    str_release(&f);
+#endif
+}
+
+/* F-096: who has the file mapped keeps what was there.  */
+static void test_replaced_while_mapped(void **state)
+{
+    enum { N = 1 << 20 };
+    const struct shape many = shape_make(1, (int64_t[]){N});
+    float *v = malloc(N * sizeof *v);
+    struct tensor t = tensor_view(DTYPE_F32, &many, v);
+    struct err e = {0};
+    struct set s, first, second;
+
+    (void)state;
+    for (int i = 0; i < N; i++)
+        v[i] = 1;
+    set_init(&s);
+    set_put(&s, "v", &t);
+    save(&s, 1);
+    assert_int_equal(safetensors_read(&first, path, &e), 0);
+    v[0] = v[N - 1] = 2;
+    save(&s, 1);
+    assert_int_equal(safetensors_read(&second, path, &e), 0);
+    t = *set_get(&first, "v");
+    assert_true(((float *)t.data)[0] == 1 && ((float *)t.data)[N - 1] == 1);
+    t = *set_get(&second, "v");
+    assert_true(((float *)t.data)[0] == 2 && ((float *)t.data)[N - 1] == 2);
+    set_release(&first);
+    set_release(&second);
+    set_release(&s);
+    free(v);
+    unlink(path);
+}
+
 /* Many tensors are read in linear time.  */
 static void test_many(void **state)
 {
@@ -725,6 +826,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accepts),
         cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_refused_bytes),
+        cmocka_unit_test(test_large_header),
+        cmocka_unit_test(test_replaced_while_mapped),
         cmocka_unit_test(test_other_files),
         cmocka_unit_test(test_header_length),
         cmocka_unit_test(test_deep),
