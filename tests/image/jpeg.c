@@ -235,6 +235,21 @@ static void test_segments(void **state)
     assert_int_equal(crc_of(&s), crc);
     str_release(&more);
     str_release(&s);
+    /* tables again and again */
+    s = file("jpeg grey");
+    for (size_t i = 0; i < 2; i++) {
+        const size_t at = find(&s, i ? 0xc4 : 0xdb);
+        const size_t n = 2 + (size_t)((uint8_t)s.data[at + 2] << 8 |
+                                      (uint8_t)s.data[at + 3]);
+
+        for (int k = 0; k < 2000; k++)
+            str_addn(&more, s.data + at, n);
+        insert(&s, at, more.data, more.len);
+        str_clear(&more);
+    }
+    assert_int_equal(crc_of(&s), crc);
+    str_release(&more);
+    str_release(&s);
 }
 
 /* F-037, F-038: other numbers of components.  */
@@ -382,6 +397,34 @@ static void test_exif(void **state)
     str_release(&s);
 }
 
+/* F-042: codes of ones alone; differences that add up to more than a
+ * coefficient holds: a picture or a word.  */
+static void test_codes(void **state)
+{
+    struct str s = file("jpeg grey");
+    const size_t at = find(&s, 0xc4) + 5; /* counts by length, then symbols */
+
+    (void)state;
+    for (int length = 0; length < 16; length++)
+        for (int symbol = 0; symbol < 256; symbol++) {
+            struct str t = {0};
+
+            str_addn(&t, s.data, s.len);
+            for (int k = 0; k < 16; k++)
+                t.data[at + (size_t)k] = 0;
+            t.data[at + (size_t)length] = 2; /* 0 and, of length 1, 1 */
+            for (int k = 0; k < 12; k++)
+                t.data[at + 16 + (size_t)k] = (char)symbol;
+            fuzz_image((const uint8_t *)t.data, t.len);
+            str_clear(&t);
+            str_addn(&t, s.data, s.len);
+            t.data[at + 16 + (size_t)length % 12] = (char)symbol;
+            fuzz_image((const uint8_t *)t.data, t.len);
+            str_release(&t);
+        }
+    str_release(&s);
+}
+
 /* F-042, F-046: whatever the library would only warn of is an error.  */
 static void test_warnings(void **state)
 {
@@ -436,7 +479,8 @@ static void test_fast(void **state)
 /* What we write we read, nearly the same; F-048: thin ones too.  */
 static void test_encode(void **state)
 {
-    static const int size[][2] = {{17, 23}, {1, 300}, {300, 1}, {1, 1}};
+    static const int size[][2] = {{17, 23}, {1, 300},   {300, 1},
+                                  {1, 1},   {1, 65500}, {65500, 1}};
 
     (void)state;
     if (!need_turbo())
@@ -461,6 +505,28 @@ static void test_encode(void **state)
         image_release(&im);
         image_release(&back);
     }
+}
+
+/* F-048: one side longer than libjpeg takes.  */
+static void test_longest(void **state)
+{
+    struct str s = {0};
+    struct image im;
+    struct err e = {0};
+    uint8_t *p;
+    size_t n;
+
+    (void)state;
+    if (!need_turbo())
+        return;
+    assert_int_equal(image_new(&im, 1, 65500, &e), 0);
+    p = jpeg_encode(&im, 75, &n, &e);
+    assert_non_null(p);
+    str_addn(&s, (char *)p, n);
+    free(p);
+    image_release(&im);
+    set_size(&s, 1, 65535);
+    no(&s, ERR_FORMAT, "65500");
 }
 
 static void test_fuzz(void **state)
@@ -494,7 +560,8 @@ int main(void)
         cmocka_unit_test(test_kinds),    cmocka_unit_test(test_sampling),
         cmocka_unit_test(test_restarts), cmocka_unit_test(test_around),
         cmocka_unit_test(test_exif),     cmocka_unit_test(test_warnings),
-        cmocka_unit_test(test_fast),     cmocka_unit_test(test_encode),
+        cmocka_unit_test(test_codes),    cmocka_unit_test(test_fast),
+        cmocka_unit_test(test_encode),   cmocka_unit_test(test_longest),
         cmocka_unit_test(test_fuzz),
     };
 
