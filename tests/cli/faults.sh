@@ -130,7 +130,12 @@ mkdir gone
 (
     cd gone && rmdir ../gone
     for c in "$bin"/adze*; do status 0 -- "$c" -V; done
+    status 0 -- adze-init lenet5 -O "$work/dir/elsewhere"
+    status 4 -- adze-init lenet5 -O here
+    status 3 -- adze-show -m here
 )
+[ -s elsewhere ] || complain "writes nothing elsewhere"
+rm -f elsewhere
 each 'F-009 the current folder is gone'
 
 long=$(printf '%0300d' 0)
@@ -176,9 +181,18 @@ inputs() {
         adze-train -q -d set.tar -o global.epochs=1 -o train.batch=10 -O in.st
 }
 
-rm -rf ./* && mkdir folder
+rm -rf ./* && mkdir folder shut
 inputs
 ls -A >"$work/before"
+
+# A name space of its own, for mounts: as root, or where users may have one.
+for ns in 'unshare -m' 'unshare -rm' ''; do
+    # shellcheck disable=SC2086
+    [ -n "$ns" ] && $ns mount -t tmpfs tmpfs "$work/dir/shut" 2>/dev/null && break
+done
+closed='mount --bind shut shut && mount -o remount,ro,bind shut && exec "$@"'
+small='mount -t tmpfs -o size=64k tmpfs /dev/shm && exec "$@"'
+cpu=$(taskset -cp $$ 2>/dev/null | sed 's/.*: \([0-9]*\).*/\1/')
 
 # output WANT... -- TARGET: the job with -O TARGET ends with one of these and
 # leaves no temporary file.
@@ -215,6 +229,19 @@ for c in "$bin"/adze-*; do
     cmp -s good got || complain "$run writes something else to a FIFO"
     (umask 0777 && output 0 -- masked)
     [ -e masked ] || complain "$run writes nothing under umask 0777"
+    if [ -n "$ns" ]; then
+        # shellcheck disable=SC2086
+        status 4 -- $ns sh -c "$closed" - $run -q -O shut/x
+        # shellcheck disable=SC2086
+        status 0 -- $ns sh -c "$small" - $run -q -O other
+        cmp -s good other || complain "$run writes something else where /dev/shm is small"
+    fi
+    for e in 'LANG=garbage LC_ALL=garbage TMPDIR=/nonexistent HOME=/nonexistent NO_COLOR=1 TERM=dumb COLUMNS=0' \
+        'OMP_NUM_THREADS=abc OPENBLAS_NUM_THREADS=99999' "-i PATH=$bin" ${cpu:+"taskset -c $cpu"}; do
+        # shellcheck disable=SC2086
+        status 0 -- env $e $run -q -O other
+        cmp -s good other || complain "$e changes what $run writes"
+    done
     name=$(printf 'a\nb\033')
     output 0 -- "$name"
     cmp -s good "$name" || complain "$run fails on a strange name"
@@ -229,10 +256,12 @@ for c in "$bin"/adze-*; do
         cmp -s good in.st || complain "$run -O in.st differs from another name"
         mv kept in.st
     fi
-    rm -rf good loop link there pipe got masked folder/real "$name"
+    rm -rf good other loop link there pipe got masked folder/real "$name"
     ls -A | cmp -s - "$work/before" || complain "$run left $(ls -A)"
 done
-each 'F-010 F-013 whatever the output is'
+each 'F-008 F-010 F-012 F-013 whatever the output and the environment are'
+[ -n "$ns" ] || skip 'a read-only folder, 64 KB of /dev/shm' 'no mounts here'
+[ -n "$cpu" ] || skip 'F-012 one processor' 'taskset is not here'
 
 for run in 'adze-evaluate -m gone.st -d gone.tar --logits' 'adze-export -m gone.st -O x.onnx --proof' \
     'adze-evaluate -m gone.st -d gone.tar --confusion' 'adze-augment -d gone.tar --grid'; do
