@@ -4,7 +4,8 @@
  *
  * ADZE_FAULT=WHAT:N:HOW counts the calls of one kind from main() on.
  *   WHAT  malloc   malloc, calloc, realloc, aligned_alloc, posix_memalign
- *         open (that creates), write (not to 0-2), fsync, rename, unlink
+ *         open (that creates), write (not to 0-2), close (of what can be
+ *         written), fsync, rename, unlink
  *         file     all but malloc
  *         statvfs  a file system with N bytes left; HOW is not used
  *   N     the N-th call fails; `N+' that and all behind it
@@ -182,6 +183,21 @@ ssize_t write(int fd, const void *p, size_t n)
         return -1;
     }
     return syscall(SYS_write, fd, p, n);
+}
+
+/* The descriptor is gone even if this fails.  */
+int close(int fd)
+{
+    const int flags = fd > 2 ? fcntl(fd, F_GETFL) : O_RDONLY;
+    int r = 0;
+    const int hits =
+        flags >= 0 && (flags & O_ACCMODE) != O_RDONLY && broken("close", &r);
+    const int error = errno;
+
+    if (syscall(SYS_close, fd) < 0)
+        return -1;
+    errno = error;
+    return hits ? r : 0;
 }
 
 int fsync(int fd)

@@ -94,7 +94,7 @@ while [ $k -lt "$steps" ]; do
     *) complain "error $error at step $k ends with $status: $(cat "$err")" ;;
     esac
     resumed "error $error at step $k"
-    k=$((k + 3))
+    k=$((k + 1))
 done
 each 'F-116 F-117 an error at each step, and a run that goes on'
 
