@@ -23,6 +23,7 @@
 #include "data/dataset.h"
 #include "format/model.h"
 #include "graph/graph.h"
+#include "tensor/set.h"
 #include "train/recipe.h"
 
 enum { STEPS = 50 };
@@ -242,6 +243,62 @@ static void test_nonfinite(void **state)
     toy_remove("run");
 }
 
+/* The checkpoint says that the first epoch was the best, and best.st is what
+ * was saved behind it.  */
+static void first_is_best(void)
+{
+    struct err e = {0};
+    struct model *last = model_read("run/last.st", &e);
+    struct model *best = model_read("run/best.st", &e);
+    struct model *first = model_read("run/epoch-000001.st", &e);
+    const struct value *a, *b;
+
+    if (!last || !best || !first)
+        fail_msg("%s", e.msg);
+    assert_non_null(
+        strstr(set_meta_get(&last->extra, "adze.loop"), "\"best_step\":25,"));
+    a = graph_value(best->graph, "bn1.running_mean");
+    b = graph_value(first->graph, "bn1.running_mean");
+    assert_memory_equal(a->data.data, b->data.data, tensor_bytes(&a->data));
+    model_free(last);
+    model_free(best);
+    model_free(first);
+}
+
+/* F-126: an epoch that is as good as the best one, or whose loss is no
+ * number, does not take its place; before and after an interruption.  */
+static void test_ties(void **state)
+{
+    static const char *const still[] = {"schedule.lr=0", "model.freeze=['bn*']",
+                                        NULL};
+    static const char *const moves[] = {"schedule.lr=0", NULL};
+
+    (void)state;
+    for (int k = 0; k < 4; k++) {
+        struct run r = {.dir = "run",
+                        .more = k % 2 ? moves : still,
+                        .stop_at = k < 2 ? 0 : 30};
+        struct model *m = toy_model(1);
+        const struct value *v = graph_value(m->graph, "bn1.running_var");
+
+        /* a variance below 0: training takes that of the batch */
+        for (int64_t i = 0; k % 2 && i < tensor_count(&v->data); i++)
+            ((float *)v->data.data)[i] = -1e6f;
+        train_model(m, &r);
+        if (r.stop_at) {
+            r.stop_at = 0;
+            resume(&r);
+        }
+        done(&r);
+        assert_int_equal(r.n_row, 2);
+        assert_true(r.row[0].valid_top1 == r.row[1].valid_top1);
+        assert_int_equal(isnan(r.row[1].valid_loss), k % 2);
+        assert_int_equal(r.best, 1);
+        first_is_best();
+        toy_remove("run");
+    }
+}
+
 /* With no evaluation data the last model comes out; a frozen layer is as it
  * was, with its statistics.  */
 static void test_frozen(void **state)
@@ -352,6 +409,7 @@ int main(void)
         cmocka_unit_test(test_no_folder),
         cmocka_unit_test(test_max_steps),
         cmocka_unit_test(test_nonfinite),
+        cmocka_unit_test(test_ties),
         cmocka_unit_test(test_frozen),
         cmocka_unit_test(test_last_batch),
         cmocka_unit_test(test_refusals),
