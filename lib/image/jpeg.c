@@ -43,6 +43,9 @@ struct walk {
     struct jpeg_info *ji;
     const uint8_t *p;
     size_t n, at;
+    int progressive;
+    unsigned quant, codes[2]; /* tables that are there; codes: DC, AC */
+    unsigned want;            /* of quantisation, by the frame */
     struct err *e;
 };
 
@@ -111,6 +114,7 @@ static int read_components(struct walk *k, const struct segment *s)
             return wrong(k, s, "a sampling factor is not 1 to 4");
         if (c[2] > 3)
             return wrong(k, s, "a quantisation table above 3");
+        k->want |= 1u << c[2];
         ji->hmax = h > ji->hmax ? h : ji->hmax;
         ji->vmax = v > ji->vmax ? v : ji->vmax;
     }
@@ -132,6 +136,7 @@ static int read_sof(struct walk *k, const struct segment *s)
     ji->h = (int)word_be16(s->data + 1);
     ji->w = (int)word_be16(s->data + 3);
     ji->components = s->data[5];
+    k->progressive = s->marker == SOF2;
     if (!ji->w)
         return wrong(k, s, "a width of 0");
     if (!ji->h)
@@ -160,6 +165,7 @@ static int read_dht(struct walk *k, const struct segment *s)
         }
         if (sum > 256 || sum > s->n - i - 17)
             return wrong(k, s, "a table of codes runs past the segment");
+        k->codes[s->data[i] >> 4] |= 1u << (s->data[i] & 3);
         i += 17 + sum;
     }
     return 0;
@@ -174,6 +180,7 @@ static int read_dqt(struct walk *k, const struct segment *s)
             return wrong(k, s, "a quantisation table has no such place");
         if (s->n - i < 1 + 64 * (1 + (size_t)wide))
             return wrong(k, s, "a quantisation table is cut");
+        k->quant |= 1u << (s->data[i] & 15);
         i += 1 + 64 * (1 + (size_t)wide);
     }
     return 0;
@@ -204,6 +211,25 @@ static int read_refused(struct walk *k, const struct segment *s)
     return refuse(k, s, s->marker == DAC ? other_kind(0xc9) : other_kind(0xc5));
 }
 
+/* Frames of Motion JPEG leave the usual tables out, and some readers know
+ * them.  Of a progressive frame a scan codes either means or the rest, and
+ * refines means without a table.  */
+static int is_bare(const struct walk *k, const struct segment *s)
+{
+    const uint8_t *range = s->data + 1 + 2 * (size_t)s->data[0];
+    const int dc = !k->progressive || (!range[0] && !(range[2] >> 4)),
+              ac = !k->progressive || range[0];
+    int bare = (k->want & ~k->quant) != 0;
+
+    for (int i = 0; i < s->data[0]; i++) {
+        const int place = s->data[2 + 2 * i];
+
+        bare |= dc && !(k->codes[0] >> (place >> 4) & 1);
+        bare |= ac && !(k->codes[1] >> (place & 15) & 1);
+    }
+    return bare;
+}
+
 static int read_sos(struct walk *k, const struct segment *s)
 {
     if (!k->ji->components)
@@ -215,6 +241,7 @@ static int read_sos(struct walk *k, const struct segment *s)
                        "jpeg: segment ff%02x at byte %zu: more than %d scans "
                        "are not read",
                        SOS, s->at, JPEG_SCANS);
+    k->ji->bare |= is_bare(k, s);
     return 0;
 }
 

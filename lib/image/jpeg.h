@@ -17,6 +17,7 @@ struct jpeg_info {
     int w, h, components;
     int hmax, vmax; /* the largest sampling factors */
     int adobe;      /* there is an Adobe marker */
+    int bare;       /* a scan needs a table that no segment has brought */
     int scans;
     size_t coded; /* bytes of entropy-coded data */
     const uint8_t *exif;

@@ -5,7 +5,9 @@
  * upsampling), nothing is scaled while decoding, and coded data that is
  * damaged inside a scan is not always noticed.  The walk in jpeg.c has
  * checked the segments and code tables, among them the counts that 2.27
- * trusts (CVE-2022-28041, -28042, -28048).  */
+ * trusts (CVE-2022-28041, -28042, -28048), and that the tables are there: it
+ * would take what malloc() gave it for them, and for blocks that no data
+ * came for.  */
 #include "image/jpeg.h"
 
 #include <limits.h>
@@ -31,6 +33,9 @@
 #define STBI_NO_LINEAR
 #define STBI_MAX_DIMENSIONS 65535
 #define STBI_ASSERT(x)      ((x) ? (void)0 : BUG("stb_image: %s", #x))
+#define STBI_MALLOC(n)      calloc(1, (n))
+#define STBI_REALLOC(p, n)  realloc((p), (n))
+#define STBI_FREE(p)        free(p)
 #include <stb/stb_image.h>
 #pragma GCC diagnostic pop
 
@@ -45,6 +50,9 @@ int jpeg_decode(struct image *im, const struct jpeg_info *ji, const uint8_t *p,
     if (ji->components == 4 && !ji->adobe) /* stb would drop the fourth */
         return err_set(e, ERR_UNSUPPORTED,
                        "jpeg: CMYK without Adobe's marker needs libjpeg-turbo");
+    if (ji->bare)
+        return err_set(e, ERR_FORMAT,
+                       "jpeg: a scan needs a table that is not there");
     if (n > INT_MAX)
         return err_set(e, ERR_UNSUPPORTED, "jpeg: %zu bytes are too many", n);
     rgb = stbi_load_from_memory(p, (int)n, &w, &h, &components, 3);

@@ -17,6 +17,7 @@
 #include "../fuzz.h"
 #include "../picture.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "image/codec.h"
 #include "image/jpeg.h"
@@ -425,6 +426,35 @@ static void test_codes(void **state)
     str_release(&s);
 }
 
+/* Tables that a scan needs and the file has not.  libjpeg-turbo knows those
+ * of codes that Motion JPEG leaves out; stb would read what malloc() gave.  */
+static void test_no_tables(void **state)
+{
+    static const struct {
+        const char *name;
+        uint8_t marker;
+    } t[] = {{"jpeg grey", 0xc4},
+             {"jpeg grey", 0xdb},
+             {"jpeg progressive", 0xc4},
+             {"jpeg progressive", 0xdb}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(t); i++) {
+        struct str s = file(t[i].name);
+
+        s.data[find(&s, t[i].marker) + 1] = (char)0xfe; /* a comment */
+        if (!have_turbo()) {
+            no(&s, ERR_FORMAT, "needs a table that is not there");
+            continue;
+        }
+        if (t[i].marker == 0xdb)
+            picture_refused(s.data, s.len, ERR_FORMAT, "was not defined");
+        else
+            fuzz_image((const uint8_t *)s.data, s.len);
+        str_release(&s);
+    }
+}
+
 /* F-042, F-046: whatever the library would only warn of is an error.  */
 static void test_warnings(void **state)
 {
@@ -560,9 +590,9 @@ int main(void)
         cmocka_unit_test(test_kinds),    cmocka_unit_test(test_sampling),
         cmocka_unit_test(test_restarts), cmocka_unit_test(test_around),
         cmocka_unit_test(test_exif),     cmocka_unit_test(test_warnings),
-        cmocka_unit_test(test_codes),    cmocka_unit_test(test_fast),
-        cmocka_unit_test(test_encode),   cmocka_unit_test(test_longest),
-        cmocka_unit_test(test_fuzz),
+        cmocka_unit_test(test_codes),    cmocka_unit_test(test_no_tables),
+        cmocka_unit_test(test_fast),     cmocka_unit_test(test_encode),
+        cmocka_unit_test(test_longest),  cmocka_unit_test(test_fuzz),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
