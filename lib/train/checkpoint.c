@@ -323,6 +323,29 @@ static int restore_best(struct trainer *t, struct err *e)
     return 0;
 }
 
+/* What the hash vouches for where there is one.  */
+static int check_loop(const struct trainer *t, struct err *e)
+{
+    if (!isfinite(t->loss) || !isfinite(t->best) ||
+        strspn(t->start, "0123456789abcdef") != HASH_TEXT - 1)
+        return err_set(e, ERR_FORMAT,
+                       "checkpoint has no 'loss', 'best' or 'start'");
+    if (t->step < 0 || t->step > t->feed.steps * t->r->epochs)
+        return err_set(e, ERR_FORMAT, "checkpoint is at step %lld of %lld",
+                       (long long)t->step,
+                       (long long)(t->feed.steps * t->r->epochs));
+    if (t->right < 0 || t->right > t->seen ||
+        t->seen > t->feed.steps * t->r->batch)
+        return err_set(e, ERR_FORMAT,
+                       "checkpoint has %lld right answers to %lld samples",
+                       (long long)t->right, (long long)t->seen);
+    if (t->best_step < 0 || t->best_step > t->step)
+        return err_set(e, ERR_FORMAT,
+                       "checkpoint was best at step %lld, and is at %lld",
+                       (long long)t->best_step, (long long)t->step);
+    return 0;
+}
+
 static int restore(struct trainer *t, const json_t *o, struct err *e)
 {
     char data[HASH_TEXT], valid[HASH_TEXT];
@@ -343,11 +366,7 @@ static int restore(struct trainer *t, const json_t *o, struct err *e)
     t->best_step = get_int(o, "best_step");
     rows_from_json(t, json_object_get(o, "rows"));
     bad_from_json(t, json_object_get(o, "bad"));
-    if (t->step < 0 || t->step > t->feed.steps * t->r->epochs)
-        return err_set(e, ERR_FORMAT, "checkpoint is at step %lld of %lld",
-                       (long long)t->step,
-                       (long long)(t->feed.steps * t->r->epochs));
-    if (restore_tensors(t, e) < 0)
+    if (check_loop(t, e) < 0 || restore_tensors(t, e) < 0)
         return -1;
     return t->best_step && t->o->run_dir ? restore_best(t, e) : 0;
 }

@@ -12,9 +12,12 @@
 
 #include <cmocka.h>
 
+#include "../fuzz.h"
 #include "../toy.h"
 #include "base/cpuinfo.h"
 #include "base/err.h"
+#include "base/mem.h"
+#include "base/str.h"
 #include "cpu/cpu.h"
 #include "data/dataset.h"
 #include "format/model.h"
@@ -25,11 +28,13 @@
 static struct device *device;
 static struct dataset *train, *valid;
 
+static int64_t last_step = 30; /* 0: the first one */
+
 static void stop_at(void *ctx, int64_t step, int64_t steps, double loss)
 {
     (void)steps;
     (void)loss;
-    *(volatile sig_atomic_t *)ctx = step == 30;
+    *(volatile sig_atomic_t *)ctx = step == last_step || !last_step;
 }
 
 /* A run with M, which goes away, up to step 30.  */
@@ -58,14 +63,19 @@ static int run(struct model *m, const struct model *from,
     return bad;
 }
 
-static struct model *last(void)
+static struct model *last_of(const char *path)
 {
     struct err e = {0};
-    struct model *m = model_read("run/last.st", &e);
+    struct model *m = model_read(path, &e);
 
     if (!m)
         fail_msg("%s", e.msg);
     return m;
+}
+
+static struct model *last(void)
+{
+    return last_of("run/last.st");
 }
 
 static void interrupted(void)
@@ -165,6 +175,18 @@ static void test_loop(void **state)
             "step -1 of 50");
     refused(edited("step", json_integer(51)), NULL, NULL, ERR_FORMAT,
             "step 51 of 50");
+    refused(edited("right", json_integer(-1)), NULL, NULL, ERR_FORMAT,
+            "-1 right answers to 20 samples");
+    refused(edited("right", json_integer(21)), NULL, NULL, ERR_FORMAT,
+            "21 right answers to 20 samples");
+    refused(edited("seen", json_integer(INT64_MAX)), NULL, NULL, ERR_FORMAT,
+            "to 9223372036854775807 samples");
+    refused(edited("best_step", json_integer(31)), NULL, NULL, ERR_FORMAT,
+            "best at step 31, and is at 30");
+    refused(edited("best", json_null()), NULL, NULL, ERR_FORMAT,
+            "no 'loss', 'best' or 'start'");
+    refused(edited("start", json_string("\xc3\xa4")), NULL, NULL, ERR_FORMAT,
+            "no 'loss', 'best' or 'start'");
     refused(edited("arithmetic", json_string("z80")), NULL, NULL, ERR_USAGE,
             "instruction set z80");
     refused(edited("data", json_string("x")), NULL, NULL, ERR_USAGE,
@@ -246,6 +268,69 @@ static void test_state(void **state)
     toy_remove("run");
 }
 
+/* F-121: values that no run saves.  */
+static void test_not_finite(void **state)
+{
+    static const char name[] = "adze:momentum:fc.weight";
+    static float nan[12] = {NAN};
+    const struct shape s = shape_make(2, (int64_t[]){3, 4});
+    const struct tensor t = tensor_view(DTYPE_F32, &s, nan);
+    const struct value *v;
+    struct model *m;
+
+    (void)state;
+    interrupted();
+    m = last();
+    v = graph_value(m->graph, "fc.weight");
+    ((float *)v->data.data)[0] = NAN;
+    refused(m, NULL, NULL, ERR_NONFINITE, "loss nan");
+    refused(without(name, &t), NULL, NULL, ERR_NONFINITE, "loss nan");
+    model_free(last()); /* is the good one still */
+    toy_remove("run");
+}
+
+/* A resumed run whose adze.loop is this text does one step.  */
+static int resumes(const uint8_t *p, size_t n)
+{
+    char *text = xstrndup((const char *)p, n);
+    struct err e = {0};
+    struct model *m = model_read("kept.st", &e);
+
+    assert_non_null(m);
+    set_meta_put(&m->extra, "adze.loop", text);
+    free(text);
+    run(m, NULL, NULL, &e);
+    return e.code == ERR_INTERRUPTED ? 0 : -1;
+}
+
+static void test_fuzz(void **state)
+{
+    static const char bad[] = ",\"bad\":[[3,\"x\"]]";
+    struct str with_bad = {0};
+    struct fuzz_seed seed[2];
+    const char *text;
+    struct model *m;
+
+    (void)state;
+    interrupted();
+    assert_int_equal(rename("run/last.st", "kept.st"), 0);
+    m = last_of("kept.st");
+    text = set_meta_get(&m->extra, "adze.loop");
+    str_addn(&with_bad, text, strlen(text) - 1);
+    str_printf(&with_bad, "%s}", bad);
+    seed[0] = (struct fuzz_seed){text, strlen(text)};
+    seed[1] = (struct fuzz_seed){with_bad.data, with_bad.len};
+    last_step = 0;
+    for (size_t i = 0; i < COUNT(seed); i++)
+        assert_int_equal(resumes(seed[i].p, seed[i].n), 0);
+    fuzz_run(resumes, seed, COUNT(seed), NULL, 500, 1);
+    last_step = 30;
+    str_release(&with_bad);
+    model_free(m);
+    remove("kept.st");
+    toy_remove("run");
+}
+
 static int setup(void **state)
 {
     struct err e = {0};
@@ -272,7 +357,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_content), cmocka_unit_test(test_loop),
         cmocka_unit_test(test_recipe),  cmocka_unit_test(test_start),
-        cmocka_unit_test(test_state),
+        cmocka_unit_test(test_state),   cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_fuzz),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
