@@ -1,6 +1,6 @@
 #!/bin/sh
 # fault-input.sh -- every command with the wrong file in each place (F-003,
-# F-004, F-027, F-028, F-066, F-096, F-097).
+# F-004, F-027, F-028, F-065, F-066, F-096, F-097).
 # SPDX-License-Identifier: MIT
 . tests/cli/lib.sh
 
@@ -56,6 +56,14 @@ wait
 
 # ---- data ----
 
+for set in one:star 'names:A a '"$(printf 'k\303\244se ka\314\210se')"; do
+    mkdir "${set%%:*}" && for class in ${set#*:}; do cp -r few/star "${set%%:*}/$class"; done
+    n=$(ls "${set%%:*}" | wc -l)
+    adze-init ./toy.yaml -o classes="$n" | adze-train -q -d "${set%%:*}" -o global.epochs=1 -o train.batch=3 -O "$n.st" &&
+        adze-evaluate -m "$n.st" -d "${set%%:*}" --classes >"$out" && [ "$(sed '1,/^# class/d' "$out" | cut -f2 | sort -u)" = 3 ] ||
+        complain "$set: $(cat "$out")"
+done 2>"$err"
+each 'F-065 one class; classes whose names differ by case or by composition'
 mkdir less more && cp -r few/star few/ring less && cp -r few/* more && cp -r few/star more/comet
 run 'F-066 classes that the data has not' 0 adze-evaluate -m m.st -d less
 err_has 'checker'
