@@ -17,7 +17,6 @@
 #include "base/cpuinfo.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "base/str.h"
 #include "cpu/cpu.h"
 #include "data/dataset.h"
 #include "format/model.h"
@@ -305,28 +304,33 @@ static int resumes(const uint8_t *p, size_t n)
 
 static void test_fuzz(void **state)
 {
-    static const char bad[] = ",\"bad\":[[3,\"x\"]]";
-    struct str with_bad = {0};
-    struct fuzz_seed seed[2];
-    const char *text;
-    struct model *m;
+    enum { GOOD = 2, SEEDS = 5 };
+    static const char *const key[SEEDS] = {NULL, "bad", "step", "right",
+                                           "best_step"};
+    const int number[SEEDS] = {0, 0, 51, 21, 31};
+    struct fuzz_seed seed[SEEDS];
+    struct model *m[SEEDS];
 
     (void)state;
     interrupted();
+    for (int i = 0; i < SEEDS; i++) {
+        const char *text;
+
+        m[i] = !key[i]
+                   ? last()
+                   : edited(key[i], i < GOOD ? json_pack("[[i,s]]", 3, "broken")
+                                             : json_integer(number[i]));
+        text = set_meta_get(&m[i]->extra, "adze.loop");
+        seed[i] = (struct fuzz_seed){text, strlen(text)};
+    }
     assert_int_equal(rename("run/last.st", "kept.st"), 0);
-    m = last_of("kept.st");
-    text = set_meta_get(&m->extra, "adze.loop");
-    str_addn(&with_bad, text, strlen(text) - 1);
-    str_printf(&with_bad, "%s}", bad);
-    seed[0] = (struct fuzz_seed){text, strlen(text)};
-    seed[1] = (struct fuzz_seed){with_bad.data, with_bad.len};
     last_step = 0;
-    for (size_t i = 0; i < COUNT(seed); i++)
-        assert_int_equal(resumes(seed[i].p, seed[i].n), 0);
-    fuzz_run(resumes, seed, COUNT(seed), NULL, 500, 1);
+    for (int i = 0; i < SEEDS; i++)
+        assert_int_equal(resumes(seed[i].p, seed[i].n), i < GOOD ? 0 : -1);
+    fuzz_run(resumes, seed, SEEDS, NULL, 500, 1);
     last_step = 30;
-    str_release(&with_bad);
-    model_free(m);
+    for (int i = 0; i < SEEDS; i++)
+        model_free(m[i]);
     remove("kept.st");
     toy_remove("run");
 }
