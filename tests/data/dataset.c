@@ -911,7 +911,7 @@ static void hostile_cifar(void **state)
     (void)state;
     memcpy(p + 3073, cifar_names, NAMES);
     assert_int_equal(fuzz_cifar(p, 3073 + NAMES), 0);
-    fuzz_run(fuzz_cifar, seeds, COUNT(seeds), fit_batch, 3000, 1);
+    fuzz_run(fuzz_cifar, seeds, COUNT(seeds), fit_batch, 10000, 1);
     free(p);
 }
 

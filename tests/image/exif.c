@@ -111,7 +111,7 @@ static void test_fuzz(void **state)
     (void)state;
     make(p[0], 0, 3, 1, 6);
     make(p[1], 1, 4, 1, 8);
-    fuzz_run(not_turned, seeds, 2, NULL, 5000, 44);
+    fuzz_run(not_turned, seeds, 2, NULL, 10000, 44);
 }
 
 int main(void)

@@ -361,7 +361,7 @@ static void test_cut_and_fuzz(void **state)
     assert_int_equal(reads(seeds[1].p, seeds[1].n), 0);
     for (int i = 0; i < 2; i++)
         assert_int_equal(fuzz_cut(reads, seeds[i].p, seeds[i].n), 0);
-    fuzz_run(reads, seeds, 2, NULL, 4000, 51);
+    fuzz_run(reads, seeds, 2, NULL, 10000, 51);
 }
 
 int main(void)

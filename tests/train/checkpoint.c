@@ -327,7 +327,7 @@ static void test_fuzz(void **state)
     last_step = 0;
     for (int i = 0; i < SEEDS; i++)
         assert_int_equal(resumes(seed[i].p, seed[i].n), i < GOOD ? 0 : -1);
-    fuzz_run(resumes, seed, SEEDS, NULL, 500, 1);
+    fuzz_run(resumes, seed, SEEDS, NULL, 300, 1);
     last_step = 30;
     for (int i = 0; i < SEEDS; i++)
         model_free(m[i]);
