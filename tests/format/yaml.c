@@ -53,6 +53,21 @@ static void reads_a_tree(void **state)
     arena_release(&a);
 }
 
+/* F-025: lines as old Macintoshes end them.  */
+static void carriage_returns(void **state)
+{
+    static const char text[] = "a: 1\rb:\r- c\r- d\r";
+    struct arena a = {0};
+    struct err e = {0};
+    const struct yaml *y = yaml_parse(&a, "t", text, strlen(text), &e);
+
+    (void)state;
+    assert_non_null(y);
+    assert_int_equal(y->n_child, 2);
+    assert_string_equal(yaml_get(y, "b")->child->next->text, "d");
+    arena_release(&a);
+}
+
 static void empty_is_a_map(void **state)
 {
     (void)state;
@@ -255,10 +270,15 @@ static void fuzz(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_a_tree), cmocka_unit_test(empty_is_a_map),
-        cmocka_unit_test(refuses),      cmocka_unit_test(bounds_depth_and_size),
-        cmocka_unit_test(many_keys),    cmocka_unit_test(prints_what_it_reads),
-        cmocka_unit_test(every_cut),    cmocka_unit_test(fuzz),
+        cmocka_unit_test(reads_a_tree),
+        cmocka_unit_test(carriage_returns),
+        cmocka_unit_test(empty_is_a_map),
+        cmocka_unit_test(refuses),
+        cmocka_unit_test(bounds_depth_and_size),
+        cmocka_unit_test(many_keys),
+        cmocka_unit_test(prints_what_it_reads),
+        cmocka_unit_test(every_cut),
+        cmocka_unit_test(fuzz),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
