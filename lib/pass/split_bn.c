@@ -1,7 +1,5 @@
 /* split_bn.c -- batch normalisation while training in parts: see pass.h.
  * SPDX-License-Identifier: MIT  */
-#include <string.h>
-
 #include "base/err.h"
 #include "graph/graph.h"
 #include "op/ops.h"
@@ -14,7 +12,7 @@ enum { BACK_MEAN = IN + MEAN, BACK_INVSTD = IN + INVSTD, BACK_DY = IN + OUT };
 
 static int is_bn(const struct node *n, enum dir d)
 {
-    return n->dir == d && n->train && !strcmp(n->op->name, "batchnorm2d");
+    return n->dir == d && n->train && n->op == op_find("batchnorm2d");
 }
 
 static struct node *add(struct graph *g, const char *op, const struct node *n,
