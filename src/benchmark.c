@@ -37,7 +37,7 @@ static const char *batches = "1", *each_threads, *recipe_name, *pictures;
 static const char *device_name = "cpu";
 static struct opt_list overrides;
 static double seconds = 1;
-static int format, profile, json, training, turns;
+static int format, precision, profile, json, training, turns;
 
 static const struct opt options[] = {
     {'b', "batch", OPT_TEXT, &batches, "LIST", "batches, separated by commas",
@@ -51,6 +51,7 @@ static const struct opt options[] = {
     {0, "load", OPT_TEXT, &pictures, "DATA",
      "read, augment and stack the pictures of DATA, and compute nothing"},
     OPT_SET(&overrides),
+    OPT_PRECISION(&precision, "compute in fp32 or bf16"),
     {0, "profile", OPT_FLAG, &profile, NULL,
      "the time of each step instead of the whole"},
     {0, "seconds", OPT_REAL, &seconds, "S", "measure at least S seconds a row",
@@ -220,6 +221,7 @@ struct job {
     struct recipe *recipe;
     struct dataset *data;
     double load_s;
+    int narrow; /* in bf16 */
     struct row row;
 };
 
@@ -347,7 +349,9 @@ static const struct mode *mode(void)
 
 static void count(struct job *j)
 {
-    j->row.dtype = j->g && pass_quantized(j->g) ? "int8" : "f32";
+    j->row.dtype = j->g && pass_quantized(j->g) ? "int8"
+                   : j->narrow                  ? "bf16"
+                                                : "f32";
     for (int i = 0; j->g && i < j->g->n_value; i++) {
         const struct value *v = j->g->value[i];
 
@@ -384,7 +388,10 @@ static int saves(const struct plan *p)
 
 static double peak(const struct work *w)
 {
-    return w->plan && !profile ? peak_gflops(cpu_features(), w->pool) : 0;
+    if (!w->plan || profile)
+        return 0;
+    return w->job->narrow ? peak_gflops_bf16(cpu_features(), w->pool)
+                          : peak_gflops(cpu_features(), w->pool);
 }
 
 /* Is there a turn N: a line of standard input, or the only one.  */
@@ -433,8 +440,10 @@ static int take_turn(struct work *w, int n, struct err *e)
 static int bind(struct work *w, struct err *e)
 {
     struct job *j = w->job;
-    const struct plan_opts po = {
-        .batch = j->row.batch, .pool = w->pool, .profile = profile};
+    const struct plan_opts po = {.batch = j->row.batch,
+                                 .pool = w->pool,
+                                 .profile = profile,
+                                 .narrow = j->narrow};
 
     if (j->g && !(w->plan = plan_new(j->g, j->dev, j->params, &po, e)))
         return -1;
@@ -474,7 +483,11 @@ static int open_graph(struct job *j, struct err *e)
     j->g = mode()->graph(j, e);
     j->dev = j->g ? io_device(device_name, e) : NULL;
     j->params = j->dev ? params_new(j->g, j->dev, e) : NULL;
-    return j->params ? 0 : -1;
+    if (!j->params)
+        return -1;
+    j->narrow =
+        io_narrow(precision || (training && j->recipe->precision), j->g, e);
+    return j->narrow < 0 ? -1 : 0;
 }
 
 static int open_job(struct job *j, const char *path, struct err *e)

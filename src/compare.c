@@ -26,7 +26,7 @@ static const char *data;
 static const char *device_name = "cpu";
 static int64_t samples = 16, seed = 1;
 static double tolerance = PARITY_EXACT, max_abs = -1;
-static int json, per_class;
+static int json, per_class, precision;
 
 static const struct opt options[] = {
     {0, "classes", OPT_FLAG, &per_class, NULL,
@@ -39,6 +39,7 @@ static const struct opt options[] = {
      .min = 0, .max = 1e30},
     {'n', "count", OPT_INT, &samples, "N", "inputs to compare on", .min = 1,
      .max = 1e9, .def = "16"},
+    OPT_PRECISION(&precision, "B computes in fp32 or bf16"),
     OPT_SEED(&seed, "1"),
     {0, "tolerance", OPT_REAL, &tolerance, "X",
      "exit 1 if an element differs by more than X of the largest", .min = 0,
@@ -303,9 +304,9 @@ static int compare_as_models(const struct set *s, const char *a,
                             .tolerance = tolerance};
     struct model *m = take_model(s, a, e);
     struct model *n = m ? take_model(t, b, e) : NULL;
-    const int bad =
-        !n || (data ? compare_on_data : compare_models)(m, n, &o, e);
+    int bad = !n || (o.narrow = io_narrow(precision, n->graph, e)) < 0;
 
+    bad = bad || (data ? compare_on_data : compare_models)(m, n, &o, e);
     model_free(m);
     model_free(n);
     return bad ? -1 : 0;

@@ -27,7 +27,7 @@ static const char *model_path, *data, *logits_path, *confusion_path;
 static const char *device_name = "cpu";
 static int64_t batch = 256;
 static double min_top1 = -1;
-static int json, skip_bad, per_class;
+static int json, skip_bad, per_class, precision;
 
 static const struct opt options[] = {
     OPT_BATCH(&batch, "256"),
@@ -43,6 +43,7 @@ static const struct opt options[] = {
     {0, "min-top1", OPT_REAL, &min_top1, "SHARE",
      "exit 1 if top-1 is below SHARE", .min = 0, .max = 1},
     OPT_MODEL(&model_path),
+    OPT_PRECISION(&precision, "compute in fp32 or bf16"),
     {0, "skip-bad", OPT_FLAG, &skip_bad, NULL,
      "count broken pictures and go on, instead of stopping at the first"},
     OPT_COMMON,
@@ -232,6 +233,9 @@ static int open_all(struct job *j, struct err *e)
     eo.pool = cli_pool();
     if (eo.batch > dataset_count(j->d) && dataset_count(j->d) > 0)
         eo.batch = dataset_count(j->d);
+    eo.narrow = io_narrow(precision, j->g, e);
+    if (eo.narrow < 0)
+        return -1;
     j->ev = evaluator_new(j->g, j->dev, j->params, j->d, &eo, e);
     return j->ev ? 0 : -1;
 }

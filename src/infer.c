@@ -27,7 +27,7 @@
 static const char *model_path, *batch_text = "auto";
 static const char *device_name = "cpu";
 static int64_t top = 1;
-static int json, zero;
+static int json, zero, precision;
 
 static const struct opt options[] = {
     {'0', "null", OPT_FLAG, &zero, NULL,
@@ -39,6 +39,7 @@ static const struct opt options[] = {
     OPT_MODEL(&model_path),
     {'n', "count", OPT_INT, &top, "N", "best classes to print", .min = 1,
      .max = 1e6, .def = "1"},
+    OPT_PRECISION(&precision, "compute in fp32 or bf16"),
     OPT_COMMON,
     {0}};
 
@@ -218,6 +219,8 @@ static int read_batch(int paths, int64_t *n, struct err *e)
 static int open_all(struct job *j, const char *const *paths, int n,
                     struct err *e)
 {
+    int narrow;
+
     if (!model_path)
         return err_set(e, ERR_USAGE, "no model: give it with -m");
     if (read_batch(n, &j->batch, e) < 0)
@@ -228,9 +231,13 @@ static int open_all(struct job *j, const char *const *paths, int n,
     j->params = j->dev ? params_new(j->g, j->dev, e) : NULL;
     if (!j->params)
         return -1;
-    j->plan =
-        plan_new(j->g, j->dev, j->params,
-                 &(struct plan_opts){.batch = j->batch, .pool = cli_pool()}, e);
+    narrow = io_narrow(precision, j->g, e);
+    j->plan = narrow < 0 ? NULL
+                         : plan_new(j->g, j->dev, j->params,
+                                    &(struct plan_opts){.batch = j->batch,
+                                                        .pool = cli_pool(),
+                                                        .narrow = narrow},
+                                    e);
     if (!j->plan)
         return -1;
     j->pre = j->m->pre;

@@ -291,8 +291,9 @@ static int train(struct recipe *r, struct err *e)
     dataset_split_dir(data, &train_spec, &valid_spec);
     str_printf(&last, "%s/last.st", run_dir ? run_dir : "");
     m = open_model(run_dir ? str_text(&last) : "", &from, e);
-    bad = !m || with_data(m, from, r, train_spec ? train_spec : data,
-                          eval ? eval : valid_spec, e) < 0;
+    bad = !m || io_narrow(r->precision, m->graph, e) < 0 ||
+          with_data(m, from, r, train_spec ? train_spec : data,
+                    eval ? eval : valid_spec, e) < 0;
     model_free(from);
     model_free(m);
     str_release(&last);

@@ -11,9 +11,11 @@
 #include "base/stream.h"
 #include "cli/common.h"
 #include "cpu/cpu.h"
+#include "cpu/peak.h"
 #include "cuda/cuda.h"
 #include "format/model.h"
 #include "graph/device.h"
+#include "pass/pass.h"
 
 struct device *io_device(const char *name, struct err *e)
 {
@@ -32,6 +34,23 @@ void io_device_free(struct device *d)
 {
     if (d)
         d->free(d);
+}
+
+const char *const io_precisions[] = {"fp32", "bf16", NULL};
+
+int io_narrow(int choice, const struct graph *g, struct err *e)
+{
+    if (!choice)
+        return 0;
+    if (pass_quantized(g))
+        return err_set(e, ERR_USAGE,
+                       "the model computes in 8 bits: --precision is for "
+                       "models of fp32");
+    if (!peak_has_bf16(cpu_features()))
+        return err_set(e, ERR_DEVICE,
+                       "this machine does not compute bf16 faster than fp32; "
+                       "use --precision=fp32");
+    return 1;
 }
 
 struct model *io_model(const char *path, struct err *e)

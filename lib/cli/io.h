@@ -5,12 +5,20 @@
 
 struct device;
 struct err;
+struct graph;
 struct model;
 
 /* The device NAME: "cpu", "cuda", "cuda:1"; freed with io_device_free().
  * ERR_USAGE for another name, ERR_DEVICE if there is none.  */
 struct device *io_device(const char *name, struct err *e);
 void io_device_free(struct device *d);
+
+/* What --precision chooses from: "fp32", "bf16".  */
+extern const char *const io_precisions[];
+
+/* Whether plans of G compute in bf16, as the CHOICE says.  ERR_DEVICE where the
+ * machine does not, or not faster than in fp32; ERR_USAGE if G has 8 bits.  */
+int io_narrow(int choice, const struct graph *g, struct err *e);
 
 /* Read the model PATH ("-" or NULL: standard input, which must not be a
  * terminal).  */

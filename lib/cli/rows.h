@@ -5,6 +5,7 @@
 #define ADZE_CLI_ROWS_H
 
 #include "cli/common.h"
+#include "cli/io.h"
 #include "cli/opt.h"
 
 /* clang-format off */
@@ -13,7 +14,7 @@
     {'j', "threads", OPT_INT, &cli.threads, "N", "threads to use", \
      .min = 1, .max = 1024, .def = "all"}, \
     {0, "cpu", OPT_TEXT, &cli.cpu, "LEVEL", \
-     "highest instruction set: portable, avx2, avx512, vnni"}, \
+     "highest instruction set: portable, avx2, avx512, vnni, bf16"}, \
     {'q', "quiet", OPT_FLAG, &cli.quiet, NULL, "no notices"}, \
     {'v', "verbose", OPT_FLAG, &cli.verbose, NULL, "say more"}, \
     {'h', "help", OPT_FLAG, &cli.help, NULL, "print this help"}, \
@@ -50,6 +51,9 @@
 #define OPT_OUTPUT(p) \
     {'O', "output", OPT_TEXT, (p), "FILE", "write FILE, whole or not at all", \
      .def = "standard output"}
+#define OPT_PRECISION(p, text) /* int *: io_narrow() */ \
+    {0, "precision", OPT_CHOICE, (p), "FORM", text, \
+     .choices = io_precisions, .def = "fp32"}
 #define OPT_RUN(p) \
     {'R', "run", OPT_TEXT, (p), "DIR", "run folder"}
 /* clang-format on */

@@ -20,6 +20,7 @@ struct channels {
      * none below 0 or beyond the last.  */
     int64_t skip, groups, per, last;
     int64_t area;
+    size_t size; /* bytes of a number: 4, or 2 of bf16 */
 };
 
 static int64_t groups_of(const struct tensor *t)
@@ -35,7 +36,7 @@ static int64_t source(const struct channels *j, int64_t c)
 }
 
 /* Where channel C of all sources begins in image N; NULL for none.  */
-static const float *place(const struct channels *j, int64_t n, int64_t c)
+static const char *place(const struct channels *j, int64_t n, int64_t c)
 {
     const struct tensor *t = j->from;
 
@@ -43,39 +44,51 @@ static const float *place(const struct channels *j, int64_t n, int64_t c)
         return NULL;
     while (c >= t->shape.dim[1])
         c -= (t++)->shape.dim[1];
-    return (const float *)t->data + (n * groups_of(t) + c / LANES) * j->area * LANES + c % LANES;
+    return (const char *)t->data +
+           (size_t)((n * groups_of(t) + c / LANES) * j->area * LANES + c % LANES) * j->size;
 }
 
 /* The lanes of a group whose first channel is C of all results.  */
-static int places(const struct channels *j, int64_t n, int64_t c, int64_t lanes, const float **from)
+static int places(const struct channels *j, int64_t n, int64_t c, int64_t lanes, const char **from)
 {
     int together = lanes == LANES;
 
     for (int i = 0; i < LANES; i++) {
         from[i] = i < lanes ? place(j, n, source(j, c + i)) : NULL;
-        together &= from[0] && from[i] == from[0] + i;
+        together &= from[0] && from[i] == from[0] + (size_t)i * j->size;
     }
     return together && source(j, c + LANES - 1) - source(j, c) == LANES - 1;
 }
 
+/* AREA pixels, lane by lane; SIZE is a constant.  */
+static inline void mix(char *to, const char *const *from, const size_t *step, int64_t area,
+                       const size_t size)
+{
+    for (int64_t p = 0; p < area; p++)
+        for (int i = 0; i < LANES; i++, to += size)
+            memcpy(to, from[i] + (size_t)p * step[i], size);
+}
+
 static void group(const struct channels *j, const struct tensor *t, int64_t n, int64_t g, int64_t c)
 {
-    float *to = (float *)t->data + (n * groups_of(t) + g) * j->area * LANES;
+    const size_t pixel = LANES * j->size, plane = (size_t)j->area * pixel;
     const int64_t left = t->shape.dim[1] - g * LANES;
-    const float none = 0, *from[LANES];
-    int64_t step[LANES];
+    char *to = (char *)t->data + (size_t)(n * groups_of(t) + g) * plane;
+    const char none[sizeof(float)] = {0}, *from[LANES];
+    size_t step[LANES];
 
     if (places(j, n, c, left < LANES ? left : LANES, from)) {
-        memcpy(to, from[0], (size_t)(j->area * LANES) * sizeof *to);
+        memcpy(to, from[0], plane);
         return;
     }
     for (int i = 0; i < LANES; i++) {
-        step[i] = from[i] ? LANES : 0;
-        from[i] = from[i] ? from[i] : &none;
+        step[i] = from[i] ? pixel : 0;
+        from[i] = from[i] ? from[i] : none;
     }
-    for (int64_t p = 0; p < j->area; p++)
-        for (int i = 0; i < LANES; i++)
-            *to++ = from[i][p * step[i]];
+    if (j->size == sizeof(float))
+        mix(to, from, step, j->area, sizeof(float));
+    else
+        mix(to, from, step, j->area, sizeof(uint16_t));
 }
 
 /* Groups of all results; those of image N come one behind the other.  */
@@ -113,6 +126,7 @@ static void run(const struct kernel_args *a, struct channels *j)
     for (int k = 0; k < j->n_from; k++)
         j->last += j->from[k].shape.dim[1];
     j->area = s->dim[2] * s->dim[3];
+    j->size = dtype_size(j->from[0].dtype);
     pool_run(a->pool, s->dim[0] * groups_of_all(j), copy_task, j);
 }
 
@@ -207,46 +221,51 @@ static int is_map(const struct step_nodes *s)
 /* ---- every STEP-th row and column ---- */
 
 struct grid {
-    const float *from;
-    float *to;
+    const char *from;
+    char *to;
     int64_t h, w, p, q, step; /* the fine grid; the coarse one */
+    size_t pixel;             /* bytes */
 };
+
+/* Pixel (I, J) of the coarse grid in the fine one.  */
+static size_t fine(const struct grid *g, int64_t plane, int64_t i, int64_t j)
+{
+    return (size_t)((plane * g->h + i * g->step) * g->w + j * g->step) * g->pixel;
+}
 
 static void take_task(void *grid, int64_t plane, int thread)
 {
     const struct grid *g = grid;
-    float *to = g->to + plane * g->p * g->q * LANES;
+    char *to = g->to + (size_t)(plane * g->p * g->q) * g->pixel;
 
     (void)thread;
     for (int64_t i = 0; i < g->p; i++)
-        for (int64_t j = 0; j < g->q; j++, to += LANES)
-            memcpy(to, g->from + ((plane * g->h + i * g->step) * g->w + j * g->step) * LANES,
-                   LANES * sizeof *to);
+        for (int64_t j = 0; j < g->q; j++, to += g->pixel)
+            memcpy(to, g->from + fine(g, plane, i, j), g->pixel);
 }
 
 static void give_task(void *grid, int64_t plane, int thread)
 {
     const struct grid *g = grid;
-    const float *from = g->from + plane * g->p * g->q * LANES;
+    const char *from = g->from + (size_t)(plane * g->p * g->q) * g->pixel;
 
     (void)thread;
-    memset(g->to + plane * g->h * g->w * LANES, 0, (size_t)(g->h * g->w * LANES) * sizeof *from);
+    memset(g->to + fine(g, plane, 0, 0), 0, (size_t)(g->h * g->w) * g->pixel);
     for (int64_t i = 0; i < g->p; i++)
-        for (int64_t j = 0; j < g->q; j++, from += LANES)
-            memcpy(g->to + ((plane * g->h + i * g->step) * g->w + j * g->step) * LANES, from,
-                   LANES * sizeof *from);
+        for (int64_t j = 0; j < g->q; j++, from += g->pixel)
+            memcpy(g->to + fine(g, plane, i, j), from, g->pixel);
 }
 
-static void subsample(const struct kernel_args *a, const struct tensor *fine,
-                      const struct tensor *coarse, pool_fn *task)
+static void subsample(const struct kernel_args *a, const struct tensor *large,
+                      const struct tensor *small, pool_fn *task)
 {
-    const int64_t *x = fine->shape.dim, *y = coarse->shape.dim;
+    const int64_t *x = large->shape.dim, *y = small->shape.dim;
     const int back = task == give_task;
     struct grid g = {
-        back ? coarse->data : fine->data, back ? fine->data : coarse->data, x[2], x[3], y[2], y[3],
-        attr_int(a->op.node, "stride")};
+        back ? small->data : large->data, back ? large->data : small->data, x[2], x[3], y[2], y[3],
+        attr_int(a->op.node, "stride"),   LANES * dtype_size(large->dtype)};
 
-    pool_run(a->pool, layout_groups(&fine->shape), task, &g);
+    pool_run(a->pool, layout_groups(&large->shape), task, &g);
 }
 
 static void take(const struct kernel_args *a)
@@ -261,8 +280,10 @@ static void give(const struct kernel_args *a)
 
 /* clang-format off */
 #define BOTH(o, f, b, ok) RECORD(o, FORWARD, f, ok), RECORD(o, BACKWARD, b, ok)
-#define RECORD(o, d, f, ok) {.name = "channels_blocked", .op = #o, .dir = DIR_##d, \
-    .dtypes = 1 << DTYPE_F32, .reads = LAYOUT_C16, .writes = LAYOUT_C16, .accepts = ok, .run = f}
+#define RECORD(o, d, f, ok) \
+    IN(LAYOUT_C16, o, d, f, ok, ""), IN(LAYOUT_C16H, o, d, f, ok, "_bf16")
+#define IN(l, o, d, f, ok, suffix) {.name = "channels_blocked" suffix, .op = #o, \
+    .dir = DIR_##d, .dtypes = 1 << DTYPE_F32, .reads = l, .writes = l, .accepts = ok, .run = f}
 
 const struct kernel channels_blocked_kernels[] = {
     BOTH(concat, join, join_backward, along_channels),

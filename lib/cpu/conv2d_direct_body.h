@@ -18,7 +18,7 @@ enum { WGRAD_ROWS = 8 };
 enum { WGRAD_ROWS = 4 };
 #endif
 
-#if defined(ELEM_BF16) && defined(__AVX512BF16__)
+#if defined(__AVX512BF16__)
 #    include "cpu/direct_pairs.inc"
 #else
 #    include "cpu/direct_wide.inc"
@@ -185,7 +185,7 @@ static void pass_last_plain(const struct wgrad *g, const struct wgrad_pass *q, i
 static void copy_x(const struct wgrad_run *r, struct wgrad_pass *q, slot *to)
 {
     const struct wgrad *g = r->g;
-    const struct direct_copy c = {&g->d, grad_line, grad_plain, &r->x, 0};
+    const struct direct_copy c = {&g->d, grad_line, grad_plain, &r->x, STEP > 1, 0};
 
     for (int64_t m = 0; m < q->images; m++) {
         const int64_t at = (q->image + m) * g->x_image + q->group * g->x_group;
@@ -267,12 +267,12 @@ RECORD(blocked, 0)
 RECORD(plain, 1)
 
 /* clang-format off */
-#define COMMON(suffix) .name = "conv2d_direct" ELEM_NAME "_" ISA_NAME, .op = "conv2d", .isa = ISA_BITS, \
+#define COMMON(suffix) .name = "conv2d_direct_" ISA_NAME, .op = "conv2d", .isa = ISA_BITS, \
     .dtypes = 1 << DTYPE_F32, .pulls = 1, .writes = ELEM_LAYOUT, .scratch = scratch_##suffix, .pack_bytes = pack_bytes_##suffix, \
     .pack = pack_##suffix, .run = run_##suffix
 /* clang-format on */
 
-const struct kernel FAMILY(conv2d_direct)[] = {
+const struct kernel ISA(conv2d_direct_kernels)[] = {
     {COMMON(blocked), .dir = DIR_FORWARD, .epilogue = follow_names, .side = "bnstats",
      .lazy = LAZY_X, .reads = ELEM_LAYOUT, .accepts = conv2d_direct_accepts},
     {COMMON(plain), .dir = DIR_FORWARD, .epilogue = follow_names, .side = "bnstats",

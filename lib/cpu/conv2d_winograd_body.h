@@ -785,12 +785,12 @@ RECORD(2)
 RECORD(4)
 
 /* clang-format off */
-#define COMMON(side) .name = "conv2d_winograd" ELEM_NAME "_" ISA_NAME, .op = "conv2d", .isa = ISA_BITS, \
+#define COMMON(side) .name = "conv2d_winograd_" ISA_NAME, .op = "conv2d", .isa = ISA_BITS, \
     .dtypes = 1 << DTYPE_F32, .saves = 1, .pulls = 1, .reads = ELEM_LAYOUT, .writes = ELEM_LAYOUT, \
     .accepts = accepts_##side, .scratch = scratch_##side, .pack_bytes = pack_bytes_##side, \
     .pack = pack_##side, .run = run_##side
 
-const struct kernel FAMILY(conv2d_winograd)[] = {
+const struct kernel ISA(conv2d_winograd_kernels)[] = {
     {COMMON(4), .dir = DIR_FORWARD, .epilogue = follow_names, .side = "bnstats", .lazy = LAZY_X},
     {COMMON(2), .dir = DIR_FORWARD, .epilogue = follow_names, .side = "bnstats", .lazy = LAZY_X},
     {COMMON(4), .dir = DIR_BACKWARD, .epilogue = writer_back_names, .side = "bnsums",

@@ -24,6 +24,8 @@ static void copy_columns(const struct direct_copy *c, int64_t at, int64_t group,
     n = w < d->in[1] ? (d->in[1] - w + step - 1) / step : 0;
     n = n < d->each[1] - j ? n : d->each[1] - j;
     c->line(c->ctx, at + w * LANES, group, n, step, to + j * d->pixel);
+    for (int64_t i = (j - 1) * d->pixel; c->beside && j && n && i < j * d->pixel; i++)
+        to[i] |= to[i + d->pixel] << 16;
     fill(to + (j + n) * d->pixel, c->pad, (d->each[1] - j - n) * d->pixel);
 }
 

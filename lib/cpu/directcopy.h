@@ -21,6 +21,8 @@ struct direct_copy {
     direct_line_fn *line;
     direct_plain_fn *plain;
     const void *ctx;
+    int beside;   /* slots of 16 bits hold the next pixel too: so does the one
+                     in front of the first */
     uint32_t pad; /* the slot that stands for what lies outside x */
 };
 

@@ -637,12 +637,12 @@ static void run(const struct kernel_args *a)
 }
 
 /* clang-format off */
-#define COMMON .name = "dwconv2d_blocked" ELEM_NAME "_" ISA_NAME, .op = "conv2d", .isa = ISA_BITS, \
+#define COMMON .name = "dwconv2d_blocked_" ISA_NAME, .op = "conv2d", .isa = ISA_BITS, \
     .dtypes = 1 << DTYPE_F32, .reads = ELEM_LAYOUT, .writes = ELEM_LAYOUT, .pulls = 1, \
     .accepts = accepts, .scratch = scratch, .pack_bytes = pack_bytes, .pack = pack
 /* clang-format on */
 
-const struct kernel FAMILY(dwconv2d_blocked)[] = {
+const struct kernel ISA(dwconv2d_blocked_kernels)[] = {
     {COMMON, .dir = DIR_FORWARD, .epilogue = follow_names, .side = "bnstats", .lazy = LAZY_X,
      .run = run},
     {COMMON, .dir = DIR_BACKWARD, .epilogue = writer_back_names, .side = "bnsums",

@@ -1,22 +1,20 @@
 /* eltwise_body.h -- element by element: activations, sums; compiled once per
  * instruction set.  Results may lie where operands do.
  * SPDX-License-Identifier: MIT  */
-#include <math.h>
-
 #include "base/thread.h"
+#include "cpu/elem.h"
 #include "cpu/follow.h"
 #include "cpu/kernels.h"
-#include "cpu/vec.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
 
 enum { CHUNK = 16384, TERMS = 4 };
 
 struct job {
-    float *y;
-    const float *x[TERMS];
+    elem *y;
+    const elem *x[TERMS];
     int terms;
-    int64_t count, period;
+    int64_t count;
     enum act act;
     float lo, hi;
 };
@@ -32,13 +30,13 @@ INLINE void sweep(const struct job *j, int64_t task, const int terms, element_fn
 
     for (; i + VL <= end; i += VL) {
         for (int t = 0; t < terms; t++)
-            x[t] = vf_load(j->x[t] + i);
-        vf_store(j->y + i, f(j, x));
+            x[t] = elem_load(j->x[t] + i);
+        elem_store(j->y + i, f(j, x));
     }
     if (i < end) {
         for (int t = 0; t < terms; t++)
-            x[t] = vf_load_n(j->x[t] + i, end - i);
-        vf_store_n(j->y + i, f(j, x), end - i);
+            x[t] = elem_load_n(j->x[t] + i, end - i);
+        elem_store_n(j->y + i, f(j, x), end - i);
     }
 }
 
@@ -104,13 +102,16 @@ INLINE vf tanh_slope(const struct job *j, const vf *x)
     return x[1] * vf_fnma(x[0], x[0], VF1(1.0f));
 }
 
-/* s (1 + x (1 - s)) with s = sigmoid(x) */
 INLINE vf silu_slope(const struct job *j, const vf *x)
 {
-    const vf s = vf_act(ACT_SIGMOID, x[0], VF0, VF0);
-
     (void)j;
-    return x[1] * s * vf_fma(x[0], VF1(1.0f) - s, VF1(1.0f));
+    return vf_slope(ACT_SILU, x[0], x[1], VF0, VF0);
+}
+
+INLINE vf hardswish_slope(const struct job *j, const vf *x)
+{
+    (void)j;
+    return vf_slope(ACT_HARDSWISH, x[0], x[1], VF0, VF0);
 }
 
 /* Phi(x) + x phi(x) */
@@ -140,6 +141,12 @@ static void silu_task(void *job, int64_t task, int thread)
     sweep(job, task, 2, silu_slope);
 }
 
+static void hardswish_task(void *job, int64_t task, int thread)
+{
+    (void)thread;
+    sweep(job, task, 2, hardswish_slope);
+}
+
 static void gelu_task(void *job, int64_t task, int thread)
 {
     (void)thread;
@@ -167,6 +174,11 @@ static void tanh_backward(const struct kernel_args *a)
 static void silu_backward(const struct kernel_args *a)
 {
     slope(a, &a->op.in[0], silu_task);
+}
+
+static void hardswish_backward(const struct kernel_args *a)
+{
+    slope(a, &a->op.in[0], hardswish_task);
 }
 
 static void gelu_backward(const struct kernel_args *a)
@@ -235,42 +247,6 @@ static void add_forward(const struct kernel_args *a)
     run_job(a, &j, j.terms == 2 ? sum2_task : sum3_task);
 }
 
-/* y[n] = x[n] + p, p the same for each sample.  */
-static void repeat_task(void *job, int64_t task, int thread)
-{
-    const struct job *j = job;
-    const int64_t chunks = (j->period + CHUNK - 1) / CHUNK, at = task / chunks * j->period;
-    struct job one = *j;
-
-    (void)thread;
-    one.x[0] += at;
-    one.y += at;
-    one.count = j->period;
-    sweep(&one, task % chunks, 2, sum2);
-}
-
-static int repeat_accepts(const struct step_nodes *s)
-{
-    const struct node *n = s->node[0];
-    const struct shape *y = &n->out[0]->shape, *p = &n->in[n->n_in - 1]->shape;
-
-    return n->n_join == 2 && shape_equal(&n->in[0]->shape, y) && y->batch < 2 && !p->batch &&
-           p->rank == y->rank && p->rank > 1 && p->dim[0] == 1 &&
-           !memcmp(p->dim + 1, y->dim + 1, (size_t)(p->rank - 1) * sizeof *p->dim) &&
-           follow_accepts(s);
-}
-
-static void repeat_forward(const struct kernel_args *a)
-{
-    struct job j = {.y = a->op.out[0].data, .x = {a->op.in[0].data, a->op.in[1].data}};
-
-    j.period = tensor_count(&a->op.in[1]);
-    if (a->step->n > 1)
-        j.act = (enum act)follow_act(a->step->node[1], &j.lo, &j.hi);
-    pool_run(a->pool, tensor_count(&a->op.in[0]) / j.period * ((j.period + CHUNK - 1) / CHUNK),
-             repeat_task, &j);
-}
-
 static void copy_task(void *job, int64_t task, int thread)
 {
     const struct job *j = job;
@@ -278,7 +254,7 @@ static void copy_task(void *job, int64_t task, int thread)
 
     (void)thread;
     memmove(j->y + task * CHUNK, j->x[0] + task * CHUNK,
-            (size_t)(left < CHUNK ? left : CHUNK) * sizeof(float));
+            (size_t)(left < CHUNK ? left : CHUNK) * sizeof(elem));
 }
 
 static void add_backward(const struct kernel_args *a)
@@ -292,101 +268,23 @@ static void add_backward(const struct kernel_args *a)
     }
 }
 
-/* ---- the norm of all gradients ---- */
-
-enum { SQUARES = 4096 };
-
-/* Chunks of the arrays, one after the other.  */
-struct norm {
-    const struct tensor *x;
-    const int64_t *first; /* chunk of each array; behind the last their number */
-    double *sum;
-};
-
-static void norm_task(void *ctx, int64_t array, int thread)
-{
-    const struct norm *m = ctx;
-    const int64_t count = tensor_count(&m->x[array]);
-    const float *x = m->x[array].data;
-
-    (void)thread;
-    for (int64_t i = 0; i < count; i += SQUARES) {
-        const int64_t n = count - i < SQUARES ? count - i : SQUARES;
-        vf a = VF0, b = VF0;
-        int64_t k = i;
-
-        for (; k + 2 * VL <= i + n; k += 2 * VL) {
-            const vf u = vf_load(x + k), v = vf_load(x + k + VL);
-
-            a = vf_fma(u, u, a);
-            b = vf_fma(v, v, b);
-        }
-        double sum = vf_sum(a + b);
-
-        for (; k < i + n; k++)
-            sum += (double)x[k] * x[k];
-        m->sum[m->first[array] + i / SQUARES] = sum;
-    }
-}
-
-static int64_t chunks_of(const struct tensor *t)
-{
-    return (tensor_count(t) + SQUARES - 1) / SQUARES;
-}
-
-static size_t norm_scratch(const struct step_nodes *s, int threads)
-{
-    const struct node *n = s->node[0];
-    int64_t chunks = 0;
-
-    (void)threads;
-    for (int i = 0; i < n->n_in; i++)
-        chunks += (shape_count(&n->in[i]->shape) + SQUARES - 1) / SQUARES;
-    return (size_t)(chunks + n->n_in + 1) * sizeof(double);
-}
-
-static void norm_forward(const struct kernel_args *a)
-{
-    const int n = a->op.node->n_in;
-    int64_t *first = a->scratch;
-    struct norm m = {a->op.in, first, (double *)(first + n + 1)};
-    double sum = 0;
-
-    first[0] = 0;
-    for (int i = 0; i < n; i++)
-        first[i + 1] = first[i] + chunks_of(&a->op.in[i]);
-    pool_run(a->pool, n, norm_task, &m);
-    for (int64_t i = 0; i < first[n]; i++)
-        sum += m.sum[i];
-    *(float *)a->op.out[0].data = (float)sqrt(sum);
-}
-
 /* clang-format off */
-#define FORWARD(o)  {.name = "eltwise_" ISA_NAME, .op = #o, .dir = DIR_FORWARD, .isa = ISA_BITS, \
-                     .dtypes = 1 << DTYPE_F32, .any_layout = 1, .defer = DEFER_ACT, .run = act_forward}
-#define BACKWARD(o, f) {.name = "eltwise_" ISA_NAME, .op = #o, .dir = DIR_BACKWARD, \
-                     .isa = ISA_BITS, .dtypes = 1 << DTYPE_F32, .any_layout = 1, .run = f}
+#define COMMON .name = "eltwise_" ISA_NAME, .isa = ISA_BITS, .dtypes = 1 << DTYPE_F32, \
+    .any_layout = 1, .reads = ELEM_ANY, .writes = ELEM_ANY
+#define FORWARD(o)     {COMMON, .op = #o, .dir = DIR_FORWARD, .defer = DEFER_ACT, .run = act_forward}
+#define BACKWARD(o, f) {COMMON, .op = #o, .dir = DIR_BACKWARD, .run = f}
 
 const struct kernel ISA(eltwise_kernels)[] = {
     FORWARD(relu), FORWARD(relu6), FORWARD(clip), FORWARD(hardswish), FORWARD(silu),
     FORWARD(sigmoid), FORWARD(hardsigmoid), FORWARD(tanh),
     BACKWARD(relu, relu_backward), BACKWARD(relu6, relu_backward),
     BACKWARD(sigmoid, sigmoid_backward), BACKWARD(tanh, tanh_backward),
-    BACKWARD(silu, silu_backward),
-    {.name = "eltwise_" ISA_NAME, .op = "gelu", .dir = DIR_FORWARD, .isa = ISA_BITS,
-     .dtypes = 1 << DTYPE_F32, .accepts = gelu_accepts, .any_layout = 1, .run = act_forward},
-    {.name = "eltwise_" ISA_NAME, .op = "gelu", .dir = DIR_BACKWARD, .isa = ISA_BITS,
-     .dtypes = 1 << DTYPE_F32, .accepts = gelu_accepts, .any_layout = 1, .run = gelu_backward},
-    {.name = "eltwise_" ISA_NAME, .op = "add", .dir = DIR_FORWARD, .isa = ISA_BITS,
-     .dtypes = 1 << DTYPE_F32, .epilogue = follow_act_names, .accepts = add_accepts,
-     .any_layout = 1, .run = add_forward},
-    {.name = "eltwise_" ISA_NAME, .op = "add", .dir = DIR_FORWARD, .isa = ISA_BITS,
-     .dtypes = 1 << DTYPE_F32, .epilogue = follow_act_names, .accepts = repeat_accepts,
-     .run = repeat_forward},
-    {.name = "eltwise_" ISA_NAME, .op = "add", .dir = DIR_BACKWARD, .isa = ISA_BITS,
-     .dtypes = 1 << DTYPE_F32, .accepts = equal_shapes, .any_layout = 1,
-     .run = add_backward},
-    {.name = "eltwise_" ISA_NAME, .op = "gradnorm", .isa = ISA_BITS, .dtypes = 1 << DTYPE_F32,
-     .scratch = norm_scratch, .run = norm_forward},
+    BACKWARD(silu, silu_backward), BACKWARD(hardswish, hardswish_backward),
+    {COMMON, .op = "gelu", .dir = DIR_FORWARD, .accepts = gelu_accepts, .run = act_forward},
+    {COMMON, .op = "gelu", .dir = DIR_BACKWARD, .accepts = gelu_accepts, .run = gelu_backward},
+    {COMMON, .op = "add", .dir = DIR_FORWARD, .epilogue = follow_act_names,
+     .accepts = add_accepts, .run = add_forward},
+    {COMMON, .op = "add", .dir = DIR_BACKWARD, .accepts = equal_shapes, .run = add_backward},
     {0},
 };
+/* clang-format on */

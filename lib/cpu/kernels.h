@@ -10,35 +10,39 @@
 #if defined(__x86_64__)
 #    define KERNELS(name) name##_avx512, name##_avx2, name##_any
 #    define KERNELS_VNNI(name) name##_vnni, KERNELS(name)
+#    define KERNELS_BF16(name) name##_bf16, KERNELS(name)
 #    define DECLARE(name) extern const struct kernel name##_avx512[], name##_avx2[], name##_any[]
 #    define DECLARE_VNNI(name) DECLARE(name), name##_vnni[]
+#    define DECLARE_BF16(name) DECLARE(name), name##_bf16[]
 #else
 #    define KERNELS(name) name##_any
 #    define KERNELS_VNNI(name) name##_any
+#    define KERNELS_BF16(name) name##_any
 #    define DECLARE(name) extern const struct kernel name##_any[]
 #    define DECLARE_VNNI(name) DECLARE(name)
+#    define DECLARE_BF16(name) DECLARE(name)
 #endif
 /* clang-format on */
 
 DECLARE(attention_kernels);
 DECLARE(concat_blocked_8_kernels);
-DECLARE(conv2d_winograd_kernels);
-DECLARE(conv2d_direct_kernels);
+DECLARE_BF16(conv2d_winograd_kernels);
+DECLARE_BF16(conv2d_direct_kernels);
 DECLARE_VNNI(conv2d_direct_8_kernels);
-DECLARE(dwconv2d_blocked_kernels);
+DECLARE_BF16(dwconv2d_blocked_kernels);
 DECLARE_VNNI(dwconv2d_blocked_8_kernels);
-DECLARE(pool_blocked_kernels);
+DECLARE_BF16(pool_blocked_kernels);
 DECLARE(pool_blocked_8_kernels);
 DECLARE(conv2d_gemm_kernels);
 DECLARE(dwconv2d_kernels);
-DECLARE(eltwise_kernels);
+DECLARE_BF16(eltwise_kernels);
 DECLARE(eltwise_8_kernels);
 DECLARE(layernorm_kernels);
 DECLARE(linear_packed_kernels);
 DECLARE_VNNI(linear_packed_8_kernels);
 DECLARE(matmul_kernels);
 DECLARE(maxpool_kernels);
-DECLARE(norm_blocked_kernels);
+DECLARE_BF16(norm_blocked_kernels);
 extern const struct kernel channels_blocked_kernels[], linear_kernels[], optim_kernels[],
     parts_kernels[], pool_kernels[];
 

@@ -65,10 +65,12 @@ static inline void lanes_line(const struct reader *r, int64_t at, int64_t group,
 
 /* ---- writing ---- */
 
-/* Nothing but lanes_finish() and lanes_activate() is to be done.  */
+/* Nothing but lanes_finish() and lanes_activate() is to be done; the latter reads
+ * what is stored, so numbers of bf16 would be rounded twice.  */
 INLINE int lanes_simple(const struct writer *w)
 {
-    return !w->slope && !w->n_side && w->add.kind == READ_PLAIN;
+    return !w->slope && !w->n_side && w->add.kind == READ_PLAIN &&
+           (sizeof(elem) == sizeof(float) || w->f.act <= ACT_CLIP);
 }
 
 /* What is stored for V at number AT of the result.  */

@@ -9,10 +9,10 @@
 #include <math.h>
 
 #include "base/thread.h"
+#include "cpu/elem.h"
 #include "cpu/follow.h"
 #include "cpu/kernels.h"
 #include "cpu/moments.h"
-#include "cpu/vec.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
 
@@ -25,8 +25,8 @@ enum { PV = LANES / VL, CHUNKS = 32, PIECE = 256 };
 struct norm {
     int64_t n, c, groups, area;
     int64_t chunks, images; /* of a chunk */
-    const float *x, *dy;
-    float *y;
+    const elem *x, *dy;
+    elem *y;
     struct moments *sums; /* [chunks][16 groups] */
     float *mean, *scale, *slope, *shift, *table;
     struct follow f;
@@ -87,7 +87,7 @@ static struct part part_of(const struct norm *r, int64_t task)
 /* ---- forward ---- */
 
 /* Mean and squares around it of N pixels, one vector of their lanes.  */
-INLINE void piece_moments(const float *x, int64_t n, float *mean, float *squares)
+INLINE void piece_moments(const elem *x, int64_t n, float *mean, float *squares)
 {
     vf a[4], b = VF0;
     int64_t i = 0;
@@ -96,12 +96,12 @@ INLINE void piece_moments(const float *x, int64_t n, float *mean, float *squares
         a[k] = VF0;
     for (; i + 4 <= n; i += 4)
         EACH (k, 4)
-            a[k] = a[k] + vf_load(x + (i + k) * LANES);
+            a[k] = a[k] + elem_load(x + (i + k) * LANES);
     for (; i < n; i++)
-        a[0] = a[0] + vf_load(x + i * LANES);
+        a[0] = a[0] + elem_load(x + i * LANES);
     const vf m = ((a[0] + a[1]) + (a[2] + a[3])) / VF1((float)n);
     for (i = 0; i < n; i++) {
-        const vf d = vf_load(x + i * LANES) - m;
+        const vf d = elem_load(x + i * LANES) - m;
 
         b = vf_fma(d, d, b);
     }
@@ -119,7 +119,7 @@ static void moments_task(void *norm, int64_t task, int thread)
     (void)thread;
     for (int64_t n = p.first; n < p.last; n++)
         for (int64_t i = 0; i < r->area; i += PIECE) {
-            const float *x = r->x + ((n * r->groups + p.group) * r->area + i) * LANES;
+            const elem *x = r->x + ((n * r->groups + p.group) * r->area + i) * LANES;
             const int64_t count = r->area - i < PIECE ? r->area - i : PIECE;
             float mean[LANES], squares[LANES];
 
@@ -153,6 +153,7 @@ static void sweep_task(void *norm, int64_t plane, int thread)
     const struct norm *r = norm;
     const int64_t lane = plane % r->groups * LANES, at = plane * r->area * LANES;
     const vf lo = VF1(r->f.lo), hi = VF1(r->f.hi);
+    const elem *add = (const elem *)r->f.add;
 
     (void)thread;
     for (int64_t v = 0; v < LANES; v += VL) {
@@ -160,11 +161,11 @@ static void sweep_task(void *norm, int64_t plane, int thread)
         const vf shift = vf_load(r->shift + lane + v);
 
         for (int64_t i = at + v; i < at + r->area * LANES; i += LANES) {
-            vf y = vf_fma(vf_load(r->x + i) - mean, scale, shift);
+            vf y = vf_fma(elem_load(r->x + i) - mean, scale, shift);
 
-            if (r->f.add)
-                y = y + vf_load(r->f.add + i);
-            vf_store(r->y + i, vf_act((enum act)r->f.act, y, lo, hi));
+            if (add)
+                y = y + elem_load(add + i);
+            elem_store(r->y + i, vf_act((enum act)r->f.act, y, lo, hi));
         }
     }
 }
@@ -239,25 +240,25 @@ static void apply_forward(const struct kernel_args *a)
 /* ---- backward ---- */
 
 /* Sums of dy and dy (x - mean) over N pixels, one vector of their lanes.  */
-INLINE void piece_products(const float *x, const float *dy, int64_t n, vf mean, float *sums,
+INLINE void piece_products(const elem *x, const elem *dy, int64_t n, vf mean, float *sums,
                            float *products)
 {
     vf a = VF0, b = VF0, p = VF0, q = VF0;
     int64_t i = 0;
 
     for (; i + 2 <= n; i += 2) {
-        const vf d = vf_load(dy + i * LANES), e = vf_load(dy + (i + 1) * LANES);
+        const vf d = elem_load(dy + i * LANES), e = elem_load(dy + (i + 1) * LANES);
 
         a = a + d;
         b = b + e;
-        p = vf_fma(d, vf_load(x + i * LANES) - mean, p);
-        q = vf_fma(e, vf_load(x + (i + 1) * LANES) - mean, q);
+        p = vf_fma(d, elem_load(x + i * LANES) - mean, p);
+        q = vf_fma(e, elem_load(x + (i + 1) * LANES) - mean, q);
     }
     if (i < n) {
-        const vf d = vf_load(dy + i * LANES);
+        const vf d = elem_load(dy + i * LANES);
 
         a = a + d;
-        p = vf_fma(d, vf_load(x + i * LANES) - mean, p);
+        p = vf_fma(d, elem_load(x + i * LANES) - mean, p);
     }
     vf_store(sums, a + b);
     vf_store(products, p + q);
@@ -310,8 +311,8 @@ static void gradient_task(void *norm, int64_t plane, int thread)
         const vf slope = vf_load(r->slope + lane + v), shift = vf_load(r->shift + lane + v);
 
         for (int64_t i = at + v; i < at + r->area * LANES; i += LANES)
-            vf_store(r->y + i, vf_fma(vf_load(r->x + i) - mean, slope,
-                                      vf_fma(vf_load(r->dy + i), scale, shift)));
+            elem_store(r->y + i, vf_fma(elem_load(r->x + i) - mean, slope,
+                                        vf_fma(elem_load(r->dy + i), scale, shift)));
     }
 }
 
@@ -400,7 +401,7 @@ static int is_map(const struct step_nodes *s)
 
 /* clang-format off */
 #define COMMON .name = "norm_blocked_" ISA_NAME, .isa = ISA_BITS, .dtypes = 1 << DTYPE_F32, \
-    .pulls = 1, .reads = LAYOUT_C16, .writes = LAYOUT_C16, .scratch = scratch, .accepts = is_map
+    .pulls = 1, .reads = ELEM_LAYOUT, .writes = ELEM_LAYOUT, .scratch = scratch, .accepts = is_map
 
 const struct kernel ISA(norm_blocked_kernels)[] = {
     {COMMON, .op = "batchnorm2d", .dir = DIR_FORWARD, .epilogue = follow_add_names, .run = forward},

@@ -2,6 +2,8 @@
  * reference runs on one piece in each task, so results are the reference's to
  * the bit.
  * SPDX-License-Identifier: MIT  */
+#include <string.h>
+
 #include "base/thread.h"
 #include "cpu/kernels.h"
 #include "graph/attr.h"
@@ -120,6 +122,35 @@ static void row_run(const struct kernel_args *a)
     run_job(a, rows, outer, tensor_count(x) / outer);
 }
 
+/* ---- y[n] = x[n] + p, p the same for each sample ---- */
+
+static int repeat_accepts(const struct step_nodes *s)
+{
+    const struct node *n = s->node[0];
+    const struct shape *y = &n->out[0]->shape, *p = &n->in[n->n_in - 1]->shape;
+
+    return n->n_join == 2 && shape_equal(&n->in[0]->shape, y) && y->batch < 2 && !p->batch &&
+           p->rank == y->rank && p->rank > 1 && p->dim[0] == 1 &&
+           !memcmp(p->dim + 1, y->dim + 1, (size_t)(p->rank - 1) * sizeof *p->dim);
+}
+
+static void repeat_task(void *args, int64_t n, int thread)
+{
+    const struct kernel_args *a = args;
+    const int64_t count = tensor_count(&a->op.in[1]);
+    const float *x = (const float *)a->op.in[0].data + n * count, *p = a->op.in[1].data;
+    float *y = (float *)a->op.out[0].data + n * count;
+
+    (void)thread;
+    for (int64_t i = 0; i < count; i++)
+        y[i] = x[i] + p[i];
+}
+
+static void repeat_run(const struct kernel_args *a)
+{
+    pool_run(a->pool, a->op.in[0].shape.dim[0], repeat_task, (void *)a);
+}
+
 /* clang-format off */
 #define ELEMENT(o) \
     {.name = "parts_" #o, .op = #o, .dir = DIR_FORWARD, .dtypes = 1 << DTYPE_F32, \
@@ -134,6 +165,9 @@ static void row_run(const struct kernel_args *a)
 
 const struct kernel parts_kernels[] = {
     ELEMENT(clip), ELEMENT(hardswish), ELEMENT(hardsigmoid), ELEMENT(silu), ELEMENT(sigmoid),
-    ELEMENT(gelu), ELEMENT(tanh), ROWS(softmax), {0},
+    ELEMENT(gelu), ELEMENT(tanh), ROWS(softmax),
+    {.name = "parts_add", .op = "add", .dir = DIR_FORWARD, .dtypes = 1 << DTYPE_F32,
+     .accepts = repeat_accepts, .run = repeat_run},
+    {0},
 };
 /* clang-format on */

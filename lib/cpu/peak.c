@@ -54,15 +54,16 @@ static double once(struct job *j, struct pool *p, double *seconds)
     return flop / *seconds * 1e-9;
 }
 
-double peak_gflops(unsigned features, struct pool *p)
+/* The best of RUNS runs of at least LENGTH seconds.  */
+static double measure(run_fn *run, struct pool *p, double length, int runs)
 {
     struct job *j = xcalloc(1, sizeof *j);
     double best = 0, seconds = 0;
 
-    j->run = choose(features);
-    for (j->n = 1000; seconds < 0.02; j->n *= 2)
+    j->run = run;
+    for (j->n = 1000; seconds < length; j->n *= 2)
         once(j, p, &seconds);
-    for (int i = 0; i < 7; i++) {
+    for (int i = 0; i < runs; i++) {
         const double g = once(j, p, &seconds);
 
         best = g > best ? g : best;
@@ -71,13 +72,57 @@ double peak_gflops(unsigned features, struct pool *p)
     return best;
 }
 
+enum { RUNS = 7 };
+static const double run_seconds = 0.02;
+
+double peak_gflops(unsigned features, struct pool *p)
+{
+    return measure(choose(features), p, run_seconds, RUNS);
+}
+
+double peak_gflops_bf16(unsigned features, struct pool *p)
+{
+#if defined(__x86_64__)
+    if (features & CPU_AVX512BF16)
+        return measure(peak_run_bf16, p, run_seconds, RUNS);
+#endif
+    (void)features;
+    (void)p;
+    return 0;
+}
+
+/* In short turns, so that a change of the clock concerns both; where the
+ * instruction is fast it is twice as fast.  */
+int peak_has_bf16(unsigned features)
+{
+#if defined(__x86_64__)
+    enum { TURNS = 4, SHORT = 2 };
+    const double length = 5e-4;
+    double wide = 0, narrow = 0;
+
+    if (!(features & CPU_AVX512BF16))
+        return 0;
+    for (int i = 0; i < TURNS; i++) {
+        const double w = measure(peak_run_avx512, NULL, length, SHORT);
+        const double n = measure(peak_run_bf16, NULL, length, SHORT);
+
+        wide = w > wide ? w : wide;
+        narrow = n > narrow ? n : narrow;
+    }
+    return narrow > 1.3 * wide;
+#else
+    (void)features;
+    return 0;
+#endif
+}
+
 double peak_copy(void)
 {
-    enum { BYTES = 64 << 20, RUNS = 5 };
+    enum { BYTES = 64 << 20, TIMES = 5 };
     char *a = xcalloc(1, BYTES), *b = xcalloc(1, BYTES);
     double best = 0;
 
-    for (int i = 0; i < RUNS; i++) {
+    for (int i = 0; i < TIMES; i++) {
         const double start = clock_now();
 
         memcpy(i % 2 ? a : b, i % 2 ? b : a, BYTES);

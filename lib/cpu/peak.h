@@ -10,6 +10,13 @@ struct pool;
  * registers, the best of several runs of about 20 ms.  */
 double peak_gflops(unsigned features, struct pool *p);
 
+/* The same of products of bf16 added to fp32; 0 where FEATURES have none.  */
+double peak_gflops_bf16(unsigned features, struct pool *p);
+
+/* Products of bf16 are worth having: measured on one thread, as some processors
+ * have the instruction and take their time.  */
+int peak_has_bf16(unsigned features);
+
 /* Bytes per second that one thread copies, both ways counted.  */
 double peak_copy(void);
 
@@ -18,5 +25,6 @@ double peak_copy(void);
 double peak_run_any(long n, float *sink);
 double peak_run_avx2(long n, float *sink);
 double peak_run_avx512(long n, float *sink);
+double peak_run_bf16(long n, float *sink);
 
 #endif

@@ -6,8 +6,8 @@
 #include <math.h>
 
 #include "base/thread.h"
+#include "cpu/elem.h"
 #include "cpu/kernels.h"
-#include "cpu/vec.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
 #include "op/window.h"
@@ -19,9 +19,10 @@ struct maps {
     int64_t groups, bands; /* of 16 channels, over all images */
     int64_t c;
     int count_pad;
-    const float *x, *factor;
-    float *y;
+    const void *x, *factor; /* elem, where not plain */
+    void *y;
     int32_t *argmax;
+    float *sums; /* of threads, where those of gradients need room */
 };
 
 static struct maps maps_of(const struct kernel_args *a)
@@ -56,7 +57,7 @@ INLINE vf larger(vf a, vf b)
 
 /* The window of one output: its place in x and its taps inside.  */
 struct spot {
-    const float *x;
+    const elem *x;
     int64_t rows, columns; /* inside */
     int64_t whole;         /* with padding, as the average counts it */
 };
@@ -74,14 +75,14 @@ static void along(const struct window *w, int d, int64_t p, int64_t *at, int64_t
     *whole = start + w->kernel[d] < end ? w->kernel[d] : end - start;
 }
 
-typedef void spot_fn(const struct maps *m, const struct spot *s, float *y);
+typedef void spot_fn(const struct maps *m, const struct spot *s, elem *y);
 
 INLINE void sweep(const struct maps *m, int64_t task, spot_fn *f)
 {
     const int64_t group = task / m->bands, first = task % m->bands * ROWS;
     const int64_t end = first + ROWS < m->w.out[0] ? first + ROWS : m->w.out[0];
-    const float *x = m->x + group * m->w.in[0] * m->w.in[1] * LANES;
-    float *y = m->y + (group * m->w.out[0] + first) * m->w.out[1] * LANES;
+    const elem *x = (const elem *)m->x + group * m->w.in[0] * m->w.in[1] * LANES;
+    elem *y = (elem *)m->y + (group * m->w.out[0] + first) * m->w.out[1] * LANES;
 
     for (int64_t i = first; i < end; i++)
         for (int64_t j = 0; j < m->w.out[1]; j++, y += LANES) {
@@ -96,7 +97,7 @@ INLINE void sweep(const struct maps *m, int64_t task, spot_fn *f)
         }
 }
 
-INLINE void largest(const struct maps *m, const struct spot *s, float *y)
+INLINE void largest(const struct maps *m, const struct spot *s, elem *y)
 {
     vf a[PV];
 
@@ -104,17 +105,17 @@ INLINE void largest(const struct maps *m, const struct spot *s, float *y)
         a[v] = VF1(-INFINITY);
     for (int64_t r = 0; r < s->rows; r++)
         for (int64_t q = 0; q < s->columns; q++) {
-            const float *x =
+            const elem *x =
                 s->x + (r * m->w.dilation[0] * m->w.in[1] + q * m->w.dilation[1]) * LANES;
 
             EACH (v, PV)
-                a[v] = larger(a[v], vf_load(x + v * VL));
+                a[v] = larger(a[v], elem_load(x + v * VL));
         }
     EACH (v, PV)
-        vf_store(y + v * VL, a[v]);
+        elem_store(y + v * VL, a[v]);
 }
 
-INLINE void average(const struct maps *m, const struct spot *s, float *y)
+INLINE void average(const struct maps *m, const struct spot *s, elem *y)
 {
     const vf n = VF1((float)s->whole);
     vf a[PV];
@@ -123,13 +124,13 @@ INLINE void average(const struct maps *m, const struct spot *s, float *y)
         a[v] = VF0;
     for (int64_t r = 0; r < s->rows; r++)
         for (int64_t q = 0; q < s->columns; q++) {
-            const float *x = s->x + (r * m->w.in[1] + q) * LANES;
+            const elem *x = s->x + (r * m->w.in[1] + q) * LANES;
 
             EACH (v, PV)
-                a[v] = a[v] + vf_load(x + v * VL);
+                a[v] = a[v] + elem_load(x + v * VL);
         }
     EACH (v, PV)
-        vf_store(y + v * VL, a[v] / n);
+        elem_store(y + v * VL, a[v] / n);
 }
 
 static void max_task(void *maps, int64_t task, int thread)
@@ -176,25 +177,25 @@ INLINE vf number(vf x)
 }
 
 /* As the reference: the first of equals in row order, a NaN first of all.  */
-INLINE void largest_at(const struct maps *m, const struct spot *s, float *y)
+INLINE void largest_at(const struct maps *m, const struct spot *s, elem *y)
 {
-    const int64_t first = (s->x - m->x) / LANES % (m->w.in[0] * m->w.in[1]);
-    float *to = (float *)(m->argmax + (y - m->y)); /* places, as bits */
+    const int64_t first = (s->x - (const elem *)m->x) / LANES % (m->w.in[0] * m->w.in[1]);
+    float *to = (float *)(m->argmax + (y - (elem *)m->y)); /* places, as bits */
 
     EACH (v, PV) {
-        vf best = vf_load(s->x + v * VL), at = vf_bits(VI1((int32_t)first));
+        vf best = elem_load(s->x + v * VL), at = vf_bits(VI1((int32_t)first));
 
         for (int64_t r = 0; r < s->rows; r++)
             for (int64_t q = 0; q < s->columns; q++) {
                 const int64_t p = r * m->w.in[1] + q;
-                const vf x = vf_load(s->x + p * LANES + v * VL);
+                const vf x = elem_load(s->x + p * LANES + v * VL);
                 const vf here = vf_bits(VI1((int32_t)(first + p)));
                 const vf ordered = vf_gt(x, best, here, at);
 
                 at = vf_gt(number(best), number(x), here, ordered);
                 best = larger(best, x);
             }
-        vf_store(y + v * VL, best);
+        elem_store(y + v * VL, best);
         vf_store(to + v * VL, at);
     }
 }
@@ -210,16 +211,35 @@ static void argmax_run(const struct kernel_args *a)
     run_windows(a, argmax_task, 0, a->op.out[1].data);
 }
 
+/* Sums are of float: in place where values are.  */
+enum { IN_PLACE = sizeof(elem) == sizeof(float) };
+
 static void scatter_task(void *maps, int64_t group, int thread)
 {
     const struct maps *m = maps;
     const int64_t in = m->w.in[0] * m->w.in[1] * LANES, out = m->w.out[0] * m->w.out[1] * LANES;
-    float *dx = m->y + group * in;
+    const elem *dy = (const elem *)m->x + group * out;
+    const int32_t *at = m->argmax + group * out;
+    float *dx = IN_PLACE ? (float *)m->y + group * in : m->sums + thread * in;
 
-    (void)thread;
     memset(dx, 0, (size_t)in * sizeof *dx);
-    for (int64_t i = group * out; i < (group + 1) * out; i++)
-        dx[m->argmax[i] * LANES + i % LANES] += m->x[i];
+    for (int64_t i = 0; i < out; i += VL) {
+        float t[VL];
+
+        vf_store(t, elem_load(dy + i));
+        for (int64_t v = 0; v < VL; v++)
+            dx[at[i + v] * LANES + (i + v) % LANES] += t[v];
+    }
+    for (int64_t i = 0; !IN_PLACE && i < in; i += VL)
+        elem_store((elem *)m->y + group * in + i, vf_load(dx + i));
+}
+
+static size_t scatter_scratch(const struct step_nodes *s, int threads)
+{
+    const struct node *n = s->node[0];
+    const struct shape *x = n->in[0] ? &n->in[0]->shape : &n->in_shape[0];
+
+    return IN_PLACE ? 0 : (size_t)(threads * x->dim[2] * x->dim[3] * LANES) * sizeof(float);
 }
 
 static void max_backward(const struct kernel_args *a)
@@ -227,6 +247,7 @@ static void max_backward(const struct kernel_args *a)
     const struct tensor *dx = &a->op.din[0], *dy = &a->op.dout[0];
     struct maps m = {.x = dy->data, .y = dx->data, .argmax = a->op.out[1].data};
 
+    m.sums = a->scratch;
     m.w = window_of(a->op.node, &dx->shape, &dy->shape);
     pool_run(a->pool, layout_groups(&dx->shape), scatter_task, &m);
 }
@@ -237,7 +258,7 @@ static void max_backward(const struct kernel_args *a)
 INLINE void store_channels(const struct maps *m, int64_t group, int64_t lane, vf v)
 {
     const int64_t per = (m->c + LANES - 1) / LANES, c = group % per * LANES + lane;
-    float *y = m->y + group / per * m->c + c;
+    float *y = (float *)m->y + group / per * m->c + c;
 
     if (c + VL <= m->c)
         vf_store(y, v);
@@ -251,7 +272,7 @@ static void mean_task(void *maps, int64_t group, int thread)
 {
     const struct maps *m = maps;
     const int64_t area = m->w.in[0] * m->w.in[1];
-    const float *x = m->x + group * area * LANES;
+    const elem *x = (const elem *)m->x + group * area * LANES;
 
     (void)thread;
     for (int64_t v = 0; v < PV; v++) {
@@ -262,9 +283,9 @@ static void mean_task(void *maps, int64_t group, int thread)
             a[k] = VF0;
         for (; i + 8 <= area; i += 8)
             EACH (k, 8)
-                a[k] = a[k] + vf_load(x + (i + k) * LANES + v * VL);
+                a[k] = a[k] + elem_load(x + (i + k) * LANES + v * VL);
         for (; i < area; i++)
-            a[0] = a[0] + vf_load(x + i * LANES + v * VL);
+            a[0] = a[0] + elem_load(x + i * LANES + v * VL);
         EACH (k, 8)
             sum = sum + a[k];
         store_channels(m, group, v * VL, sum / VF1((float)area));
@@ -284,14 +305,16 @@ static void spread_task(void *maps, int64_t group, int thread)
     const int64_t per = (m->c + LANES - 1) / LANES, area = m->w.in[0] * m->w.in[1];
     const int64_t first = group % per * LANES;
     const int64_t n = m->c - first < LANES ? m->c - first : LANES;
-    float t[LANES] = {0}, *dx = m->y + group * area * LANES;
+    const float *dy = (const float *)m->x + group / per * m->c + first;
+    elem *dx = (elem *)m->y + group * area * LANES;
+    float t[LANES] = {0};
 
     (void)thread;
     for (int64_t c = 0; c < n; c++)
-        t[c] = m->x[group / per * m->c + first + c] / (float)area;
+        t[c] = dy[c] / (float)area;
     for (int64_t i = 0; i < area * LANES; i += LANES)
         EACH (v, PV)
-            vf_store(dx + i + v * VL, vf_load(t + v * VL));
+            elem_store(dx + i + v * VL, vf_load(t + v * VL));
 }
 
 static void mean_backward(const struct kernel_args *a)
@@ -321,14 +344,16 @@ static void factor_task(void *maps, int64_t group, int thread)
 {
     const struct maps *m = maps;
     const int64_t area = m->w.in[0] * m->w.in[1];
+    const elem *x = m->x, *factor = m->factor;
+    elem *y = m->y;
     vf f[PV];
 
     (void)thread;
     EACH (v, PV)
-        f[v] = vf_load(m->factor + group * LANES + v * VL);
+        f[v] = elem_load(factor + group * LANES + v * VL);
     for (int64_t i = group * area * LANES; i < (group + 1) * area * LANES; i += LANES)
         EACH (v, PV)
-            vf_store(m->y + i + v * VL, vf_load(m->x + i + v * VL) * f[v]);
+            elem_store(y + i + v * VL, elem_load(x + i + v * VL) * f[v]);
 }
 
 static void factor_run(const struct kernel_args *a)
@@ -342,15 +367,15 @@ static void factor_run(const struct kernel_args *a)
 /* clang-format off */
 #define RECORD(o, d, f) .name = "pool_blocked_" ISA_NAME, .op = #o, .dir = DIR_##d, \
     .isa = ISA_BITS, .dtypes = 1 << DTYPE_F32 | 1 << DTYPE_I32, .run = f
-#define BLOCKED .reads = LAYOUT_C16, .writes = LAYOUT_C16
+#define BLOCKED .reads = ELEM_LAYOUT, .writes = ELEM_LAYOUT
 
 const struct kernel ISA(pool_blocked_kernels)[] = {
     {RECORD(maxpool2d, FORWARD, max_run), BLOCKED, .accepts = max_accepts},
     {RECORD(maxpool2d, FORWARD, argmax_run), BLOCKED, .accepts = argmax_accepts},
-    {RECORD(maxpool2d, BACKWARD, max_backward), BLOCKED},
+    {RECORD(maxpool2d, BACKWARD, max_backward), BLOCKED, .scratch = scatter_scratch},
     {RECORD(avgpool2d, FORWARD, average_run), BLOCKED},
-    {RECORD(globalavgpool, FORWARD, mean_run), .reads = LAYOUT_C16},
-    {RECORD(globalavgpool, BACKWARD, mean_backward), .writes = LAYOUT_C16, .pulls = 1},
+    {RECORD(globalavgpool, FORWARD, mean_run), .reads = ELEM_LAYOUT},
+    {RECORD(globalavgpool, BACKWARD, mean_backward), .writes = ELEM_LAYOUT, .pulls = 1},
     {RECORD(mul, FORWARD, factor_run), BLOCKED, .accepts = factor_accepts},
     {0},
 };

@@ -29,8 +29,8 @@
 #    include <immintrin.h>
 #    if defined(__AVX512BF16__)
 enum { VL = 16, ISA_BITS = CPU_AVX2 | CPU_AVX512 | CPU_AVX512BF16 };
-#        define ISA(name) name##_avx512bf16
-#        define ISA_NAME  "avx512bf16"
+#        define ISA(name) name##_bf16
+#        define ISA_NAME  "bf16"
 #    elif defined(__AVX512VNNI__)
 enum { VL = 16, ISA_BITS = CPU_AVX2 | CPU_AVX512 | CPU_VNNI };
 #        define ISA(name) name##_vnni
@@ -144,51 +144,20 @@ INLINE vf vf_sqrt(vf a)
 /* The same of a name that is a macro.  */
 #define ISA_OF(name) ISA(name)
 
-/* Numbers of bf16: the upper halves of floats, to nearest even; a NaN stays
- * one.  */
+#if defined(__AVX512BF16__)
+/* Numbers of bf16: the upper halves of floats, to nearest even.  */
 INLINE vf vf_load_bf16(const uint16_t *p)
 {
-#if defined(__AVX512F__)
     const vi v = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
 
     return vf_bits(_mm512_slli_epi32(v, 16));
-#elif defined(__AVX2__)
-    const vi v = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
-
-    return vf_bits(_mm256_slli_epi32(v, 16));
-#else
-    const vi v = {p[0] << 16, p[1] << 16, p[2] << 16, p[3] << 16};
-
-    return vf_bits(v);
-#endif
 }
 
 INLINE void vf_store_bf16(uint16_t *p, vf v)
 {
-#if defined(__AVX512BF16__)
     _mm256_storeu_si256((__m256i *)p, (__m256i)_mm512_cvtneps_pbh(v));
-#elif defined(__AVX2__) && !defined(__AVX512F__)
-    const __m256i x = _mm256_castps_si256(v), one = _mm256_set1_epi32(1);
-    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(x, 16), one);
-    const __m256i up = _mm256_add_epi32(x, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
-    const __m256i nan = _mm256_or_si256(x, _mm256_set1_epi32(0x400000));
-    const __m256i is_nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
-    const __m256i r = _mm256_srli_epi32(_mm256_blendv_epi8(up, nan, is_nan), 16);
-    const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(r, r), 0xd8);
-
-    _mm_storeu_si128((__m128i *)p, _mm256_castsi256_si128(packed));
-#else
-    float t[VL];
-
-    memcpy(t, &v, sizeof t);
-    for (int i = 0; i < VL; i++) {
-        uint32_t x;
-
-        memcpy(&x, &t[i], sizeof x);
-        p[i] = (uint16_t)(t[i] != t[i] ? x >> 16 | 0x40 : (x + 0x7fff + (x >> 16 & 1)) >> 16);
-    }
-#endif
 }
+#endif
 
 /* Lane i of V to p[2 i], nothing between.  */
 INLINE void vf_store_2(float *p, vf v)

@@ -227,7 +227,7 @@ static void set_layouts(struct plan *p, struct step *s)
         s->reads = s->kernel->reads;
         s->writes = s->kernel->writes;
     }
-    if (v && s->kernel && s->kernel->any_layout)
+    if (v && s->kernel && s->kernel->any_layout && s->reads == LAYOUT_PLAIN)
         s->reads = s->writes = common_layout(p, n);
     else if (v && s->view && shape_equal(&v->shape, &last->out[0]->shape))
         s->reads = s->writes = layout_of(p, v);

@@ -27,17 +27,18 @@ struct side {
 
 static int open_side(struct side *s, const struct graph *g,
                      const struct device *d, const struct parity_opts *o,
-                     struct err *e)
+                     int narrow, struct err *e)
 {
-    struct plan_opts po = {.batch = PARITY_BATCH, .pool = o->pool};
+    struct plan_opts po = {
+        .batch = PARITY_BATCH, .pool = o->pool, .narrow = narrow};
+    const int keep = o->tolerance > 0 && !o->narrow;
 
     s->g = pass_simplify(g, e);
     s->ps = s->g ? params_new(s->g, d, e) : NULL;
     s->p = s->ps ? plan_new(s->g, d, s->ps, &po, e) : NULL;
     po.keep_values = 1;
-    s->kept =
-        s->p && o->tolerance > 0 ? plan_new(s->g, d, s->ps, &po, e) : NULL;
-    return s->p && (s->kept || o->tolerance <= 0) ? 0 : -1;
+    s->kept = s->p && keep ? plan_new(s->g, d, s->ps, &po, e) : NULL;
+    return s->p && (s->kept || !keep) ? 0 : -1;
 }
 
 static void close_side(struct side *s)
@@ -179,8 +180,9 @@ int parity_run(struct parity *r, const struct graph *a, const struct graph *b,
 
     memset(r, 0, sizeof *r);
     r->samples = o->samples ? o->samples : SAMPLES;
-    bad = open_side(&s[0], a, d, o, e) < 0 ||
-          open_side(&s[1], b, d, o, e) < 0 || same_ends(&s[0], &s[1], e) < 0;
+    bad = open_side(&s[0], a, d, o, 0, e) < 0 ||
+          open_side(&s[1], b, d, o, o->narrow, e) < 0 ||
+          same_ends(&s[0], &s[1], e) < 0;
     if (!bad) {
         r->classes = graph_output_value(s[0].g, "logits")->shape.dim[1];
         r->class_abs = xcalloc((size_t)r->classes, sizeof *r->class_abs);

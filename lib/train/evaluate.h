@@ -22,6 +22,7 @@ struct evaluate_opts {
     struct preprocess pre; /* the model's */
     int64_t batch;
     struct pool *pool;
+    int narrow; /* in bf16: plan_opts */
     enum bad_policy bad;
     int64_t max_bad; /* BAD_SKIP: more than this many end the run */
 };

@@ -58,7 +58,8 @@ static int check_labels(const struct trainer *t, const struct dataset *d,
 static int build_plans(struct trainer *t, struct err *e)
 {
     const int64_t rest = t->feed.sampler.n % t->feed.sampler.batch;
-    struct plan_opts po = {.batch = t->r->batch, .pool = t->o->pool};
+    struct plan_opts po = {
+        .batch = t->r->batch, .pool = t->o->pool, .narrow = t->r->precision};
 
     t->plan = plan_new(t->graph, t->o->device, t->params, &po, e);
     if (!t->plan)

@@ -1,0 +1,60 @@
+#!/bin/sh
+# precision.sh -- models that compute in bf16: --precision and the recipe key.
+# SPDX-License-Identifier: MIT
+. tests/cli/lib.sh
+
+toy
+run 'trains in fp32' 0 toy_train m.st -R wide
+adze-fuse-bn -q -m m.st | adze-quantize -q -d valid.tar -n 20 -O q.st
+ok 'makes a model of 8 bits'
+fails '8 bits are no fp32' 2 'computes in 8 bits' adze-evaluate -m q.st -d valid.tar --precision=bf16
+fails 'a form that is none' 2 "not 'fp16'" adze-evaluate -m m.st -d valid.tar --precision=fp16
+slow='does not compute bf16 faster than fp32; use --precision=fp32'
+fails 'instructions that are not there' 4 "$slow" \
+    adze-evaluate -m m.st -d valid.tar --precision=bf16 --cpu=portable
+fails 'nor while training' 4 "$slow" toy_train no.st -o global.precision=bf16 --cpu=portable
+
+adze-compare -q m.st m.st --precision=bf16 --tolerance=1 >/dev/null 2>"$err"
+if grep -q "$slow" "$err"; then
+    skip 'computes in bf16' 'this machine does not compute bf16 faster than fp32'
+    exit 0
+fi
+run 'is near fp32' 0 adze-compare m.st m.st --precision=bf16 --tolerance=0.03
+fails 'but not equal' 1 'differ by' sh -c 'adze-compare m.st m.st --precision=bf16 >/dev/null'
+run 'names it' 0 adze-benchmark --precision=bf16 --seconds=0.01 -f csv m.st
+out_has '"m.st","bf16"'
+tar xf valid.tar
+find . -name '*.png' | sort >list
+adze-infer -m m.st --precision=bf16 -n 10 -j 1 <list >rows
+ok 'classifies pictures'
+for n in 2 3; do
+    adze-infer -m m.st --precision=bf16 -n 10 -j $n <list | cmp -s rows -
+    ok "the same rows with $n threads"
+done
+
+run 'trains in bf16' 0 toy_train one.st -o global.precision=bf16 -j 1
+! cmp -s one.st m.st
+ok 'which gives another model'
+for n in 2 3; do
+    run "trains with $n threads" 0 toy_train more.st -o global.precision=bf16 -j $n
+    same one.st more.st
+done
+run 'stops in the middle' 0 toy_train part.st -o global.precision=bf16 -R run -n 23
+fails 'the precision is part of a run' 2 'precision: bf16' toy_train part.st -R run --resume
+run 'goes on' 0 toy_train part.st -o global.precision=bf16 -R run --resume
+same one.st part.st
+last_loss() {
+    tail -n 1 "$1/metrics.jsonl" | sed 's/.*"loss": *\([0-9.]*\).*/\1/'
+}
+awk -v a="$(last_loss wide)" -v b="$(last_loss run)" 'BEGIN { exit !(a > 0 && b > 0.99 * a && b < 1.01 * a) }'
+ok 'learns as in fp32' || explain <run/metrics.jsonl
+
+if [ -e "$data/cifar10-test.tar" ]; then
+    adze-init resnet20 -o classes=10 --from "$data/resnet20-cifar10.safetensors" -O cifar.st 2>"$err"
+    ok 'takes the weights of a trained network'
+    run 'measures it on CIFAR-10' 0 adze-evaluate -m cifar.st -d "$data/cifar10-test.tar" --precision=bf16
+    awk '$1 == "top1" { d = $2 - 0.8103; exit !(d <= 0.002 && d >= -0.002) }' "$out"
+    ok 'within 20 of 10,000 pictures of fp32' || explain <"$out"
+else
+    skip 'measures a trained network on CIFAR-10' '../shared/data is not here'
+fi
