@@ -1,5 +1,5 @@
 #!/bin/sh
-# precision.sh -- models that compute in bf16: --precision and the recipe key.
+# pipe-precision.sh -- models that compute in bf16: --precision and the recipe key.
 # SPDX-License-Identifier: MIT
 . tests/cli/lib.sh
 
