@@ -111,6 +111,7 @@ struct direct_isa {
     struct direct_form form;
     void (*task)(void *run, int64_t task, int thread);
     void (*wgrad)(void *run, int64_t task, int thread);
+    void (*wgrad_dy)(void *run, int64_t task, int thread); /* image, panel */
     void (*bias)(void *grad, int64_t task, int thread);
     /* Up to 16 channels of 16 outputs at one tap, the first of them W[0];
      * numbers from one output, and one channel, to the next */

@@ -64,6 +64,12 @@ INLINE void store(const int m, const int panels, const struct direct_run *r,
     const struct writer *w = &run_f32(r)->y;
     const int64_t area = r->d->map[0] * r->d->map[1] * LANES, step = r->d->map_step[1] * LANES;
 
+    if (!r->d->blocks && !w->add.x) { /* nothing reaches there, backward */
+        EACH (v, panels * PV)
+            EACH (i, m)
+                elem_store((elem *)w->y + t->at + v / PV * area + i * step + v % PV * VL, VF0);
+        return;
+    }
     if (!lanes_simple(w)) {
         float rest[PANELS * PV][MR * VL];
 
@@ -130,8 +136,11 @@ INLINE void pass(const int nv, const int plain, const struct wgrad *g, const str
 {
     const int64_t size = g->rows * LANES;
     float *sum = q->sum + panel * size + row * LANES;
+    int64_t place[WGRAD_ROWS];
     vf a[PANELS * PV][WGRAD_ROWS];
 
+    for (int k = 0; k < (plain ? WGRAD_ROWS : 1); k++)
+        place[k] = wgrad_row(g, row - (plain ? 0 : q->row) + k);
     EACH (v, nv)
         EACH (i, WGRAD_ROWS)
             a[v][i] = VF0;
@@ -141,9 +150,9 @@ INLINE void pass(const int nv, const int plain, const struct wgrad *g, const str
             struct stretch s = {.dy_panel = q->dy_panel, .n = (q->pixels + STEP - 1) / STEP};
 
             s.dy = (const slot *)q->dy + m * q->dy_image + panel * q->dy_panel + i * q->dy_row;
-            s.x = x + (plain ? 0 : wgrad_row(g, row - q->row));
+            s.x = x + place[0];
             for (int k = 0; plain && k < WGRAD_ROWS; k++)
-                s.row[k] = x + wgrad_row(g, row + k);
+                s.row[k] = x + place[k];
             products(nv, plain, &s, a);
         }
     EACH (v, nv)
@@ -219,6 +228,21 @@ static void copy_dy(const struct wgrad_run *r, struct wgrad_pass *q, slot *to)
                         p, q->pixels, 1, (uint32_t *)to);
 }
 
+/* All gradients of one image and panel, for every range.  */
+static void wgrad_dy(void *run, int64_t task, int thread)
+{
+    const struct wgrad_run *r = run;
+    const struct wgrad *g = r->g;
+    const int64_t area = g->d.out[0] * g->d.out[1];
+    const int64_t rows = g->d.flat ? 1 : g->d.out[0], pixels = area / rows;
+    float *to = r->all + task * g->dy_panel;
+
+    (void)thread;
+    for (int64_t i = 0; i < rows; i++)
+        dy_line(&r->dy, (task * area + i * pixels) * LANES, task % g->d.panels, pixels, 1,
+                (uint32_t *)(to + i * g->dy_row));
+}
+
 static void wgrad_task(void *run, int64_t task, int thread)
 {
     static pass_fn *const passes[2][2] = {{pass_last, pass_whole},
@@ -241,8 +265,9 @@ static void wgrad_task(void *run, int64_t task, int thread)
 /* ---- records ---- */
 
 static const struct direct_isa isa = {MR,         PANELS,     {PER, IN_PLACE, sizeof(elem)},
-                                      task,       wgrad_task, lanes_bias,
-                                      pack_block, WGRAD_ROWS, STEP};
+                                      task,       wgrad_task, wgrad_dy,
+                                      lanes_bias, pack_block, WGRAD_ROWS,
+                                      STEP};
 
 #define RECORD(name, planar)                                                                     \
     static size_t scratch_##name(const struct step_nodes *s, int threads)                        \

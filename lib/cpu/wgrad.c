@@ -36,6 +36,30 @@ static void cut_passes(struct wgrad *g)
     g->images = least(g->images, g->per_chunk);
 }
 
+/* Pairs of pixels must not cross from one pass to the next.  */
+static int may_share(const struct wgrad *g, int64_t step)
+{
+    return g->ranges > 1 &&
+           (!g->d.flat || g->band == g->d.out[0] || g->band * g->d.out[1] % step == 0);
+}
+
+/* Rows lie behind each other in flat maps, as in place().  */
+static void place_dy(struct wgrad *g, int64_t step)
+{
+    const struct direct *d = &g->d;
+    const int64_t rows = d->flat ? 1 : d->out[0], pixels = d->flat ? d->out[0] : 1;
+
+    if (!may_share(g, step)) {
+        g->dy_floats =
+            (size_t)(g->images * d->panels * g->band * (up(d->out[1], step) + 1) * LANES);
+        return;
+    }
+    g->dy_step = step;
+    g->dy_row = up(pixels * d->out[1], step) * LANES;
+    g->dy_panel = rows * g->dy_row;
+    g->all_floats = (size_t)(d->n * d->panels * g->dy_panel);
+}
+
 static struct wgrad wgrad_of(const struct direct_isa *isa, int planar, const struct step_nodes *s)
 {
     const struct direct_form form = {1, isa->form.per == 1 && isa->form.in_place, 0};
@@ -58,8 +82,7 @@ static struct wgrad wgrad_of(const struct direct_isa *isa, int planar, const str
     g.plane = d->plane * (planar ? d->c : 1);
     g.copy_floats = d->copy ? (size_t)up(g.images * g.range * g.plane + LANES, LANES) * LANES : 0;
     if (s->lazy & LAZY_DY || !form.in_place)
-        g.dy_floats =
-            (size_t)(g.images * d->panels * g.band * (up(d->out[1], isa->wgrad_step) + 1) * LANES);
+        place_dy(&g, isa->wgrad_step);
     g.part_floats = (size_t)(d->panels * g.rows * LANES);
     return g;
 }
@@ -69,7 +92,8 @@ size_t wgrad_scratch(const struct direct_isa *isa, int planar, const struct step
 {
     const struct wgrad g = wgrad_of(isa, planar, s);
 
-    return g.part_floats * (size_t)g.chunks + (g.copy_floats + g.dy_floats) * (size_t)threads;
+    return g.part_floats * (size_t)g.chunks + g.all_floats +
+           (g.copy_floats + g.dy_floats) * (size_t)threads;
 }
 
 int64_t wgrad_row(const struct wgrad *g, int64_t row)
@@ -88,6 +112,22 @@ int64_t wgrad_row(const struct wgrad *g, int64_t row)
 
 /* ---- passes ---- */
 
+/* Dy where it is stored, or computed for all.  */
+static void find_dy(const struct wgrad_run *r, struct wgrad_pass *q, int64_t row)
+{
+    const struct wgrad *g = r->g;
+    const int64_t line = g->d.out[1] * LANES;
+
+    q->dy_row = g->all_floats ? g->dy_row : line;
+    q->dy_panel = g->all_floats ? g->dy_panel : g->d.out[0] * line;
+    q->dy_image = g->d.panels * q->dy_panel;
+    if (g->all_floats)
+        q->dy = r->all + q->image * q->dy_image +
+                (g->d.flat ? q->first / g->dy_step * LANES : row * q->dy_row);
+    else if (!g->dy_floats)
+        q->dy = (const float *)r->dy.x + q->image * q->dy_image + q->first * LANES;
+}
+
 static void place(const struct wgrad_run *r, struct wgrad_pass *q)
 {
     const struct wgrad *g = r->g;
@@ -100,11 +140,7 @@ static void place(const struct wgrad_run *r, struct wgrad_pass *q)
         q->x = (const float *)r->x.x + q->image * g->x_image + q->group * g->x_group +
                q->first * LANES;
     q->x_image = g->d.copy ? q->groups * g->plane : g->x_image;
-    q->dy_panel = g->d.out[0] * g->d.out[1] * LANES;
-    q->dy_image = g->d.panels * q->dy_panel;
-    q->dy_row = g->d.out[1] * LANES;
-    if (!g->dy_floats)
-        q->dy = (const float *)r->dy.x + q->image * q->dy_image + q->first * LANES;
+    find_dy(r, q, row);
     if (g->d.flat) { /* rows lie behind each other */
         q->pixels *= q->rows;
         q->rows = 1;
@@ -176,10 +212,13 @@ void wgrad_run(const struct direct_isa *isa, int planar, const struct kernel_arg
                const struct reader *x, const struct reader *dy, float *scratch)
 {
     const struct wgrad g = wgrad_of(isa, planar, a->step);
-    struct wgrad_run r = {&g, *x, *dy, scratch, NULL};
+    struct wgrad_run r = {.g = &g, .x = *x, .dy = *dy, .part = scratch};
     struct reduce t = {&g, r.part, a->op.din[WEIGHT].data};
 
-    r.scratch = r.part + g.part_floats * (size_t)g.chunks;
+    r.all = r.part + g.part_floats * (size_t)g.chunks;
+    r.scratch = r.all + g.all_floats;
+    if (g.all_floats)
+        pool_run(a->pool, g.d.n * g.d.panels, isa->wgrad_dy, &r);
     pool_run(a->pool, g.chunks * g.ranges, isa->wgrad, &r);
     pool_run(a->pool, g.d.panels, reduce_task, &t);
 }

@@ -17,22 +17,25 @@
 #include "cpu/conv2d_direct.h"
 
 struct wgrad {
-    struct direct d;               /* the forward geometry */
-    int64_t groups, group_rows;    /* of channels; rows of one */
-    int64_t rows;                  /* whole tiles of them */
-    int64_t range, ranges;         /* groups of a task */
-    int64_t chunks, per_chunk;     /* images */
-    int64_t images, band;          /* of a pass: images, or output rows of one */
-    int64_t x_image, x_group;      /* floats of x */
-    int64_t plane;                 /* floats of the copy of one group */
-    size_t copy_floats, dy_floats; /* of a thread: of x, of dy if computed */
-    size_t part_floats;            /* of a chunk */
+    struct direct d;                   /* the forward geometry */
+    int64_t groups, group_rows;        /* of channels; rows of one */
+    int64_t rows;                      /* whole tiles of them */
+    int64_t range, ranges;             /* groups of a task */
+    int64_t chunks, per_chunk;         /* images */
+    int64_t images, band;              /* of a pass: images, or output rows of one */
+    int64_t x_image, x_group;          /* floats of x */
+    int64_t plane;                     /* floats of the copy of one group */
+    size_t copy_floats, dy_floats;     /* of a thread: of x, of dy if computed */
+    size_t all_floats;                 /* of all dy, computed once for all ranges */
+    int64_t dy_step, dy_row, dy_panel; /* pixels of a slot; slots from one to
+                                          the next there */
+    size_t part_floats;                /* of a chunk */
 };
 
 struct wgrad_run {
     const struct wgrad *g;
     struct reader x, dy;
-    float *part, *scratch;
+    float *part, *all, *scratch;
 };
 
 struct wgrad_pass {
