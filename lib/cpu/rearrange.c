@@ -103,13 +103,21 @@ static void unblock(const struct job *j, int64_t g)
     layout_unblock(&j->x->shape, dtype_size(j->x->dtype), j->x->data, j->y->data, g, g + 1);
 }
 
+/* From one blocked layout to another that stores the same numbers.  */
+static void copy(const struct job *j, int64_t g)
+{
+    const size_t bytes = (size_t)(plain_of(j, g).area * LANES) * dtype_size(j->x->dtype);
+
+    memcpy((char *)j->y->data + (size_t)g * bytes, (char *)j->x->data + (size_t)g * bytes, bytes);
+}
+
 typedef void group_fn(const struct job *j, int64_t g);
 
 static void copy_task(void *job, int64_t task, int thread)
 {
     static group_fn *const by[][3] = {
         [LAYOUT_PLAIN] = {NULL, block, plain_to_narrow},
-        [LAYOUT_C16] = {unblock, NULL, wide_to_narrow},
+        [LAYOUT_C16] = {unblock, copy, wide_to_narrow},
         [LAYOUT_C16H] = {narrow_to_plain, narrow_to_wide, NULL},
     };
     const struct job *j = job;
@@ -121,10 +129,16 @@ static void copy_task(void *job, int64_t task, int thread)
         by[j->from][j->to](j, g);
 }
 
+/* Numbers other than f32 lie in C16H as in C16.  */
+static enum layout blocked_as(enum layout l, const struct tensor *t)
+{
+    return l == LAYOUT_C16H && t->dtype != DTYPE_BF16 ? LAYOUT_C16 : l;
+}
+
 void rearrange(const struct tensor *x, enum layout from, const struct tensor *y, enum layout to,
                struct pool *pool)
 {
-    struct job j = {x, y, from, to, layout_groups(&x->shape), 1};
+    struct job j = {x, y, blocked_as(from, x), blocked_as(to, y), layout_groups(&x->shape), 1};
     const int64_t bytes = (int64_t)tensor_bytes(x) / j.groups;
 
     if (bytes < TASK_BYTES)

@@ -252,15 +252,24 @@ static int all_stored(const struct plan *p, const struct node *n, enum layout l)
     return 1;
 }
 
-/* What uses a value can compute it, as far as is known.  */
-static int can_compute(const struct fuse *f, const struct use *u)
+/* S can compute operand I of its node K as it reads, from values that lie in
+ * layout L: what is computed so is not rearranged.  */
+static int computes(const struct step *s, int k, int i, enum layout l)
+{
+    return s->kernel && s->kernel->lazy & plan_lazy_bit(s, k, i) &&
+           (k ? s->writes : s->reads) == l;
+}
+
+/* What uses a value that would lie in layout L can compute it, as far as is
+ * known.  */
+static int can_compute(const struct fuse *f, const struct use *u, enum layout l)
 {
     const int owner = f->owner[u->node->index];
     const struct step *s = &f->at[owner < 0 ? 0 : owner];
 
     for (int k = 0; owner >= 0 && k < s->nodes.n; k++)
         if (s->nodes.node[k] == u->node)
-            return s->kernel && s->kernel->lazy & plan_lazy_bit(s, k, u->in);
+            return computes(s, k, u->in, l);
     return owner < 0;
 }
 
@@ -278,7 +287,7 @@ static int may_be_left(const struct fuse *f, const struct step *s)
         if (!(s->nodes.node[k]->op->flags & OP_ELEMENTWISE))
             return 0;
     for (int i = 0; i < n->out[0]->n_use; i++)
-        if (!can_compute(f, &n->out[0]->use[i]))
+        if (!can_compute(f, &n->out[0]->use[i], s->writes))
             return 0;
     if (s->kernel->defer == DEFER_HEAD)
         return all_stored(p, n, s->writes);
@@ -312,7 +321,7 @@ static int demand(struct fuse *f, const struct step *s)
             const struct value *v = s->nodes.node[k]->in[i];
 
             if ((k && i == s->nodes.link[k]) || !is_lazy(f->p, v) ||
-                (s->kernel && s->kernel->lazy & plan_lazy_bit(s, k, i)))
+                computes(s, k, i, layout_of(f->p, v)))
                 continue;
             if (store(f, v) < 0)
                 return -1;
