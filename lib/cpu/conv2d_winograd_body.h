@@ -761,7 +761,7 @@ static const struct winograd_isa isa = {MR,        PANELS,      sizeof(elem), ta
 #define RECORD(side)                                                                             \
     static int accepts_##side(const struct step_nodes *s)                                        \
     {                                                                                            \
-        return winograd_accepts(side, s);                                                        \
+        return winograd_accepts(&isa, side, s);                                                  \
     }                                                                                            \
     static size_t scratch_##side(const struct step_nodes *s, int threads)                        \
     {                                                                                            \

@@ -18,6 +18,8 @@ enum { X, WEIGHT, BIAS };
  * there; products of floats in the time that it, or memory, takes to bring
  * one.  */
 enum { V_BYTES = 384 << 10, NEAR_BYTES = 2 << 20, NEAR = 4, FAR = 20 };
+/* Outputs of a tile of gradients, of 16, that are worth its products.  */
+enum { LEAST = 5, LEAST_BF16 = 13, FLOAT = 4 };
 
 /* Where results are summed up, cut as for so many threads.  */
 enum { STEADY = 16 };
@@ -100,31 +102,33 @@ static struct winograd winograd_of(int64_t side, const struct step_nodes *s)
     return s->node[0]->dir == DIR_BACKWARD ? turn(g) : g;
 }
 
-/* Products for each number of a filter on one image, at least as many as the
- * transformed one takes the time of to come.  Of one image: the choice changes
- * the result, which must not depend on its neighbours.  */
-static int64_t cost(const struct winograd *g, int64_t side)
+/* The time for each number of a filter on one image, in quarters of a product:
+ * products, those of bf16 in pairs where the sum is direct, at least as many as
+ * the (transformed) filter takes the time of to come.  Of one image: the choice
+ * changes the result, which must not depend on its neighbours.  */
+static int64_t cost(const struct winograd *g, int64_t side, int64_t size)
 {
     const int64_t points = side ? (side + 2) * (side + 2) : 9;
     const int64_t tiles = side ? up(g->out[0], side) * up(g->out[1], side) : g->out[0] * g->out[1];
-    const int64_t bytes = points * g->c * g->o * (int64_t)sizeof(float);
+    const int64_t each = side ? FLOAT : size, bytes = points * g->c * g->o * each;
 
-    return points * most(tiles, bytes > NEAR_BYTES ? FAR : NEAR);
+    return points * each * most(tiles, bytes > NEAR_BYTES ? FAR : NEAR);
 }
 
 /* Is SIDE the cheapest; 0 stands for the direct sum.  Backward always 4, over
- * all images.  */
-static int is_cheapest(const struct winograd *g, int64_t side, int backward)
+ * all images: most of the nine outputs' products must be saved.  */
+static int is_cheapest(const struct winograd *g, int64_t side, int backward, int64_t size)
 {
-    const int64_t here = cost(g, side);
+    const int64_t here = cost(g, side, size);
 
     if (backward)
-        return 5 * (side + 2) * (side + 2) * g->grid[0] * g->grid[1] <
-               4 * 9 * g->out[0] * g->out[1];
-    return here < cost(g, 0) && (side == 4 ? here <= cost(g, 2) : here < cost(g, 4));
+        return g->out[0] * g->out[1] >
+               (size == FLOAT ? LEAST : LEAST_BF16) * g->grid[0] * g->grid[1];
+    return here < cost(g, 0, size) &&
+           (side == 4 ? here <= cost(g, 2, size) : here < cost(g, 4, size));
 }
 
-int winograd_accepts(int64_t side, const struct step_nodes *s)
+int winograd_accepts(const struct winograd_isa *isa, int64_t side, const struct step_nodes *s)
 {
     static const struct {
         const char *name;
@@ -143,7 +147,7 @@ int winograd_accepts(int64_t side, const struct step_nodes *s)
         return 0;
     g = forward_of(side, s);
     return g.c >= LANES && g.o >= LANES && g.pad[0] <= 2 && g.pad[1] <= 2 &&
-           is_cheapest(&g, side, n->dir == DIR_BACKWARD);
+           is_cheapest(&g, side, n->dir == DIR_BACKWARD, isa->size);
 }
 
 /* ---- cutting ---- */

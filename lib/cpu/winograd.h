@@ -16,7 +16,9 @@
  * that by the transformed weights U [o/16][point][c][16] to
  * M [point][o/16][tile][16], 16 or 32 outputs at a time, and transforms those
  * back.  Each number is one chain over c for each point: results depend on
- * neither strips nor threads, and AVX2 and AVX-512 give the same bits.
+ * neither strips nor threads, and AVX2 and AVX-512 give the same bits.  Where
+ * values are of bf16 all this stays in fp32: U in bf16 was no faster and three
+ * times as far off, and V in bf16, with sums in pairs, would be worse.
  *
  * The gradient of x is the same sum over dy, with the filter turned and O and
  * C exchanged.  The gradient of the weights is a convolution of x with tiles of
@@ -77,7 +79,7 @@ struct winograd_grad {
 
 struct winograd_isa {
     int mr, panels; /* of a product in registers: tiles, groups of 16 */
-    int64_t size;   /* of a number */
+    int64_t size;   /* bytes of a number of x and y: 4, or 2 of bf16 */
     void (*task)(void *run, int64_t task, int thread);
     void (*grad_task)(void *grad, int64_t task, int thread);
     void (*reduce_task)(void *grad, int64_t task, int thread);
@@ -85,7 +87,7 @@ struct winograd_isa {
     void (*pack)(const struct winograd *g, const float *w, float *to);
 };
 
-int winograd_accepts(int64_t side, const struct step_nodes *s);
+int winograd_accepts(const struct winograd_isa *isa, int64_t side, const struct step_nodes *s);
 size_t winograd_scratch(const struct winograd_isa *isa, int64_t side, const struct step_nodes *s,
                         int threads);
 size_t winograd_pack_bytes(int64_t side, const struct step_nodes *s, int i);

@@ -156,8 +156,6 @@ static int is_narrow(const struct kernel *k)
 static int layout_fits(const struct plan *p, const struct kernel *k,
                        const struct node *n)
 {
-    if (is_narrow(k) && !p->opts.narrow)
-        return 0;
     if (k->reads == LAYOUT_PLAIN && k->writes == LAYOUT_PLAIN)
         return 1;
     return p->blocked && (k->pulls || (leader(k, n) &&
@@ -170,16 +168,18 @@ static int alone(const struct plan *p)
     return p->opts.no_fuse || p->opts.keep_values;
 }
 
-static const struct kernel *choose(const struct fuse *f, const struct node *n,
-                                   struct step_nodes *s)
+/* The first offer of one form of numbers.  */
+static const struct kernel *choose_form(const struct fuse *f,
+                                        const struct node *n, int narrow,
+                                        struct step_nodes *s)
 {
     const struct plan *p = f->p;
 
     for (const struct kernel *const *k = p->device->kernels; k && *k; k++) {
         *s = (struct step_nodes){.n = 1, .node = {n}, .batch = p->opts.batch};
         if ((*k)->dir != n->dir || strcmp((*k)->op, n->op->name) ||
-            !layout_fits(p, *k, n) || !dtypes_fit(*k, n) ||
-            ((*k)->quantised && alone(p)))
+            is_narrow(*k) != narrow || !layout_fits(p, *k, n) ||
+            !dtypes_fit(*k, n) || ((*k)->quantised && alone(p)))
             continue;
         if (!alone(p))
             match_epilogue(f, *k, s);
@@ -188,6 +188,15 @@ static const struct kernel *choose(const struct fuse *f, const struct node *n,
     }
     *s = (struct step_nodes){.n = 1, .node = {n}, .batch = p->opts.batch};
     return NULL;
+}
+
+/* Offers for bf16 come first where the plan asks for that.  */
+static const struct kernel *choose(const struct fuse *f, const struct node *n,
+                                   struct step_nodes *s)
+{
+    const struct kernel *k = f->p->opts.narrow ? choose_form(f, n, 1, s) : NULL;
+
+    return k ? k : choose_form(f, n, 0, s);
 }
 
 /* ---- layouts of results ---- */
