@@ -44,6 +44,11 @@ static unsigned flush_subnormals(void)
 
     _mm_setcsr(old | 0x8040); /* FTZ, DAZ */
     return old;
+#elif defined(__aarch64__)
+    const unsigned old = __builtin_aarch64_get_fpcr();
+
+    __builtin_aarch64_set_fpcr(old | 1 << 24); /* FZ */
+    return old;
 #else
     return 0;
 #endif
@@ -53,6 +58,8 @@ static void restore_subnormals(unsigned old)
 {
 #if defined(__x86_64__)
     _mm_setcsr(old);
+#elif defined(__aarch64__)
+    __builtin_aarch64_set_fpcr(old);
 #else
     (void)old;
 #endif

@@ -9,7 +9,7 @@
  *     pool_run(p, n_tasks, work, ctx);
  *     pool_free(p);
  *
- * Inside a loop subnormal numbers are zero (FTZ and DAZ on x86-64), in the
+ * Inside a loop subnormal numbers are zero (on x86-64 and arm64), in the
  * caller too: results are defined that way.
  *
  * Threads spin for a short while after a loop, then sleep.  They block all
