@@ -6,6 +6,7 @@
 #   make test T=op/conv2d     one test: tests/op/conv2d.c, tests/cli/X.sh;
 #                             T=op a folder
 #   make test-interop    ONNX Runtime, safetensors, numpy, Pillow agree
+#   make test-arm64      kernels and ops, built for arm64, in an emulator
 #   make bench           timings of kernels and commands
 #   make bench-peers     beside ONNX Runtime and others; knobs: scripts/bench-peers
 #   make install         PREFIX=/usr/local DESTDIR=
@@ -29,9 +30,7 @@ LAYERS  := base tensor image graph op pass format cpu cuda run data train cli
 # Missing packages come first, as the next lines look for them.
 ifneq ($(filter deps demo test test-interop bench bench-peers,$(MAKECMDGOALS)),)
 _ := $(shell mkdir -p .build; date +%s >.build/time.0; scripts/deps >&2 && date +%s >.build/time.1)
-ifneq ($(.SHELLSTATUS),0)
-$(error packages are missing)
-endif
+$(if $(filter-out 0,$(.SHELLSTATUS)),$(error packages are missing))
 endif
 
 have     = $(shell printf '\#include <stdio.h>\n\#include <$1>\n' | $(CC) -E -x c - >/dev/null 2>&1 && echo 1 || echo 0)
@@ -58,16 +57,19 @@ sanflag  = $(if $1,$(patsubst %,-fsanitize=%,$(subst $(comma), ,$1)) -fno-saniti
 LDLIBS  += -lyaml -ljansson -lxxhash -lprotobuf-c $(if $(filter 1,$(JPEG)),-ljpeg) \
            $(if $(filter 1,$(BLAS)),-lopenblas) -lm -pthread
 
-# A file's name says its instruction set; stb's and libjpeg's headers are not ours.
-isa      = $(if $(filter %_avx2,$1),-mavx2 -mfma -mf16c) \
-           $(if $(filter %_avx512,$1),-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mf16c) \
-           $(if $(filter %_bf16,$1),-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mavx512bf16) \
-           $(if $(filter %_vnni,$1),-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mavx512vnni) \
-           $(if $(filter %/image/stb %/image/jpeg_turbo,$1),-DADZE_BASE_BANNED_H) $(if $(filter %/image/resize %/image/colour,$1),-fopenmp-simd)
+# A file's name ends with its instruction set; stb's and libjpeg's headers are not ours.
+avx2     := -mavx2 -mfma -mf16c
+avx512   := $(avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq
+bf16     := $(avx512) -mavx512bf16
+vnni     := $(avx512) -mavx512vnni
+x86_64   := avx2 avx512 bf16 vnni
+ISAS    := $($(firstword $(subst -, ,$(shell $(CC) -dumpmachine))))
+isa      = $($(filter $(ISAS),$(lastword $(subst _, ,$1)))) $(if $(filter %/image/stb %/image/jpeg_turbo,$1),-DADZE_BASE_BANNED_H) \
+           $(if $(filter %/image/resize %/image/colour,$1),-fopenmp-simd)
 
 # Objects are kept apart by everything that changes them: $O for this
 # build, $S for the run of the unit tests under the sanitizers.
-key      = $(shell printf '%s' '$(subst ','\'',$(CC) $(BASEC) $(isa) $(CFLAGS) $(CUDA) $1)' | cksum | cut -d' ' -f1)
+key      = $(shell printf '%s' '$(subst ','\'',$(CC) $(BASEC) $(foreach i,$(ISAS),$($i)) $(CFLAGS) $(CUDA) $1)' | cksum | cut -d' ' -f1)
 O       := $B/$(call key,$(call sanflag,$(SAN)))
 SANS    := address,undefined
 S       := $B/$(call key,$(call sanflag,$(SANS)) -O1)
@@ -77,7 +79,7 @@ S       := $B/$(call key,$(call sanflag,$(SANS)) -O1)
 CUSRC   := $(if $(filter 1,$(CUDA)),$(sort $(wildcard lib/cuda/*.cu)))
 SKIP    := $(if $(filter 1,$(BLAS)),lib/cpu/gemm_own.c,lib/cpu/gemm_blas.c) \
            $(if $(filter 1,$(JPEG)),lib/image/jpeg_stb.c,lib/image/jpeg_turbo.c) \
-           $(if $(CUSRC),lib/cuda/none.c)
+           $(if $(CUSRC),lib/cuda/none.c) $(addprefix %_,$(addsuffix .c,$(filter-out $(ISAS),$(x86_64))))
 LIBSRC  := $(filter-out $(SKIP),$(foreach l,$(LAYERS),$(sort $(wildcard lib/$l/*.c))))
 ZOO     := $(sort $(wildcard models/*.yaml models/recipes/*.yaml))
 PROTO   := $(wildcard lib/format/onnx.proto)
@@ -89,7 +91,7 @@ CMDS    := $(patsubst src/%.c,bin/adze-%,$(filter-out src/adze.c,$(CMDSRC))) \
            $(patsubst src/adze.c,bin/adze,$(filter src/adze.c,$(CMDSRC)))
 TESTLIB  = $(patsubst %.c,$1/%.o,$(filter-out tests/preload.c,$(sort $(wildcard tests/*.c))))
 UNIT    := $(sort $(if $T,$(wildcard tests/$T.c tests/$T/*.c),$(wildcard tests/*/*.c)))
-SHELL_T := $(sort $(if $T,$(wildcard tests/$T.sh tests/$T/*.sh),$(wildcard tests/check/*.sh tests/cli/*.sh)))
+SHELL_T := $(sort $(if $T,$(wildcard tests/$T.sh tests/$T/*.sh),$(wildcard tests/*.sh tests/check/*.sh tests/cli/*.sh)))
 SHELL_T := $(filter-out %/lib.sh,$(SHELL_T))
 
 all: $O/libadze.a $(CMDS)
@@ -123,8 +125,8 @@ $1/double/%.o: lib/op/%.c
 $1/tests/d_op.o: $(patsubst lib/op/%.c,$1/double/%.o,$(filter lib/op/%,$(LIBSRC)))
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@)
-	$$Q$$(LD) -r -o $$@.tmp $$^ && nm -g --defined-only $$@.tmp | awk '{ print $$$$3, "d_" $$$$3 }' > $$@.names
-	$$Qobjcopy --redefine-syms=$$@.names $$@.tmp $$@
+	$$Q$$(LD) -r -o $$@.tmp $$^ && $$(or $$(NM),nm) -g --defined-only $$@.tmp | awk '{ print $$$$3, "d_" $$$$3 }' > $$@.names
+	$$Q$$(or $$(OBJCOPY),objcopy) --redefine-syms=$$@.names $$@.tmp $$@
 
 $1/tests/lib.a: $(call TESTLIB,$1) $1/tests/d_op.o
 	@rm -f $$@
@@ -132,7 +134,7 @@ $1/tests/lib.a: $(call TESTLIB,$1) $1/tests/d_op.o
 
 $1/tests/%: $1/tests/%.o $1/tests/lib.a $1/libadze.a
 	$$(call say,LD,$$@)
-	$$Q$$(CC) $2 $$(LDFLAGS) -o $$@ $$^ -lcmocka $$(LDLIBS)
+	$$Q$$(CC) $2 $$(LDFLAGS) -o $$@ $$^ $$(or $$(TESTLIBS),-lcmocka) $$(LDLIBS)
 
 # Files that include a generated header wait for it.
 $(patsubst %.c,$1/%.o,$(filter lib/format/onnx%,$(LIBSRC))): | $(PROTO:lib/%.proto=$G/%.pb-c.c)
@@ -157,17 +159,12 @@ $G/format/zoo_text.c: $(ZOO) scripts/embed
 	$(call say,EMBED,models)
 	$Qscripts/embed $(ZOO) > $@.tmp && mv $@.tmp $@
 
-link     = $Q$(CC) $(CFLAGS) $(call sanflag,$(SAN)) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(LDLIBS)
-
-bin/adze: $O/src/adze.o $O/libadze.a $O/flags
+bin/adze: $O/src/adze.o
+$(filter-out bin/adze,$(CMDS)): bin/adze-%: $O/src/%.o
+$(CMDS): $O/libadze.a $O/flags
 	@mkdir -p bin
 	$(call say,LD,$@)
-	$(link)
-
-bin/adze-%: $O/src/%.o $O/libadze.a $O/flags
-	@mkdir -p bin
-	$(call say,LD,$@)
-	$(link)
+	$Q$(CC) $(CFLAGS) $(call sanflag,$(SAN)) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
 
 # bin/ belongs to the flags that were used last.
 $O/flags: FORCE
@@ -184,6 +181,9 @@ export SOURCES := $(LIBSRC) $(CMDSRC)
 deps:
 test: all $(UNIT_O) $(UNIT_S)
 	@scripts/run-tests $(or $(strip $(UNIT_O) $(UNIT_S) $(SHELL_T)),$(error no test is called '$T'))
+
+test-arm64:
+	@scripts/deps arm64 && scripts/run-tests tests/arm64.sh
 
 test-interop: $O/tests/format/onnx
 demo test-interop bench bench-peers: all
@@ -214,7 +214,7 @@ format:
 	clang-format -i $$(git ls-files '*.[ch]' '*.inc' '*.cu' '*.cuh')
 
 FORCE:
-.PHONY: all deps demo test test-interop bench bench-peers install uninstall pages clean format FORCE
+.PHONY: all deps demo test test-arm64 test-interop bench bench-peers install uninstall pages clean format FORCE
 .SECONDARY:
 -include $(foreach d,$O $S,$(wildcard $d/lib/*/*.d $d/double/*.d $d/gen/*/*.d $d/src/*.d $d/tests/*.d $d/tests/*/*.d)) \
          $(CUOBJ:.o=.d)

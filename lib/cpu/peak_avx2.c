@@ -2,9 +2,7 @@
  * SPDX-License-Identifier: MIT  */
 #include "cpu/peak.h"
 
-#if defined(__x86_64__)
-
-#    include <immintrin.h>
+#include <immintrin.h>
 
 enum { CHAINS = 10 };
 
@@ -14,11 +12,11 @@ double peak_run_avx2(long n, float *sink)
     __m256 a[CHAINS];
     float out[8];
 
-#    pragma GCC unroll 10
+#pragma GCC unroll 10
     for (int k = 0; k < CHAINS; k++)
         a[k] = _mm256_set1_ps((float)k); /* chains that differ */
     for (long i = 0; i < n; i++) {
-#    pragma GCC unroll 10
+#pragma GCC unroll 10
         for (int k = 0; k < CHAINS; k++)
             a[k] = _mm256_fmadd_ps(a[k], x, y);
     }
@@ -28,5 +26,3 @@ double peak_run_avx2(long n, float *sink)
     *sink += out[0];
     return 2.0 * 8 * CHAINS * (double)n;
 }
-
-#endif

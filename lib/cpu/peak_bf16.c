@@ -2,9 +2,7 @@
  * SPDX-License-Identifier: MIT  */
 #include "cpu/peak.h"
 
-#if defined(__x86_64__)
-
-#    include <immintrin.h>
+#include <immintrin.h>
 
 enum { CHAINS = 20 };
 
@@ -14,11 +12,11 @@ double peak_run_bf16(long n, float *sink)
     __m512 a[CHAINS];
     float out[16];
 
-#    pragma GCC unroll 20
+#pragma GCC unroll 20
     for (int k = 0; k < CHAINS; k++)
         a[k] = _mm512_set1_ps((float)k); /* chains that differ */
     for (long i = 0; i < n; i++) {
-#    pragma GCC unroll 20
+#pragma GCC unroll 20
         for (int k = 0; k < CHAINS; k++)
             a[k] = _mm512_dpbf16_ps(a[k], x, x);
     }
@@ -28,5 +26,3 @@ double peak_run_bf16(long n, float *sink)
     *sink += out[0];
     return 4.0 * 16 * CHAINS * (double)n;
 }
-
-#endif

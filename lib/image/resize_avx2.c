@@ -6,10 +6,8 @@
  * is that of the plain loops in resize.c to the bit.  */
 #include "image/resize_taps.h"
 
-#if defined(__AVX2__)
-
-#    include <immintrin.h>
-#    include <string.h>
+#include <immintrin.h>
+#include <string.h>
 
 static __m256i load64(const int16_t *p)
 {
@@ -29,14 +27,14 @@ static __m256i load32(const int16_t *p)
 
 /* Four pixels: r0 r1 g0 g1 b0 b1 in the low lane, 2 and 3 in the high; and
  * the weights to go with them.  */
-#    define _ -1
+#define _ -1
 static const int8_t pixel_order[32] = {0,  _, 3, _, 1,  _, 4, _, 2, _, 5,
                                        _,  _, _, _, _,  6, _, 9, _, 7, _,
                                        10, _, 8, _, 11, _, _, _, _, _};
 static const int8_t weight_order[32] = {0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2,
                                         3, _, _, _, _, 4, 5, 6, 7, 4, 5,
                                         6, 7, 4, 5, 6, 7, _, _, _, _};
-#    undef _
+#undef _
 
 /* One pixel from the two partial sums.  */
 static void put_pixel(uint8_t *to, __m256i low, __m256i high)
@@ -163,5 +161,3 @@ static size_t down(uint8_t *to, const uint8_t *rows, size_t n,
 }
 
 const struct resize_fast resize_avx2 = {across, down};
-
-#endif
