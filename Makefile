@@ -62,7 +62,9 @@ avx2     := -mavx2 -mfma -mf16c
 avx512   := $(avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq
 bf16     := $(avx512) -mavx512bf16
 vnni     := $(avx512) -mavx512vnni
+neon     := -DVEC_NEON
 x86_64   := avx2 avx512 bf16 vnni
+aarch64  := neon
 ISAS    := $($(firstword $(subst -, ,$(shell $(CC) -dumpmachine))))
 isa      = $($(filter $(ISAS),$(lastword $(subst _, ,$1)))) $(if $(filter %/image/stb %/image/jpeg_turbo,$1),-DADZE_BASE_BANNED_H) \
            $(if $(filter %/image/resize %/image/colour,$1),-fopenmp-simd)
@@ -79,7 +81,7 @@ S       := $B/$(call key,$(call sanflag,$(SANS)) -O1)
 CUSRC   := $(if $(filter 1,$(CUDA)),$(sort $(wildcard lib/cuda/*.cu)))
 SKIP    := $(if $(filter 1,$(BLAS)),lib/cpu/gemm_own.c,lib/cpu/gemm_blas.c) \
            $(if $(filter 1,$(JPEG)),lib/image/jpeg_stb.c,lib/image/jpeg_turbo.c) \
-           $(if $(CUSRC),lib/cuda/none.c) $(addprefix %_,$(addsuffix .c,$(filter-out $(ISAS),$(x86_64))))
+           $(if $(CUSRC),lib/cuda/none.c) $(addprefix %_,$(addsuffix .c,$(filter-out $(ISAS),$(x86_64) $(aarch64))))
 LIBSRC  := $(filter-out $(SKIP),$(foreach l,$(LAYERS),$(sort $(wildcard lib/$l/*.c))))
 ZOO     := $(sort $(wildcard models/*.yaml models/recipes/*.yaml))
 PROTO   := $(wildcard lib/format/onnx.proto)
@@ -140,9 +142,7 @@ $1/tests/%: $1/tests/%.o $1/tests/lib.a $1/libadze.a
 $(patsubst %.c,$1/%.o,$(filter lib/format/onnx%,$(LIBSRC))): | $(PROTO:lib/%.proto=$G/%.pb-c.c)
 endef
 $(eval $(call rules,$O,$(CFLAGS) $(call sanflag,$(SAN))))
-ifneq ($O,$S)
-$(eval $(call rules,$S,-O1 -g $(call sanflag,$(SANS))))
-endif
+$(if $(filter-out $O,$S),$(eval $(call rules,$S,-O1 -g $(call sanflag,$(SANS)))))
 
 $B/cuda/%.o: %.cu
 	@mkdir -p $(@D)

@@ -13,6 +13,7 @@
 
 #include "base/cpuinfo.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "cpu/cpu.h"
@@ -527,6 +528,22 @@ static void compare(const struct kernel_case *c, const struct kernel *k,
                  (long long)at, g[at], w[at], worst, tol);
 }
 
+static int is_of_family(const struct kernel_case *c, const struct kernel *k)
+{
+    return c->family && !is_narrow(k) &&
+           !strncmp(k->name, c->family, strlen(c->family));
+}
+
+static void compare_bits(const struct kernel_case *c, const struct kernel *k,
+                         const struct tensor *got)
+{
+    const uint64_t bits = hash_u64(got->data, tensor_bytes(got));
+
+    if (is_of_family(c, k) && bits != c->bits[k->isa != 0])
+        fail_msg("%s %s [%s]: %s writes bits %#llx", c->op, c->attr, c->in,
+                 k->name, (unsigned long long)bits);
+}
+
 /* The values that a step writes: poison them, compare them.  */
 static int is_result(const struct bench *b, const struct step_nodes *s,
                      const struct value *v)
@@ -568,6 +585,7 @@ static void check_kernel(struct bench *b, const struct kernel_case *c,
             if (!t) {
                 first[i] = *v;
                 compare(c, k, b->g->value[i]->name, &want[i], v);
+                compare_bits(c, k, v);
                 continue;
             }
             if (memcmp(first[i].data, v->data, tensor_bytes(v)))
@@ -597,7 +615,7 @@ static int check_form(const struct kernel_case *c, const struct device *d,
     struct tensor want[2 * MOST] = {0};
     struct step_nodes s = {.batch = 1};
     struct bench b;
-    int count = 0;
+    int count = 0, family = 0;
 
     build(&b, c);
     assert_true(b.g->n_value < MOST);
@@ -626,7 +644,10 @@ static int check_form(const struct kernel_case *c, const struct device *d,
             (!(*k)->accepts || (*k)->accepts(&s))) {
             check_kernel(&b, c, *k, &s, want);
             count++;
+            family += is_of_family(c, *k);
         }
+    if (c->family && !narrow && !family)
+        fail_msg("%s %s: no kernel %s", c->op, c->attr, c->family);
     for (int i = 0; i < b.g->n_value; i++) {
         give_back(want[i].data, tensor_bytes(&want[i]));
         give_back(want[MOST + i].data, tensor_bytes(&want[i]));

@@ -10,6 +10,8 @@
 #ifndef ADZE_TESTS_KERNEL_CHECK_H
 #define ADZE_TESTS_KERNEL_CHECK_H
 
+#include <stdint.h>
+
 #include "graph/device.h"
 
 enum {
@@ -24,8 +26,10 @@ struct kernel_case {
     const char *in;        /* shapes of the data operands: "2,3,5,7 4,4" */
     const char *follow;    /* "batchnorm2d add relu", or NULL */
     unsigned flags;
-    double length; /* terms of the longest sum; 0: 1 */
-    unsigned want; /* BACKWARD: operands wanted; 0: all */
+    double length;      /* terms of the longest sum; 0: 1 */
+    unsigned want;      /* BACKWARD: operands wanted; 0: all */
+    const char *family; /* these kernels write BITS, on every machine */
+    uint64_t bits[2];   /* hash_u64() of the result: portable, with FMA */
 };
 
 /* Returns how many kernels ran; fails the test on a difference, and if none

@@ -17,11 +17,12 @@
  * number at worst.  */
 static _Atomic unsigned allowed = ~0u;
 
-const char *const cpu_level_names[] = {"portable", "avx2", "avx512",
+const char *const cpu_level_names[] = {"portable", "neon", "avx2", "avx512",
                                        "vnni",     "bf16", NULL};
 
 static const unsigned level_mask[] = {
     0,
+    CPU_NEON,
     CPU_AVX2,
     CPU_AVX2 | CPU_AVX512,
     CPU_AVX2 | CPU_AVX512 | CPU_VNNI,
@@ -74,7 +75,11 @@ static void read_model(char text[64])
 #else
 static unsigned detect(void)
 {
+#    if defined(__aarch64__)
+    return CPU_NEON;
+#    else
     return 0;
+#    endif
 }
 
 static void read_model(char text[64])
@@ -117,8 +122,8 @@ int cpu_limit(const char *name, struct err *e)
         return 0;
     }
     return err_set(e, ERR_USAGE,
-                   "unknown cpu level '%s'; known are portable avx2 avx512 "
-                   "vnni bf16",
+                   "unknown cpu level '%s'; known are portable neon avx2 "
+                   "avx512 vnni bf16",
                    Q(name));
 }
 

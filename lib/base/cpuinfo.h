@@ -15,20 +15,21 @@
 
 struct err;
 
-/* Bits, each implying those before it in the usual machines.  */
+/* Bits; those of a machine, each implying those before it as a rule.  */
 enum cpu_isa {
     CPU_AVX2 = 1 << 0,       /* AVX2, FMA, F16C */
     CPU_AVX512 = 1 << 1,     /* F, BW, VL, DQ */
     CPU_VNNI = 1 << 2,       /* AVX-512 VNNI */
     CPU_AVX512BF16 = 1 << 3, /* AVX-512 BF16 */
+    CPU_NEON = 1 << 4,       /* every arm64 */
 };
 
 /* The features in use: what the machine has, lowered by cpu_limit().  */
 unsigned cpu_features(void);
 
-/* Lower the features to those of level NAME: portable avx2 avx512 vnni bf16.
- * ERR_USAGE for an unknown name (lists the known ones), ERR_DEVICE if the
- * machine does not have that level.  */
+/* Lower the features to those of level NAME: portable neon avx2 avx512 vnni
+ * bf16.  ERR_USAGE for an unknown name (lists the known ones), ERR_DEVICE if
+ * the machine does not have that level.  */
 int cpu_limit(const char *name, struct err *e);
 
 /* The name of the highest level within MASK, as cpu_limit() takes it: what

@@ -20,6 +20,11 @@ void gemm_packed(const struct gemm *g, unsigned isa, float *scratch)
         gemm_packed_avx2(g, scratch);
         return;
     }
+#elif defined(__aarch64__)
+    if (isa & CPU_NEON) {
+        gemm_packed_neon(g, scratch);
+        return;
+    }
 #endif
     (void)isa;
     gemm_packed_any(g, scratch);

@@ -13,6 +13,6 @@ void gemm_packed(const struct gemm *g, unsigned isa, float *scratch);
 
 /* The same by instruction set.  */
 typedef void gemm_packed_fn(const struct gemm *g, float *scratch);
-gemm_packed_fn gemm_packed_any, gemm_packed_avx2, gemm_packed_avx512;
+gemm_packed_fn gemm_packed_any, gemm_packed_avx2, gemm_packed_avx512, gemm_packed_neon;
 
 #endif

@@ -14,6 +14,13 @@
 #    define DECLARE(name) extern const struct kernel name##_avx512[], name##_avx2[], name##_any[]
 #    define DECLARE_VNNI(name) DECLARE(name), name##_vnni[]
 #    define DECLARE_BF16(name) DECLARE(name), name##_bf16[]
+#elif defined(__aarch64__)
+#    define KERNELS(name) name##_neon, name##_any
+#    define KERNELS_VNNI(name) KERNELS(name)
+#    define KERNELS_BF16(name) KERNELS(name)
+#    define DECLARE(name) extern const struct kernel name##_neon[], name##_any[]
+#    define DECLARE_VNNI(name) DECLARE(name)
+#    define DECLARE_BF16(name) DECLARE(name)
 #else
 #    define KERNELS(name) name##_any
 #    define KERNELS_VNNI(name) name##_any

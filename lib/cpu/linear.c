@@ -139,9 +139,11 @@ static void backward(const struct kernel_args *a, unsigned isa)
 
 VARIANT(avx512, CPU_AVX2 | CPU_AVX512)
 VARIANT(avx2, CPU_AVX2)
+VARIANT(neon, CPU_NEON)
 VARIANT(any, 0)
 
 const struct kernel linear_kernels[] = {
-    ROWS(avx512, CPU_AVX2 | CPU_AVX512), ROWS(avx2, CPU_AVX2), ROWS(any, 0), {0},
+    ROWS(avx512, CPU_AVX2 | CPU_AVX512), ROWS(avx2, CPU_AVX2), ROWS(neon, CPU_NEON),
+    ROWS(any, 0), {0},
 };
 /* clang-format on */

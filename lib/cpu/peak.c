@@ -35,6 +35,9 @@ static run_fn *choose(unsigned features)
         return peak_run_avx512;
     if (features & CPU_AVX2)
         return peak_run_avx2;
+#elif defined(__aarch64__)
+    if (features & CPU_NEON)
+        return peak_run_neon;
 #endif
     (void)features;
     return peak_run_any;

@@ -25,6 +25,7 @@ double peak_copy(void);
 double peak_run_any(long n, float *sink);
 double peak_run_avx2(long n, float *sink);
 double peak_run_avx512(long n, float *sink);
+double peak_run_neon(long n, float *sink);
 double peak_run_bf16(long n, float *sink);
 
 #endif

@@ -3,11 +3,11 @@
  * SPDX-License-Identifier: MIT
  *
  * Kernels are written once against these words (X_body.h) and compiled once
- * per instruction set (X_any.c, X_avx2.c, X_avx512.c).  Arithmetic + - * / is
- * written with operators.  Nothing here is visible outside a file.
+ * per instruction set (X_any.c, X_neon.c, X_avx2.c, X_avx512.c).  Arithmetic
+ * + - * / is written with operators.  Nothing here is visible outside a file.
  *
  *     VL                 lanes of a vector
- *     ISA(name)          name_any, name_avx2, name_avx512
+ *     ISA(name)          name_any, name_neon, name_avx2, name_avx512
  *     ISA_BITS           what struct kernel.isa says for this file
  *
  * vf_fma() is one rounding where the instruction set has it (all but "any").
@@ -90,23 +90,32 @@ typedef __m256i vi;
 #    define vf_gt(a, b, c, d) _mm256_blendv_ps(d, c, _mm256_cmp_ps(a, b, _CMP_GT_OQ))
 
 #else
-enum { VL = 4, ISA_BITS = 0 };
-#    define ISA(name)        name##_any
-#    define ISA_NAME         "any"
 typedef float vf __attribute__((vector_size(16)));
 typedef int32_t vi __attribute__((vector_size(16)));
-#    define VF1(x)           ((vf){x, x, x, x})
-#    define VI1(x)           ((vi){x, x, x, x})
-#    define vf_fma(a, b, c)  ((a) * (b) + (c))
-#    define vf_fnma(a, b, c) ((c) - (a) * (b))
-#    define vf_bits(a)       ((vf)(a))
-#    define vi_bits(a)       ((vi)(a))
-#    define vf_of(a)         __builtin_convertvector(a, vf)
-#    define vi_of(a)         __builtin_convertvector(vf_round(a), vi)
-#    define vi_add(a, b)     ((a) + (b))
-#    define vi_shl(a, n)     ((a) << (n))
-#    define vf_max(a, b)     vf_gt(a, b, a, b)
-#    define vf_min(a, b)     vf_gt(b, a, a, b)
+#    if defined(VEC_NEON)
+#        include <arm_neon.h>
+enum { VL = 4, ISA_BITS = CPU_NEON };
+#        define ISA(name)        name##_neon
+#        define ISA_NAME         "neon"
+#        define vf_fma(a, b, c)  ((vf)vfmaq_f32(c, a, b))
+#        define vf_fnma(a, b, c) ((vf)vfmsq_f32(c, a, b))
+#    else
+enum { VL = 4, ISA_BITS = 0 };
+#        define ISA(name)        name##_any
+#        define ISA_NAME         "any"
+#        define vf_fma(a, b, c)  ((a) * (b) + (c))
+#        define vf_fnma(a, b, c) ((c) - (a) * (b))
+#    endif
+#    define VF1(x)       ((vf){x, x, x, x})
+#    define VI1(x)       ((vi){x, x, x, x})
+#    define vf_bits(a)   ((vf)(a))
+#    define vi_bits(a)   ((vi)(a))
+#    define vf_of(a)     __builtin_convertvector(a, vf)
+#    define vi_of(a)     __builtin_convertvector(vf_round(a), vi)
+#    define vi_add(a, b) ((a) + (b))
+#    define vi_shl(a, n) ((a) << (n))
+#    define vf_max(a, b) vf_gt(a, b, a, b)
+#    define vf_min(a, b) vf_gt(b, a, a, b)
 
 INLINE vf vf_load(const float *p)
 {

@@ -16,6 +16,7 @@ static void test_names(void **state)
 {
     (void)state;
     assert_string_equal(cpu_level_name(0), "portable");
+    assert_string_equal(cpu_level_name(CPU_NEON), "neon");
     assert_string_equal(cpu_level_name(CPU_AVX2), "avx2");
     assert_string_equal(cpu_level_name(CPU_AVX2 | CPU_AVX512), "avx512");
     assert_string_equal(cpu_level_name(CPU_AVX512), "portable");

@@ -1,0 +1,3 @@
+/* conv2d_direct_neon.c -- conv2d_direct_body.h for this instruction set.
+ * SPDX-License-Identifier: MIT  */
+#include "cpu/conv2d_direct_body.h"
