@@ -186,25 +186,37 @@ struct reduce {
     float *dw;
 };
 
-/* The weights of one group of outputs.  */
+/* The sums of N numbers over all chunks, N <= LANES LANES.  */
+static void add_chunks(const struct reduce *t, const float *from, int64_t n, float *to)
+{
+    double sum[LANES * LANES] = {0};
+
+    for (int64_t k = 0; k < t->g->chunks; k++, from += t->g->part_floats)
+        for (int64_t i = 0; i < n; i++)
+            sum[i] += from[i];
+    for (int64_t i = 0; i < n; i++)
+        to[i] = (float)sum[i];
+}
+
+/* The weights of one group of outputs: one tap of one group of channels (a plain
+ * channel) at a time.  */
 static void reduce_task(void *ctx, int64_t panel, int thread)
 {
     const struct reduce *t = ctx;
     const struct wgrad *g = t->g;
     const int64_t taps = g->d.kernel[0] * g->d.kernel[1], each = g->d.planar ? 1 : LANES;
+    const int64_t outputs = least(LANES, g->d.o - panel * LANES);
+    float *dw = t->dw + panel * LANES * g->d.c * taps, sum[LANES * LANES];
 
     (void)thread;
-    for (int64_t row = 0; row < g->groups * g->group_rows; row++) {
-        const int64_t c = row / each / taps * each + row % each, tap = row / each % taps;
-        const float *from = t->part + (panel * g->rows + row) * LANES;
+    for (int64_t row = 0; row < g->groups * g->group_rows; row += each) {
+        const int64_t first = row / each / taps * each, tap = row / each % taps;
+        const int64_t channels = least(each, g->d.c - first);
 
-        for (int64_t o = panel * LANES; c < g->d.c && o < (panel + 1) * LANES && o < g->d.o; o++) {
-            double sum = 0;
-
-            for (int64_t i = 0; i < g->chunks; i++)
-                sum += from[i * (int64_t)g->part_floats + o % LANES];
-            t->dw[(o * g->d.c + c) * taps + tap] = (float)sum;
-        }
+        add_chunks(t, t->part + (panel * g->rows + row) * LANES, channels * LANES, sum);
+        for (int64_t o = 0; o < outputs; o++)
+            for (int64_t c = 0; c < channels; c++)
+                dw[(o * g->d.c + first + c) * taps + tap] = sum[c * LANES + o];
     }
 }
 
