@@ -482,7 +482,9 @@ static int open_graph(struct job *j, struct err *e)
         return 0;
     j->g = mode()->graph(j, e);
     j->dev = j->g ? io_device(device_name, e) : NULL;
-    j->params = j->dev ? params_new(j->g, j->dev, e) : NULL;
+    j->params = !j->dev    ? NULL
+                : training ? params_new(j->g, j->dev, e)
+                           : params_share(j->g, j->dev, e);
     if (!j->params)
         return -1;
     j->narrow =

@@ -219,7 +219,7 @@ static int open_all(struct job *j, struct err *e)
     j->d = dataset_open(data, &o, e);
     j->g = j->d ? pass_simplify(j->m->graph, e) : NULL;
     j->dev = j->g ? io_device(device_name, e) : NULL;
-    j->params = j->dev ? params_new(j->g, j->dev, e) : NULL;
+    j->params = j->dev ? params_share(j->g, j->dev, e) : NULL;
     if (!j->params)
         return -1;
     if (dataset_labels(j->d) > model_head(j->m))

@@ -228,7 +228,7 @@ static int open_all(struct job *j, const char *const *paths, int n,
     j->m = io_trained_model(model_path, e);
     j->g = j->m ? pass_simplify(j->m->graph, e) : NULL;
     j->dev = j->g ? io_device(device_name, e) : NULL;
-    j->params = j->dev ? params_new(j->g, j->dev, e) : NULL;
+    j->params = j->dev ? params_share(j->g, j->dev, e) : NULL;
     if (!j->params)
         return -1;
     narrow = io_narrow(precision, j->g, e);

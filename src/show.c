@@ -120,7 +120,7 @@ static int bind(struct bound *b, const struct model *m, struct err *e)
     *b = (struct bound){0};
     b->g = pass_simplify(m->graph, e);
     b->d = b->g ? io_device(device_name, e) : NULL;
-    b->params = b->d ? params_new(b->g, b->d, e) : NULL;
+    b->params = b->d ? params_share(b->g, b->d, e) : NULL;
     b->plan = b->params ? plan_new(b->g, b->d, b->params, &o, e) : NULL;
     if (!b->plan)
         unbind(b);

@@ -187,6 +187,18 @@ static int map_file(struct bytes *b, int fd, size_t n, const char *name)
     return 1;
 }
 
+void bytes_forget(const void *p, size_t n)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t at = (uintptr_t)p, from = (at + page - 1) / page * page;
+    const uintptr_t to = (at + n) / page * page;
+
+    for (int i = 0; from < to && i < MAPS; i++)
+        if (atomic_load(&maps[i].state) == 2 && maps[i].from <= from &&
+            to <= maps[i].to)
+            madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
 /* ---- whole files ---- */
 
 static int too_large(struct err *e, const char *name, size_t max)

@@ -39,6 +39,11 @@ struct bytes {
 int bytes_read(struct bytes *b, const char *path, size_t max, struct err *e);
 void bytes_release(struct bytes *b);
 
+/* The N bytes at P will hardly be read again: where they lie in a mapped file,
+ * whole pages of them leave memory until they are.  Nobody may have written to
+ * them.  */
+void bytes_forget(const void *p, size_t n);
+
 /* ---- reading piece by piece ---- */
 
 struct in {

@@ -67,7 +67,7 @@ static int measure(struct transform_cost *c, const struct graph *in,
 {
     const struct plan_opts po = {.batch = 1, .pool = cli_pool()};
     struct graph *g = pass_simplify(in, e);
-    struct params *ps = g ? params_new(g, d, e) : NULL;
+    struct params *ps = g ? params_share(g, d, e) : NULL;
     struct plan *p = ps ? plan_new(g, d, ps, &po, e) : NULL;
     const int bad = !p || time_plan(c, p, e) < 0;
 

@@ -247,7 +247,7 @@ int observe_run(struct range *r, int64_t n, const struct graph *g,
         return err_set(e, ERR_USAGE, "no sample to observe");
     if (check_names(r, n, g, e) < 0)
         return -1;
-    ps = params_new(g, d, e);
+    ps = params_share(g, d, e);
     ob.p = ps ? plan_new(g, d, ps, &po, e) : NULL;
     bad = !ob.p || both_sweeps(&ob, e) < 0;
     free(ob.count);

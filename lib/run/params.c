@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/stream.h"
 #include "base/thread.h"
 #include "graph/device.h"
 #include "graph/graph.h"
@@ -33,6 +34,7 @@ struct param {
 
 struct params {
     const struct device *device;
+    int shared; /* tensors are the graph's */
     struct arena arena;
     struct param *item;
     int n, cap;
@@ -48,9 +50,12 @@ static int take(struct params *p, const struct value *v, struct err *e)
                        "'%s' has no values yet: initialise the network with "
                        "adze-init",
                        Q(v->name));
-    if (tensor_new(&q.t, v->data.dtype, &v->data.shape, e) < 0)
+    if (p->shared)
+        q.t = tensor_ref(&v->data);
+    else if (tensor_new(&q.t, v->data.dtype, &v->data.shape, e) < 0)
         return err_in(e, "'%s'", Q(v->name));
-    memcpy(q.t.data, v->data.data, tensor_bytes(&q.t));
+    else
+        memcpy(q.t.data, v->data.data, tensor_bytes(&q.t));
     name_map_put(&p->index, q.name, p->n);
     ARRAY_GROW(p->item, p->n, p->cap);
     p->item[p->n++] = q;
@@ -87,17 +92,30 @@ int params_add(struct params *p, const struct graph *g, struct err *e)
     return 0;
 }
 
-struct params *params_new(const struct graph *g, const struct device *d,
-                          struct err *e)
+static struct params *make(const struct graph *g, const struct device *d,
+                           int shared, struct err *e)
 {
     struct params *p = xcalloc(1, sizeof *p);
 
     p->device = d;
+    p->shared = shared;
     if (params_add(p, g, e) < 0) {
         params_free(p);
         return NULL;
     }
     return p;
+}
+
+struct params *params_new(const struct graph *g, const struct device *d,
+                          struct err *e)
+{
+    return make(g, d, 0, e);
+}
+
+struct params *params_share(const struct graph *g, const struct device *d,
+                            struct err *e)
+{
+    return make(g, d, 1, e);
 }
 
 void params_free(struct params *p)
@@ -177,6 +195,8 @@ const void *params_packed(struct params *p, const char *name,
         return NULL;
     }
     k->pack(s, i, &q->t, f->data);
+    if (p->shared)
+        bytes_forget(q->t.data, tensor_bytes(&q->t));
     f->next = q->packed;
     q->packed = f;
     return f->data;

@@ -1,9 +1,9 @@
 /* params.h -- the parameters of a graph, as plans read them.
  * SPDX-License-Identifier: MIT
  *
- * One tensor per PARAM, STATE and CONST value, by name, in host memory of its
- * own, where the kernels of the CPU work: training changes it without touching
- * the graph it came from.  Plans share it.  Packed forms, one per (tensor,
+ * One tensor per PARAM, STATE and CONST value, by name, in host memory, where
+ * the kernels of the CPU work: copies, which training changes without touching
+ * the graph they came from, or those of the graph.  Plans share them.  Packed forms, one per (tensor,
  * kernel, packing), live here too and are made again when their tensor
  * changed.  */
 #ifndef ADZE_RUN_PARAMS_H
@@ -25,6 +25,10 @@ struct params;
  * ("initialise it with adze-init").  */
 struct params *params_new(const struct graph *g, const struct device *d,
                           struct err *e);
+/* The tensors of G themselves, for plans that change none; what is packed is
+ * taken not to be read again (bytes_forget()).  */
+struct params *params_share(const struct graph *g, const struct device *d,
+                            struct err *e);
 void params_free(struct params *p);
 
 /* Add the tensors of G that P does not have (optimiser state, a second

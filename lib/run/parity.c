@@ -34,7 +34,7 @@ static int open_side(struct side *s, const struct graph *g,
     const int keep = o->tolerance > 0 && !o->narrow;
 
     s->g = pass_simplify(g, e);
-    s->ps = s->g ? params_new(s->g, d, e) : NULL;
+    s->ps = s->g ? params_share(s->g, d, e) : NULL;
     s->p = s->ps ? plan_new(s->g, d, s->ps, &po, e) : NULL;
     po.keep_values = 1;
     s->kept = s->p && keep ? plan_new(s->g, d, s->ps, &po, e) : NULL;

@@ -323,6 +323,29 @@ static void test_map_is_private(void **state)
     free(p);
 }
 
+/* Pages that are forgotten come back as they are in the file; memory that is
+ * no file stays.  */
+static void test_forget(void **state)
+{
+    enum { N = 2 << 20 };
+    char *p = malloc(N);
+    struct err e = {0};
+    struct bytes b;
+
+    (void)state;
+    memset(p, 7, N);
+    put("big", p, N);
+    assert_int_equal(bytes_read(&b, "big", N, &e), 0);
+    assert_memory_equal(b.data, p, N);
+    bytes_forget(b.data + 100, N - 5000);
+    assert_memory_equal(b.data, p, N);
+    bytes_forget(p, N);
+    assert_memory_equal(b.data, p, N);
+    bytes_release(&b);
+    unlink("big");
+    free(p);
+}
+
 static void on_alarm(int sig)
 {
     (void)sig;
@@ -735,6 +758,7 @@ int main(void)
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_sigbus),
         cmocka_unit_test(test_map_is_private),
+        cmocka_unit_test(test_forget),
         cmocka_unit_test(test_pipe),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_modes),

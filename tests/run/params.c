@@ -71,6 +71,25 @@ static void test_copies(void **state)
     graph_free(other);
 }
 
+/* Shared: the graph's own tensors, given back as copies all the same.  */
+static void test_share(void **state)
+{
+    struct graph *g = linear("3"), *other = graph_copy(g);
+    struct err e = {0};
+    struct params *p = params_share(g, device, &e);
+    const void *w = graph_value(g, "fc.weight")->data.data;
+
+    (void)state;
+    assert_non_null(p);
+    assert_ptr_equal(params_get(p, "fc.weight")->data, w);
+    assert_int_equal(params_store(p, other, &e), 0);
+    assert_ptr_not_equal(graph_value(other, "fc.weight")->data.data, w);
+    graph_free(g); /* the tensors stay with P */
+    assert_ptr_equal(params_get(p, "fc.weight")->data, w);
+    params_free(p);
+    graph_free(other);
+}
+
 static void test_add(void **state)
 {
     struct graph *g = linear("3"), *toy = toy_graph(NULL, 1), *wide;
@@ -194,9 +213,8 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_copies),
-        cmocka_unit_test(test_add),
-        cmocka_unit_test(test_no_values),
+        cmocka_unit_test(test_copies), cmocka_unit_test(test_share),
+        cmocka_unit_test(test_add),    cmocka_unit_test(test_no_values),
         cmocka_unit_test(test_packed),
     };
 
