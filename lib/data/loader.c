@@ -101,14 +101,14 @@ static int pack_one(const struct preprocess *pre, const struct image *im,
     float *three;
 
     if (pre->channels == 3) {
-        pack_chw(y, im, pre->mean, pre->std, pre->bgr);
+        pack_chw(y, im, pre->mean, pre->std, pre->bgr, 0);
         return 0;
     }
     if (image_copy(&grey, im, e) < 0)
         return -1;
     colour_grey(&grey);
     three = xmalloc(3 * plane * sizeof *three);
-    pack_chw(three, &grey, pre->mean, pre->std, 0);
+    pack_chw(three, &grey, pre->mean, pre->std, 0, 0);
     memcpy(y, three, plane * sizeof *y);
     free(three);
     image_release(&grey);

@@ -7,8 +7,8 @@
 
 /* y[c][h][w] = (x[h][w][c] / 255 - mean[c]) / std[c], computed in float as
  * torchvision's ToTensor and Normalize do, in that order.  BGR swaps R and B
- * first.  Y holds 3 * h * w floats.  */
+ * first, MIRROR left and right.  Y holds 3 * h * w floats.  */
 void pack_chw(float *y, const struct image *im, const float mean[3],
-              const float std[3], int bgr);
+              const float std[3], int bgr, int mirror);
 
 #endif

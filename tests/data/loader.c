@@ -303,13 +303,13 @@ static void preprocessing(void **state)
     for (int i = 0; i < 5; i++) /* from (4, 1) */
         memcpy(rgb + 18 * i, small.rgb + 3 * (14 * (1 + i) + 4), 18);
     cut.rgb = rgb;
-    pack_chw(want, &cut, pre.mean, pre.std, 0);
+    pack_chw(want, &cut, pre.mean, pre.std, 0, 0);
     assert_int_equal(loader_prepare(&pre, &im, y, &e), 0);
     assert_memory_equal(y, want, sizeof y);
     image_release(&small);
     pre.resize = PREPROCESS_EXACT;
     assert_int_equal(resize(&small, &im, 6, 5, RESIZE_BICUBIC, &e), 0);
-    pack_chw(want, &small, pre.mean, pre.std, 1);
+    pack_chw(want, &small, pre.mean, pre.std, 1, 0);
     pre.bgr = 1;
     assert_int_equal(loader_prepare(&pre, &im, y, &e), 0);
     assert_memory_equal(y, want, sizeof y);
@@ -317,7 +317,7 @@ static void preprocessing(void **state)
     pre.resize = PREPROCESS_NONE;
     for (int i = 0; i < 5; i++) /* from (17, 8): 7.5 is even at 8 */
         memcpy(rgb + 18 * i, im.rgb + 3 * (40 * (8 + i) + 17), 18);
-    pack_chw(want, &cut, pre.mean, pre.std, 1);
+    pack_chw(want, &cut, pre.mean, pre.std, 1, 0);
     assert_int_equal(loader_prepare(&pre, &im, y, &e), 0);
     assert_memory_equal(y, want, sizeof y);
     pre.resize = PREPROCESS_EXACT;
