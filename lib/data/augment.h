@@ -13,7 +13,10 @@
 #include <stdint.h>
 
 #include "base/rng.h"
+#include "image/codec.h"
+#include "image/geometry.h"
 #include "image/image.h"
+#include "image/resize.h"
 
 struct err;
 
@@ -27,14 +30,29 @@ struct augment_arg {
     const char *help;
 };
 
+/* A part of a picture, which may hang over its edges, and what becomes of it:
+ * resized, then perhaps mirrored.  */
+struct augment_view {
+    int x, y, w, h;
+    enum pad_mode edge; /* what lies outside; black if constant */
+    int to_w, to_h;
+    enum resize_kernel kernel;
+    int mirror; /* left and right change places */
+};
+
 struct augment_op {
     const char *name; /* "random_resized_crop" */
     const char *brief;
     const struct augment_arg *arg; /* ended by a NULL name */
-    /* Change IM in place.  V: values in the order of `arg'.  SIZE: the
-     * network's input (h, w).  Sets *FIRED if the picture was changed.  */
+    /* One of the two that follow.  V: values in the order of `arg'.  SIZE:
+     * the network's input (h, w).  */
+    /* Change IM in place.  Sets *FIRED if the picture was changed.  */
     int (*apply)(struct image *im, const double *v, const int size[2],
                  const struct rng *r, int *fired, struct err *e);
+    /* Choose, from the size W x H of a picture alone.  S comes as the picture
+     * is: whole, of its size.  */
+    void (*view)(struct augment_view *s, int w, int h, const double *v,
+                 const int size[2], const struct rng *r);
 };
 
 /* All operators, NULL-ended; also the source of adze-recipe(5)'s table.  */
@@ -58,8 +76,17 @@ int augment_set(struct augment *a, const char *name, const char *text,
                 struct err *e);
 void augment_release(struct augment *a);
 
-/* Apply all steps; FIRED counts per step (may be NULL), length a->n.  */
+/* The part of a picture of W x H pixels that the first steps look at, into
+ * PART, before it is decoded: X Y W H; TO_W and TO_H are the size that it
+ * gets next, 0 if it keeps its own.  */
+void augment_look(const struct augment *a, int w, int h, const struct rng *r,
+                  struct augment_view *part);
+
+/* Apply all steps; FIRED counts per step (may be NULL), length a->n.  PART:
+ * of what IM is a part, chosen by augment_look(); NULL: it is whole.  With
+ * MIRROR a last flip is not done but told.  */
 int augment_apply(const struct augment *a, struct image *im,
-                  const struct rng *r, int64_t *fired, struct err *e);
+                  const struct codec_part *part, const struct rng *r,
+                  int64_t *fired, int *mirror, struct err *e);
 
 #endif

@@ -9,8 +9,6 @@
 #include "image/geometry.h"
 #include "image/resize.h"
 
-static const uint8_t black[3];
-
 /* ---- pad_crop, random_crop ---- */
 
 /* Where a crop of WANT pixels begins in a side of HAVE with PAD on both ends;
@@ -23,39 +21,14 @@ static int offset(const struct rng *r, uint64_t i, int have, int pad, int want)
     return low + (int)rng_below(r, i, (uint64_t)(high - low + 1));
 }
 
-/* The part of IM from (X, Y); what lies outside is made by MODE.  */
-static int crop_padded(struct image *im, int x, int y, int w, int h,
-                       enum pad_mode mode, struct err *e)
+static void view_crop(struct augment_view *s, int w, int h, const double *v,
+                      const int size[2], const struct rng *r)
 {
-    struct image wide, to;
-    const int left = x < 0 ? -x : 0, top = y < 0 ? -y : 0;
-    const int right = x + w > im->w ? x + w - im->w : 0;
-    const int bottom = y + h > im->h ? y + h - im->h : 0;
-    int r;
-
-    if (mode == PAD_CONSTANT || !(left | top | right | bottom)) {
-        if (geometry_crop(&to, im, x, y, w, h, black, e) < 0)
-            return -1;
-        augment_replace(im, &to);
-        return 0;
-    }
-    if (geometry_pad(&wide, im, left, top, right, bottom, mode, black, e) < 0)
-        return -1;
-    r = geometry_crop(&to, &wide, x + left, y + top, w, h, black, e);
-    image_release(&wide);
-    if (r == 0)
-        augment_replace(im, &to);
-    return r;
-}
-
-static int apply_crop(struct image *im, const double *v, const int size[2],
-                      const struct rng *r, int *fired, struct err *e)
-{
-    const int x = offset(r, 0, im->w, (int)v[0], size[1]);
-    const int y = offset(r, 1, im->h, (int)v[0], size[0]);
-
-    *fired = x || y || im->w != size[1] || im->h != size[0];
-    return crop_padded(im, x, y, size[1], size[0], (enum pad_mode)(int)v[1], e);
+    s->x = offset(r, 0, w, (int)v[0], size[1]);
+    s->y = offset(r, 1, h, (int)v[0], size[0]);
+    s->w = s->to_w = size[1];
+    s->h = s->to_h = size[0];
+    s->edge = (enum pad_mode)(int)v[1];
 }
 
 static const struct augment_arg pad_crop_arg[] = {
@@ -65,7 +38,7 @@ static const struct augment_arg pad_crop_arg[] = {
 
 const struct augment_op augment_pad_crop = {
     "pad_crop", "pad, then cut the network's size at a random place",
-    pad_crop_arg, apply_crop};
+    pad_crop_arg, .view = view_crop};
 
 static const struct augment_arg random_crop_arg[] = {
     {"pad", 'i', 0, 0, 1024, NULL, "pixels added on every side before"},
@@ -74,75 +47,58 @@ static const struct augment_arg random_crop_arg[] = {
 
 const struct augment_op augment_random_crop = {
     "random_crop", "cut the network's size at a random place", random_crop_arg,
-    apply_crop};
+    .view = view_crop};
 
 /* ---- random_resized_crop ---- */
 
 enum { MIN_SCALE, MAX_SCALE, MIN_RATIO, MAX_RATIO, KERNEL, TRIES = 10 };
 
-struct part {
-    int x, y, w, h;
-};
-
 /* One attempt, with numbers 4 T .. 4 T + 3: 1 if it lies inside.  */
-static int try_part(struct part *p, const struct image *im, const double *v,
+static int try_part(struct augment_view *s, int in_w, int in_h, const double *v,
                     const struct rng *r, uint64_t t)
 {
-    const double area = (double)im->w * im->h *
+    const double area = (double)in_w * in_h *
                         augment_between(r, 4 * t, v[MIN_SCALE], v[MAX_SCALE]);
     const double ratio = exp(
         augment_between(r, 4 * t + 1, log(v[MIN_RATIO]), log(v[MAX_RATIO])));
     const double w = rint(sqrt(area * ratio)), h = rint(sqrt(area / ratio));
 
-    if (w < 1 || h < 1 || w > im->w || h > im->h)
+    if (w < 1 || h < 1 || w > in_w || h > in_h)
         return 0;
-    p->w = (int)w;
-    p->h = (int)h;
-    p->x = (int)rng_below(r, 4 * t + 2, (uint64_t)(im->w - p->w) + 1);
-    p->y = (int)rng_below(r, 4 * t + 3, (uint64_t)(im->h - p->h) + 1);
+    s->w = (int)w;
+    s->h = (int)h;
+    s->x = (int)rng_below(r, 4 * t + 2, (uint64_t)(in_w - s->w) + 1);
+    s->y = (int)rng_below(r, 4 * t + 3, (uint64_t)(in_h - s->h) + 1);
     return 1;
 }
 
 /* The largest part in the middle whose ratio is allowed.  */
-static struct part middle_part(const struct image *im, const double *v)
+static void middle_part(struct augment_view *s, int w, int h, const double *v)
 {
-    const double ratio = (double)im->w / im->h;
-    struct part p = {0, 0, im->w, im->h};
+    const double ratio = (double)w / h;
 
     if (ratio < v[MIN_RATIO])
-        p.h = (int)rint(im->w / v[MIN_RATIO]);
+        s->h = (int)rint(w / v[MIN_RATIO]);
     else if (ratio > v[MAX_RATIO])
-        p.w = (int)rint(im->h * v[MAX_RATIO]);
-    p.w = p.w < 1 ? 1 : p.w > im->w ? im->w : p.w;
-    p.h = p.h < 1 ? 1 : p.h > im->h ? im->h : p.h;
-    p.x = (im->w - p.w) / 2;
-    p.y = (im->h - p.h) / 2;
-    return p;
+        s->w = (int)rint(h * v[MAX_RATIO]);
+    s->w = s->w < 1 ? 1 : s->w > w ? w : s->w;
+    s->h = s->h < 1 ? 1 : s->h > h ? h : s->h;
+    s->x = (w - s->w) / 2;
+    s->y = (h - s->h) / 2;
 }
 
-static int apply_resized(struct image *im, const double *v, const int size[2],
-                         const struct rng *r, int *fired, struct err *e)
+static void view_resized(struct augment_view *s, int w, int h, const double *v,
+                         const int size[2], const struct rng *r)
 {
-    struct part p;
-    struct image cut, to;
     uint64_t t = 0;
-    int rc;
 
-    while (t < TRIES && !try_part(&p, im, v, r, t))
+    while (t < TRIES && !try_part(s, w, h, v, r, t))
         t++;
     if (t == TRIES)
-        p = middle_part(im, v);
-    *fired =
-        p.w != im->w || p.h != im->h || size[1] != im->w || size[0] != im->h;
-    /* cut first: a filter over the whole picture would see outside */
-    if (geometry_crop(&cut, im, p.x, p.y, p.w, p.h, black, e) < 0)
-        return -1;
-    rc = resize(&to, &cut, size[1], size[0], (enum resize_kernel)(int)v[KERNEL],
-                e);
-    image_release(&cut);
-    if (rc == 0)
-        augment_replace(im, &to);
-    return rc;
+        middle_part(s, w, h, v);
+    s->to_w = size[1];
+    s->to_h = size[0];
+    s->kernel = (enum resize_kernel)(int)v[KERNEL];
 }
 
 static const struct augment_arg resized_arg[] = {
@@ -157,26 +113,19 @@ const struct augment_op augment_random_resized_crop = {
     "random_resized_crop",
     "cut a random part, its ratio drawn evenly in the logarithm, and resize it "
     "to the network's size",
-    resized_arg, apply_resized};
+    resized_arg, .view = view_resized};
 
 /* ---- resize, center_crop ---- */
 
-static int apply_resize(struct image *im, const double *v, const int size[2],
-                        const struct rng *r, int *fired, struct err *e)
+static void view_resize(struct augment_view *s, int w, int h, const double *v,
+                        const int size[2], const struct rng *r)
 {
-    int w = size[1], h = size[0];
-    struct image to;
-
     (void)r;
+    s->to_w = size[1];
+    s->to_h = size[0];
     if (v[0] > 0)
-        resize_short_size(im->w, im->h, (int)v[0], &w, &h);
-    *fired = w != im->w || h != im->h;
-    if (!*fired)
-        return 0;
-    if (resize(&to, im, w, h, (enum resize_kernel)(int)v[1], e) < 0)
-        return -1;
-    augment_replace(im, &to);
-    return 0;
+        resize_short_size(w, h, (int)v[0], &s->to_w, &s->to_h);
+    s->kernel = (enum resize_kernel)(int)v[1];
 }
 
 static const struct augment_arg resize_arg[] = {
@@ -186,26 +135,21 @@ static const struct augment_arg resize_arg[] = {
     {0}};
 
 const struct augment_op augment_resize = {
-    "resize", "make it another size, always", resize_arg, apply_resize};
+    "resize", "make it another size, always", resize_arg, .view = view_resize};
 
-static int apply_center(struct image *im, const double *v, const int size[2],
-                        const struct rng *r, int *fired, struct err *e)
+static void view_center(struct augment_view *s, int w, int h, const double *v,
+                        const int size[2], const struct rng *r)
 {
-    struct image to;
-
     (void)v;
     (void)r;
-    *fired = im->w != size[1] || im->h != size[0];
-    if (!*fired)
-        return 0;
-    if (geometry_center_crop(&to, im, size[1], size[0], e) < 0)
-        return -1;
-    augment_replace(im, &to);
-    return 0;
+    s->x = geometry_center(w, size[1]);
+    s->y = geometry_center(h, size[0]);
+    s->w = s->to_w = size[1];
+    s->h = s->to_h = size[0];
 }
 
 static const struct augment_arg no_arg[] = {{0}};
 
 const struct augment_op augment_center_crop = {
     "center_crop", "cut the network's size from the middle, always", no_arg,
-    apply_center};
+    .view = view_center};

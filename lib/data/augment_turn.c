@@ -7,19 +7,17 @@
 
 static const struct augment_arg flip_arg[] = {AUGMENT_P(0.5), {0}};
 
-static int apply_flip(struct image *im, const double *v, const int size[2],
-                      const struct rng *r, int *fired, struct err *e)
+static void view_flip(struct augment_view *s, int w, int h, const double *v,
+                      const int size[2], const struct rng *r)
 {
+    (void)w;
+    (void)h;
     (void)size;
-    (void)e;
-    *fired = augment_coin(r, 0, v[0]);
-    if (*fired)
-        geometry_flip_x(im);
-    return 0;
+    s->mirror = augment_coin(r, 0, v[0]);
 }
 
 const struct augment_op augment_flip = {"flip", "left and right change places",
-                                        flip_arg, apply_flip};
+                                        flip_arg, .view = view_flip};
 
 static int apply_flip_y(struct image *im, const double *v, const int size[2],
                         const struct rng *r, int *fired, struct err *e)

@@ -457,7 +457,9 @@ int dataset_image(const struct dataset *d, int64_t i,
 {
     const struct form_part *p = part_of(d, i);
 
-    return p->form->image(p, &p->item[i - p->first], o, im, e);
+    if (p->form->image(p, &p->item[i - p->first], o, im, e) < 0)
+        return -1;
+    return codec_cut(im, o, e);
 }
 
 void dataset_fingerprint(const struct dataset *d, char text[HASH_TEXT])

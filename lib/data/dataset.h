@@ -56,8 +56,8 @@ int64_t dataset_labels(const struct dataset *d);
 /* Classes of NAMES that have no sample: notices for the user, NULL-ended.  */
 const char *const *dataset_missing(const struct dataset *d);
 
-/* Read and decode picture I.  Safe from many threads at once.  The message
- * names the sample.  */
+/* Read and decode picture I, or the part of it that O asks for.  Safe from
+ * many threads at once.  The message names the sample.  */
 int dataset_image(const struct dataset *d, int64_t i,
                   const struct codec_opts *o, struct image *im, struct err *e);
 

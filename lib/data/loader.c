@@ -94,21 +94,21 @@ static int resized(struct image *to, const struct image *im,
 }
 
 static int pack_one(const struct preprocess *pre, const struct image *im,
-                    float *y, struct err *e)
+                    int mirror, float *y, struct err *e)
 {
     const size_t plane = (size_t)im->w * (size_t)im->h;
     struct image grey;
     float *three;
 
     if (pre->channels == 3) {
-        pack_chw(y, im, pre->mean, pre->std, pre->bgr, 0);
+        pack_chw(y, im, pre->mean, pre->std, pre->bgr, mirror);
         return 0;
     }
     if (image_copy(&grey, im, e) < 0)
         return -1;
     colour_grey(&grey);
     three = xmalloc(3 * plane * sizeof *three);
-    pack_chw(three, &grey, pre->mean, pre->std, 0, 0);
+    pack_chw(three, &grey, pre->mean, pre->std, 0, mirror);
     memcpy(y, three, plane * sizeof *y);
     free(three);
     image_release(&grey);
@@ -123,58 +123,104 @@ int loader_prepare(const struct preprocess *pre, const struct image *im,
     int r;
 
     if (im->w == w && im->h == h && pre->resize != PREPROCESS_SHORT)
-        return pack_one(pre, im, y, e);
+        return pack_one(pre, im, 0, y, e);
     if (resized(&scaled, im, pre, e) < 0)
         return -1;
     r = geometry_center_crop(&cut, &scaled, w, h, e);
     image_release(&scaled);
     if (r < 0)
         return -1;
-    r = pack_one(pre, &cut, y, e);
+    r = pack_one(pre, &cut, 0, y, e);
     image_release(&cut);
     return r;
 }
 
 /* After a policy: the network's size, whatever it left.  */
 static int pack_augmented(const struct preprocess *pre, struct image *im,
-                          float *y, struct err *e)
+                          int mirror, float *y, struct err *e)
 {
     const int w = pre->size[1], h = pre->size[0];
     struct image to;
 
     if (im->w != w || im->h != h) {
+        if (mirror)
+            geometry_flip_x(im);
+        mirror = 0;
         if (resize(&to, im, w, h, pre->interpolation, e) < 0)
             return -1;
         image_release(im);
         *im = to;
     }
-    return pack_one(pre, im, y, e);
+    return pack_one(pre, im, mirror, y, e);
+}
+
+/* The part of a picture that its augmentation looks at.  */
+struct choice {
+    struct codec_part part; /* first: choose() gets it */
+    const struct loader *l;
+    struct rng r;
+};
+
+static void choose(struct codec_part *p, int w, int h)
+{
+    const struct choice *c = (const struct choice *)p;
+    struct augment_view v;
+
+    augment_look(c->l->o.augment, w, h, &c->r, &v);
+    p->x = v.x;
+    p->y = v.y;
+    p->w = v.w;
+    p->h = v.h;
+    p->min_w = c->l->o.fast_decode ? 2 * v.to_w : 0;
+    p->min_h = c->l->o.fast_decode ? 2 * v.to_h : 0;
+}
+
+static int fill_augmented(const struct job *j, int64_t at, float *y,
+                          struct err *e)
+{
+    struct loader *l = j->l;
+    const int64_t i = l->slot[at].index;
+    struct choice c = {.part = {.choose = choose}, .l = l};
+    const struct codec_opts co = {.exif = l->o.pre.exif, .part = &c.part};
+    struct image im;
+    int mirror, r;
+
+    c.r =
+        rng_at(l->o.sampler.seed, RNG_AUGMENT, (uint64_t)j->epoch, (uint64_t)i);
+    if (dataset_image(l->d, i, &co, &im, e) < 0)
+        return -1;
+    r = augment_apply(l->o.augment, &im, &c.part, &c.r,
+                      l->fired + at * policy_length(l), &mirror, e);
+    if (r == 0)
+        r = pack_augmented(&l->o.pre, &im, mirror, y, e);
+    image_release(&im);
+    return r;
+}
+
+static int fill_prepared(const struct job *j, int64_t at, float *y,
+                         struct err *e)
+{
+    const struct preprocess *pre = &j->l->o.pre;
+    const struct codec_opts co = {.exif = pre->exif};
+    struct image im;
+    int r;
+
+    if (dataset_image(j->l->d, j->l->slot[at].index, &co, &im, e) < 0)
+        return -1;
+    r = loader_prepare(pre, &im, y, e);
+    image_release(&im);
+    return r;
 }
 
 static int fill(const struct job *j, int64_t at, struct err *e)
 {
-    struct loader *l = j->l;
-    const struct preprocess *pre = &l->o.pre;
-    const int fast = l->o.fast_decode && l->o.augment;
-    const struct codec_opts co = {.exif = pre->exif,
-                                  .fast_w = fast ? 2 * pre->size[1] : 0,
-                                  .fast_h = fast ? 2 * pre->size[0] : 0};
-    const int64_t i = l->slot[at].index;
-    float *y = j->image + at * slot_floats(pre);
-    struct image im;
-    struct rng r;
-    int rc;
+    const struct loader *l = j->l;
+    float *y = j->image + at * slot_floats(&l->o.pre);
 
-    if (dataset_image(l->d, i, &co, &im, e) < 0)
-        return -1;
-    r = rng_at(l->o.sampler.seed, RNG_AUGMENT, (uint64_t)j->epoch, (uint64_t)i);
-    if (!l->o.augment)
-        rc = loader_prepare(pre, &im, y, e);
-    else if ((rc = augment_apply(l->o.augment, &im, &r,
-                                 l->fired + at * policy_length(l), e)) == 0)
-        rc = pack_augmented(pre, &im, y, e);
-    image_release(&im);
-    return rc < 0 ? err_in(e, "'%s'", Q(dataset_sample(l->d, i).name)) : 0;
+    if ((l->o.augment ? fill_augmented : fill_prepared)(j, at, y, e) < 0)
+        return err_in(e, "'%s'",
+                      Q(dataset_sample(l->d, l->slot[at].index).name));
+    return 0;
 }
 
 static void fill_task(void *ctx, int64_t task, int thread)

@@ -27,7 +27,9 @@ struct loader_opts {
     struct sampler sampler;
     enum bad_policy bad;
     int64_t max_bad; /* more than this many bad samples in a run: ERR_INPUT */
-    int fast_decode; /* DCT scaling while twice the target remains */
+    int fast_decode; /* a JPEG that is resized first is scaled in the DCT
+                        domain, while the part that is wanted keeps twice the
+                        size that it will get */
 };
 
 struct loader;

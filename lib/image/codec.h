@@ -25,12 +25,25 @@
 struct err;
 struct out;
 
+/* A part of a picture, chosen as soon as its size is known.  Pixels that do
+ * not matter to the part need not be decoded, nor damage there be noticed.  */
+struct codec_part {
+    /* Called once, with the upright size: fill the two lines that follow.  */
+    void (*choose)(struct codec_part *p, int w, int h);
+    int x, y, w, h;   /* inside the picture */
+    int min_w, min_h; /* JPEG only: scale in the DCT domain while the part is
+                         at least this large; 0: exact, the pixels that
+                         Pillow gives */
+    /* The answer.  */
+    int full_w, full_h; /* the upright size; 0: not asked yet */
+    struct box box;     /* the part in the image that was decoded: all of it
+                       if not scaled, else perhaps less at the edges */
+};
+
 struct codec_opts {
-    int exif;           /* apply EXIF orientation (JPEG, PNG eXIf) */
-    int64_t max_pixels; /* 0: CODEC_MAX_PIXELS */
-    int fast_w, fast_h; /* JPEG only: scale in the DCT domain while the
-                           result is at least this large; 0: exact, full
-                           IDCT, the pixels that Pillow gives */
+    int exif;                /* apply EXIF orientation (JPEG, PNG eXIf) */
+    int64_t max_pixels;      /* 0: CODEC_MAX_PIXELS */
+    struct codec_part *part; /* NULL: all, exact */
 };
 
 #define CODEC_MAX_PIXELS 178956970         /* Pillow's line */
@@ -50,10 +63,14 @@ int codec_sniff(const uint8_t *p, size_t n);
 int codec_info(struct codec_info *ci, const uint8_t *p, size_t n,
                struct err *e);
 
-/* Decode the N bytes at P; O may be NULL (exact, no EXIF).  The image is empty
+/* Decode the N bytes at P; O may be NULL (all, no EXIF).  The image is empty
  * on failure: ERR_FORMAT, ERR_UNSUPPORTED, ERR_NOMEM.  */
 int codec_decode(struct image *im, const uint8_t *p, size_t n,
                  const struct codec_opts *o, struct err *e);
+
+/* Cut the part that O asks for, if any, from the whole picture IM, if that
+ * was not done while it was decoded; IM is empty on failure.  */
+int codec_cut(struct image *im, const struct codec_opts *o, struct err *e);
 
 /* Read and decode a file; the message names it.  */
 int codec_read(struct image *im, const char *path, const struct codec_opts *o,

@@ -63,9 +63,8 @@ int geometry_crop(struct image *to, const struct image *im, int x, int y, int w,
     return 0;
 }
 
-/* Where torchvision's center_crop starts: a side that is too short is padded
- * first, the smaller half before it.  */
-static int center(int side, int want)
+/* A side that is too short is padded first, the smaller half before it.  */
+int geometry_center(int side, int want)
 {
     return want > side ? -((want - side) / 2) : (int)rint((side - want) / 2.0);
 }
@@ -75,8 +74,8 @@ int geometry_center_crop(struct image *to, const struct image *im, int w, int h,
 {
     static const uint8_t black[3];
 
-    return geometry_crop(to, im, center(im->w, w), center(im->h, h), w, h,
-                         black, e);
+    return geometry_crop(to, im, geometry_center(im->w, w),
+                         geometry_center(im->h, h), w, h, black, e);
 }
 
 static void swap(uint8_t *a, uint8_t *b)
@@ -183,6 +182,22 @@ int geometry_orient(struct image *im, int orientation, struct err *e)
     if (orientation == 3 || orientation == 4)
         geometry_flip_y(im);
     return 0;
+}
+
+void geometry_orient_box(struct box *b, int w, int h, int orientation, int back)
+{
+    const int o = back && (orientation == 6 || orientation == 8)
+                      ? 14 - orientation
+                      : orientation;
+    const double right = w - b->x - b->w, under = h - b->y - b->h;
+
+    if (o >= 5 && o <= 8) {
+        *b = (struct box){o == 6 || o == 7 ? under : b->y,
+                          o == 7 || o == 8 ? right : b->x, b->h, b->w};
+        return;
+    }
+    b->x = o == 2 || o == 3 ? right : b->x;
+    b->y = o == 3 || o == 4 ? under : b->y;
 }
 
 /* ---- affine, step by step as in Pillow's Geometry.c ---- */

@@ -14,8 +14,10 @@ extern const char *const pad_names[];
 /* W x H pixels from (X, Y); what lies outside is FILL.  */
 int geometry_crop(struct image *to, const struct image *im, int x, int y, int w,
                   int h, const uint8_t fill[3], struct err *e);
-/* The middle, offsets rounded as torchvision's center_crop does
- * (round half to even of (H - h) / 2), padded with 0 where too small.  */
+/* Where the middle WANT pixels of a side begin, rounded as torchvision's
+ * center_crop does: half to even; below 0 where the side is too short.  */
+int geometry_center(int side, int want);
+/* The middle, padded with 0 where too small.  */
 int geometry_center_crop(struct image *to, const struct image *im, int w, int h,
                          struct err *e);
 void geometry_flip_x(struct image *im); /* left and right change places */
@@ -25,6 +27,10 @@ int geometry_pad(struct image *to, const struct image *im, int left, int top,
                  struct err *e);
 /* EXIF orientation 1..8 undone.  */
 int geometry_orient(struct image *im, int orientation, struct err *e);
+/* Where the part B of a picture of W x H pixels lies after that; with
+ * BACK, where that of the upright picture, W x H, was before.  */
+void geometry_orient_box(struct box *b, int w, int h, int orientation,
+                         int back);
 /* Each output pixel (x, y) takes the input at (a x + b y + c, d x + e y + f)
  * of pixel centres, as Pillow's transform(AFFINE): nearest or bilinear;
  * outside is FILL.  */

@@ -18,6 +18,10 @@ struct image {
     uint8_t *rgb; /* h * w * 3 bytes; owned */
 };
 
+struct box { /* a part of a picture, in pixels */
+    double x, y, w, h;
+};
+
 /* Memory for W x H pixels, not cleared; ERR_SHAPE, ERR_NOMEM.  What IM held
  * is not released; on failure it is empty.  */
 int image_new(struct image *im, int w, int h, struct err *e);

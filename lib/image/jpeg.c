@@ -17,6 +17,8 @@
 #include "image/codec.h"
 #include "image/exif.h"
 #include "image/format.h"
+#include "image/geometry.h"
+#include "image/image.h"
 
 enum {
     SOF0 = 0xc0,
@@ -387,33 +389,68 @@ static int check_work(const struct jpeg_info *ji, struct err *e)
     return 0;
 }
 
-/* The largest of 8 4 2 1 by which the sides may be divided so that the
- * result holds the size that is asked for, which is of the upright picture.
- * Pillow's draft() has the same rule.  */
-static int denominator(const struct codec_info *ci, const struct codec_opts *o)
+/* The largest of 8 4 2 1 by which the sides of the part may be divided so
+ * that it keeps the size that is asked for.  Of a whole picture, Pillow's
+ * draft() has the same rule.  */
+static int denominator(const struct codec_part *k)
 {
-    const int turned = o->exif && ci->orientation >= 5,
-              w = turned ? ci->h : ci->w, h = turned ? ci->w : ci->h;
     int d = 8;
 
-    if (o->fast_w < 1 || o->fast_h < 1)
+    if (k->min_w < 1 || k->min_h < 1)
         return 1;
-    while (d > 1 && (w / d < o->fast_w || h / d < o->fast_h))
+    while (d > 1 && (k->w / d < k->min_w || k->h / d < k->min_h))
         d /= 2;
     return d;
+}
+
+/* Ask which part is wanted, of the picture as it stands upright.  */
+static struct jpeg_part ask(const struct codec_info *ci, struct codec_part *k,
+                            int orientation)
+{
+    const int turned = orientation >= 5;
+    struct box b;
+
+    k->full_w = turned ? ci->h : ci->w;
+    k->full_h = turned ? ci->w : ci->h;
+    k->choose(k, k->full_w, k->full_h);
+    b = (struct box){k->x, k->y, k->w, k->h};
+    geometry_orient_box(&b, k->full_w, k->full_h, orientation, 1);
+    return (struct jpeg_part){(int)b.x, (int)b.y, (int)b.w, (int)b.h,
+                              denominator(k)};
+}
+
+/* Where part K will lie in IM once that stands upright.  */
+static void answer(struct codec_part *k, const struct jpeg_part *part,
+                   const struct image *im, int orientation)
+{
+    const double d = part->denom;
+
+    k->box = (struct box){part->x / d - part->x / part->denom,
+                          part->y / d - part->y / part->denom, part->w / d,
+                          part->h / d};
+    geometry_orient_box(&k->box, im->w, im->h, orientation, 0);
 }
 
 static int decode(struct image *im, struct codec_info *ci, const uint8_t *p,
                   size_t n, const struct codec_opts *o, struct err *e)
 {
     struct jpeg_info ji;
+    struct jpeg_part part;
+    int orientation;
 
     if (walk(&ji, p, n, 1, e) < 0 ||
         codec_check_size("jpeg", ji.w, ji.h, o, e) < 0 ||
         check_work(&ji, e) < 0)
         return -1;
     tell(ci, &ji);
-    return jpeg_decode(im, &ji, p, n, denominator(ci, o), e);
+    orientation = o->exif ? ci->orientation : 1;
+    part = o->part ? ask(ci, o->part, orientation)
+                   : (struct jpeg_part){0, 0, ji.w, ji.h, 1};
+    if (jpeg_decode(im, &ji, p, n, &part, e) < 0)
+        return -1;
+    if (o->part)
+        answer(o->part, &part, im, orientation);
+    return 0;
 }
 
 const struct format jpeg_format = {"jpeg", sniff, info, decode};

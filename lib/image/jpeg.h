@@ -24,11 +24,19 @@ struct jpeg_info {
     size_t exif_n;
 };
 
-/* The pixels of the N bytes at P, which the walk has found sound.  They are
- * scaled down by DENOM (1, 2, 4, 8) in the DCT domain, where that can be
- * done.  Any warning of the library is ERR_FORMAT.  */
+/* What is wanted of a picture, as it is stored.  */
+struct jpeg_part {
+    int x, y, w, h; /* in pixels of the whole, not scaled */
+    int denom;      /* 1 2 4 8: scaled down by so much in the DCT domain */
+};
+
+/* Pixels of the N bytes at P, which the walk has found sound: those of PART,
+ * exactly if not scaled, else all that have a share in it; of all files the
+ * same as a part of the whole would have.  Where the library does not scale,
+ * it sets PART->denom to 1.  Any warning of the library is ERR_FORMAT; what
+ * is coded behind the part is not looked at.  */
 int jpeg_decode(struct image *im, const struct jpeg_info *ji, const uint8_t *p,
-                size_t n, int denom, struct err *e);
+                size_t n, struct jpeg_part *part, struct err *e);
 
 /* IM as baseline JPEG 4:2:0; release with free().  NULL on failure.  */
 uint8_t *jpeg_encode(const struct image *im, int quality, size_t *n,

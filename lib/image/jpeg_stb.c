@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "image/geometry.h"
 #include "image/image.h"
 
 /* said at the end of the file, so for all of it */
@@ -39,13 +40,23 @@
 #include <stb/stb_image.h>
 #pragma GCC diagnostic pop
 
-int jpeg_decode(struct image *im, const struct jpeg_info *ji, const uint8_t *p,
-                size_t n, int denom, struct err *e)
+static int load(struct image *im, const uint8_t *p, size_t n, struct err *e)
 {
-    int w, h, components;
-    uint8_t *rgb;
+    int components;
 
-    (void)denom;
+    im->rgb = stbi_load_from_memory(p, (int)n, &im->w, &im->h, &components, 3);
+    return im->rgb ? 0
+                   : err_set(e, ERR_FORMAT, "jpeg: %s", stbi_failure_reason());
+}
+
+int jpeg_decode(struct image *im, const struct jpeg_info *ji, const uint8_t *p,
+                size_t n, struct jpeg_part *part, struct err *e)
+{
+    static const uint8_t none[3];
+    struct image all;
+    int r;
+
+    part->denom = 1;
     *im = (struct image){0};
     if (ji->components == 4 && !ji->adobe) /* stb would drop the fourth */
         return err_set(e, ERR_UNSUPPORTED,
@@ -55,11 +66,15 @@ int jpeg_decode(struct image *im, const struct jpeg_info *ji, const uint8_t *p,
                        "jpeg: a scan needs a table that is not there");
     if (n > INT_MAX)
         return err_set(e, ERR_UNSUPPORTED, "jpeg: %zu bytes are too many", n);
-    rgb = stbi_load_from_memory(p, (int)n, &w, &h, &components, 3);
-    if (!rgb)
-        return err_set(e, ERR_FORMAT, "jpeg: %s", stbi_failure_reason());
-    *im = (struct image){.w = w, .h = h, .rgb = rgb};
-    return 0;
+    if (load(&all, p, n, e) < 0)
+        return -1;
+    if (part->w == all.w && part->h == all.h) {
+        *im = all;
+        return 0;
+    }
+    r = geometry_crop(im, &all, part->x, part->y, part->w, part->h, none, e);
+    image_release(&all);
+    return r;
 }
 
 uint8_t *jpeg_encode(const struct image *im, int quality, size_t *n,

@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <jerror.h>
 #include <jpeglib.h>
@@ -99,41 +100,111 @@ static void from_cmyk(uint8_t *rgb, const uint8_t *cmyk, int w)
         }
 }
 
-static void read_rgb(struct jpeg_decompress_struct *c, struct image *im)
+/* ---- the pixels that are wanted ---- */
+
+enum { ROWS = 16 };
+
+/* In the library's output: scaled.  */
+struct rect {
+    int x, y, w, h;
+};
+
+/* All pixels of the scaled picture that have a share in PART.  */
+static struct rect covering(const struct jpeg_part *part)
 {
-    enum { ROWS = 16 };
-    JSAMPROW row[ROWS];
+    const int d = part->denom;
+    struct rect r = {part->x / d, part->y / d, 0, 0};
 
-    while (c->output_scanline < c->output_height) {
-        JDIMENSION n = c->output_height - c->output_scanline;
+    r.w = (part->x + part->w + d - 1) / d - r.x;
+    r.h = (part->y + part->h + d - 1) / d - r.y;
+    return r;
+}
 
-        n = n < ROWS ? n : ROWS;
-        for (JDIMENSION i = 0; i < n; i++)
-            row[i] =
-                im->rgb + (size_t)(c->output_scanline + i) * (size_t)im->w * 3;
-        jpeg_read_scanlines(c, row, n);
+/* The next N rows, from pixel X on: to IM from its row AT.  */
+static void take_rows(struct image *im, int at, const JSAMPROW *row, int n,
+                      int x, int components)
+{
+    const size_t stride = (size_t)im->w * 3;
+    uint8_t *to = im->rgb + (size_t)at * stride;
+
+    for (int i = 0; i < n; i++, to += stride) {
+        const uint8_t *from = row[i] + (size_t)x * (size_t)components;
+
+        if (components == 4)
+            from_cmyk(to, from, im->w);
+        else
+            memcpy(to, from, stride);
     }
 }
 
-static void read_cmyk(struct jpeg_decompress_struct *c, struct image *im)
+/* Rows of the library's width, of which IM begins at pixel X.  */
+static void read_part(struct jpeg_decompress_struct *c, struct image *im, int x)
 {
-    const JSAMPARRAY row = c->mem->alloc_sarray((j_common_ptr)c, JPOOL_IMAGE,
-                                                c->output_width * 4, 1);
+    const JSAMPARRAY row = c->mem->alloc_sarray(
+        (j_common_ptr)c, JPOOL_IMAGE,
+        c->output_width * (JDIMENSION)c->out_color_components, ROWS);
 
-    while (c->output_scanline < c->output_height) {
-        uint8_t *to = im->rgb + (size_t)c->output_scanline * (size_t)im->w * 3;
+    for (int y = 0; y < im->h;) {
+        const int n = im->h - y < ROWS ? im->h - y : ROWS,
+                  got = (int)jpeg_read_scanlines(c, row, (JDIMENSION)n);
 
-        jpeg_read_scanlines(c, row, 1);
-        from_cmyk(to, row[0], im->w);
+        take_rows(im, y, row, got, x, c->out_color_components);
+        y += got;
     }
+}
+
+/* RGB of the library's width: read where it belongs.  */
+static void read_rgb(struct jpeg_decompress_struct *c, struct image *im)
+{
+    JSAMPROW row[ROWS];
+
+    for (int y = 0; y < im->h;) {
+        const int n = im->h - y < ROWS ? im->h - y : ROWS;
+
+        for (int i = 0; i < n; i++)
+            row[i] = im->rgb + (size_t)(y + i) * (size_t)im->w * 3;
+        y += (int)jpeg_read_scanlines(c, row, (JDIMENSION)n);
+    }
+}
+
+/* Leave out what is not wanted, but for a MARGIN: at an edge of what is
+ * decoded the smooth upsampling has no neighbour to look at, and a row of
+ * less than three pixels is not upsampled smoothly.  Rows begin with pixel *X
+ * of the whole.  */
+static void narrow(struct jpeg_decompress_struct *c, const struct rect *r,
+                   int *x)
+{
+    enum { MARGIN = 2 };
+    const int all = (int)c->output_width;
+    const int from = r->x < MARGIN ? 0 : r->x - MARGIN,
+              till = r->x + r->w + MARGIN < all ? r->x + r->w + MARGIN : all;
+    JDIMENSION at = (JDIMENSION)from, wide = (JDIMENSION)(till - from);
+
+    jpeg_crop_scanline(c, &at, &wide);
+    *x = (int)at;
+    if (r->y)
+        jpeg_skip_scanlines(c, (JDIMENSION)r->y);
+}
+
+static void read_pixels(struct jpeg_decompress_struct *c, struct image *im,
+                        const struct rect *r)
+{
+    int x;
+
+    narrow(c, r, &x);
+    if (im->w == (int)c->output_width && c->out_color_components == 3)
+        read_rgb(c, im);
+    else
+        read_part(c, im, r->x - x);
 }
 
 /* The parameters of full, slow inverse transform and smooth upsampling are
  * the library's defaults; written out because the pixels depend on them.  */
-static int decode(struct job *j, struct image *im, const uint8_t *p, size_t n,
-                  int denom)
+static int decode(struct job *j, struct image *im, const struct jpeg_info *ji,
+                  const uint8_t *p, size_t n, const struct jpeg_part *part)
 {
     struct jpeg_decompress_struct *c = &j->c.in;
+    const struct rect r = covering(part);
 
     if (setjmp(j->back))
         return -1;
@@ -142,29 +213,31 @@ static int decode(struct job *j, struct image *im, const uint8_t *p, size_t n,
     c->progress = &j->progress;
     jpeg_mem_src(c, p, n);
     jpeg_read_header(c, TRUE);
+    if ((int)c->image_width != ji->w || (int)c->image_height != ji->h)
+        return err_set(j->e, ERR_FORMAT, "it has two sizes");
     c->out_color_space = c->num_components == 4 ? JCS_CMYK : JCS_RGB;
     c->dct_method = JDCT_ISLOW;
     c->do_fancy_upsampling = TRUE;
     c->scale_num = 1;
-    c->scale_denom = (unsigned)denom;
+    c->scale_denom = (unsigned)part->denom;
     jpeg_start_decompress(c);
-    if (image_new(im, (int)c->output_width, (int)c->output_height, j->e) < 0)
+    if (image_new(im, r.w, r.h, j->e) < 0)
         return -1;
-    (c->num_components == 4 ? read_cmyk : read_rgb)(c, im);
-    jpeg_finish_decompress(c);
+    read_pixels(c, im, &r);
+    if (c->output_scanline == c->output_height)
+        jpeg_finish_decompress(c);
     return 0;
 }
 
 int jpeg_decode(struct image *im, const struct jpeg_info *ji, const uint8_t *p,
-                size_t n, int denom, struct err *e)
+                size_t n, struct jpeg_part *part, struct err *e)
 {
     struct job j = {0};
     int r;
 
-    (void)ji;
     *im = (struct image){0};
     prepare(&j, e);
-    r = decode(&j, im, p, n, denom);
+    r = decode(&j, im, ji, p, n, part);
     if (r < 0) {
         const struct jpeg_source_mgr *s = j.c.in.src;
 

@@ -24,11 +24,8 @@ enum resize_kernel {
 
 extern const char *const resize_names[]; /* "nearest" ..., NULL-ended */
 
-/* The part [x, x+w) x [y, y+h) of IM (real box, Pillow's `box') as W x H
- * pixels.  x, y >= 0; the box lies inside; w, h > 0.  */
-struct box {
-    double x, y, w, h;
-};
+/* The part [x, x+w) x [y, y+h) of IM (Pillow's `box') as W x H pixels.
+ * x, y >= 0; the box lies inside; w, h > 0.  */
 int resize_box(struct image *to, const struct image *im, const struct box *b,
                int w, int h, enum resize_kernel k, struct err *e);
 int resize(struct image *to, const struct image *im, int w, int h,

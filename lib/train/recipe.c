@@ -56,7 +56,7 @@ const struct recipe_row recipe_rows[] = {
 {"train.bad", 'c', AT(bad), "skip", 0, 0, bads, "what a broken picture does to the run"},
 {"train.max_bad", 'f', AT(max_bad), "0.01", 0, 1, NULL, "share of broken pictures that ends the run"},
 {"train.last", 'c', AT(last), "drop", 0, 0, lasts, "a last batch that is not full"},
-{"train.decode", 'c', AT(decode), "exact", 0, 0, decodes, "fast scales JPEG in the DCT domain"},
+{"train.decode", 'c', AT(decode), "exact", 0, 0, decodes, "fast scales JPEG in the DCT domain while twice the size that is needed remains"},
 {"valid.batch", 'i', AT(valid_batch), "256", 1, 1e6, NULL, "pictures at once"},
 {"valid.every", 'i', AT(valid_every), "1", 1, 1e6, NULL, "epochs between evaluations"},
 {"valid.bad", 'c', AT(valid_bad), "fail", 0, 0, bads, "what a broken picture does"},

@@ -18,6 +18,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "image/codec.h"
+#include "image/geometry.h"
+#include "image/jpeg.h"
 #include "ref_augment.h"
 
 static struct image noise(int w, int h)
@@ -57,7 +59,7 @@ static void apply(const struct augment *a, struct image *im, uint64_t seed,
     const struct rng r = rng_at(seed, RNG_AUGMENT, epoch, sample);
     struct err e = {0};
 
-    if (augment_apply(a, im, &r, fired, &e) < 0)
+    if (augment_apply(a, im, NULL, &r, fired, NULL, &e) < 0)
         fail_msg("%s", e.msg);
 }
 
@@ -81,6 +83,142 @@ static void as_torchvision(void **state)
         image_release(&im);
         augment_release(&a);
     }
+}
+
+/* ---- from a part ---- */
+
+/* The part that the augmentation of a sample looks at.  */
+struct choice {
+    struct codec_part part; /* first: choose() gets it */
+    const struct augment *a;
+    struct rng r;
+    int fast;
+};
+
+static void choose(struct codec_part *p, int w, int h)
+{
+    const struct choice *c = (const struct choice *)p;
+    struct augment_view v;
+
+    augment_look(c->a, w, h, &c->r, &v);
+    assert_true(v.x >= 0 && v.y >= 0 && v.w > 0 && v.h > 0 && v.x + v.w <= w &&
+                v.y + v.h <= h);
+    p->x = v.x;
+    p->y = v.y;
+    p->w = v.w;
+    p->h = v.h;
+    p->min_w = c->fast ? 2 * v.to_w : 0;
+    p->min_h = c->fast ? 2 * v.to_h : 0;
+}
+
+/* Sample I of the N bytes at P, decoded in part.  */
+static void apply_in_part(const struct augment *a, struct image *im,
+                          const void *p, size_t n, int fast, uint64_t i,
+                          int64_t *fired)
+{
+    struct choice c = {
+        {.choose = choose}, a, rng_at(7, RNG_AUGMENT, 0, i), fast};
+    const struct codec_opts o = {.part = &c.part};
+    struct err e = {0};
+    int mirror;
+
+    if (codec_decode(im, p, n, &o, &e) < 0 ||
+        augment_apply(a, im, &c.part, &c.r, fired, &mirror, &e) < 0)
+        fail_msg("%s", e.msg);
+    if (mirror)
+        geometry_flip_x(im);
+}
+
+/* What is decoded in part gives the pixels of the whole, and fires alike.  */
+static void same_in_part(const char *policy, uint64_t i)
+{
+    const int w = 9 + (int)(i % 23), h = 31 - (int)(i % 19);
+    struct image all = noise(w, h), im;
+    int64_t fired[8] = {0}, want[8] = {0};
+    struct str s = {0};
+    struct augment a;
+
+    str_printf(&s, "P6\n%d %d\n255\n", w, h);
+    str_addn(&s, (const char *)all.rgb, (size_t)(3 * w * h));
+    parse(&a, policy);
+    a.size[0] = 12;
+    a.size[1] = 10;
+    apply_in_part(&a, &im, s.data, s.len, 1, i, fired);
+    apply(&a, &all, 7, 0, i, want);
+    if (im.w != all.w || im.h != all.h || image_crc(&im) != image_crc(&all))
+        fail_msg("%s, sample %d: other pixels", policy, (int)i);
+    assert_memory_equal(fired, want, sizeof fired);
+    image_release(&im);
+    image_release(&all);
+    str_release(&s);
+    augment_release(&a);
+}
+
+static void in_part(void **state)
+{
+    static const char *const policies[] = {
+        "flip",
+        "pad_crop flip",
+        "pad_crop pad=2 mode=reflect flip",
+        "random_crop flip_y flip",
+        "random_resized_crop flip",
+        "flip random_resized_crop interpolation=bicubic flip flip",
+        "flip pad_crop pad=1 random_resized_crop",
+        "resize short=16 center_crop flip",
+        "flip resize",
+        "flip center_crop flip",
+        "grey p=0.5 random_resized_crop flip",
+        "random_resized_crop flip color_jitter cutout",
+    };
+
+    (void)state;
+    for (size_t k = 0; k < COUNT(policies); k++)
+        for (uint64_t i = 0; i < 80; i++)
+            same_in_part(policies[k], i);
+}
+
+/* W x H pixels, brighter to the right and to the bottom.  */
+static uint8_t *slope(int w, int h, size_t *n)
+{
+    struct image im;
+    struct err e = {0};
+    uint8_t *p;
+
+    assert_int_equal(image_new(&im, w, h, &e), 0);
+    for (int y = 0; y < h; y++)
+        for (int x = 0; x < w; x++) {
+            uint8_t *q = im.rgb + 3 * (y * w + x);
+
+            q[0] = q[1] = q[2] = (uint8_t)(x * 128 / w + y * 127 / h);
+        }
+    p = jpeg_encode(&im, 98, n, &e);
+    image_release(&im);
+    return p;
+}
+
+/* Scaled while it is decoded, a part stays in its place.  */
+static void in_scaled_part(void **state)
+{
+    size_t n;
+    uint8_t *p = slope(403, 305, &n);
+    struct augment a;
+
+    (void)state;
+    parse(&a, "flip random_resized_crop min_scale=0.1");
+    for (uint64_t i = 0; p && i < 60; i++) {
+        struct image im, want;
+
+        apply_in_part(&a, &im, p, n, 1, i, NULL);
+        apply_in_part(&a, &want, p, n, 0, i, NULL);
+        for (int k = 0; k < 3 * 8 * 8; k++)
+            assert_in_range(im.rgb[k] + 2, want.rgb[k], want.rgb[k] + 4);
+        image_release(&im);
+        image_release(&want);
+    }
+    if (!p)
+        print_message("# skipped: needs libjpeg-turbo\n");
+    free(p);
+    augment_release(&a);
 }
 
 /* ---- how often ---- */
@@ -322,6 +460,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_torchvision),
+        cmocka_unit_test(in_part),
+        cmocka_unit_test(in_scaled_part),
         cmocka_unit_test(fire_rates),
         cmocka_unit_test(none_forgotten),
         cmocka_unit_test(steps_draw_for_themselves),

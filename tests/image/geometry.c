@@ -156,6 +156,45 @@ static void test_orient(void **state)
     }
 }
 
+/* To cut and to turn, or to turn and to cut.  */
+static void turned_box(const struct image *im, int x, int y, int o)
+{
+    static const uint8_t none[3];
+    struct image cut, all, part;
+    struct box b = {x, y, 5 - x, 2}, back;
+    struct err e = {0};
+
+    assert_int_equal(image_copy(&all, im, &e), 0);
+    assert_int_equal(geometry_orient(&all, o, &e), 0);
+    assert_int_equal(geometry_crop(&cut, im, x, y, 5 - x, 2, none, &e), 0);
+    assert_int_equal(geometry_orient(&cut, o, &e), 0);
+    geometry_orient_box(&b, im->w, im->h, o, 0);
+    assert_int_equal(geometry_crop(&part, &all, (int)b.x, (int)b.y, (int)b.w,
+                                   (int)b.h, none, &e),
+                     0);
+    assert_int_equal(part.w, cut.w);
+    assert_int_equal(image_crc(&part), image_crc(&cut));
+    back = b;
+    geometry_orient_box(&back, all.w, all.h, o, 1);
+    assert_true(back.x == x && back.y == y && back.w == 5 - x && back.h == 2);
+    image_release(&all);
+    image_release(&cut);
+    image_release(&part);
+}
+
+static void test_orient_box(void **state)
+{
+    struct image im;
+
+    (void)state;
+    picture_noise(&im, 7, 4);
+    for (int o = 1; o <= 8; o++)
+        for (int x = 0; x < 5; x++)
+            for (int y = 0; y < 3; y++)
+                turned_box(&im, x, y, o);
+    image_release(&im);
+}
+
 static void test_affine(void **state)
 {
     static const uint8_t fill[3] = {9, 8, 7};
@@ -204,10 +243,10 @@ static void test_affine_far(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_crop),       cmocka_unit_test(test_center_crop),
-        cmocka_unit_test(test_pad),        cmocka_unit_test(test_flip),
-        cmocka_unit_test(test_orient),     cmocka_unit_test(test_affine),
-        cmocka_unit_test(test_affine_far),
+        cmocka_unit_test(test_crop),   cmocka_unit_test(test_center_crop),
+        cmocka_unit_test(test_pad),    cmocka_unit_test(test_flip),
+        cmocka_unit_test(test_orient), cmocka_unit_test(test_orient_box),
+        cmocka_unit_test(test_affine), cmocka_unit_test(test_affine_far),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
