@@ -155,13 +155,15 @@ static void on_epoch(void *ctx, const struct train_row *row, int64_t n)
     str_release(&line);
 }
 
-static void on_step(void *ctx, int64_t step, int64_t steps, double loss)
+static void on_step(void *ctx, int64_t step, int64_t steps, double loss,
+                    double waiting)
 {
     struct progress *p = ctx;
-    char extra[32];
+    char extra[64];
 
     p->total = steps;
-    snprintf(extra, sizeof extra, "loss %.4f", loss);
+    snprintf(extra, sizeof extra, "loss %.4f, %.0f %% waiting for data", loss,
+             100 * waiting);
     progress_show(p, step, extra);
 }
 

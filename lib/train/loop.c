@@ -217,7 +217,8 @@ static int step(struct trainer *t, struct err *e)
     count_right(t, p, count);
     if (t->o->on_step)
         t->o->on_step(t->o->ctx, t->step, last_step(t),
-                      t->loss / (double)t->seen);
+                      t->loss / (double)t->seen,
+                      t->data_seconds / (clock_now() - t->epoch_start));
     return 0;
 }
 

@@ -52,9 +52,11 @@ struct train_opts {
     const volatile sig_atomic_t *stop; /* set by a signal: save, and end */
     volatile sig_atomic_t *save;       /* set by a signal: save, and go on */
     /* Progress: all rows so far behind each epoch, and every step (done,
-     * total).  May be NULL.  */
+     * total; of the running epoch, the mean loss and the share of the time
+     * that went into waiting for data).  May be NULL.  */
     void (*on_epoch)(void *ctx, const struct train_row *row, int64_t n);
-    void (*on_step)(void *ctx, int64_t step, int64_t steps, double loss);
+    void (*on_step)(void *ctx, int64_t step, int64_t steps, double loss,
+                    double waiting);
     void *ctx;
 };
 

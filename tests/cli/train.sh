@@ -21,6 +21,8 @@ same one.st run.st
 same one.st run/best.st
 [ "$(wc -l <run/metrics.csv)" = 6 ] && head -1 run/metrics.csv | grep -q '^epoch,step,lr,loss,top1,'
 ok 'metrics.csv has a row an epoch'
+[ "$(grep -Ec '^epoch .*, [0-9.]+ s \([0-9.]+ s waiting for data\)' run/log.txt)" = 5 ]
+ok 'the log has a line an epoch, with the time that steps waited for data' || explain <run/log.txt
 [ "$(cd run && echo epoch-*.st)" = 'epoch-000003.st epoch-000004.st epoch-000005.st' ]
 ok 'checkpoints of the last three epochs'
 awk -F, 'NR == 2 { first = $4 } { last = $4 } END { exit !(last < 0.97 * first) }' run/metrics.csv

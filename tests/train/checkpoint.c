@@ -29,10 +29,12 @@ static struct dataset *train, *valid;
 
 static int64_t last_step = 30; /* 0: the first one */
 
-static void stop_at(void *ctx, int64_t step, int64_t steps, double loss)
+static void stop_at(void *ctx, int64_t step, int64_t steps, double loss,
+                    double waiting)
 {
     (void)steps;
     (void)loss;
+    (void)waiting;
     *(volatile sig_atomic_t *)ctx = step == last_step || !last_step;
 }
 

@@ -56,11 +56,13 @@ static void on_epoch(void *ctx, const struct train_row *row, int64_t n)
     memcpy(r->row, row, (size_t)n * sizeof *row);
 }
 
-static void on_step(void *ctx, int64_t step, int64_t steps, double loss)
+static void on_step(void *ctx, int64_t step, int64_t steps, double loss,
+                    double waiting)
 {
     struct run *r = ctx;
 
     assert_true(isfinite(loss));
+    assert_true(waiting > 0 && waiting < 1);
     r->steps = steps;
     r->stop = step == r->stop_at;
     r->save |= step == r->save_at;
