@@ -36,21 +36,42 @@ static const int8_t weight_order[32] = {0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2,
                                         6, 7, 4, 5, 6, 7, _, _, _, _};
 #undef _
 
-/* One pixel from the two partial sums.  */
-static void put_pixel(uint8_t *to, __m256i low, __m256i high)
+/* The two partial sums of a row: a pixel's in each lane.  */
+static __m256i joined(__m256i low, __m256i high)
 {
-    const __m256i both =
-        _mm256_add_epi32(low, _mm256_slli_epi32(high, TAPS_LOW));
-    __m128i v = _mm_add_epi32(_mm256_castsi256_si128(both),
-                              _mm256_extracti128_si256(both, 1));
-    uint32_t rgb;
+    return _mm256_add_epi32(low, _mm256_slli_epi32(high, TAPS_LOW));
+}
 
-    v = _mm_srai_epi32(_mm_add_epi32(v, _mm_set1_epi32(TAPS_HALF)), TAPS_BITS);
-    v = _mm_packs_epi32(v, v);
-    rgb = (uint32_t)_mm_cvtsi128_si32(_mm_packus_epi16(v, v));
-    to[0] = (uint8_t)rgb;
-    to[1] = (uint8_t)(rgb >> 8);
-    to[2] = (uint8_t)(rgb >> 16);
+/* The pixels of rows A and B, one in each lane.  */
+static __m256i two_pixels(__m256i a, __m256i b)
+{
+    const __m256i sum = _mm256_add_epi32(_mm256_permute2x128_si256(a, b, 0x20),
+                                         _mm256_permute2x128_si256(a, b, 0x31));
+
+    return _mm256_srai_epi32(
+        _mm256_add_epi32(sum, _mm256_set1_epi32(TAPS_HALF)), TAPS_BITS);
+}
+
+static void put(uint8_t *to, int rgb)
+{
+    memcpy(to, &rgb, sizeof rgb);
+}
+
+/* One pixel of each row from its partial sums, and a byte more.  */
+static void put_pixels(uint8_t *to, size_t stride, const __m256i *low,
+                       const __m256i *high)
+{
+    const __m256i v = _mm256_packs_epi32(
+        two_pixels(joined(low[0], high[0]), joined(low[1], high[1])),
+        two_pixels(joined(low[2], high[2]), joined(low[3], high[3])));
+    const __m256i bytes = _mm256_packus_epi16(v, v);
+    const __m128i even = _mm256_castsi256_si128(bytes),
+                  odd = _mm256_extracti128_si256(bytes, 1);
+
+    put(to, _mm_cvtsi128_si32(even));
+    put(to + stride, _mm_cvtsi128_si32(odd));
+    put(to + 2 * stride, _mm_extract_epi32(even, 1));
+    put(to + 3 * stride, _mm_extract_epi32(odd, 1));
 }
 
 /* The outputs that can be made without reading past the last row's end:
@@ -69,6 +90,7 @@ static int across(uint8_t *to, size_t to_stride, const uint8_t *from,
 {
     const __m256i pixels = _mm256_loadu_si256((const void *)pixel_order),
                   weights = _mm256_loadu_si256((const void *)weight_order);
+    uint8_t last[4 * RESIZE_ROWS];
 
     if (!below || stride < 16)
         w = reach(stride, w, t);
@@ -77,6 +99,7 @@ static int across(uint8_t *to, size_t to_stride, const uint8_t *from,
         const size_t at = (size_t)x * (size_t)t->most;
         __m256i low[RESIZE_ROWS], high[RESIZE_ROWS];
 
+#pragma GCC unroll 4 /* sums in registers */
         for (int r = 0; r < RESIZE_ROWS; r++)
             low[r] = high[r] = _mm256_setzero_si256();
         for (int i = 0; i < t->count[x]; i += 4, p += 12) {
@@ -85,6 +108,7 @@ static int across(uint8_t *to, size_t to_stride, const uint8_t *from,
                           kh = _mm256_shuffle_epi8(
                               load64(t->high + at + (size_t)i), weights);
 
+#pragma GCC unroll 4
             for (int r = 0; r < RESIZE_ROWS; r++) {
                 const __m128i raw =
                     _mm_loadu_si128((const void *)(p + (size_t)r * stride));
@@ -95,10 +119,12 @@ static int across(uint8_t *to, size_t to_stride, const uint8_t *from,
                 high[r] = _mm256_add_epi32(high[r], _mm256_madd_epi16(v, kh));
             }
         }
-        for (int r = 0; r < RESIZE_ROWS; r++)
-            put_pixel(to + (size_t)r * to_stride + 3 * (size_t)x, low[r],
-                      high[r]);
+        put_pixels(x < w - 1 ? to + 3 * (size_t)x : last,
+                   x < w - 1 ? to_stride : 4, low, high);
     }
+    for (int r = 0; w && r < RESIZE_ROWS; r++)
+        memcpy(to + (size_t)r * to_stride + 3 * (size_t)(w - 1), last + 4 * r,
+               3);
     return w;
 }
 
@@ -133,6 +159,7 @@ static void down_32(uint8_t *to, const uint8_t *rows, size_t stride,
                               _mm256_unpacklo_epi8(last, zero),
                               _mm256_unpackhi_epi8(last, zero)};
 
+#pragma GCC unroll 4
         for (int i = 0; i < 4; i++) {
             l[i] = _mm256_add_epi32(l[i], _mm256_madd_epi16(v[i], kl));
             h[i] = _mm256_add_epi32(h[i], _mm256_madd_epi16(v[i], kh));
