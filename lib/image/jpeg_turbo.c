@@ -137,13 +137,17 @@ static void take_rows(struct image *im, int at, const JSAMPROW *row, int n,
     }
 }
 
-/* Rows of the library's width, of which IM begins at pixel X.  */
+/* Rows of the library's width, of which IM begins at pixel X.  They begin at
+ * an odd address: rows that are aligned are written past the caches, and would
+ * come back from memory.  */
 static void read_part(struct jpeg_decompress_struct *c, struct image *im, int x)
 {
     const JSAMPARRAY row = c->mem->alloc_sarray(
         (j_common_ptr)c, JPOOL_IMAGE,
-        c->output_width * (JDIMENSION)c->out_color_components, ROWS);
+        c->output_width * (JDIMENSION)c->out_color_components + 1, ROWS);
 
+    for (int i = 0; i < ROWS; i++)
+        row[i]++;
     for (int y = 0; y < im->h;) {
         const int n = im->h - y < ROWS ? im->h - y : ROWS,
                   got = (int)jpeg_read_scanlines(c, row, (JDIMENSION)n);
