@@ -8,44 +8,55 @@
 #include "graph/attr.h"
 #include "graph/graph.h"
 
-enum { CHUNK = 16384 };
+enum { CHUNK = 16384, OPERANDS = 8, LR = 2, ADAMW_T = 5 };
 
-/* The reference on rows [from, to): the same arithmetic, so the same bits.  */
+/* The reference on elements [from, to): the same arithmetic, so the same
+ * bits.  Each chunk has numbers of its own, as adamw counts its steps in one.  */
 struct step {
     const struct kernel_args *a;
     int64_t count;
-    int whole; /* bit i: operand i is one number, not a row per element */
+    unsigned numbers; /* bit i: operand i is one number, not one per element */
 };
 
 static void part_task(void *step, int64_t task, int thread)
 {
     const struct step *s = step;
-    struct tensor in[8];
+    struct tensor in[OPERANDS];
+    float number[OPERANDS];
     struct op_args a = s->a->op;
     const int64_t from = task * CHUNK, n = s->count - from < CHUNK ? s->count - from : CHUNK;
 
     (void)thread;
     for (int i = 0; i < a.node->n_in; i++) {
         in[i] = a.in[i];
-        if (s->whole >> i & 1)
-            continue;
-        in[i].data = (float *)in[i].data + from;
-        in[i].shape = shape_make(1, &n);
+        if (s->numbers >> i & 1) {
+            number[i] = *(const float *)a.in[i].data;
+            in[i].data = &number[i];
+        } else {
+            in[i].data = (float *)in[i].data + from;
+            in[i].shape = shape_make(1, &n);
+        }
     }
     a.in = in;
     a.node->op->update(&a);
 }
 
-static void update(const struct kernel_args *a, int whole)
+static void update(const struct kernel_args *a, unsigned numbers)
 {
-    struct step s = {a, tensor_count(&a->op.in[0]), whole};
+    struct step s = {a, tensor_count(&a->op.in[0]), numbers};
 
     pool_run(a->pool, (s.count + CHUNK - 1) / CHUNK, part_task, &s);
 }
 
 static void sgd(const struct kernel_args *a)
 {
-    update(a, 1 << 2);
+    update(a, 1 << LR);
+}
+
+static void adamw(const struct kernel_args *a)
+{
+    update(a, 1 << LR | 1 << ADAMW_T);
+    *(float *)a->op.in[ADAMW_T].data += 1;
 }
 
 /* ---- the norm of all gradients ---- */
@@ -125,7 +136,7 @@ static void norm_forward(const struct kernel_args *a)
                    .dtypes = 1 << DTYPE_F32, .run = f}
 
 const struct kernel optim_kernels[] = {
-    UPDATE(sgd),
+    UPDATE(sgd), UPDATE(adamw),
     {.name = "optim_gradnorm", .op = "gradnorm", .dtypes = 1 << DTYPE_F32, .scratch = norm_scratch,
      .run = norm_forward},
     {0},
