@@ -85,7 +85,7 @@ INLINE void store(const int m, const int panels, const struct direct_run *r,
 
             elem_store((elem *)w->y + at, lanes_finish(w, at, t->panel * LANES + v * VL, a[v][i]));
         }
-    for (int p = 0; w->f.act > ACT_CLIP && p < panels; p++)
+    for (int p = 0; act_is_curved(w->f.act) && p < panels; p++)
         lanes_activate(w, t->at + p * area, m * LANES);
 }
 

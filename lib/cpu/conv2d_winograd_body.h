@@ -476,7 +476,7 @@ static void store(const struct winograd_run *r, int64_t first, int64_t n, int64_
         }
         lanes_sums(&r->y, row, lane, sum);
     }
-    for (int64_t i = 0; lanes_simple(&r->y) && r->y.f.act > ACT_CLIP && i < n; i++)
+    for (int64_t i = 0; lanes_simple(&r->y) && act_is_curved(r->y.f.act) && i < n; i++)
         activate(r, first + i, panel);
 }
 

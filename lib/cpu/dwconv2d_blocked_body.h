@@ -88,7 +88,7 @@ INLINE void store(const int n, const struct dw *d, const struct line *l, int64_t
         EACH (i, n)
             elem_store((elem *)d->y.y + at + i * LANES,
                        lanes_finish(&d->y, at + i * LANES, lane, a[i]));
-        for (int i = 0; d->y.f.act > ACT_CLIP && i < n; i++)
+        for (int i = 0; act_is_curved(d->y.f.act) && i < n; i++)
             lanes_activate(&d->y, at + i * LANES, VL);
         return;
     }

@@ -67,123 +67,26 @@ static void act_forward(const struct kernel_args *a)
     run_job(a, &j, act_task);
 }
 
-/* dy where lo < y < hi.  */
-INLINE vf inside(const struct job *j, const vf *x)
+INLINE vf slope(const struct job *j, const vf *x)
 {
-    return vf_gt(x[0], VF1(j->lo), vf_gt(VF1(j->hi), x[0], x[1], VF0), VF0);
+    return vf_slope(j->act, x[0], x[1], VF1(j->lo), VF1(j->hi));
 }
 
-static void inside_task(void *job, int64_t task, int thread)
+static void slope_task(void *job, int64_t task, int thread)
 {
     (void)thread;
-    sweep(job, task, 2, inside);
+    sweep(job, task, 2, slope);
 }
 
-static void relu_backward(const struct kernel_args *a)
+/* From what the op keeps: its result or its operand.  */
+static void act_backward(const struct kernel_args *a)
 {
-    struct job j = {.y = a->op.din[0].data, .x = {a->op.out[0].data, a->op.dout[0].data}};
+    const struct tensor *kept = a->op.node->op->keep_out ? a->op.out : a->op.in;
+    struct job j = {.y = a->op.din[0].data, .x = {kept->data, a->op.dout[0].data}};
 
-    follow_act(a->op.node, &j.lo, &j.hi);
+    j.act = (enum act)follow_act(a->op.node, &j.lo, &j.hi);
     j.count = tensor_count(&a->op.dout[0]);
-    pool_run(a->pool, (j.count + CHUNK - 1) / CHUNK, inside_task, &j);
-}
-
-/* ---- gradients from x or y, where the slope is a formula ---- */
-
-INLINE vf sigmoid_slope(const struct job *j, const vf *x)
-{
-    (void)j;
-    return x[1] * x[0] * (VF1(1.0f) - x[0]);
-}
-
-INLINE vf tanh_slope(const struct job *j, const vf *x)
-{
-    (void)j;
-    return x[1] * vf_fnma(x[0], x[0], VF1(1.0f));
-}
-
-INLINE vf silu_slope(const struct job *j, const vf *x)
-{
-    (void)j;
-    return vf_slope(ACT_SILU, x[0], x[1], VF0, VF0);
-}
-
-INLINE vf hardswish_slope(const struct job *j, const vf *x)
-{
-    (void)j;
-    return vf_slope(ACT_HARDSWISH, x[0], x[1], VF0, VF0);
-}
-
-/* Phi(x) + x phi(x) */
-INLINE vf gelu_slope(const struct job *j, const vf *x)
-{
-    const vf density = VF1(0.398942280f) * vf_exp(VF1(-0.5f) * x[0] * x[0]);
-
-    (void)j;
-    return x[1] * vf_fma(x[0], density, vf_phi(x[0]));
-}
-
-static void sigmoid_task(void *job, int64_t task, int thread)
-{
-    (void)thread;
-    sweep(job, task, 2, sigmoid_slope);
-}
-
-static void tanh_task(void *job, int64_t task, int thread)
-{
-    (void)thread;
-    sweep(job, task, 2, tanh_slope);
-}
-
-static void silu_task(void *job, int64_t task, int thread)
-{
-    (void)thread;
-    sweep(job, task, 2, silu_slope);
-}
-
-static void hardswish_task(void *job, int64_t task, int thread)
-{
-    (void)thread;
-    sweep(job, task, 2, hardswish_slope);
-}
-
-static void gelu_task(void *job, int64_t task, int thread)
-{
-    (void)thread;
-    sweep(job, task, 2, gelu_slope);
-}
-
-static void slope(const struct kernel_args *a, const struct tensor *of, pool_fn *task)
-{
-    struct job j = {.y = a->op.din[0].data, .x = {of->data, a->op.dout[0].data}};
-
-    j.count = tensor_count(&a->op.dout[0]);
-    pool_run(a->pool, (j.count + CHUNK - 1) / CHUNK, task, &j);
-}
-
-static void sigmoid_backward(const struct kernel_args *a)
-{
-    slope(a, &a->op.out[0], sigmoid_task);
-}
-
-static void tanh_backward(const struct kernel_args *a)
-{
-    slope(a, &a->op.out[0], tanh_task);
-}
-
-static void silu_backward(const struct kernel_args *a)
-{
-    slope(a, &a->op.in[0], silu_task);
-}
-
-static void hardswish_backward(const struct kernel_args *a)
-{
-    slope(a, &a->op.in[0], hardswish_task);
-}
-
-static void gelu_backward(const struct kernel_args *a)
-{
-    slope(a, &a->op.in[0], gelu_task);
+    pool_run(a->pool, (j.count + CHUNK - 1) / CHUNK, slope_task, &j);
 }
 
 /* The kernels take the form by erf alone.  */
@@ -272,16 +175,15 @@ static void add_backward(const struct kernel_args *a)
 #define COMMON .name = "eltwise_" ISA_NAME, .isa = ISA_BITS, .dtypes = 1 << DTYPE_F32, \
     .any_layout = 1, .reads = ELEM_ANY, .writes = ELEM_ANY
 #define FORWARD(o)     {COMMON, .op = #o, .dir = DIR_FORWARD, .defer = DEFER_ACT, .run = act_forward}
-#define BACKWARD(o, f) {COMMON, .op = #o, .dir = DIR_BACKWARD, .run = f}
+#define BACKWARD(o)    {COMMON, .op = #o, .dir = DIR_BACKWARD, .run = act_backward}
 
 const struct kernel ISA(eltwise_kernels)[] = {
     FORWARD(relu), FORWARD(relu6), FORWARD(clip), FORWARD(hardswish), FORWARD(silu),
     FORWARD(sigmoid), FORWARD(hardsigmoid), FORWARD(tanh),
-    BACKWARD(relu, relu_backward), BACKWARD(relu6, relu_backward),
-    BACKWARD(sigmoid, sigmoid_backward), BACKWARD(tanh, tanh_backward),
-    BACKWARD(silu, silu_backward), BACKWARD(hardswish, hardswish_backward),
+    BACKWARD(relu), BACKWARD(relu6), BACKWARD(hardswish), BACKWARD(silu), BACKWARD(sigmoid),
+    BACKWARD(hardsigmoid), BACKWARD(tanh),
     {COMMON, .op = "gelu", .dir = DIR_FORWARD, .accepts = gelu_accepts, .run = act_forward},
-    {COMMON, .op = "gelu", .dir = DIR_BACKWARD, .accepts = gelu_accepts, .run = gelu_backward},
+    {COMMON, .op = "gelu", .dir = DIR_BACKWARD, .accepts = gelu_accepts, .run = act_backward},
     {COMMON, .op = "add", .dir = DIR_FORWARD, .epilogue = follow_act_names,
      .accepts = add_accepts, .run = add_forward},
     {COMMON, .op = "add", .dir = DIR_BACKWARD, .accepts = equal_shapes, .run = add_backward},

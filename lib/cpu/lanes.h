@@ -70,7 +70,7 @@ static inline void lanes_line(const struct reader *r, int64_t at, int64_t group,
 INLINE int lanes_simple(const struct writer *w)
 {
     return !w->slope && !w->n_side && w->add.kind == READ_PLAIN &&
-           (sizeof(elem) == sizeof(float) || w->f.act <= ACT_CLIP);
+           (sizeof(elem) == sizeof(float) || !act_is_curved(w->f.act));
 }
 
 /* What is stored for V at number AT of the result.  */

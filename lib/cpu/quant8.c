@@ -121,7 +121,7 @@ static int read_act(const struct node *n, int curved, struct requant *r)
     r->act = act;
     r->act_lo = lo;
     r->act_hi = hi;
-    return curved && act > ACT_CLIP ? 0 : -1;
+    return curved && act >= 0 && act_is_curved(act) ? 0 : -1;
 }
 
 static void read_grid(const struct grid8 *g, struct requant *r)

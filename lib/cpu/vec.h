@@ -392,19 +392,44 @@ INLINE vf vf_act(enum act a, vf x, vf lo, vf hi)
     return x;
 }
 
-/* D times the slope of an activation: of clipping by its result V, of the
- * others by what it read.  */
+/* More than limits.  */
+INLINE int act_is_curved(enum act a)
+{
+    return a != ACT_NONE && a != ACT_CLIP;
+}
+
+/* D times the slope of an activation: of clip, line, sigmoid and tanh by the
+ * result V, of the others by what it read.  */
 INLINE vf vf_slope(enum act a, vf v, vf d, vf lo, vf hi)
 {
-    if (a == ACT_CLIP)
-        return vf_gt(v, lo, vf_gt(hi, v, d, VF0), VF0);
-    if (a == ACT_HARDSWISH)
-        return d * vf_gt(v, VF1(-3.0f),
-                         vf_gt(VF1(3.0f), v, vf_fma(v, VF1(1.0f / 3.0f), VF1(0.5f)), VF1(1.0f)),
-                         VF0);
-    const vf s = VF1(1.0f) / (VF1(1.0f) + vf_exp(VF0 - v));
+    const vf one = VF1(1.0f);
 
-    return d * s * vf_fma(v, VF1(1.0f) - s, VF1(1.0f));
+    switch (a) {
+    case ACT_CLIP:
+        return vf_gt(v, lo, vf_gt(hi, v, d, VF0), VF0);
+    case ACT_HARDSWISH:
+        return d * vf_gt(v, VF1(-3.0f),
+                         vf_gt(VF1(3.0f), v, vf_fma(v, VF1(1.0f / 3.0f), VF1(0.5f)), one), VF0);
+    case ACT_SILU: {
+        const vf s = one / (one + vf_exp(VF0 - v));
+
+        return d * s * vf_fma(v, one - s, one);
+    }
+    case ACT_SIGMOID:
+        return d * v * (one - v);
+    case ACT_LINE:
+        return vf_gt(v, VF0, vf_gt(one, v, d * lo, VF0), VF0);
+    case ACT_TANH:
+        return d * vf_fnma(v, v, one);
+    case ACT_GELU: { /* Phi(x) + x phi(x) */
+        const vf density = VF1(0.398942280f) * vf_exp(VF1(-0.5f) * v * v);
+
+        return d * vf_fma(v, density, vf_phi(v));
+    }
+    case ACT_NONE:
+        break;
+    }
+    return d;
 }
 
 #endif
