@@ -152,22 +152,15 @@ static void repeat_run(const struct kernel_args *a)
 }
 
 /* clang-format off */
-#define ELEMENT(o) \
-    {.name = "parts_" #o, .op = #o, .dir = DIR_FORWARD, .dtypes = 1 << DTYPE_F32, \
-     .any_layout = 1, .run = element_run}, \
-    {.name = "parts_" #o, .op = #o, .dir = DIR_BACKWARD, .dtypes = 1 << DTYPE_F32, \
-     .run = element_run}
-#define ROWS(o) \
-    {.name = "parts_" #o, .op = #o, .dir = DIR_FORWARD, .dtypes = 1 << DTYPE_F32, \
-     .accepts = has_rows, .run = row_run}, \
-    {.name = "parts_" #o, .op = #o, .dir = DIR_BACKWARD, .dtypes = 1 << DTYPE_F32, \
-     .accepts = has_rows, .run = row_run}
+#define PARTS(o, d) .name = "parts_" #o, .op = #o, .dir = d, .dtypes = 1 << DTYPE_F32
 
 const struct kernel parts_kernels[] = {
-    ELEMENT(clip), ELEMENT(hardswish), ELEMENT(hardsigmoid), ELEMENT(silu), ELEMENT(sigmoid),
-    ELEMENT(gelu), ELEMENT(tanh), ROWS(softmax),
-    {.name = "parts_add", .op = "add", .dir = DIR_FORWARD, .dtypes = 1 << DTYPE_F32,
-     .accepts = repeat_accepts, .run = repeat_run},
+    {PARTS(clip, DIR_BACKWARD), .run = element_run},
+    {PARTS(gelu, DIR_FORWARD), .any_layout = 1, .run = element_run},
+    {PARTS(gelu, DIR_BACKWARD), .run = element_run},
+    {PARTS(softmax, DIR_FORWARD), .accepts = has_rows, .run = row_run},
+    {PARTS(softmax, DIR_BACKWARD), .accepts = has_rows, .run = row_run},
+    {PARTS(add, DIR_FORWARD), .accepts = repeat_accepts, .run = repeat_run},
     {0},
 };
 /* clang-format on */
