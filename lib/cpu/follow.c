@@ -16,11 +16,6 @@ const char *const follow_names[] = {"batchnorm2d", "add", ACTIVATIONS, NULL};
 const char *const follow_act_names[] = {ACTIVATIONS, NULL};
 const char *const follow_add_names[] = {"add", ACTIVATIONS, NULL};
 
-int follow_is(const struct node *n, const char *op)
-{
-    return !strcmp(n->op->name, op);
-}
-
 static const struct {
     const char *op;
     enum act act;
@@ -31,26 +26,26 @@ int follow_act(const struct node *n, float *lo, float *hi)
 {
     *lo = 0;
     *hi = INFINITY;
-    if (follow_is(n, "relu"))
+    if (node_is(n, "relu"))
         return ACT_CLIP;
-    if (follow_is(n, "relu6")) {
+    if (node_is(n, "relu6")) {
         *hi = 6;
         return ACT_CLIP;
     }
-    if (follow_is(n, "clip")) {
+    if (node_is(n, "clip")) {
         *lo = (float)attr_real(n, "min");
         *hi = (float)attr_real(n, "max");
         return ACT_CLIP;
     }
-    if (follow_is(n, "hardsigmoid")) {
+    if (node_is(n, "hardsigmoid")) {
         *lo = (float)attr_real(n, "alpha");
         *hi = (float)attr_real(n, "beta");
         return ACT_LINE;
     }
-    if (follow_is(n, "gelu") && !strcmp(attr_str(n, "approximate"), "none"))
+    if (node_is(n, "gelu") && !strcmp(attr_str(n, "approximate"), "none"))
         return ACT_GELU;
     for (size_t i = 0; i < COUNT(plain); i++)
-        if (follow_is(n, plain[i].op))
+        if (node_is(n, plain[i].op))
             return plain[i].act;
     return -1;
 }
@@ -70,9 +65,9 @@ int follow_accepts(const struct step_nodes *s)
     for (int i = 1; i < s->n; i++) {
         const struct node *n = s->node[i];
 
-        if (follow_is(n, "batchnorm2d") ? n->train || s->link[i] != 0
-            : follow_is(n, "add")       ? n->n_join != 2 || !same_shapes(n)
-                                        : follow_act(n, &lo, &hi) < 0)
+        if (node_is(n, "batchnorm2d") ? n->train || s->link[i] != 0
+            : node_is(n, "add")       ? n->n_join != 2 || !same_shapes(n)
+                                      : follow_act(n, &lo, &hi) < 0)
             return 0;
     }
     return 1;
@@ -110,11 +105,11 @@ struct follow follow_of(const struct kernel_args *a, int64_t c, const float *bia
     for (int i = 1; i < a->step->n; i++) {
         const struct node *n = a->step->node[i];
 
-        if (follow_is(n, "batchnorm2d")) {
+        if (node_is(n, "batchnorm2d")) {
             normalise(n, t, c, table, table + c);
             f.scale = table;
             f.shift = table + c;
-        } else if (follow_is(n, "add")) {
+        } else if (node_is(n, "add")) {
             f.add = t[0].data;
         } else {
             f.act = follow_act(n, &f.lo, &f.hi);

@@ -26,9 +26,6 @@ extern const char *const follow_names[];
 extern const char *const follow_act_names[];
 extern const char *const follow_add_names[];
 
-/* N's op is OP.  */
-int follow_is(const struct node *n, const char *op);
-
 /* Can the nodes behind the head be expressed so?  */
 int follow_accepts(const struct step_nodes *s);
 

@@ -23,11 +23,6 @@ const char *const quant8_layer_follow[] = {LIMITS "|hardswish|hardsigmoid|silu|s
                                            "quantize",
                                            NULL};
 
-static int is(const struct node *n, const char *op)
-{
-    return n && !strcmp(n->op->name, op);
-}
-
 /* The data of a constant of COUNT elements, or NULL.  */
 static const void *constant(const struct value *v, enum dtype dt, int64_t count)
 {
@@ -41,7 +36,7 @@ int grid8_of(const struct node *n, struct grid8 *g)
     const float *scale;
     const uint8_t *zero;
 
-    if (!is(n, "quantize") && !is(n, "dequantize"))
+    if (!node_is(n, "quantize|dequantize"))
         return -1;
     scale = constant(n->in[SCALE], DTYPE_F32, 1);
     zero = constant(n->in[ZERO], DTYPE_U8, 1);
@@ -144,7 +139,7 @@ static int read_nodes(const struct step_nodes *s, int from, int end, int curved,
         const struct node *n = s->node[i];
         struct grid8 g;
 
-        if (!is(n, "quantize")) {
+        if (!node_is(n, "quantize")) {
             if (i > from || read_act(n, curved, r) < 0)
                 return -1;
             continue;
@@ -177,7 +172,7 @@ static int read_add(const struct step_nodes *s, int i, struct layer_follow *f)
     struct requant q;
     struct grid8 a, b;
 
-    if (i >= s->n || !is(n, "add") || n->n_join != 2 || !f->q.to_u8 || f->q.act ||
+    if (i >= s->n || !node_is(n, "add") || n->n_join != 2 || !f->q.to_u8 || f->q.act ||
         grid8_operand(n, 0, &a) < 0 || grid8_operand(n, 1, &b) < 0 ||
         !shape_equal(&n->in[0]->shape, &n->in[1]->shape) || read_nodes(s, i + 1, s->n, 0, &q) < 0 ||
         !q.to_u8)
@@ -193,7 +188,7 @@ int quant8_layer_requant(const struct step_nodes *s, struct layer_follow *f)
     int end = 1;
 
     *f = (struct layer_follow){0};
-    while (end < s->n && !is(s->node[end], "dequantize"))
+    while (end < s->n && !node_is(s->node[end], "dequantize"))
         end++;
     if (read_nodes(s, 1, end, 1, &f->q) < 0)
         return -1;

@@ -64,7 +64,7 @@ struct reader reader_of(const struct tensor *t, const struct lazy *l, float *tab
     r.scale = table + lanes;
     r.shift = table + 2 * lanes;
     r.slope = table + 3 * lanes;
-    if (follow_is(l->head, "bngrad")) {
+    if (node_is(l->head, "bngrad")) {
         r.kind = READ_GRAD;
         r.dy = l->in[DY].data;
         set_grad(l->in, c, table + lanes, table + 2 * lanes, table + 3 * lanes);

@@ -16,7 +16,7 @@ static int is_sum(const struct step_nodes *s, int k)
 {
     const struct node *n = s->node[k];
 
-    return n->dir == DIR_FORWARD && follow_is(n, "add") && n->n_join == 2 &&
+    return n->dir == DIR_FORWARD && node_is(n, "add") && n->n_join == 2 &&
            shape_equal(&n->in[0]->shape, &n->in[1]->shape);
 }
 
@@ -93,7 +93,7 @@ static void sides_of(struct writer *w, const struct kernel_args *a, int64_t c, f
         memset(table, 0, (size_t)w->lanes * sizeof *table);
         memcpy(table, s->in[1].data, (size_t)c * sizeof *table);
         w->side[k].mean = table;
-        w->side[k].x = follow_is(s->node, "bnstats") ? NULL : s->in[0].data;
+        w->side[k].x = node_is(s->node, "bnstats") ? NULL : s->in[0].data;
     }
 }
 

@@ -208,6 +208,18 @@ static int in_count(const struct op *op)
     return n;
 }
 
+int node_is(const struct node *n, const char *names)
+{
+    while (n && *names) {
+        const size_t len = strcspn(names, "|");
+
+        if (!strncmp(n->op->name, names, len) && !n->op->name[len])
+            return 1;
+        names += len + (names[len] == '|');
+    }
+    return 0;
+}
+
 const struct op_in *node_in_info(const struct node *n, int i)
 {
     return &n->op->in[i < n->n_join ? 0 : i - n->n_join + 1];
@@ -551,9 +563,7 @@ const struct node *node_dequantize(const struct node *n, int i)
 {
     const struct node *d = n->in[i] ? n->in[i]->node : NULL;
 
-    return d && d->dir == DIR_FORWARD && !strcmp(d->op->name, "dequantize")
-               ? d
-               : NULL;
+    return node_is(d, "dequantize") && d->dir == DIR_FORWARD ? d : NULL;
 }
 
 struct op_cost node_cost(const struct node *n)

@@ -179,6 +179,9 @@ struct value *graph_output_value(const struct graph *g, const char *name);
 /* STEM, or STEM_2, STEM_3 ...: a name that no value has (arena text).  */
 const char *graph_name_free(struct graph *g, const char *stem);
 
+/* N is not NULL and runs one of the ops in NAMES, which are separated by '|',
+ * whatever its direction: "conv2d|linear".  */
+int node_is(const struct node *n, const char *names);
 /* Operand counts of the op that N runs, whatever its direction.  */
 int node_op_in(const struct node *n);  /* data and parameters of forward */
 int node_op_out(const struct node *n); /* results + extras */

@@ -9,16 +9,7 @@
 
 int match_op(const struct node *n, const char *names)
 {
-    if (!n || n->dir != DIR_FORWARD)
-        return 0;
-    while (*names) {
-        const size_t len = strcspn(names, "|");
-
-        if (!strncmp(n->op->name, names, len) && !n->op->name[len])
-            return 1;
-        names += len + (names[len] == '|');
-    }
-    return 0;
+    return node_is(n, names) && n->dir == DIR_FORWARD;
 }
 
 struct node *match_reader(const struct graph *g, const struct value *v)

@@ -74,7 +74,7 @@ static int overwritable(const struct plan *p, int at, const struct value *out)
 {
     const struct step *s = &p->step[at];
     const struct node *n = s->nodes.node[0];
-    const int adds = n->dir == DIR_FORWARD && !strcmp(n->op->name, "add");
+    const int adds = node_is(n, "add") && n->dir == DIR_FORWARD;
     int from = 0, to = n->n_join;
 
     if (s->nodes.n > 1 || s->nodes.lazy || p->opts.keep_values ||

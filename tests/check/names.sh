@@ -31,6 +31,12 @@ ok 'the file of each op holds its record, and has a test' || explain <"$out"
 sed -n 's/^OP(\([a-z0-9_]*\)).*/\1/p' lib/op/op.def | LC_ALL=C sort -c 2>"$out"
 ok 'op.def is in alphabetical order' || explain <"$out"
 
+# match_op(n, "conv2d|linear"): a misspelt name is never met.
+sed -n 's/^[^"]*\(node_is\|match_op\|match_source\)([^"]*"\([a-z0-9|]*\)".*/\2/p' lib/*/*.[ch] |
+    tr '|' '\n' | sed '/^$/d' | sort -u >"$work/asked"
+[ -s "$work/asked" ] && comm -23 "$work/asked" "$work/def" >"$out" && [ ! -s "$out" ]
+ok 'code asks for ops by names that they have' || explain <"$out"
+
 for t in $(cd tests && ls -d */*.c 2>/dev/null); do
     case $t in cli/* | check/*) continue ;; esac
     [ -d "lib/${t%/*}" ] || echo "tests/$t mirrors nothing in lib"

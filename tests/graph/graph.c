@@ -66,6 +66,11 @@ static void building(void **state)
     assert_int_equal(value_is_output(g, n->out[0]), 0);
     assert_int_equal(node_in_index(bn, "running_var"), 4);
     assert_int_equal(node_in_index(bn, "var"), -1);
+    assert_true(node_is(bn, "batchnorm2d"));
+    assert_true(node_is(bn, "relu|batchnorm2d|add"));
+    assert_false(node_is(bn, "batchnorm2|batchnorm2d3|norm2d"));
+    assert_false(node_is(bn, ""));
+    assert_false(node_is(NULL, "relu"));
     assert_string_equal(graph_name_free(g, "conv"), "conv_2");
     assert_string_equal(graph_name_free(g, "other"), "other");
     assert_int_equal(graph_check(g, &e), 0);
