@@ -13,6 +13,7 @@
 
 #include "base/thread.h"
 #include "cpu/kernels.h"
+#include "cpu/round.h"
 #include "cpu/transpose.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
@@ -39,16 +40,6 @@ struct attention {
     size_t scratch_floats; /* of a thread */
 };
 
-static int64_t up(int64_t n, int64_t d)
-{
-    return (n + d - 1) / d;
-}
-
-static int64_t lanes(int64_t n)
-{
-    return up(n, LANES) * LANES;
-}
-
 static struct attention attention_of(const struct node *n, const struct shape *x, int threads)
 {
     struct attention r = {.n = x->dim[0], .t = x->dim[1], .c = x->dim[2] / PARTS};
@@ -67,17 +58,17 @@ static struct attention attention_of(const struct node *n, const struct shape *x
  * of D and of T columns.  */
 static size_t turned_floats(const struct attention *r)
 {
-    return (size_t)(lanes(r->t) * r->d);
+    return (size_t)(lanes_of(r->t) * r->d);
 }
 
 static size_t plain_floats(const struct attention *r)
 {
-    return (size_t)(lanes(r->d) * r->t);
+    return (size_t)(lanes_of(r->d) * r->t);
 }
 
 static size_t tile_floats(int64_t columns)
 {
-    return (size_t)(MR * lanes(columns));
+    return (size_t)(MR * lanes_of(columns));
 }
 
 /* ---- moving ---- */
@@ -270,8 +261,8 @@ static struct backward backward_scratch(const struct attention *r, int thread)
         p = b.plain[i] + plain_floats(r);
     }
     b.lse = p;
-    b.mean = b.lse + lanes(r->t);
-    b.left = b.mean + lanes(r->t);
+    b.mean = b.lse + lanes_of(r->t);
+    b.left = b.mean + lanes_of(r->t);
     b.right = b.left + tile_floats(r->d);
     b.shares = b.right + tile_floats(r->d);
     b.slopes = b.shares + tile_floats(r->t);
@@ -280,7 +271,7 @@ static struct backward backward_scratch(const struct attention *r, int thread)
 
 static size_t backward_floats(const struct attention *r)
 {
-    return 4 * (turned_floats(r) + plain_floats(r)) + 2 * (size_t)lanes(r->t) +
+    return 4 * (turned_floats(r) + plain_floats(r)) + 2 * (size_t)lanes_of(r->t) +
            2 * tile_floats(r->d) + 2 * tile_floats(r->t);
 }
 
@@ -304,7 +295,7 @@ static void pack_head(const struct attention *r, const struct backward *b, int64
         pack_turned(r, from, ld, b->turned[i]);
         pack_plain(r, from, ld, r->t, b->plain[i]);
     }
-    memset(b->lse, 0, (size_t)(2 * lanes(r->t)) * sizeof *b->lse);
+    memset(b->lse, 0, (size_t)(2 * lanes_of(r->t)) * sizeof *b->lse);
     memcpy(b->lse, r->lse + head * r->t, (size_t)r->t * sizeof *b->lse);
     for (int64_t t = 0; t < r->t; t++, y += r->c, dy += r->c) {
         double sum = 0;

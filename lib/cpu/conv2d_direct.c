@@ -7,6 +7,7 @@
 
 #include "base/thread.h"
 #include "cpu/biasgrad.h"
+#include "cpu/round.h"
 #include "cpu/wgrad.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
@@ -19,21 +20,6 @@ enum { X, WEIGHT, BIAS };
 enum { SLOT = 4, BAND_BYTES = 256 << 10, GROUP_BYTES = 320 << 10 };
 
 enum { FEWEST_ROWS = 2 };
-
-static int64_t up(int64_t n, int64_t d)
-{
-    return (n + d - 1) / d;
-}
-
-static int64_t most(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 /* ---- geometry ---- */
 
@@ -118,17 +104,6 @@ struct direct conv2d_direct_of(const struct direct_form *f, int planar, const st
     }
     complete(&d);
     return d;
-}
-
-static int64_t gcd(int64_t a, int64_t b)
-{
-    while (b) {
-        const int64_t t = a % b;
-
-        a = b;
-        b = t;
-    }
-    return a;
 }
 
 /* The gradient of x at AT + i stride along D: the taps whose products reach

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/thread.h"
+#include "cpu/round.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
 #include "op/window.h"
@@ -84,17 +85,6 @@ static struct sweep forward_sweep(const struct conv *v)
     return s;
 }
 
-static int64_t gcd(int64_t a, int64_t b)
-{
-    while (b) {
-        const int64_t t = a % b;
-
-        a = b;
-        b = t;
-    }
-    return a;
-}
-
 /* The taps whose products reach inputs AT, AT + stride, ... along direction
  * D: those r for which AT + pad - r dil is a multiple of the stride.  */
 static struct taps backward_taps(const struct window *w, int d, int64_t at)
@@ -142,11 +132,6 @@ static struct sweep backward_sweep(const struct conv *v, const int64_t at[2])
 static int64_t round_up(int64_t n, int64_t to)
 {
     return (n + to - 1) / to * to;
-}
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
 }
 
 /* Every tap of every output lies inside x, and outputs are neighbours.  */

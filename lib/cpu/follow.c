@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "cpu/round.h"
 #include "cpu/vec.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
@@ -121,7 +122,7 @@ struct follow follow_of(const struct kernel_args *a, int64_t c, const float *bia
 
 struct follow follow_lanes(const struct kernel_args *a, int64_t c, const float *bias, float *table)
 {
-    const int64_t lanes = (c + LANES - 1) / LANES * LANES;
+    const int64_t lanes = lanes_of(c);
     struct follow f = follow_of(a, c, bias, table);
 
     memmove(table + lanes, table + c, (size_t)c * sizeof *table);

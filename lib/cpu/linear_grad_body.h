@@ -3,11 +3,6 @@
  * SPDX-License-Identifier: MIT  */
 #include "cpu/linear_rows.inc"
 
-static int64_t lanes(int64_t n)
-{
-    return up(n, LANES) * LANES;
-}
-
 /* dw = dy' x: the rows of the product are outputs, its chain runs over the
  * rows of x.  They come in rounds, so that x in panels does not grow with the
  * batch; a round's sums are added to those before it.  */
@@ -179,7 +174,7 @@ static size_t back_pack_bytes(const struct step_nodes *s, int i)
     int64_t n, c, o;
 
     back_sizes(s, &n, &c, &o);
-    return i == WEIGHT ? (size_t)(lanes(c) * o) * sizeof(float) : 0;
+    return i == WEIGHT ? (size_t)(lanes_of(c) * o) * sizeof(float) : 0;
 }
 
 /* W[o][c] as [c/16][o][16].  */
@@ -205,12 +200,12 @@ static void back_x(const struct kernel_args *a, int64_t n, int64_t c, int64_t o)
     r.r.x = a->op.dout[0].data;
     r.r.w = a->packed[WEIGHT];
     r.y = a->op.din[X].data;
-    r.f = (struct follow){.scale = table, .shift = table + lanes(c)};
-    for (int64_t i = 0; i < lanes(c); i++) {
+    r.f = (struct follow){.scale = table, .shift = table + lanes_of(c)};
+    for (int64_t i = 0; i < lanes_of(c); i++) {
         table[i] = 1;
-        table[lanes(c) + i] = 0;
+        table[lanes_of(c) + i] = 0;
     }
-    r.r.copy = table + 2 * lanes(c);
+    r.r.copy = table + 2 * lanes_of(c);
     run_rows(&r.r, &r, a->pool);
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/thread.h"
 #include "cpu/kernels.h"
+#include "cpu/round.h"
 #include "cpu/transpose.h"
 #include "graph/graph.h"
 #include "op/axis.h"
@@ -41,11 +42,6 @@ struct products {
     float *scratch;
     size_t scratch_floats; /* of a thread */
 };
-
-static int64_t up(int64_t n, int64_t d)
-{
-    return (n + d - 1) / d;
-}
 
 static struct shape stack(const struct shape *s)
 {

@@ -5,16 +5,12 @@
 #include <string.h>
 
 #include "cpu/follow.h"
+#include "cpu/round.h"
 #include "graph/graph.h"
 
 /* Operands of bnapply and of bngrad.  */
 enum { X, MEAN, INVSTD, WEIGHT, BIAS };
 enum { DBIAS = 4, DWEIGHT, DY };
-
-static int64_t lanes_of(int64_t c)
-{
-    return (c + LANES - 1) / LANES * LANES;
-}
 
 size_t reader_floats(int64_t c)
 {

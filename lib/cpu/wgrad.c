@@ -3,26 +3,12 @@
 #include "cpu/wgrad.h"
 
 #include "base/thread.h"
+#include "cpu/round.h"
 
 enum { WEIGHT = 1 };
 
 /* Bytes of x and of two groups of dy at hand; tasks wanted; chunks at most.  */
 enum { PASS_BYTES = 256 << 10, TASKS = 16, MAX_CHUNKS = 16, RANGE_ROWS = 144 };
-
-static int64_t up(int64_t n, int64_t d)
-{
-    return (n + d - 1) / d;
-}
-
-static int64_t most(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 /* Images, or rows of one, whose x and dy the cache holds.  */
 static void cut_passes(struct wgrad *g)

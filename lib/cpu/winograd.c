@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "cpu/biasgrad.h"
+#include "cpu/round.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
 #include "op/window.h"
@@ -28,21 +29,6 @@ enum { STEADY = 16 };
  * all chunks; tasks wanted; tiles at a time.  */
 enum { RANGE_BYTES = 5 << 20, CHUNK_BYTES = 8 << 20, TASKS = 8, MAX_CHUNKS = 16 };
 enum { GRAD_BYTES = 512 << 10, FEWEST_TILES = 56, MOST_TILES = 128 };
-
-static int64_t up(int64_t n, int64_t d)
-{
-    return (n + d - 1) / d;
-}
-
-static int64_t most(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 /* ---- geometry ---- */
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/thread.h"
+#include "cpu/round.h"
 #include "cpu/vec.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
@@ -28,11 +29,6 @@ int writer_accepts(const struct step_nodes *s)
         if (s->node[k]->dir != DIR_BACKWARD && !is_sum(s, k))
             return 0;
     return 1;
-}
-
-static int64_t lanes_of(int64_t c)
-{
-    return (c + LANES - 1) / LANES * LANES;
 }
 
 /* Scale and shift, two readers, the means of the sides; then the sums.  */

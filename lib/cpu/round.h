@@ -1,0 +1,43 @@
+/* round.h -- whole numbers that cut work into pieces.
+ * SPDX-License-Identifier: MIT  */
+#ifndef ADZE_CPU_ROUND_H
+#define ADZE_CPU_ROUND_H
+
+#include <stdint.h>
+
+#include "graph/layout.h"
+
+static inline int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline int64_t most(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Pieces of D that hold N.  */
+static inline int64_t up(int64_t n, int64_t d)
+{
+    return (n + d - 1) / d;
+}
+
+/* C channels in whole vectors.  */
+static inline int64_t lanes_of(int64_t c)
+{
+    return up(c, LANES) * LANES;
+}
+
+static inline int64_t gcd(int64_t a, int64_t b)
+{
+    while (b) {
+        const int64_t t = a % b;
+
+        a = b;
+        b = t;
+    }
+    return a;
+}
+
+#endif
