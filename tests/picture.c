@@ -27,6 +27,14 @@ void picture_noise(struct image *im, int w, int h)
         im->rgb[i] = (uint8_t)(i * 2654435761u >> 24);
 }
 
+uint32_t image_crc(const struct image *im)
+{
+    struct crc c;
+
+    crc_init(&c);
+    return crc_add(&c, 0, im->rgb, (size_t)im->w * (size_t)im->h * 3);
+}
+
 static int digit(char c)
 {
     return c <= '9' ? c - '0' : c - 'a' + 10;

@@ -14,6 +14,9 @@ struct str;
 /* W x H pixels of noise, the same as noise() in scripts/make-ref-image.py.  */
 void picture_noise(struct image *im, int w, int h);
 
+/* CRC-32 (IEEE) of the pixels, as zlib's crc32 gives it.  */
+uint32_t image_crc(const struct image *im);
+
 /* The bytes that HEX spells; release with free().  */
 uint8_t *picture_from_hex(const char *hex, size_t *n);
 

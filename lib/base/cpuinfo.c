@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: MIT  */
 #include "base/cpuinfo.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #if defined(__x86_64__) || defined(__i386__)
@@ -59,19 +58,6 @@ static unsigned detect(void)
         f |= CPU_AVX512BF16;
     return f;
 }
-
-static void read_model(char text[64])
-{
-    unsigned r[12], a, b, c, d;
-
-    memset(text, 0, 64);
-    if (!__get_cpuid(0x80000000, &a, &b, &c, &d) || a < 0x80000004)
-        return;
-    for (unsigned i = 0; i < 3; i++)
-        __get_cpuid(0x80000002 + i, &r[4 * i], &r[4 * i + 1], &r[4 * i + 2],
-                    &r[4 * i + 3]);
-    memcpy(text, r, sizeof r);
-}
 #else
 static unsigned detect(void)
 {
@@ -80,11 +66,6 @@ static unsigned detect(void)
 #    else
     return 0;
 #    endif
-}
-
-static void read_model(char text[64])
-{
-    memset(text, 0, 64);
 }
 #endif
 
@@ -134,34 +115,4 @@ const char *cpu_level_name(unsigned mask)
     while (level_mask[i] & ~mask)
         i--;
     return cpu_level_names[i];
-}
-
-/* The processor's name, with the blanks around it cut off.  A constant of
- * the machine, kept so that it can be returned.  */
-static char model[64];
-
-static void model_once(void)
-{
-    char text[64];
-    size_t n, from;
-
-    read_model(text);
-    for (n = 0; n < sizeof text - 1 && text[n]; n++)
-        if ((unsigned char)text[n] < 0x20 || (unsigned char)text[n] > 0x7e)
-            text[n] = ' ';
-    from = strspn(text, " ");
-    while (n > from && text[n - 1] == ' ')
-        n--;
-    if (n > from)
-        memcpy(model, text + from, n - from);
-    else
-        memcpy(model, "unknown", sizeof "unknown");
-}
-
-const char *cpu_model_name(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-    pthread_once(&once, model_once);
-    return model;
 }

@@ -39,8 +39,4 @@ const char *cpu_level_name(unsigned mask);
 /* NULL-ended list of level names, lowest first.  */
 extern const char *const cpu_level_names[];
 
-/* "AMD EPYC-Genoa ..." from the system, "unknown" if it does not say.  The
- * text lives for ever.  */
-const char *cpu_model_name(void);
-
 #endif

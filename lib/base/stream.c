@@ -721,26 +721,6 @@ int out_write(struct out *o, const void *p, size_t n, struct err *e)
     return 0;
 }
 
-int out_printf(struct out *o, struct err *e, const char *fmt, ...)
-{
-    struct str s = {0};
-    va_list ap, again_ap;
-    int n, r;
-
-    va_start(ap, fmt);
-    va_copy(again_ap, ap);
-    n = vsnprintf(NULL, 0, fmt, ap);
-    va_end(ap);
-    if (n < 0)
-        BUG("bad format '%s'", fmt);
-    s.data = xmalloc((size_t)n + 1);
-    vsnprintf(s.data, (size_t)n + 1, fmt, again_ap);
-    va_end(again_ap);
-    r = out_write(o, s.data, (size_t)n, e);
-    str_release(&s);
-    return r;
-}
-
 /* Some file systems cannot sync; that is not a failure to write.  */
 static int sync_fd(int fd)
 {

@@ -97,8 +97,6 @@ struct out {
  * directly; a directory is ERR_OUTPUT.  */
 int out_open(struct out *o, const char *path, struct err *e);
 int out_write(struct out *o, const void *p, size_t n, struct err *e);
-int out_printf(struct out *o, struct err *e, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
 /* Flush, fsync, close, rename, fsync the folder.  On failure nothing is left
  * under the final name but what was there before.  */
 int out_commit(struct out *o, struct err *e);

@@ -118,23 +118,3 @@ int peak_has_bf16(unsigned features)
     return 0;
 #endif
 }
-
-double peak_copy(void)
-{
-    enum { BYTES = 64 << 20, TIMES = 5 };
-    char *a = xcalloc(1, BYTES), *b = xcalloc(1, BYTES);
-    double best = 0;
-
-    for (int i = 0; i < TIMES; i++) {
-        const double start = clock_now();
-
-        memcpy(i % 2 ? a : b, i % 2 ? b : a, BYTES);
-        a[i]++;
-        const double rate = 2.0 * BYTES / (clock_now() - start);
-
-        best = rate > best ? rate : best;
-    }
-    free(a);
-    free(b);
-    return best;
-}

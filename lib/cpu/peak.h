@@ -17,9 +17,6 @@ double peak_gflops_bf16(unsigned features, struct pool *p);
  * have the instruction and take their time.  */
 int peak_has_bf16(unsigned features);
 
-/* Bytes per second that one thread copies, both ways counted.  */
-double peak_copy(void);
-
 /* One run of N rounds on one thread, by instruction set; returns the flops
  * done.  The sum goes to *SINK so that nothing is optimised away.  */
 double peak_run_any(long n, float *sink);

@@ -119,17 +119,3 @@ int graph_check(const struct graph *g, struct err *e)
             return -1;
     return check_outputs(g, e);
 }
-
-void graph_lifetimes(const struct graph *g, int *first, int *last)
-{
-    for (int i = 0; i < g->n_value; i++) {
-        const struct value *v = g->value[i];
-        const int always = v->kind != VALUE_NODE || value_is_output(g, v);
-
-        first[i] = v->kind == VALUE_NODE ? v->node->index : 0;
-        last[i] = always ? g->n_node : first[i];
-        for (int u = 0; u < v->n_use; u++)
-            if (v->use[u].node->index > last[i])
-                last[i] = v->use[u].node->index;
-    }
-}

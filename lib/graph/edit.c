@@ -196,14 +196,3 @@ void graph_sort(struct graph *g)
     free(order);
     free(h.item);
 }
-
-int graph_infer(struct graph *g, struct err *e)
-{
-    for (int i = 0; i < g->n_node; i++) {
-        struct node *n = g->node[i];
-
-        if (n->dir == DIR_FORWARD && n->op->infer(n, e) < 0)
-            return err_in(e, "'%s' (%s)", Q(n->name), n->op->name);
-    }
-    return 0;
-}

@@ -167,8 +167,6 @@ void value_rename(struct graph *g, struct value *v, const char *name);
 /* Topological order, stable: nodes keep their order where they can; UPDATE
  * nodes last.  Renumbers.  */
 void graph_sort(struct graph *g);
-/* Run infer on every forward node again, after an edit changed shapes.  */
-int graph_infer(struct graph *g, struct err *e);
 
 /* ---- asking ---- */
 
@@ -205,9 +203,5 @@ int value_is_output(const struct graph *g, const struct value *v);
 
 /* The invariants; ERR_FORMAT names the first that does not hold.  */
 int graph_check(const struct graph *g, struct err *e);
-
-/* First and last node index at which each value is alive: first[i], last[i]
- * for value i; inputs and tensors live throughout, outputs to the end.  */
-void graph_lifetimes(const struct graph *g, int *first, int *last);
 
 #endif

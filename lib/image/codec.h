@@ -80,12 +80,6 @@ int codec_read(struct image *im, const char *path, const struct codec_opts *o,
 uint8_t *codec_png(const struct image *im, size_t *n, struct err *e);
 /* Write an RGB PNG.  */
 int codec_write_png(const struct image *im, struct out *o, struct err *e);
-int codec_save_png(const struct image *im, const char *path, struct err *e);
-
-/* Write a JPEG of QUALITY 1..100 (baseline, 4:2:0, as Pillow's default).
- * ERR_UNSUPPORTED without libjpeg-turbo.  */
-int codec_write_jpeg(const struct image *im, int quality, struct out *o,
-                     struct err *e);
 
 /* For the fuzz driver: header and pixels, up to a megapixel.  0 if the bytes
  * are a picture.  */

@@ -10,14 +10,6 @@
 
 const char *const pad_names[] = {"constant", "edge", "reflect", NULL};
 
-int pad_by_name(const char *name)
-{
-    for (int i = 0; pad_names[i]; i++)
-        if (!strcmp(pad_names[i], name))
-            return i;
-    return -1;
-}
-
 static uint8_t *at(const struct image *im, int x, int y)
 {
     return im->rgb + ((size_t)y * (size_t)im->w + (size_t)x) * 3;

@@ -8,7 +8,6 @@
 struct err;
 
 enum pad_mode { PAD_CONSTANT, PAD_EDGE, PAD_REFLECT };
-int pad_by_name(const char *name); /* constant edge reflect; -1 */
 extern const char *const pad_names[];
 
 /* W x H pixels from (X, Y); what lies outside is FILL.  */

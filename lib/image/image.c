@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "image/crc.h"
 
 static size_t image_bytes(const struct image *im)
 {
@@ -41,12 +40,4 @@ int image_copy(struct image *to, const struct image *from, struct err *e)
         return -1;
     memcpy(to->rgb, from->rgb, image_bytes(from));
     return 0;
-}
-
-uint32_t image_crc(const struct image *im)
-{
-    struct crc c;
-
-    crc_init(&c);
-    return crc_add(&c, 0, im->rgb, image_bytes(im));
 }

@@ -28,7 +28,4 @@ int image_new(struct image *im, int w, int h, struct err *e);
 void image_release(struct image *im); /* zeroes it; zero is allowed */
 int image_copy(struct image *to, const struct image *from, struct err *e);
 
-/* CRC-32 (IEEE) of the pixels, as zlib's crc32 gives it.  */
-uint32_t image_crc(const struct image *im);
-
 #endif

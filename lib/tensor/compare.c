@@ -90,18 +90,3 @@ int compare_tensors(struct compare *c, const struct tensor *a,
     finish(c);
     return 0;
 }
-
-void compare_join(struct compare *c, const struct compare *c2)
-{
-    if (c2->max_abs > c->max_abs) {
-        c->max_abs = c2->max_abs;
-        c->at = c2->at;
-    }
-    c->n += c2->n;
-    c->nonfinite += c2->nonfinite;
-    c->max_ulp = fmax(c->max_ulp, c2->max_ulp);
-    c->scale = fmax(c->scale, c2->scale);
-    c->sum_diff += c2->sum_diff;
-    c->sum_ref += c2->sum_ref;
-    finish(c);
-}

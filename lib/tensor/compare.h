@@ -26,8 +26,5 @@ struct compare {
  * Not-finite elements on both sides alike are equal.  */
 int compare_tensors(struct compare *c, const struct tensor *a,
                     const struct tensor *b, struct err *e);
-/* Put C2 into C, for many tensors as one: scale is the largest of all, AT
- * counts in the tensor with the largest difference.  */
-void compare_join(struct compare *c, const struct compare *c2);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "../picture.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/rng.h"

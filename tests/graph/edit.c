@@ -161,54 +161,12 @@ static void updates_last(void **state)
     graph_free(g);
 }
 
-static void infer_again(void **state)
-{
-    struct graph *g = graph_new("net");
-    struct value *x = image(g);
-    struct node *a = add(g, "relu", "a", x);
-    struct err e = {0};
-
-    (void)state;
-    graph_output(g, "logits", add(g, "globalavgpool", "p", a->out[0])->out[0],
-                 0);
-    x->shape.dim[1] = 5;
-    assert_int_equal(graph_infer(g, &e), 0);
-    assert_int_equal(graph_output_value(g, "logits")->shape.dim[1], 5);
-    check(g);
-    graph_free(g);
-}
-
-static void lifetimes(void **state)
-{
-    struct graph *g = graph_new("net");
-    struct value *x = image(g);
-    struct node *a = add(g, "relu", "a", x),
-                *b = add(g, "relu", "b", a->out[0]);
-    struct value *in[] = {a->out[0], b->out[0]};
-    struct err e = {0};
-    struct node *s = graph_add(g, op_find("add"), "s", in, 2, NULL, &e);
-    int first[8], last[8];
-
-    (void)state;
-    graph_output(g, "logits", s->out[0], 0);
-    assert_true(g->n_value <= 8);
-    graph_lifetimes(g, first, last);
-    assert_int_equal(last[x->index], 3);
-    assert_int_equal(first[a->out[0]->index], 0);
-    assert_int_equal(last[a->out[0]->index], 2);
-    assert_int_equal(first[b->out[0]->index], 1);
-    assert_int_equal(last[b->out[0]->index], 2);
-    assert_int_equal(last[s->out[0]->index], 3);
-    graph_free(g);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replace_and_remove), cmocka_unit_test(prune),
         cmocka_unit_test(rename_values),      cmocka_unit_test(sort),
-        cmocka_unit_test(updates_last),       cmocka_unit_test(infer_again),
-        cmocka_unit_test(lifetimes),
+        cmocka_unit_test(updates_last),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -177,6 +177,26 @@ static struct str folder(void)
     return s;
 }
 
+static void save(const char *path, const void *p, size_t n)
+{
+    struct err e = {0};
+    struct out o;
+
+    assert_int_equal(out_open(&o, path, &e), 0);
+    assert_int_equal(out_write(&o, p, n, &e), 0);
+    assert_int_equal(out_commit(&o, &e), 0);
+}
+
+static void save_png(const struct image *im, const char *path)
+{
+    struct err e = {0};
+    struct out o;
+
+    assert_int_equal(out_open(&o, path, &e), 0);
+    assert_int_equal(codec_write_png(im, &o, &e), 0);
+    assert_int_equal(out_commit(&o, &e), 0);
+}
+
 /* What we write we read; the file is named where it is not what it should
  * be (F-047: its suffix does not matter).  */
 static void test_files(void **state)
@@ -184,28 +204,27 @@ static void test_files(void **state)
     struct str dir = folder(), path = {0};
     struct image im, back;
     struct err e = {0};
-    struct out o;
 
     (void)state;
     str_printf(&path, "%s/a.jpg", str_text(&dir));
     picture_noise(&im, 37, 21);
-    assert_int_equal(codec_save_png(&im, str_text(&path), &e), 0);
+    save_png(&im, str_text(&path));
     assert_int_equal(codec_read(&back, str_text(&path), NULL, &e), 0);
     assert_int_equal(image_crc(&back), image_crc(&im));
     image_release(&back);
 
     if (have_turbo()) {
-        assert_int_equal(out_open(&o, str_text(&path), &e), 0);
-        assert_int_equal(codec_write_jpeg(&im, 75, &o, &e), 0);
-        assert_int_equal(out_commit(&o, &e), 0);
+        size_t n;
+        uint8_t *jpeg = jpeg_encode(&im, 75, &n, &e);
+
+        save(str_text(&path), jpeg, n);
+        free(jpeg);
         assert_int_equal(codec_read(&back, str_text(&path), NULL, &e), 0);
         assert_int_equal(back.w, 37);
         image_release(&back);
     }
 
-    assert_int_equal(out_open(&o, str_text(&path), &e), 0);
-    assert_int_equal(out_write(&o, "\x89PNG\r\n\x1a\n", 8, &e), 0);
-    assert_int_equal(out_commit(&o, &e), 0);
+    save(str_text(&path), "\x89PNG\r\n\x1a\n", 8);
     assert_int_equal(codec_read(&back, str_text(&path), NULL, &e), -1);
     assert_int_equal(e.code, ERR_FORMAT);
     assert_non_null(strstr(e.msg, "/a.jpg': png: ends at byte 8"));
@@ -219,10 +238,6 @@ static void test_files(void **state)
     assert_int_equal(codec_read(&back, str_text(&dir), NULL, &e), -1);
     assert_int_equal(e.code, ERR_INPUT);
     assert_null(back.rgb);
-    e = (struct err){0};
-    str_add(&path, "/no/such");
-    assert_int_equal(codec_save_png(&im, str_text(&path), &e), -1);
-    assert_int_equal(e.code, ERR_OUTPUT);
     rmdir(str_text(&dir));
     image_release(&im);
     str_release(&path);
@@ -242,7 +257,7 @@ static void test_png_sizes(void **state)
 
         str_printf(&path, "%s/a", str_text(&dir));
         picture_noise(&im, size[i][0], size[i][1]);
-        assert_int_equal(codec_save_png(&im, str_text(&path), &e), 0);
+        save_png(&im, str_text(&path));
         assert_int_equal(codec_read(&back, str_text(&path), NULL, &e), 0);
         assert_int_equal(back.w, im.w);
         assert_int_equal(image_crc(&back), image_crc(&im));

@@ -77,27 +77,6 @@ static void test_zero(void **state)
     assert_true(c.n == 0 && c.nmse == 0);
 }
 
-/* Joining the halves gives the whole.  */
-static void test_join(void **state)
-{
-    float a[3000], b[3000];
-    struct compare whole, c, d;
-
-    (void)state;
-    for (int i = 0; i < 3000; i++) {
-        b[i] = sinf((float)i);
-        a[i] = b[i] + 1e-3f * cosf((float)(7 * i));
-    }
-    whole = compare(a, b, 3000);
-    c = compare(a, b, 1100);
-    d = compare(a + 1100, b + 1100, 1900);
-    compare_join(&c, &d);
-    assert_int_equal(c.n, 3000);
-    assert_true(c.max_abs == whole.max_abs && c.max_rel == whole.max_rel);
-    assert_true(c.scale == whole.scale && c.max_ulp == whole.max_ulp);
-    assert_true(fabs(c.nmse / whole.nmse - 1) < 1e-12);
-}
-
 static void test_types_and_shapes(void **state)
 {
     const struct shape s = shape_make(1, (int64_t[]){2});
@@ -120,12 +99,10 @@ static void test_types_and_shapes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers),
-                                       cmocka_unit_test(test_ulp),
-                                       cmocka_unit_test(test_nonfinite),
-                                       cmocka_unit_test(test_zero),
-                                       cmocka_unit_test(test_join),
-                                       cmocka_unit_test(test_types_and_shapes)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_numbers), cmocka_unit_test(test_ulp),
+        cmocka_unit_test(test_nonfinite), cmocka_unit_test(test_zero),
+        cmocka_unit_test(test_types_and_shapes)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
