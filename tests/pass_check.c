@@ -20,6 +20,13 @@
 #include "interp.h"
 #include "op_check.h"
 
+const struct pass_named pass_named[] = {
+    {"simplify", pass_simplify},
+    {"fuse-bn", pass_fuse_bn},
+    {"reparam", pass_reparam},
+    {0},
+};
+
 static void compare_output(struct interp *a, struct interp *b, const char *name)
 {
     const struct tensor *x = interp_output(a, name);

@@ -12,6 +12,13 @@ struct graph;
 
 typedef struct graph *pass_fn(const struct graph *in, struct err *e);
 
+/* The exact passes without further arguments, NULL-named at the end.  */
+struct pass_named {
+    const char *name;
+    pass_fn *apply;
+};
+extern const struct pass_named pass_named[];
+
 /* On graphs of SEEDS seeds: the input stays as it was; graph_check() holds;
  * p(p(g)) = p(g) to the bit of every weight; shapes of outputs stay.  With
  * EXACT also: outputs stay within interp_bound() of both graphs.  Fails the

@@ -4,7 +4,7 @@
  * It leaves its input alone, shares unchanged tensors by reference, does no
  * I/O, reads no clock, draws no random number.  An exact pass computes the
  * same function up to rounding; a lossy one does not.  Each result satisfies
- * graph_check().  Those of pass_all[] applied twice equal once.
+ * graph_check().  Those without further arguments, applied twice, equal once.
  *
  *     struct graph *g = pass_fuse_bn(in, &e);     // NULL on error  */
 #ifndef ADZE_PASS_PASS_H
@@ -16,20 +16,10 @@ struct err;
 struct graph;
 struct tensor;
 
-struct pass {
-    const char *name;
-    int exact;
-    struct graph *(*apply)(const struct graph *in, struct err *e);
-};
-
-/* The passes without further arguments, NULL-named at the end.  */
-extern const struct pass pass_all[];
-
 /* Exact.  Constants folded (but dequantize of one, which int8 kernels read),
- * identities (identity, dropout and droppath
- * outside training, pad of 0, reshape to the same or back) and dead nodes
- * removed; train-only outputs cut; tokens that nobody wants are not computed
- * (narrow.h).  */
+ * identities (identity, dropout and droppath outside training, pad of 0,
+ * reshape to the same or back) and dead nodes removed; train-only outputs cut;
+ * tokens that nobody wants are not computed (narrow.h).  */
 struct graph *pass_simplify(const struct graph *in, struct err *e);
 
 /* Exact.  conv2d or linear followed by batchnorm2d (evaluation) alone become

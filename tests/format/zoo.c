@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../pass_check.h"
 #include "../ref/network_torch.h"
 #include "base/cpuinfo.h"
 #include "base/err.h"
@@ -23,7 +24,6 @@
 #include "format/network.h"
 #include "graph/graph.h"
 #include "graph/print.h"
-#include "pass/pass.h"
 #include "run/params.h"
 #include "run/plan.h"
 #include "train/initial.h"
@@ -269,7 +269,7 @@ static void after_passes(void **state)
         struct err e = {0};
 
         assert_int_equal(initial_fill(g, 1, NULL, &e), 0);
-        for (const struct pass *p = pass_all; p->name; p++) {
+        for (const struct pass_named *p = pass_named; p->name; p++) {
             struct graph *h = p->apply(g, &e), *again;
             struct str s = {0}, t = {0};
 

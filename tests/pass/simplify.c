@@ -194,10 +194,8 @@ static void tokens_go(void **state)
 static void table(void **state)
 {
     (void)state;
-    for (const struct pass *p = pass_all; p->name; p++) {
-        assert_true(p->exact);
-        pass_check_random(p->apply, 5, p->exact);
-    }
+    for (const struct pass_named *p = pass_named; p->name; p++)
+        pass_check_random(p->apply, 5, 1);
 }
 
 int main(void)
