@@ -30,8 +30,4 @@ void chart_svg(struct str *s, const struct chart *c);
 void chart_page_begin(struct str *s, const char *title);
 void chart_page_end(struct str *s);
 
-/* Append TEXT with the characters that mean something in HTML escaped and
- * control bytes as U+FFFD.  */
-void chart_text(struct str *s, const char *text);
-
 #endif

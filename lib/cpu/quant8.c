@@ -89,12 +89,8 @@ static float scale_at(const struct node *d, int64_t o)
     return scale[shape_count(&d->in[SCALE]->shape) == 1 ? 0 : o];
 }
 
-float quant8_weight_scale(const struct node *n, int weight, int64_t o)
-{
-    return scale_at(node_dequantize(n, weight), o);
-}
-
-float quant8_bias(const struct node *n, int bias, const struct tensor *t, int64_t o)
+/* The bias of output O, of tensor T.  */
+static float bias_of(const struct node *n, int bias, const struct tensor *t, int64_t o)
 {
     if (!t->data)
         return 0;
@@ -220,7 +216,7 @@ int quant8_map(const struct grid8 *from, const struct requant *to, uint8_t map[2
 struct outputs8 quant8_outputs(const struct kernel_args *a, const struct requant *q, int64_t n,
                                int64_t lanes, int64_t k, const int32_t *sums, void *table)
 {
-    const struct node *head = a->step->node[0];
+    const struct node *head = a->step->node[0], *weight = node_dequantize(head, 1);
     int32_t *base = table;
     float *scale = (float *)(base + lanes), *shift = scale + lanes;
     struct grid8 x = {0};
@@ -230,8 +226,8 @@ struct outputs8 quant8_outputs(const struct kernel_args *a, const struct requant
     memset(table, 0, (size_t)(3 * lanes) * sizeof *base);
     for (int64_t o = 0; o < n; o++) {
         base[o] = -x.zero * sums[o];
-        scale[o] = x.scale * quant8_weight_scale(head, 1, o) / q->scale;
-        shift[o] = quant8_bias(head, 2, &a->op.in[2], o) / q->scale;
+        scale[o] = x.scale * scale_at(weight, o) / q->scale;
+        shift[o] = bias_of(head, 2, &a->op.in[2], o) / q->scale;
     }
     return (struct outputs8){base, scale, shift};
 }

@@ -25,9 +25,6 @@ int grid8_operand(const struct node *n, int i, struct grid8 *g);
 
 /* Operands WEIGHT and BIAS (absent, f32, or i32) of a layer are as above.  */
 int quant8_layer(const struct node *n, int x, int weight, int bias);
-/* The scale of output O's weights; the bias of output O, of tensor T.  */
-float quant8_weight_scale(const struct node *n, int weight, int64_t o);
-float quant8_bias(const struct node *n, int bias, const struct tensor *t, int64_t o);
 
 /* A result on the grid of its 8 bits, in units of its scale: what an
  * activation in front allows and [0, 255] are one range.  */

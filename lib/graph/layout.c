@@ -16,11 +16,6 @@ static int64_t groups_of_image(const struct shape *s)
     return (s->dim[1] + LANES - 1) / LANES;
 }
 
-int layout_is_blocked(enum layout l)
-{
-    return l != LAYOUT_PLAIN;
-}
-
 enum dtype layout_dtype(enum layout l, enum dtype dt)
 {
     return l == LAYOUT_C16H && dt == DTYPE_F32 ? DTYPE_BF16 : dt;
@@ -35,7 +30,7 @@ struct shape layout_shape(enum layout l, const struct shape *s)
 {
     struct shape r = *s;
 
-    if (layout_is_blocked(l))
+    if (l != LAYOUT_PLAIN)
         r.dim[1] = groups_of_image(s) * LANES;
     return r;
 }

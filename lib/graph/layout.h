@@ -30,9 +30,6 @@ enum { LANES = 16 }; /* of LAYOUT_C16 */
 /* "plain", "c16", "c16-bf16" */
 const char *layout_name(enum layout l);
 
-/* Values lie in groups of channels.  */
-int layout_is_blocked(enum layout l);
-
 /* What a value of dtype DT is stored as.  */
 enum dtype layout_dtype(enum layout l, enum dtype dt);
 

@@ -36,3 +36,13 @@ sed 's/_.*//' "$work/names" | sort -u | grep -v ' fuzz$\|^cpu \|^cuda ' |
     awk '{ if ($2 in at) printf "%s_ is used in %s and %s\n", $2, at[$2], $1; at[$2] = $1 }' >"$out"
 [ ! -s "$out" ]
 ok 'a first word belongs to one layer' || explain <"$out"
+
+# Used by its own file alone: a name with a header for nobody.  A writer to a
+# stream stands beside its reader, though commands ask for the file.
+{
+    for c in $SOURCES; do echo "$O/${c%.c}.o"; done | xargs nm -u | sed -n 's/^ *U //p'
+    cat $(find tests -name '*.[ch]') | tr -c 'A-Za-z0-9_' '\n'
+} | sort -u >"$work/used"
+cut -d' ' -f2 "$work/names" | sort | comm -23 - "$work/used" | grep -vx 'model_write\|npy_write' >"$out"
+[ ! -s "$out" ]
+ok 'each exported name is used outside its file' || explain <"$out"
