@@ -175,7 +175,7 @@ $O/flags: FORCE
 # ---- tests ----
 UNIT_O  := $(UNIT:%.c=$O/%)
 UNIT_S  := $(if $T$(SAN),,$(UNIT:%.c=$S/%))
-export CC WARN BASEC LAYERS O V JOBS
+export CC WARN BASEC LAYERS O V JOBS ISAS $(ISAS)
 export SOURCES := $(LIBSRC) $(CMDSRC)
 
 deps:

@@ -15,12 +15,9 @@ ok 'no warning in the build' || explain <"$out"
 if command -v clang >/dev/null; then
     # shellcheck disable=SC2086
     for c in $SOURCES; do
-        case $c in
-        *_avx2.c) isa='-mavx2 -mfma -mf16c' ;;
-        *_avx512.c) isa='-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mf16c' ;;
-        *_vnni.c) isa='-mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mavx512vnni' ;;
-        *) isa= ;;
-        esac
+        isa=${c%.c}
+        isa=${isa##*_} # as the Makefile: the flags bear its name
+        case " $ISAS " in *" $isa "*) eval "isa=\$$isa" ;; *) isa= ;; esac
         clang -std=c11 -D_GNU_SOURCE -DADZE_VERSION='"0"' -DADZE_BUILD='""' -Ilib -I"${B:-.build}/gen" \
             $WARN $isa -fsyntax-only "$c"
     done >"$out" 2>&1
