@@ -196,7 +196,7 @@ PAGES   := $(sort $(wildcard man/*.[1-9]))
 
 install: all
 	@mkdir -p $(BINDIR) $(sort $(foreach p,$(PAGES),$(MANDIR)/man$(subst .,,$(suffix $p))))
-	install -m 755 $(CMDS) $(BINDIR)
+	install -s -m 755 $(CMDS) $(BINDIR)
 	@for p in $(PAGES); do install -m 644 $$p $(MANDIR)/man$${p##*.}; done
 
 uninstall:

@@ -22,6 +22,8 @@ ok 'every command is installed' || diff "$work/a" "$work/b" | explain
 (cd "$root/share/man" && ls man*/* | sed 's|.*/||') | sort >"$work/b"
 cmp -s "$work/a" "$work/b"
 ok 'every page is installed' || diff "$work/a" "$work/b" | explain
+[ -z "$(nm "$root/bin/adze-train" 2>/dev/null)" ]
+ok 'without what only debuggers read'
 (cd / && "$root/bin/adze" --version) >"$out" 2>&1
 ok 'the installed adze runs' || explain <"$out"
 
