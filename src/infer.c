@@ -22,7 +22,6 @@
 #include "run/params.h"
 #include "run/plan.h"
 #include "tensor/top.h"
-#include "train/metric.h"
 
 static const char *model_path, *batch_text = "auto";
 static const char *device_name = "cpu";
@@ -135,7 +134,7 @@ static void print_json(const struct job *j, const struct picture *p)
 static void print_row(struct job *j, struct picture *p, const float *logits)
 {
     if (!p->err.code) {
-        metric_softmax(logits, j->k, j->score);
+        top_softmax(logits, j->k, j->score);
         top_find(logits, j->k, top, j->best);
         if (!isfinite(j->score[j->best[0]]))
             err_set(&p->err, ERR_NONFINITE,

@@ -29,3 +29,24 @@ void top_find(const float *score, int64_t k, int64_t n, int64_t *best)
         best[at] = i;
     }
 }
+
+double top_log_sum(const float *x, int64_t k)
+{
+    double max = -INFINITY, sum = 0;
+
+    for (int64_t i = 0; i < k; i++)
+        max = x[i] > max ? x[i] : max;
+    if (!isfinite(max))
+        return NAN;
+    for (int64_t i = 0; i < k; i++)
+        sum += exp(x[i] - max);
+    return max + log(sum);
+}
+
+void top_softmax(const float *logits, int64_t k, float *y)
+{
+    const double lse = top_log_sum(logits, k);
+
+    for (int64_t i = 0; i < k; i++)
+        y[i] = (float)exp(logits[i] - lse);
+}

@@ -26,27 +26,6 @@ void metric_release(struct metric *m)
     memset(m, 0, sizeof *m);
 }
 
-static double log_sum_exp(const float *x, int64_t k)
-{
-    double max = -INFINITY, sum = 0;
-
-    for (int64_t i = 0; i < k; i++)
-        max = x[i] > max ? x[i] : max;
-    if (!isfinite(max))
-        return NAN;
-    for (int64_t i = 0; i < k; i++)
-        sum += exp(x[i] - max);
-    return max + log(sum);
-}
-
-void metric_softmax(const float *logits, int64_t k, float *y)
-{
-    const double lse = log_sum_exp(logits, k);
-
-    for (int64_t i = 0; i < k; i++)
-        y[i] = (float)exp(logits[i] - lse);
-}
-
 /* How many classes come before LABEL.  */
 static int64_t rank_of(const float *x, int64_t k, int64_t label)
 {
@@ -68,7 +47,7 @@ static void keep(struct metric *m, const float *x, int64_t label)
         m->label = xrealloc(m->label, (size_t)m->cap, sizeof *m->label);
     }
     to = m->score + m->n * m->k;
-    metric_softmax(x, m->k, to);
+    top_softmax(x, m->k, to);
     for (int64_t i = 0; i < m->k; i++)
         to[i] = isnan(to[i]) ? -1 : to[i]; /* last */
     m->label[m->n] = label;
@@ -76,7 +55,7 @@ static void keep(struct metric *m, const float *x, int64_t label)
 
 void metric_add(struct metric *m, const float *x, int64_t label)
 {
-    const double lse = log_sum_exp(x, m->k);
+    const double lse = top_log_sum(x, m->k);
     int64_t best;
     int finite = 1;
 

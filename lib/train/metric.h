@@ -49,7 +49,4 @@ struct metric_class {
  * needs keep_scores.  */
 struct metric_class metric_class(const struct metric *m, int64_t c);
 
-/* Y[k] = softmax of K logits, in double.  */
-void metric_softmax(const float *logits, int64_t k, float *y);
-
 #endif
