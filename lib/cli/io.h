@@ -28,8 +28,8 @@ struct model *io_model(const char *path, struct err *e);
  * that it holds, and its history says that it was trained.  */
 struct model *io_plain_model(const char *path, struct err *e);
 
-/* io_plain_model() for commands that use a model: one whose head was never trained
- * is refused with ERR_USAGE.  */
+/* io_plain_model() for commands that use a model: one whose head was never
+ * trained is refused with ERR_USAGE.  */
 struct model *io_trained_model(const char *path, struct err *e);
 
 /* Write M to PATH ("-" or NULL: standard output, which must not be a

@@ -39,8 +39,8 @@ void loader_free(struct loader *l);
 /* Fill IMAGE [batch,C,H,W] f32 and TARGET [batch] i64 with step STEP of
  * EPOCH.  COUNT: how many slots are samples (the rest, of a last batch, repeat
  * slot 0 and count for nothing).  A bad sample is, under BAD_SKIP, replaced
- * by the next good one of the same batch (as augmented; deterministic) and recorded;
- * under BAD_FAIL the first one in slot order is the error.  */
+ * by the next good one of the same batch (as augmented; deterministic) and
+ * recorded; under BAD_FAIL the first one in slot order is the error.  */
 int loader_batch(struct loader *l, int64_t epoch, int64_t step, float *image,
                  int64_t *target, int64_t *count, struct pool *p,
                  struct err *e);

@@ -103,9 +103,10 @@ struct kernel {
     unsigned lazy;    /* LAZY_ bits: what may be left to this kernel */
     enum defer defer; /* what this kernel computes may be left to others */
 
-    /* The operands that a dequantize node computes are read in front of it: `dtypes' and args.op.in speak of 8 bits then.  Scales and zero
-     * points are operands of node_dequantize(); accepts() sees to it that
-     * they are constants of the graph.  */
+    /* The operands that a dequantize node computes are read in front of it:
+     * `dtypes' and args.op.in speak of 8 bits then.  Scales and zero points
+     * are operands of node_dequantize(); accepts() sees to it that they are
+     * constants of the graph.  */
     int quantised;
 
     int saves; /* takes fewer multiply-adds than the op's cost says */

@@ -429,7 +429,8 @@ static int put_row(uint8_t *to, size_t step, const uint8_t *row, size_t w,
 }
 
 /* Unfilter and place the rows of one pass; ROOM is a row of zeros of the whole
- * width, then a row to unpack into.  Returns the bytes used of RAW, 0 on error.  */
+ * width, then a row to unpack into.  Returns the bytes used of RAW, 0 on
+ * error.  */
 static size_t put_pass(struct image *im, uint8_t *raw, const struct pass *q,
                        uint8_t *room, const struct png *g, struct err *e)
 {

@@ -3,8 +3,8 @@
  *
  * A struct tensor is a small value: pass it by const pointer, copy it freely
  * as a borrowed view.  A tensor that owns a share of its storage is made by
- * tensor_new(), tensor_convert() or tensor_ref() and given up by tensor_unref().
- * Elements are always contiguous in row-major order.
+ * tensor_new(), tensor_convert() or tensor_ref() and given up by
+ * tensor_unref().  Elements are always contiguous in row-major order.
  *
  *     struct tensor t;
  *     if (tensor_new(&t, DTYPE_F32, &shape, &e) < 0) ...

@@ -289,7 +289,7 @@ static void test_damage(void **state)
 }
 
 /* A dynamic block with long codes, by zlib 1.2.13 through Python 3.11:
- * zlib.compress(b"".join(b"abracadabra%d" % (i * i * 977) for i in range(64)), 9)  */
+ * b"".join(b"abracadabra%d" % (i * i * 977) for i in range(64)), level 9  */
 static const char *const by_zlib =
     "78da5d93c975c40008435b42ec94e32415a4ff4398b904cdc9e619c34788e7ebf7f97e"
     "7e9e7dc8f3ff3e5527b2913e61d7d80911697a6275d7b87f07ea7ef7eabaffa786def2"

@@ -30,7 +30,8 @@
 #include "run/plan.h"
 
 enum { BATCH = 3, FACTOR = 24 };
-/* Of gradients in bf16, where a rounding may turn the sign that a clip asks for.  */
+/* Of gradients in bf16, where a rounding may turn the sign that a clip asks
+ * for.  */
 #define NARROW 0.25
 
 /* Layers as lists of steps behind an input of C x H x W; HAS: what the plan's
