@@ -62,10 +62,10 @@ struct train_opts {
 
 /* Train M in place; if M is a checkpoint (run_dir/last.st), go on from there:
  * recipe and data must be those it was made with.  At the end M holds the best
- * model if there is evaluation data, else the last; *BEST says which (1, 0).  M's history gets its entry.
- * ERR_NONFINITE (the step, the rate, the first value that is not finite; the
- * last good checkpoint is untouched), ERR_INTERRUPTED (saved), ERR_OUTPUT,
- * ERR_INPUT.  */
+ * model if there is evaluation data, else the last; *BEST says which (1, 0).
+ * M's history gets its entry.  ERR_NONFINITE (the step, the rate, the first
+ * value that is not finite; the last good checkpoint is untouched),
+ * ERR_INTERRUPTED (saved), ERR_OUTPUT, ERR_INPUT.  */
 int train_run(struct model *m, const struct train_opts *o, int *best,
               struct err *e);
 
