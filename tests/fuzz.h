@@ -13,7 +13,12 @@
  * reader that ends the program has its input left in
  * `fuzz-SEED-RUN.bin' if ADZE_FUZZ_KEEP names a folder.  An input that takes
  * more than a second of processor time or, where AddressSanitizer counts it,
- * 256 MB of heap ends the program too.  */
+ * 256 MB of heap ends the program too.
+ *
+ * A new reader is `int fuzz_NAME(const uint8_t *p, size_t n)' beside the code,
+ * declared in its header; a test of that file runs fuzz_run(), fuzz_cut() and
+ * fuzz_flip() on files that it takes; scripts/coverage gets a row, which shows
+ * what of the file they reach.  tests/check/names.sh sees to the row.  */
 #ifndef ADZE_TESTS_FUZZ_H
 #define ADZE_TESTS_FUZZ_H
 

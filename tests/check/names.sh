@@ -37,6 +37,10 @@ sed -n 's/^[^"]*\(node_is\|match_op\|match_source\)([^"]*"\([a-z0-9|]*\)".*/\2/p
 [ -s "$work/asked" ] && comm -23 "$work/asked" "$work/def" >"$out" && [ ! -s "$out" ]
 ok 'code asks for ops by names that they have' || explain <"$out"
 
+scripts/coverage --check >"$out" 2>&1
+[ ! -s "$out" ]
+ok 'each reader is fuzzed, and has a row in scripts/coverage' || explain <"$out"
+
 for t in $(cd tests && ls -d */*.c 2>/dev/null); do
     case $t in cli/* | check/*) continue ;; esac
     [ -d "lib/${t%/*}" ] || echo "tests/$t mirrors nothing in lib"
