@@ -1,5 +1,7 @@
-/* word.h -- numbers in the bytes of a file, of either order.
- * SPDX-License-Identifier: MIT  */
+/* word.h -- numbers in the bytes of a file: le is little-endian, be big.
+ * SPDX-License-Identifier: MIT
+ *
+ * P needs no alignment; the caller has made sure that the bytes are there.  */
 #ifndef ADZE_BASE_WORD_H
 #define ADZE_BASE_WORD_H
 

@@ -13,7 +13,10 @@ struct bias_grad {
     float *db;
 };
 
-/* TASK, of the including kernel's instruction set, is lanes_bias().  */
+/* The gradient of operand 2 of A's node, which is wanted, from DY in groups of
+ * channels: a task sums a group over images and pixels in their order, so that
+ * the bits do not depend on threads.  TASK, of the including kernel's
+ * instruction set, is lanes_bias().  */
 static inline void bias_grad_run(pool_fn *task, const struct kernel_args *a,
                                  const struct reader *dy)
 {

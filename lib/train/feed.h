@@ -1,5 +1,9 @@
 /* feed.h -- the batches that a recipe asks for: how training reads pictures.
- * SPDX-License-Identifier: MIT  */
+ * SPDX-License-Identifier: MIT
+ *
+ * Which pictures a step gets, and how they are changed, is a function of the
+ * recipe's seed, the epoch and the step: a resumed run opens a feed anew and
+ * asks the loader for any of them.  */
 #ifndef ADZE_TRAIN_FEED_H
 #define ADZE_TRAIN_FEED_H
 

@@ -61,6 +61,6 @@ ok 'no file over 100 kB' || echo "$big" | explain
 scripts/longest 1000000 >"$out"
 awk '{ n[NR] = $1 } END { exit !(NR && n[int((NR + 1) / 2)] < 15) }' "$out"
 ok 'the median function has under 15 lines' || head -5 "$out" | explain
-awk '$1 > 120' "$out" >"$err"
+awk '$1 > 80' "$out" >"$err"
 [ ! -s "$err" ]
-ok 'no function over 120 lines' || explain <"$err"
+ok 'no function over 80 lines' || explain <"$err"
