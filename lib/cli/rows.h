@@ -28,7 +28,7 @@
     {'m', "model", OPT_TEXT, (p), "FILE", "model", .def = "standard input"}
 #define OPT_DATA(p) \
     {'d', "data", OPT_TEXT, (p), "DATA", \
-     "data set: folder, list, tar, IDX, or - for frames"}
+     "data set: folder, list, tar, IDX, CIFAR, or - for frames"}
 #define OPT_EVAL(p) \
     {'e', "eval", OPT_TEXT, (p), "DATA", "data set for evaluation"}
 #define OPT_DEVICE(p) \

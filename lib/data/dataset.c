@@ -31,13 +31,13 @@ static const struct form *const file_forms[] = {
 
 /* ---- what was given ---- */
 
+#define FORMS \
+    "a folder of class folders, a list file, a tar, frames, IDX or CIFAR files"
+
 static int not_a_set(const struct form_part *p, struct err *e)
 {
-    return err_set(
-        e, ERR_FORMAT,
-        "'%s' is no data set that is known: folder of class folders, "
-        "list file, tar, IDX or CIFAR binary",
-        Q(p->spec));
+    return err_set(e, ERR_FORMAT, "'%s' is no data set that is known: " FORMS,
+                   Q(p->spec));
 }
 
 /* A picture may be text as far as its first bytes tell.  */
@@ -49,8 +49,7 @@ static int not_a_picture(const struct form_part *p, struct err *e)
     if (codec_info(&ci, p->bytes.data, p->bytes.n, &none) < 0)
         return 0;
     return err_set(e, ERR_INPUT,
-                   "'%s' is a %s picture, not a data set: give a folder of "
-                   "class folders, a list file, a tar, IDX or CIFAR files",
+                   "'%s' is a %s picture, not a data set: give " FORMS,
                    Q(p->spec), ci.format);
 }
 
