@@ -53,40 +53,36 @@ static json_t *rows_to_json(const struct trainer *t)
     json_t *list = json_array();
 
     for (int64_t i = 0; i < t->n_row; i++) {
-        const struct train_row *r = &t->row[i];
+        json_t *r = json_object();
 
-        json_array_append_new(
-            list, json_pack("[I,I,o,o,o,o,o,o]", (json_int_t)r->epoch,
-                            (json_int_t)r->step, real(r->lr), real(r->loss),
-                            real(r->top1), real(r->valid_loss),
-                            real(r->valid_top1), real(r->valid_top5)));
+        for (const struct rundir_column *c = rundir_columns; c->name; c++) {
+            const char *p = (const char *)&t->row[i] + c->at;
+
+            json_object_set_new(r, c->name,
+                                c->whole ? json_integer(*(const int64_t *)p)
+                                         : real(*(const double *)p));
+        }
+        json_array_append_new(list, r);
     }
     return list;
-}
-
-static double item(const json_t *list, size_t i)
-{
-    const json_t *v = json_array_get(list, i);
-
-    return json_is_number(v) ? json_number_value(v) : NAN;
 }
 
 static void rows_from_json(struct trainer *t, const json_t *list)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *r = json_array_get(list, i);
+        struct train_row row = {0};
 
+        for (const struct rundir_column *c = rundir_columns; c->name; c++) {
+            char *p = (char *)&row + c->at;
+
+            if (c->whole)
+                *(int64_t *)p = get_int(r, c->name);
+            else
+                *(double *)p = get_real(r, c->name);
+        }
         ARRAY_GROW(t->row, t->n_row, t->cap_row);
-        t->row[t->n_row++] = (struct train_row){
-            .epoch = (int64_t)json_integer_value(json_array_get(r, 0)),
-            .step = (int64_t)json_integer_value(json_array_get(r, 1)),
-            .lr = item(r, 2),
-            .loss = item(r, 3),
-            .top1 = item(r, 4),
-            .valid_loss = item(r, 5),
-            .valid_top1 = item(r, 6),
-            .valid_top5 = item(r, 7),
-        };
+        t->row[t->n_row++] = row;
     }
 }
 
@@ -343,6 +339,11 @@ static int check_loop(const struct trainer *t, struct err *e)
         return err_set(e, ERR_FORMAT,
                        "checkpoint was best at step %lld, and is at %lld",
                        (long long)t->best_step, (long long)t->step);
+    for (int64_t i = 0; i < t->n_row; i++)
+        if (t->row[i].epoch < 1)
+            return err_set(e, ERR_FORMAT,
+                           "checkpoint has no 'epoch' in row %lld of 'rows'",
+                           (long long)i + 1);
     return 0;
 }
 

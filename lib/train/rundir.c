@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,27 +152,21 @@ int rundir_write(const struct rundir *d, const char *name, const char *text,
     return bad;
 }
 
-struct column {
-    const char *name;
-    double value;
-};
+#define COLUMN(name, whole)                            \
+    {                                                  \
+#        name, offsetof(struct train_row, name), whole \
+    }
 
-enum { COLUMNS = 8 };
+const struct rundir_column rundir_columns[] = {
+    COLUMN(epoch, 1),      COLUMN(step, 1),       COLUMN(lr, 0),
+    COLUMN(loss, 0),       COLUMN(top1, 0),       COLUMN(valid_loss, 0),
+    COLUMN(valid_top1, 0), COLUMN(valid_top5, 0), {0}};
 
-static void columns(struct column c[COLUMNS], const struct train_row *r)
+static double value(const struct rundir_column *c, const struct train_row *r)
 {
-    const struct column list[COLUMNS] = {
-        {"epoch", (double)r->epoch},
-        {"step", (double)r->step},
-        {"lr", r->lr},
-        {"loss", r->loss},
-        {"top1", r->top1},
-        {"valid_loss", r->valid_loss},
-        {"valid_top1", r->valid_top1},
-        {"valid_top5", r->valid_top5},
-    };
+    const char *p = (const char *)r + c->at;
 
-    memcpy(c, list, sizeof list);
+    return c->whole ? (double)*(const int64_t *)p : *(const double *)p;
 }
 
 /* An empty cell, or null, stands for what was not measured.  */
@@ -184,20 +179,20 @@ int rundir_metrics(const struct rundir *d, const struct train_row *row,
                    int64_t n, struct err *e)
 {
     struct str csv = {0}, json = {0};
-    struct column c[COLUMNS];
+    const struct rundir_column *const c = rundir_columns;
     char buf[FMT_NUM];
     int bad;
 
-    columns(c, &(struct train_row){0});
-    for (int k = 0; k < COLUMNS; k++)
+    for (int k = 0; c[k].name; k++)
         str_printf(&csv, "%s%s", k ? "," : "", c[k].name);
     str_addc(&csv, '\n');
     for (int64_t i = 0; i < n; i++) {
-        columns(c, &row[i]);
-        for (int k = 0; k < COLUMNS; k++) {
-            str_printf(&csv, "%s%s", k ? "," : "", number(buf, c[k].value, ""));
+        for (int k = 0; c[k].name; k++) {
+            const double v = value(&c[k], &row[i]);
+
+            str_printf(&csv, "%s%s", k ? "," : "", number(buf, v, ""));
             str_printf(&json, "%s\"%s\": %s", k ? ", " : "{", c[k].name,
-                       number(buf, c[k].value, "null"));
+                       number(buf, v, "null"));
         }
         str_add(&csv, "\n");
         str_add(&json, "}\n");

@@ -25,6 +25,15 @@ char *rundir_path(const struct rundir *d, const char *name);
 /* Write TEXT as NAME, atomically.  */
 int rundir_write(const struct rundir *d, const char *name, const char *text,
                  struct err *e);
+/* What is kept of a train_row, in checkpoints too, which name it so: a whole
+ * number (int64_t) or a double at AT.  NULL-named at the end.  */
+struct rundir_column {
+    const char *name;
+    size_t at;
+    int whole;
+};
+extern const struct rundir_column rundir_columns[];
+
 /* metrics.csv and metrics.jsonl from all rows.  */
 int rundir_metrics(const struct rundir *d, const struct train_row *row,
                    int64_t n, struct err *e);

@@ -184,6 +184,8 @@ static void test_loop(void **state)
             "to 9223372036854775807 samples");
     refused(edited("best_step", json_integer(31)), NULL, NULL, ERR_FORMAT,
             "best at step 31, and is at 30");
+    refused(edited("rows", json_pack("[[i,i]]", 1, 25)), NULL, NULL, ERR_FORMAT,
+            "no 'epoch' in row 1");
     refused(edited("best", json_null()), NULL, NULL, ERR_FORMAT,
             "no 'loss', 'best' or 'start'");
     refused(edited("start", json_string("\xc3\xa4")), NULL, NULL, ERR_FORMAT,
