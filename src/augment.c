@@ -159,7 +159,7 @@ static int set_up(struct job *j, struct err *e)
                     .keep_last = 1,
                     .seed = (uint64_t)(seed < 0 ? j->r.seed : seed)},
         .augment = &j->r.augment,
-        .bad = BAD_SKIP,
+        .bad = BAD_DROP,
         .max_bad = INT64_MAX,
         .fast_decode = j->r.decode,
     };
@@ -196,18 +196,6 @@ static void tear_down(struct job *j)
 
 /* ---- batches ---- */
 
-static int is_bad(const struct job *j, int64_t index)
-{
-    const char *const *reason;
-    const int64_t *bad;
-    const int64_t n = loader_bad(j->l, &bad, &reason);
-
-    for (int64_t i = 0; i < n; i++)
-        if (bad[i] == index)
-            return 1;
-    return 0;
-}
-
 /* Planes of value / 255 into pixels.  */
 static void unpack(uint8_t *rgb, const float *x, size_t plane)
 {
@@ -227,9 +215,9 @@ static int64_t next_batch(struct job *j, int64_t epoch, int64_t step,
     if (loader_batch(j->l, epoch, step, j->x, j->target, &n, cli_pool(), e) < 0)
         return -1;
     for (int64_t i = 0; i < n; i++) {
-        const int64_t at = sampler_at(&j->lo.sampler, epoch, step, i);
+        const int64_t at = loader_index(j->l, i);
 
-        if (is_bad(j, at))
+        if (at < 0)
             continue;
         unpack(j->rgb + 3 * plane * (size_t)kept, j->x + 3 * plane * (size_t)i,
                plane);
@@ -247,24 +235,35 @@ static struct image picture(const struct job *j, int64_t i)
         .w = w, .h = h, .rgb = j->rgb + (size_t)i * (size_t)(3 * w * h)};
 }
 
-/* Every batch of all epochs goes to F.  */
+static int no_picture(const struct job *j, struct err *e)
+{
+    const char *const *reason;
+    const int64_t *bad;
+
+    loader_bad(j->l, &bad, &reason);
+    return err_set(e, ERR_INPUT, "no picture can be used; the first: %s",
+                   reason[0]);
+}
+
+/* Every batch of all epochs that holds a picture goes to F.  */
 typedef int batch_fn(struct job *j, void *ctx, int64_t epoch, int64_t n,
                      struct err *e);
 
 static int each_batch(struct job *j, batch_fn *f, void *ctx, struct err *e)
 {
     struct progress bar;
-    int64_t n = 0;
+    int64_t n = 0, all = 0;
     int r = 0;
 
     progress_start(&bar, "batches", epochs * j->steps);
     for (int64_t t = 0; t < epochs * j->steps && r == 0; t++) {
         n = next_batch(j, t / j->steps, t % j->steps, e);
-        r = n < 0 ? -1 : f(j, ctx, t / j->steps, n, e);
+        r = n < 0 ? -1 : n ? f(j, ctx, t / j->steps, n, e) : 0;
+        all += n;
         progress_show(&bar, t + 1, NULL);
     }
     progress_end(&bar);
-    return r;
+    return r == 0 && !all ? no_picture(j, e) : r;
 }
 
 /* ---- frames ---- */

@@ -45,7 +45,8 @@ static const struct opt options[] = {
     OPT_MODEL(&model_path),
     OPT_PRECISION(&precision, "compute in fp32 or bf16"),
     {0, "skip-bad", OPT_FLAG, &skip_bad, NULL,
-     "count broken pictures and go on, instead of stopping at the first"},
+     "leave broken pictures out, count and name them, instead of stopping at "
+     "the first"},
     OPT_COMMON,
     {0}};
 
@@ -69,14 +70,24 @@ struct job {
     struct params *params;
     struct evaluator *ev;
     struct metric metric;
-    struct tensor logits;
+    struct tensor logits; /* [pictures, k], with LOGITS_N rows so far */
+    int64_t logits_n;
 };
 
+/* A picture that is left out has no row.  */
 static void take_row(void *ctx, int64_t index, const float *row, int64_t k)
 {
-    struct tensor *t = ctx;
+    struct job *j = ctx;
 
-    memcpy((float *)t->data + index * k, row, (size_t)k * sizeof *row);
+    (void)index;
+    memcpy((float *)j->logits.data + j->logits_n++ * k, row,
+           (size_t)k * sizeof *row);
+}
+
+static void tell_bad(void *ctx, const char *reason)
+{
+    (void)ctx;
+    cli_note("left out: %s", reason);
 }
 
 /* ---- text ---- */
@@ -207,9 +218,8 @@ static int write_confusion(const struct job *j, struct err *e)
 static int open_all(struct job *j, struct err *e)
 {
     struct dataset_opts o = {0};
-    struct evaluate_opts eo = {.batch = batch,
-                               .max_bad = INT64_MAX,
-                               .bad = skip_bad ? BAD_SKIP : BAD_FAIL};
+    struct evaluate_opts eo = {
+        .batch = batch, .skip_bad = skip_bad, .on_bad = tell_bad};
 
     j->m = io_trained_model(model_path, e);
     if (!j->m)
@@ -240,6 +250,13 @@ static int open_all(struct job *j, struct err *e)
     return j->ev ? 0 : -1;
 }
 
+static int write_logits(const struct job *j, struct err *e)
+{
+    const struct tensor t = tensor_rows(&j->logits, 0, j->logits_n);
+
+    return npy_save(&t, logits_path, e);
+}
+
 static int measure(struct job *j, struct err *e)
 {
     const struct shape s =
@@ -248,11 +265,11 @@ static int measure(struct job *j, struct err *e)
     if (logits_path && tensor_new(&j->logits, DTYPE_F32, &s, e) < 0)
         return -1;
     metric_init(&j->metric, model_head(j->m), per_class);
-    if (evaluator_run(j->ev, &j->metric, logits_path ? take_row : NULL,
-                      &j->logits, e) < 0)
+    if (evaluator_run(j->ev, &j->metric, logits_path ? take_row : NULL, j, e) <
+        0)
         return -1;
     (json ? print_json : print_text)(j);
-    if (logits_path && npy_save(&j->logits, logits_path, e) < 0)
+    if (logits_path && write_logits(j, e) < 0)
         return -1;
     if (confusion_path && write_confusion(j, e) < 0)
         return -1;

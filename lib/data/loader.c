@@ -263,13 +263,14 @@ static int64_t bad_place(const struct loader *l, int64_t index)
     return low;
 }
 
-void loader_set_bad(struct loader *l, int64_t index, const char *reason)
+/* Was it new?  */
+static int record_bad(struct loader *l, int64_t index, const char *reason)
 {
     const int64_t at = bad_place(l, index);
     int64_t cap = l->cap_bad;
 
     if (at < l->n_bad && l->bad[at] == index)
-        return;
+        return 0;
     ARRAY_GROW(l->reason, l->n_bad, cap);
     ARRAY_GROW(l->bad, l->n_bad, l->cap_bad);
     memmove(l->bad + at + 1, l->bad + at,
@@ -279,6 +280,12 @@ void loader_set_bad(struct loader *l, int64_t index, const char *reason)
     l->bad[at] = index;
     l->reason[at] = arena_strdup(&l->arena, reason);
     l->n_bad++;
+    return 1;
+}
+
+void loader_set_bad(struct loader *l, int64_t index, const char *reason)
+{
+    record_bad(l, index, reason);
 }
 
 /* The first good slot behind AT, from the front again after the last; -1.  */
@@ -306,20 +313,21 @@ static int too_many(const struct loader *l, struct err *e)
                    (long long)l->n_bad, (long long)l->o.max_bad, l->reason[0]);
 }
 
-/* Slots that failed: the first is the error, or all are replaced.  */
-static int mend(struct loader *l, float *image, int64_t n, struct err *e)
+static void drop_failed(struct loader *l, float *image, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++) {
-        const struct slot *s = &l->slot[i];
+    const int64_t each = slot_floats(&l->o.pre);
 
-        if (!s->failed)
+    for (int64_t i = 0; i < n; i++) {
+        if (!l->slot[i].failed)
             continue;
-        if (l->o.bad == BAD_FAIL || !is_bad_sample(&s->err))
-            return err_set(e, s->err.code, "%s", s->err.msg);
-        loader_set_bad(l, s->index, s->err.msg);
+        memset(image + i * each, 0, (size_t)each * sizeof *image);
+        l->slot[i].index = -1;
     }
-    if (l->n_bad > l->o.max_bad)
-        return too_many(l, e);
+}
+
+static int replace_failed(struct loader *l, float *image, int64_t n,
+                          struct err *e)
+{
     for (int64_t i = 0; i < n; i++) {
         const int64_t from = l->slot[i].failed ? next_good(l, i, n) : i;
 
@@ -330,6 +338,27 @@ static int mend(struct loader *l, float *image, int64_t n, struct err *e)
         if (from != i)
             copy_slot(l, image, i, from);
     }
+    return 0;
+}
+
+/* Slots that failed: the first is the error, or all are replaced or dropped. */
+static int mend(struct loader *l, float *image, int64_t n, struct err *e)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const struct slot *s = &l->slot[i];
+
+        if (!s->failed)
+            continue;
+        if (l->o.bad == BAD_FAIL || !is_bad_sample(&s->err))
+            return err_set(e, s->err.code, "%s", s->err.msg);
+        if (record_bad(l, s->index, s->err.msg) && l->o.on_bad)
+            l->o.on_bad(l->o.ctx, s->err.msg);
+    }
+    if (l->n_bad > l->o.max_bad)
+        return too_many(l, e);
+    if (l->o.bad != BAD_DROP)
+        return replace_failed(l, image, n, e);
+    drop_failed(l, image, n);
     return 0;
 }
 
@@ -366,6 +395,11 @@ int loader_batch(struct loader *l, int64_t epoch, int64_t step, float *image,
         target[i] = l->slot[i].label;
     *count = n;
     return 0;
+}
+
+int64_t loader_index(const struct loader *l, int64_t slot)
+{
+    return l->slot[slot].index;
 }
 
 int64_t loader_bad(const struct loader *l, const int64_t **index,

@@ -17,7 +17,10 @@
 struct err;
 struct pool;
 
-enum bad_policy { BAD_FAIL, BAD_SKIP };
+/* What a picture that cannot be used does: it is the error; a good one of its
+ * batch stands for it, so that batches stay full, as training wants; it is
+ * left out, as measuring wants.  */
+enum bad_policy { BAD_FAIL, BAD_SKIP, BAD_DROP };
 
 struct loader_opts {
     struct preprocess pre;         /* the model's */
@@ -30,6 +33,9 @@ struct loader_opts {
     int fast_decode; /* a JPEG that is resized first is scaled in the DCT
                         domain, while the part that is wanted keeps twice the
                         size that it will get */
+    /* Told of each bad sample, once, in slot order; may be NULL.  */
+    void (*on_bad)(void *ctx, const char *reason);
+    void *ctx;
 };
 
 struct loader;
@@ -40,10 +46,15 @@ void loader_free(struct loader *l);
  * EPOCH.  COUNT: how many slots are samples (the rest, of a last batch, repeat
  * slot 0 and count for nothing).  A bad sample is, under BAD_SKIP, replaced
  * by the next good one of the same batch (as augmented; deterministic) and
- * recorded; under BAD_FAIL the first one in slot order is the error.  */
+ * recorded; under BAD_DROP its slot holds zeros; under BAD_FAIL the first one
+ * in slot order is the error.  */
 int loader_batch(struct loader *l, int64_t epoch, int64_t step, float *image,
                  int64_t *target, int64_t *count, struct pool *p,
                  struct err *e);
+
+/* The sample in SLOT < count of the batch that was filled last; -1: a bad
+ * one, dropped.  */
+int64_t loader_index(const struct loader *l, int64_t slot);
 
 /* Bad samples so far: the index list, ascending, each once.  */
 int64_t loader_bad(const struct loader *l, const int64_t **index,

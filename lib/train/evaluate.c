@@ -27,8 +27,10 @@ struct evaluator *evaluator_new(const struct graph *g, const struct device *d,
         .sampler = {.n = dataset_count(data),
                     .batch = o->batch,
                     .keep_last = 1},
-        .bad = o->bad,
-        .max_bad = o->max_bad,
+        .bad = o->skip_bad ? BAD_DROP : BAD_FAIL,
+        .max_bad = INT64_MAX,
+        .on_bad = o->on_bad,
+        .ctx = o->ctx,
     };
 
     ev->opts = *o;
@@ -57,11 +59,38 @@ void evaluator_free(struct evaluator *ev)
     free(ev);
 }
 
+/* The first COUNT rows of a batch, but those of pictures left out.  */
+static void add_rows(const struct evaluator *ev, int64_t count,
+                     struct metric *m, evaluate_fn *f, void *ctx)
+{
+    const float *row = plan_output(ev->plan, "logits")->data;
+
+    for (int64_t i = 0; i < count; i++, row += m->k) {
+        const int64_t index = loader_index(ev->loader, i);
+
+        if (index < 0)
+            continue;
+        metric_add(m, row, ev->target[i]);
+        if (f)
+            f(ctx, index, row, m->k);
+    }
+}
+
+static int all_bad(const struct evaluator *ev, struct err *e)
+{
+    const int64_t *index;
+    const char *const *reason;
+
+    loader_bad(ev->loader, &index, &reason);
+    return err_set(e, ERR_INPUT,
+                   "none of %lld pictures can be used; the first: %s",
+                   (long long)ev->sampler.n, reason[0]);
+}
+
 int evaluator_run(struct evaluator *ev, struct metric *m, evaluate_fn *f,
                   void *ctx, struct err *e)
 {
     float *image = plan_value(ev->plan, "image")->data;
-    const float *logits = plan_output(ev->plan, "logits")->data;
     const int64_t steps = sampler_steps(&ev->sampler);
 
     for (int64_t s = 0; s < steps; s++) {
@@ -71,15 +100,9 @@ int evaluator_run(struct evaluator *ev, struct metric *m, evaluate_fn *f,
                          ev->opts.pool, e) < 0 ||
             plan_run(ev->plan, NULL, e) < 0)
             return -1;
-        for (int64_t i = 0; i < count; i++) {
-            const float *row = logits + i * m->k;
-
-            metric_add(m, row, ev->target[i]);
-            if (f)
-                f(ctx, sampler_at(&ev->sampler, 0, s, i), row, m->k);
-        }
+        add_rows(ev, count, m, f, ctx);
     }
-    return 0;
+    return m->n || !steps ? 0 : all_bad(ev, e);
 }
 
 int64_t evaluator_bad(const struct evaluator *ev)

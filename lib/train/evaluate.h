@@ -22,9 +22,10 @@ struct evaluate_opts {
     struct preprocess pre; /* the model's */
     int64_t batch;
     struct pool *pool;
-    int narrow; /* in bf16: plan_opts */
-    enum bad_policy bad;
-    int64_t max_bad; /* BAD_SKIP: more than this many end the run */
+    int narrow;   /* in bf16: plan_opts */
+    int skip_bad; /* leave broken pictures out; else the first ends the run */
+    void (*on_bad)(void *ctx, const char *reason); /* as of loader_opts */
+    void *ctx;
 };
 
 struct evaluator;
@@ -36,14 +37,17 @@ struct evaluator *evaluator_new(const struct graph *g, const struct device *d,
                                 const struct evaluate_opts *o, struct err *e);
 void evaluator_free(struct evaluator *ev);
 
-/* Called with the logits of sample INDEX, in order; may be NULL.  */
+/* Called with the logits of sample INDEX, in order, but not of those left
+ * out; may be NULL.  */
 typedef void evaluate_fn(void *ctx, int64_t index, const float *logits,
                          int64_t k);
 
-/* Every sample once; M (initialised by the caller) collects.  ERR_FORMAT or
- * ERR_INPUT name the broken picture under BAD_FAIL.  */
+/* Every sample once; M (initialised by the caller) collects those that can be
+ * used: nothing depends on the batch.  ERR_FORMAT or ERR_INPUT name the broken
+ * picture; with skip_bad only where all are broken.  */
 int evaluator_run(struct evaluator *ev, struct metric *m, evaluate_fn *f,
                   void *ctx, struct err *e);
+/* How many were left out.  */
 int64_t evaluator_bad(const struct evaluator *ev);
 
 #endif

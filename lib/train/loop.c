@@ -35,8 +35,7 @@ static struct evaluator *make_evaluator(const struct trainer *t, struct err *e)
         .pre = t->m->pre,
         .batch = t->r->valid_batch,
         .pool = t->o->pool,
-        .bad = (enum bad_policy)t->r->valid_bad,
-        .max_bad = INT64_MAX,
+        .skip_bad = t->r->valid_bad == BAD_SKIP,
     };
 
     return evaluator_new(t->eval, t->o->device, t->params, t->o->valid, &eo, e);

@@ -87,5 +87,10 @@ run 'a broken picture is left out' 3 adze-augment -f folder -O left $picture cut
 err_has "^adze-augment: 'cut.png'"
 [ "$(ls left | tr '\n' ' ')" = '000000.png 000002.png ' ]
 ok 'the others are there' || ls left | explain
+run 'one at a time' 3 adze-augment -b 1 -f folder -O left1 $picture cut.png $picture
+diff -r left left1
+ok 'is the same'
+fails 'nothing but broken pictures of a known size' 3 "no picture can be used; the first: 'cut.png'" \
+    adze-augment --size 16 -O x cut.png cut.png
 fails 'nothing but broken pictures' 3 "'cut.png'" adze-augment -O x cut.png cut.png
 fails 'a full disk' 4 'No space left' adze-augment -d set -f tar -O /dev/full

@@ -30,6 +30,24 @@ fails 'sets are not classes' 3 'which are sets' adze-evaluate -m m.st -d both
 fails 'needs data' 2 '-d' adze-evaluate -m m.st
 fails 'data that is not there' 3 'none' adze-evaluate -m m.st -d none
 
+# broken pictures are left out, for any batch, with their labels and rows
+adze-synth -n 3 --size 32 -s 4 -O good
+cp -r good mixed
+for n in 1 2 3 4 5; do echo junk >mixed/ring/0000${n}x.png; done
+run 'pictures that are all good' 0 adze-evaluate -q -m m.st -d good --classes --logits good.npy
+sed 's/^bad	0$/bad	5/' "$out" >want
+for b in 1 3 32; do
+    run "broken ones among them, -b $b" 0 adze-evaluate -m m.st -d mixed -b $b --classes --logits mixed.npy --skip-bad
+    cmp -s want "$out"
+    ok "-b $b: the figures are those of the good ones"
+    same good.npy mixed.npy
+    [ "$(grep -c "^adze-evaluate: left out: 'mixed/ring/0000.x.png': " "$err")" = 5 ]
+    ok "-b $b: each is named"
+done
+fails 'the first ends the run else' 3 '00001x.png' adze-evaluate -m m.st -d mixed
+rm mixed/*/*[0-9].png
+fails 'none is good' 3 'none of 5 pictures can be used' adze-evaluate -q -m m.st -d mixed --skip-bad
+
 if [ -e "$data/cifar10-test.tar" ]; then
     adze-init resnet20 -o classes=10 --from "$data/resnet20-cifar10.safetensors" -O cifar.st 2>"$err"
     ok 'takes the weights of a trained network'

@@ -169,6 +169,44 @@ static void bad_slots_take_the_next_good(void **state)
     dataset_free(d);
 }
 
+static void count_told(void *ctx, const char *reason)
+{
+    assert_non_null(strstr(reason, ".ppm': "));
+    ++*(int *)ctx;
+}
+
+static void bad_slots_are_dropped(void **state)
+{
+    int told = 0;
+    const struct loader_opts o = {.pre = pre8,
+                                  .sampler = {.n = N, .batch = 4},
+                                  .bad = BAD_DROP,
+                                  .max_bad = 6,
+                                  .on_bad = count_told,
+                                  .ctx = &told};
+    const size_t n = 3 * SIDE * SIDE;
+    struct dataset *d = make_set("acefgh", 0);
+    struct loader *l = loader_new(d, &o);
+    struct batch b;
+
+    (void)state;
+    for (int again = 0; again < 2; again++) {
+        get(l, &b, 0, 0, NULL);
+        assert_int_equal(b.count, 4);
+        for (int64_t i = 0; i < 4; i++)
+            assert_int_equal(loader_index(l, i), i % 2 ? i : -1);
+        for (size_t i = 0; i < n; i++)
+            assert_true(b.image[i] == 0 && b.image[2 * n + i] == 0);
+        get(l, &b, 0, 1, NULL); /* of bad ones alone */
+        assert_int_equal(b.count, 4);
+        for (int64_t i = 0; i < 4; i++)
+            assert_int_equal(loader_index(l, i), -1);
+    }
+    assert_int_equal(told, 6);
+    loader_free(l);
+    dataset_free(d);
+}
+
 static void fails(struct dataset *d, const struct loader_opts *o,
                   const char *text)
 {
@@ -341,6 +379,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_for_any_thread_count),
         cmocka_unit_test(bad_slots_take_the_next_good),
+        cmocka_unit_test(bad_slots_are_dropped),
         cmocka_unit_test(bad_samples_that_end_it),
         cmocka_unit_test(last_batch_is_padded_with_its_first),
         cmocka_unit_test(as_torchvision),

@@ -16,6 +16,7 @@
 #include "../toy.h"
 #include "base/cpuinfo.h"
 #include "base/err.h"
+#include "base/str.h"
 #include "base/thread.h"
 #include "cpu/cpu.h"
 #include "data/dataset.h"
@@ -41,9 +42,9 @@ static void take(void *ctx, int64_t index, const float *logits, int64_t k)
 {
     struct rows *r = ctx;
 
-    assert_int_equal(index, r->n++);
+    assert_true(index >= r->n); /* in order */
     assert_int_equal(k, TOY_CLASSES);
-    memcpy(r->logits[index], logits, sizeof r->logits[index]);
+    memcpy(r->logits[r->n++], logits, sizeof r->logits[0]);
 }
 
 /* SPEC at BATCH by a pool of THREADS; twice, as after each epoch.  */
@@ -107,12 +108,21 @@ static void picture(const char *name, int n)
     fclose(f);
 }
 
-static int with_bad(enum bad_policy bad, int64_t max_bad, struct metric *m,
-                    int64_t *n_bad, struct err *e)
+/* The broken pictures as they were told of, one a line.  */
+static void tell(void *ctx, const char *reason)
 {
-    struct dataset *d = dataset_open("list.txt", &(struct dataset_opts){0}, e);
-    const struct evaluate_opts o = {
-        .pre = model->pre, .batch = 3, .bad = bad, .max_bad = max_bad};
+    str_printf(ctx, "%s\n", reason);
+}
+
+static int with_bad(const char *list, int64_t batch, int skip, struct metric *m,
+                    struct rows *rows, struct str *told, struct err *e)
+{
+    struct dataset *d = dataset_open(list, &(struct dataset_opts){0}, e);
+    const struct evaluate_opts o = {.pre = model->pre,
+                                    .batch = batch,
+                                    .skip_bad = skip,
+                                    .on_bad = tell,
+                                    .ctx = told};
     struct evaluator *ev =
         d ? evaluator_new(graph, device, params, d, &o, e) : NULL;
     int rc;
@@ -120,35 +130,76 @@ static int with_bad(enum bad_policy bad, int64_t max_bad, struct metric *m,
     if (!ev)
         fail_msg("%s", e->msg);
     metric_init(m, TOY_CLASSES, 0);
-    rc = evaluator_run(ev, m, NULL, NULL, e);
-    *n_bad = evaluator_bad(ev);
-    metric_release(m);
+    rows->n = 0;
+    str_clear(told);
+    rc = evaluator_run(ev, m, take, rows, e);
+    if (rc == 0)
+        assert_int_equal(m->n + evaluator_bad(ev), dataset_count(d));
     evaluator_free(ev);
     dataset_free(d);
     return rc;
 }
 
+static void write_list(const char *name, const char *text)
+{
+    FILE *f = fopen(name, "w");
+
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+/* The figures and rows of the good pictures alone, for any batch: one of
+ * broken ones alone, too.  */
 static void test_bad(void **state)
 {
-    FILE *f = fopen("list.txt", "w");
     struct err e = {0};
-    struct metric m;
-    int64_t n;
+    struct metric m, n;
+    struct rows a, b;
+    struct str told = {0};
 
     (void)state;
-    assert_non_null(f);
-    fputs("good.pgm 0\ncut.pgm 1\ngood.pgm 2\ngood.pgm 0\n", f);
-    fclose(f);
     picture("good.pgm", 64);
     picture("cut.pgm", 63);
-    assert_int_equal(with_bad(BAD_FAIL, 9, &m, &n, &e), -1);
+    write_list("list.txt", "good.pgm 0\ncut.pgm 1\ncut.pgm 1\ngood.pgm 2\n"
+                           "good.pgm 0\n");
+    write_list("good.txt", "good.pgm 0\ngood.pgm 2\ngood.pgm 0\n");
+    assert_int_equal(with_bad("list.txt", 3, 0, &m, &a, &told, &e), -1);
     assert_int_equal(e.code, ERR_FORMAT);
     assert_non_null(strstr(e.msg, "cut.pgm"));
+    metric_release(&m);
     e = (struct err){0};
-    assert_int_equal(with_bad(BAD_SKIP, 9, &m, &n, &e), 0);
-    assert_int_equal(n, 1);
-    assert_int_equal(with_bad(BAD_SKIP, 0, &m, &n, &e), -1);
+    assert_int_equal(with_bad("good.txt", 2, 0, &m, &a, &told, &e), 0);
+    for (int64_t batch = 1; batch < 7; batch++) {
+        assert_int_equal(with_bad("list.txt", batch, 1, &n, &b, &told, &e), 0);
+        assert_int_equal(n.n, 3);
+        assert_int_equal(b.n, 3);
+        assert_memory_equal(a.logits, b.logits, 3 * sizeof a.logits[0]);
+        assert_memory_equal(m.confusion, n.confusion,
+                            TOY_CLASSES * TOY_CLASSES * sizeof(int64_t));
+        assert_true(metric_loss(&m) == metric_loss(&n));
+        assert_non_null(strstr(strchr(str_text(&told), '\n'), "cut.pgm"));
+        metric_release(&n);
+    }
+    metric_release(&m);
+    str_release(&told);
+}
+
+static void test_all_bad(void **state)
+{
+    struct err e = {0};
+    struct metric m;
+    struct rows rows;
+    struct str told = {0};
+
+    (void)state;
+    picture("cut.pgm", 63);
+    write_list("list.txt", "cut.pgm 1\ncut.pgm 0\n");
+    assert_int_equal(with_bad("list.txt", 2, 1, &m, &rows, &told, &e), -1);
     assert_int_equal(e.code, ERR_INPUT);
+    assert_non_null(strstr(e.msg, "none of 2 pictures"));
+    metric_release(&m);
+    str_release(&told);
 }
 
 static int setup(void **state)
@@ -179,6 +230,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_batches),
         cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_all_bad),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
