@@ -208,7 +208,25 @@ static void add_pair(struct pairs *p, const char *name, const char *value)
     p->n--;
 }
 
-/* What can change the result and is not in the graph itself.  */
+/* The parameters of -o, the last of each.  */
+static void add_set(struct model *m, struct pairs *p)
+{
+    for (int i = 0; i < set.n; i++) {
+        const char *eq = strchr(set.item[i], '=');
+        const size_t n = (size_t)(eq + 1 - set.item[i]);
+        int last = 1;
+
+        for (int k = i + 1; k < set.n; k++)
+            last &= strncmp(set.item[k], set.item[i], n) != 0;
+        if (last)
+            add_pair(p,
+                     arena_printf(&m->arena, "with.%.*s", (int)n - 1,
+                                  set.item[i]),
+                     eq + 1);
+    }
+}
+
+/* What can change the result.  */
 static void add_history(struct model *m, const struct yaml *rules, int new_head,
                         const char *hash)
 {
@@ -218,6 +236,9 @@ static void add_history(struct model *m, const struct yaml *rules, int new_head,
     add_pair(&p, "seed", arena_printf(&m->arena, "%lld", (long long)seed));
     if (from && new_head)
         add_pair(&p, "head", "new");
+    if (partial)
+        add_pair(&p, "partial", "yes");
+    add_set(m, &p);
     for (const struct yaml *y = rules ? rules->child : NULL; y; y = y->next)
         add_pair(&p, arena_printf(&m->arena, "init.%s", y->key->text), y->text);
     model_history_add(m, "init", p.item,

@@ -79,6 +79,12 @@ fails 'a rule without its number' 2 "takes one number" adze-init lenet5 -c ./r.y
 echo 'model: {init: {linear: kaming}}' >r.yaml
 fails 'an unknown initialiser' 2 "did you mean 'kaiming'" adze-init lenet5 -c ./r.yaml
 
+run 'parameters of the network' 0 adze-init lenet5 -o channels=1 -o classes=7 -o channels=3 -O k.st
+run 'are in the history, the last of each' 0 adze-show --history -m k.st
+out_has ' network=lenet5 seed=1 with.channels=3 with.classes=7$'
+run 'a part of a file, too' 0 sh -c 'adze-init -q lenet5 --partial --from k.st | adze-show --history'
+out_has ' network=lenet5 partial=yes seed=1 from='
+
 cat >mine.yaml <<'END'
 base: resnet.yaml
 with: {widths: [8, 16], depths: [1, 1], stem: cifar, size: 16, classes: 4}
