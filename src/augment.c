@@ -65,6 +65,7 @@ static const struct command cmd = {
              "[picture ...]",
     .options = options,
     .examples = examples,
+    .key = recipe_nearest,
     .max_args = -1,
 };
 

@@ -75,6 +75,7 @@ static const struct command cmd = {
              "[--turns] [MODEL ...]",
     .options = options,
     .examples = examples,
+    .key = recipe_nearest,
     .max_args = -1,
 };
 

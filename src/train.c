@@ -60,6 +60,7 @@ static const struct command cmd = {
              "[-e DATA] [-R DIR [--resume]]",
     .options = options,
     .examples = examples,
+    .key = recipe_nearest,
 };
 
 static void on_signal(int sig)

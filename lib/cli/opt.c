@@ -156,11 +156,13 @@ static int bad_model(const struct command *cmd, const char *given,
 }
 
 /* The long option ARG ("--cuont=3") is unknown or ambiguous.  */
-static int bad_long(const struct opt *o, const char *arg, struct err *e)
+static int bad_long(const struct command *cmd, const char *arg, struct err *e)
 {
+    const struct opt *o = cmd->options;
     size_t n = strcspn(arg + 2, "=");
     char *name = xstrndup(arg + 2, n);
-    const char *all[MAX_ROWS + 1] = {0}, *near;
+    const char *all[MAX_ROWS + 1] = {0}, *near, *key;
+    char buf[OPT_KEY];
     struct str list = {0};
 
     for (int i = 0; o[i].kind != OPT_END; i++) {
@@ -169,12 +171,17 @@ static int bad_long(const struct opt *o, const char *arg, struct err *e)
             str_printf(&list, "%s--%s", list.len ? ", " : "", o[i].name);
     }
     near = str_nearest(name, all);
+    key = cmd->key ? cmd->key(buf, name) : NULL;
     if (list.len)
         err_set(e, ERR_USAGE, "option '--%s' is ambiguous: %s", Q(name),
                 str_text(&list));
     else if (near)
         err_set(e, ERR_USAGE, "unknown option '--%s'; did you mean '--%s'?",
                 Q(name), near);
+    else if (key)
+        err_set(e, ERR_USAGE,
+                "unknown option '--%s'; did you mean '-o %s=VALUE'?", Q(name),
+                key);
     else
         err_set(e, ERR_USAGE, "unknown option '--%s'; -h lists the options",
                 Q(name));
@@ -202,7 +209,7 @@ static int bad_option(const struct command *cmd, int c, const char *arg,
         (!strcmp(arg, "--model") || str_starts(arg, "--model=")))
         return bad_model(cmd, "--model", e);
     if (optopt == 0)
-        return bad_long(cmd->options, arg, e);
+        return bad_long(cmd, arg, e);
     return err_set(e, ERR_USAGE, "unknown option '-%s'; -h lists the options",
                    Q(letter));
 }

@@ -54,6 +54,8 @@ struct opt {
     const char *def; /* default as shown; NULL: none shown */
 };
 
+enum { OPT_KEY = 64 };
+
 struct command {
     const char *name;            /* "fuse-bn" */
     const char *brief;           /* the line of NAME in the man page */
@@ -61,6 +63,9 @@ struct command {
     const struct opt *options;   /* ended by {0} */
     const char *const *examples; /* NULL-ended lines, shown first */
     int min_args, max_args;      /* operands; max -1: any number */
+    /* what -o may set that an unknown long option was meant for, in BUF, or
+     * NULL; may be NULL */
+    const char *(*key)(char buf[OPT_KEY], const char *name);
 };
 
 /* Parse argv by CMD's table; what cli_start() does without ending the

@@ -34,7 +34,7 @@ const struct recipe_row recipe_rows[] = {
 {"global.save.keep", 'i', AT(save_keep), "3", 1, 1e6, NULL, "checkpoints kept besides the last and the best"},
 {"model.init", 'm', AT(init), "{}", 0, 0, NULL, "initialisers by layer type or name pattern, for adze-init -c; each must concern something"},
 {"model.freeze", 'p', AT(freeze), "[]", 0, 0, NULL, "patterns of layers that are not trained and keep their statistics; each must match something"},
-{"schedule.kind", 'c', AT(schedule), "cosine", 0, 0, schedules, "how the learning rate falls"},
+{"schedule.kind", 'c', AT(schedule), "cosine", 0, 0, schedules, "how the rate falls"},
 {"schedule.lr", 'r', AT(lr), "0.1 per 128", 0, 1e30, NULL, "peak learning rate; `per B' scales it linearly with the batch"},
 {"schedule.end", 'f', AT(lr_end), "0", 0, 1e30, NULL, "cosine: the rate at the end"},
 {"schedule.warmup", 't', AT(warmup), "2 epochs", 0, 1e9, NULL, "linear rise from 0: epochs or steps"},
@@ -49,7 +49,7 @@ const struct recipe_row recipe_rows[] = {
 {"optimizer.decay.rate", 'f', AT(decay), "5e-4", 0, 1e6, NULL, "weight decay"},
 {"optimizer.decay.except", 'p', AT(no_decay), "[bias, norm]", 0, 0, NULL, "not decayed: bias, norm, or name patterns"},
 {"optimizer.clip", 'f', AT(clip), "0", 0, 1e30, NULL, "largest norm of all gradients together; 0: none"},
-{"train.batch", 'i', AT(batch), "128", 1, 1e6, NULL, "pictures a step"},
+{"train.batch", 'i', AT(batch), "128", 1, 1e6, NULL, "batch size: pictures a step"},
 {"train.augment", 'a', AT(augment), "[{pad_crop: {pad: 4}}, flip]", 0, 0, NULL, "operators in order, with their arguments"},
 {"train.loss.smoothing", 'f', AT(smoothing), "0", 0, 1, NULL, "label smoothing"},
 {"train.loss.rule", 'c', AT(smoothing_rule), "k", 0, 0, rules, "smoothing spread over all K classes, or over the K-1 others"},
@@ -305,14 +305,113 @@ static int set_row(struct recipe *r, int i, const struct yaml *y, struct err *e)
 
 /* ---- reading ---- */
 
-static int unknown_key(const struct yaml *y, const char *key, struct err *e)
+static const char *tail_of(const char *key)
 {
-    const char *list[ROWS + 1] = {0};
+    return strrchr(key, '.') + 1;
+}
+
+/* WORD stands in KEY between dots.  */
+static int has_word(const char *key, const char *word)
+{
+    const size_t n = strlen(word);
+
+    for (;; key++) {
+        if (!strncmp(key, word, n) && (key[n] == '.' || !key[n]))
+            return 1;
+        key = strchr(key, '.');
+        if (!key)
+            return 0;
+    }
+}
+
+/* The first row whose key ends with WORD, or has it.  */
+static int row_half(const char *word)
+{
+    for (int i = 0; i < ROWS; i++)
+        if (!strcmp(tail_of(recipe_rows[i].key), word))
+            return i;
+    for (int i = 0; i < ROWS; i++)
+        if (has_word(recipe_rows[i].key, word))
+            return i;
+    return -1;
+}
+
+/* The first row whose help has the words of KEY ("weight_decay").  */
+static int row_words(const char *key)
+{
+    char words[RECIPE_KEY];
+    size_t n;
+
+    snprintf(words, sizeof words, "%s", key);
+    for (n = strcspn(words, "_-"); words[n]; n += strcspn(words + n, "_-"))
+        words[n] = ' ';
+    if (!*words || !strchr(words + 1, ' '))
+        return -1;
+    for (int i = 0; i < ROWS; i++)
+        if (strstr(recipe_rows[i].help, words))
+            return i;
+    return -1;
+}
+
+static int row_near(const char *key)
+{
+    const char *list[ROWS + 1] = {0}, *near;
 
     for (int i = 0; i < ROWS; i++)
         list[i] = recipe_rows[i].key;
-    return yaml_err(y, e, ERR_USAGE, "no recipe key '%s'%s", Q(key),
-                    NEAR(key, list));
+    near = str_nearest(key, list);
+    if (near)
+        return row_index(near);
+    for (int i = 0; i < ROWS; i++)
+        list[i] = tail_of(recipe_rows[i].key);
+    near = str_nearest(key, list);
+    return near ? str_index(near, list) : -1;
+}
+
+/* The first part of a key that is nearest to KEY.  */
+static const char *part_near(char buf[RECIPE_KEY], const char *key)
+{
+    char name[ROWS][RECIPE_KEY];
+    const char *list[ROWS + 1] = {0}, *near;
+
+    for (int i = 0; i < ROWS; i++) {
+        const char *k = recipe_rows[i].key;
+
+        snprintf(name[i], RECIPE_KEY, "%.*s", (int)strcspn(k, "."), k);
+        list[i] = name[i];
+    }
+    near = str_nearest(key, list);
+    if (!near)
+        return NULL;
+    snprintf(buf, RECIPE_KEY, "%s", near);
+    return buf;
+}
+
+const char *recipe_nearest(char buf[RECIPE_KEY], const char *key)
+{
+    const char *dot = strrchr(key, '.');
+    int i = row_half(dot ? dot + 1 : key);
+
+    i = i < 0 ? row_words(key) : i;
+    if (i < 0 && !dot && part_near(buf, key))
+        return buf;
+    i = i < 0 ? row_near(key) : i;
+    if (i < 0)
+        return NULL;
+    snprintf(buf, RECIPE_KEY, "%s", recipe_rows[i].key);
+    return buf;
+}
+
+static int unknown_key(const struct yaml *y, const char *key, struct err *e)
+{
+    char buf[RECIPE_KEY];
+    const char *near = recipe_nearest(buf, key);
+
+    if (near)
+        return yaml_err(y, e, ERR_USAGE,
+                        "no recipe key '%s'; did you mean '%s'?", Q(key), near);
+    return yaml_err(y, e, ERR_USAGE,
+                    "no recipe key '%s'; adze-recipe(5) lists them", Q(key));
 }
 
 static int is_part(const char *key)

@@ -73,6 +73,12 @@ int recipe_read(struct recipe *r, const char *file,
                 const char *const *overrides, struct err *e);
 void recipe_release(struct recipe *r);
 
+/* The key, or the part with all its keys, that KEY, which is none, may be
+ * meant for: 'lr' for 'schedule.lr', 'epoch', 'shedule', 'weight_decay' by
+ * the words of the table; NULL.  In BUF.  */
+enum { RECIPE_KEY = 64 };
+const char *recipe_nearest(char buf[RECIPE_KEY], const char *key);
+
 /* What set KEY of the table last, for messages about its value.  */
 const struct yaml *recipe_yaml(const struct recipe *r, const char *key);
 

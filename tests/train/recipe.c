@@ -96,6 +96,40 @@ static void test_refused(void **state)
     refused("schedule={lr: 0.2, rate: 1}", "schedule.rate");
 }
 
+/* The part that is missing, other words for it, and what is misspelt.  */
+static void test_nearest(void **state)
+{
+    static const char *const pair[][2] = {
+        {"lr", "schedule.lr"},
+        {"epochs", "global.epochs"},
+        {"epoch", "global.epochs"},
+        {"optimizer", "optimizer.kind"},
+        {"decay", "optimizer.decay.rate"},
+        {"shedule", "schedule"},
+        {"shedule.lr", "schedule.lr"},
+        {"train.lr", "schedule.lr"},
+        {"momentun", "optimizer.momentum"},
+        {"learning-rate", "schedule.lr"},
+        {"weight_decay", "optimizer.decay.rate"},
+        {"batch_size", "train.batch"},
+        {"label_smoothing", "train.loss.smoothing"},
+        {"classes", NULL},
+        {"", NULL},
+        {".", NULL},
+        {"-", NULL},
+    };
+    char buf[RECIPE_KEY];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(pair); i++) {
+        const char *near = recipe_nearest(buf, pair[i][0]);
+
+        if (!near != !pair[i][1] || (near && strcmp(near, pair[i][1]) != 0))
+            fail_msg("'%s' is near to '%s'", pair[i][0], near ? near : "none");
+    }
+    refused("classes=3", "adze-recipe(5) lists them");
+}
+
 static void test_file_errors(void **state)
 {
     struct err e = {0};
@@ -171,9 +205,9 @@ static void test_fuzz(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_refused),  cmocka_unit_test(test_file_errors),
-        cmocka_unit_test(test_fuzz),
+        cmocka_unit_test(test_defaults),    cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_refused),     cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_file_errors), cmocka_unit_test(test_fuzz),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
