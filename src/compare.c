@@ -147,7 +147,8 @@ static void parity_json(const struct parity *r, const struct model *m)
     put_real(&s, "max_rel", r->max_rel);
     put_real(&s, "top1_agreement", (double)r->agree / (double)r->samples);
     put_int(&s, "nonfinite", r->nonfinite);
-    put_text(&s, "first", r->node);
+    put_int(&s, "neither", r->neither);
+    put_text(&s, "first_divergent", r->node);
     for (int64_t c = 0; per_class && c < r->classes; c++) {
         str_clear(&one);
         str_addc(&one, '{');
@@ -226,6 +227,10 @@ static void print_parity(const struct parity *r, const struct model *m)
            "top1_agreement\t%.6g\n",
            (long long)r->samples, r->max_abs, r->max_rel,
            (double)r->agree / (double)r->samples);
+    if (r->nonfinite)
+        printf("nonfinite\t%lld\n", (long long)r->nonfinite);
+    if (r->neither)
+        printf("neither\t%lld\n", (long long)r->neither);
     if (*r->node)
         printf("first_divergent\t%s\t%.6g\n", Q(r->node), r->node_rel);
     for (int64_t c = 0; per_class && c < r->classes; c++)
@@ -242,11 +247,12 @@ static int compare_models(const struct model *a, const struct model *b,
 
     if (!bad) {
         print_parity(&r, a);
-        bad = verdict(r.max_abs, r.max_rel, r.nonfinite, e);
+        bad = parity_finite(&r, e) < 0 ||
+              verdict(r.max_abs, r.max_rel, r.nonfinite, e) < 0;
     }
     parity_release(&r);
     io_device_free(d);
-    return bad;
+    return bad ? -1 : 0;
 }
 
 /* On the pictures of -d, through the preprocessing of the first model.  */
@@ -322,7 +328,10 @@ static int compare(const char *a, const char *b, struct err *e)
     set_init(&t);
     bad = read_tensors(&s, a, e) < 0 || read_tensors(&t, b, e) < 0;
     if (!bad && is_model(&s) != is_model(&t))
-        bad = err_set(e, ERR_USAGE, "'%s' is a model, '%s' is not",
+        bad = err_set(e, ERR_FORMAT,
+                      "'%s' is a model, '%s' is not: make one of its weights "
+                      "with adze-init NETWORK --from, or weights of the model "
+                      "with adze-export -f safetensors",
                       Q(is_model(&s) ? a : b), Q(is_model(&s) ? b : a));
     if (!bad)
         bad = is_model(&s) ? compare_as_models(&s, a, &t, b, e)

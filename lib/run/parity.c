@@ -167,6 +167,8 @@ static int run_both(struct parity *r, struct side *a, struct side *b,
         if (o->see)
             o->see(o->ctx, from, n, plan_value(a->p, "image")->data, u, v);
     }
+    if (r->nonfinite)
+        r->max_abs = INFINITY;
     r->max_rel = scale > 0 ? r->max_abs / scale : r->max_abs > 0 ? INFINITY : 0;
     return 0;
 }
@@ -199,14 +201,20 @@ void parity_release(struct parity *r)
     r->class_abs = NULL;
 }
 
+int parity_finite(const struct parity *r, struct err *e)
+{
+    if (r->nonfinite || !r->neither)
+        return 0;
+    return err_set(e, ERR_NONFINITE,
+                   "%lld of %lld outputs are not finite, on both sides alike: "
+                   "that proves nothing",
+                   (long long)r->neither, (long long)(r->samples * r->classes));
+}
+
 int parity_exact(const struct parity *r, struct err *e)
 {
-    if (!r->nonfinite && r->neither)
-        return err_set(e, ERR_NONFINITE,
-                       "%lld of %lld outputs are not finite, before and after: "
-                       "that proves nothing",
-                       (long long)r->neither,
-                       (long long)(r->samples * r->classes));
+    if (parity_finite(r, e) < 0)
+        return -1;
     if (!r->nonfinite && r->max_rel <= PARITY_EXACT)
         return 0;
     return err_set(e, ERR_NO,

@@ -44,7 +44,7 @@ struct parity {
     double max_abs, max_rel; /* of output `logits'; rel to the largest of b */
     int64_t agree;           /* samples with the same best class */
     int64_t nonfinite;       /* elements that are finite on one side alone, or
-                                differ in kind */
+                                differ in kind; then max_abs is infinite */
     int64_t neither;         /* those that are finite on no side, alike */
     double *class_abs;       /* [classes]: max abs by class; malloc'ed */
     char node[PARITY_NAME];  /* first value of both graphs, by name, that
@@ -57,9 +57,12 @@ int parity_run(struct parity *r, const struct graph *a, const struct graph *b,
                struct err *e);
 void parity_release(struct parity *r);
 
+/* ERR_NONFINITE if what is not finite is so on both sides alike: that would
+ * prove nothing.  */
+int parity_finite(const struct parity *r, struct err *e);
+
 /* ERR_NO with the figures if R is not exact: max_rel above PARITY_EXACT, or
- * something not finite on one side alone.  ERR_NONFINITE if what is not finite
- * is so on both sides: that would prove nothing.  */
+ * something not finite on one side alone; else as parity_finite().  */
 int parity_exact(const struct parity *r, struct err *e);
 
 #endif

@@ -20,6 +20,18 @@ out_has '"samples": 20'
 run 'by class' 1 adze-compare a.st b.st --classes
 [ "$(grep -c '^class	' "$out")" = 10 ]
 ok 'a row a class'
+echo 'model: {init: {bn1.running_var: constant -1}}' >nan.yaml
+adze-init resnet20 -o classes=10 -o depths='[1, 1, 1]' -c ./nan.yaml -O nan.st
+run 'numbers that are on neither side' 6 adze-compare nan.st nan.st
+out_has '^neither	160$'
+err_has '160 of 160 outputs are not finite, on both sides alike'
+run 'on one side alone' 1 adze-compare a.st nan.st
+out_has '^nonfinite	160$'
+out_has '^max_abs	inf$'
+run 'as JSON' 1 adze-compare a.st nan.st --json
+out_has '"max_abs": null, .*"nonfinite": 160, "neither": 0, "first_divergent": "conv1"'
+adze-export -q --untrained -m a.st -f safetensors -O w.st
+fails 'a model and weights' 3 "'a.st' is a model, 'w.st' is not: make one .* adze-init NETWORK --from" adze-compare a.st w.st
 fails 'needs two operands' 2 'A B' adze-compare a.st
 fails 'a file that is not there' 3 'none.st' adze-compare a.st none.st
 run 'one of them from a pipe' 0 sh -c 'cat a.st | adze-compare a.st -'

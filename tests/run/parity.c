@@ -128,6 +128,7 @@ static void test_not_finite(void **state)
     put(h, "fc.bias", 0, NAN);
     compare(&r, g, h, &o);
     assert_int_equal(r.nonfinite, 16);
+    assert_true(isinf(r.max_abs) && isinf(r.max_rel));
     assert_int_equal(parity_exact(&r, &e), -1);
     parity_release(&r);
     put(g, "fc.bias", 0, NAN); /* on both sides: equal, but no proof */
