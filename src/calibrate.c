@@ -49,6 +49,7 @@ static int calibrate(struct err *e)
           calibration_run(&r, &job, m, g, e) < 0;
     if (!bad) {
         bad = ranges_save(&r, output ? output : "-", e) < 0;
+        calibration_note(m);
         cli_note("ranges of %lld values", (long long)r.n);
         ranges_release(&r);
     }

@@ -152,6 +152,24 @@ static int take_preprocess(struct model *m, const struct set *s, struct err *e)
     return 0;
 }
 
+/* Instead of the names that do not fit: what took them away, if the file's
+ * history says so.  */
+static void explain(const struct set *s, struct err *e)
+{
+    static const char *const passes[] = {"quantize", "reparam", "fuse-bn"};
+    const char *history = set_meta_get(s, "adze.history");
+
+    for (size_t i = 0; i < COUNT(passes); i++)
+        if (model_history_has(history, passes[i])) {
+            *e = (struct err){0};
+            err_set(e, ERR_FORMAT,
+                    "adze-%s has changed its tensors, which are no longer "
+                    "those of the network: take the model that it was made of",
+                    passes[i]);
+            return;
+        }
+}
+
 static int take_weights(struct model *m, const struct set *s, struct err *e)
 {
     const struct weights_opts o = {.new_head = head, .partial = partial};
@@ -161,6 +179,8 @@ static int take_weights(struct model *m, const struct set *s, struct err *e)
 
     if (rc == 0)
         report(&w);
+    else if (e->code == ERR_FORMAT)
+        explain(s, e);
     weights_release(&w);
     if (rc == 0)
         rc = take_preprocess(m, s, e);
@@ -219,10 +239,10 @@ static void add_set(struct model *m, struct pairs *p)
         for (int k = i + 1; k < set.n; k++)
             last &= strncmp(set.item[k], set.item[i], n) != 0;
         if (last)
-            add_pair(p,
-                     arena_printf(&m->arena, "with.%.*s", (int)n - 1,
-                                  set.item[i]),
-                     eq + 1);
+            add_pair(
+                p,
+                arena_printf(&m->arena, "with.%.*s", (int)n - 1, set.item[i]),
+                eq + 1);
     }
 }
 

@@ -143,6 +143,7 @@ static int quantize(struct work *w, struct err *e)
     w->q = pass_quantize(w->g, &o, e);
     if (!w->q || report(w, e) < 0)
         return -1;
+    calibration_note(w->m);
     history(w);
     model_replace_graph(w->m, w->q);
     w->q = NULL;

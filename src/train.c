@@ -240,6 +240,18 @@ static int with_data(struct model *m, struct model *from, struct recipe *r,
     return bad ? -1 : 0;
 }
 
+/* Passes that leave a network that is meant to be used, not trained.  */
+static void note_folded(const struct model *m)
+{
+    static const char *const passes[] = {"fuse-bn", "reparam"};
+
+    for (size_t i = 0; i < COUNT(passes); i++)
+        if (model_history_has(m->history, passes[i]))
+            cli_note("adze-%s has folded layers of this model, which trains "
+                     "worse: better begin with the model that it was made of",
+                     passes[i]);
+}
+
 /* The model to begin with; of a checkpoint what inference would use.  */
 static struct model *first_model(struct err *e)
 {
@@ -250,6 +262,8 @@ static struct model *first_model(struct err *e)
                  "go on with its run use --resume");
         model_drop_state(m);
     }
+    if (m)
+        note_folded(m);
     return m;
 }
 

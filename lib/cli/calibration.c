@@ -125,13 +125,9 @@ int calibration_check(const struct calibration *c, const struct graph *g,
 {
     const struct quantize_opts q = {.skip = c->skip.item};
     const char *unknown = pass_quantize_unknown(g, &q);
-    const char *already = pass_quantized(g);
 
-    if (already)
-        return err_set(e, ERR_UNSUPPORTED,
-                       "the model is in 8 bits already ('%s'): begin with the "
-                       "float model that it was made of",
-                       Q(already));
+    if (pass_need_float(g, e) < 0)
+        return -1;
     return unknown ? err_set(e, ERR_USAGE, "--skip: no node matches '%s'",
                              Q(unknown))
                    : 0;
@@ -158,6 +154,13 @@ int calibration_run(struct ranges *r, const struct calibration *c,
     if (bad)
         ranges_release(r);
     return bad ? -1 : 0;
+}
+
+void calibration_note(const struct model *m)
+{
+    if (!model_trained(m))
+        cli_note("the model's head was never trained: train it with "
+                 "adze-train, then begin here again");
 }
 
 int calibration_compare(struct parity *p, const struct calibration *c,

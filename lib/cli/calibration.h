@@ -49,6 +49,9 @@ int calibration_settle(struct calibration *c, struct err *e);
 int calibration_check(const struct calibration *c, const struct graph *g,
                       struct err *e);
 
+/* A notice if M was never trained, with the result.  */
+void calibration_note(const struct model *m);
+
 /* The ranges that quantizing G, which is M's graph simplified, wants, over the
  * pictures of C; with fingerprints and options.  A folder that holds train and
  * val is read at train.  */

@@ -187,7 +187,8 @@ int transform_exact(const struct transform *t,
     const int can = cli_streams(t->model, t->output, e) == 0 &&
                     io_check_file(t->output, e) == 0;
     struct model *m = can ? io_plain_model(t->model, e) : NULL;
-    struct graph *g = m ? pass(m->graph, e) : NULL;
+    const int is_float = m && pass_need_float(m->graph, e) == 0;
+    struct graph *g = is_float ? pass(m->graph, e) : NULL;
     char from[HASH_TEXT];
     int bad =
         !g || prove(t, m->graph, g, e) < 0 || model_fingerprint(m, from, e) < 0;

@@ -31,7 +31,7 @@ struct transform {
  * on normal inputs, report, write it with one more entry of history.  ERR_NO
  * and nothing written if it is not exact.  A pass that changes nothing is
  * told of in place of the report, and is no error: scripts may apply it to
- * any model.  */
+ * any model of floats; ERR_UNSUPPORTED for one in 8 bits.  */
 int transform_exact(const struct transform *t,
                     struct graph *(*pass)(const struct graph *in,
                                           struct err *e),

@@ -254,6 +254,17 @@ int model_trained(const struct model *m)
     return trained;
 }
 
+int model_history_has(const char *history, const char *command)
+{
+    json_t *list = history ? json_loads(history, 0, NULL) : NULL;
+    int has = 0;
+
+    for (size_t i = 0; i < json_array_size(list); i++)
+        has |= is_text(json_array_get(list, i), "command", command);
+    json_decref(list);
+    return has;
+}
+
 static int read_history(struct model *m, const char *text, struct err *e)
 {
     json_t *list = text ? load(text, e) : json_array();

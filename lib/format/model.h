@@ -74,6 +74,10 @@ int model_trained(const struct model *m);
 void model_history_add(struct model *m, const char *command,
                        const char *const *options, const char *const *inputs);
 
+/* COMMAND made or changed the model whose `adze.history' is the text HISTORY,
+ * which may be NULL or damaged.  */
+int model_history_has(const char *history, const char *command);
+
 /* The hash that identifies M as an input of another command.  */
 int model_fingerprint(const struct model *m, char text[HASH_TEXT],
                       struct err *e);

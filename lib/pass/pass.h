@@ -67,6 +67,9 @@ const char **pass_quantize_wants(const struct graph *in,
  * is in 8 bits, in whole or in part.  */
 const char *pass_quantized(const struct graph *g);
 
+/* ERR_UNSUPPORTED if it is: for what works on float models alone.  */
+int pass_need_float(const struct graph *g, struct err *e);
+
 /* The first pattern of O's skip that matches no node of IN, or NULL.  */
 const char *pass_quantize_unknown(const struct graph *in,
                                   const struct quantize_opts *o);

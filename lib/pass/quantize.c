@@ -167,6 +167,17 @@ const char *pass_quantized(const struct graph *g)
     return NULL;
 }
 
+int pass_need_float(const struct graph *g, struct err *e)
+{
+    const char *already = pass_quantized(g);
+
+    return already ? err_set(e, ERR_UNSUPPORTED,
+                             "the model is in 8 bits already ('%s'): begin "
+                             "with the float model that it was made of",
+                             Q(already))
+                   : 0;
+}
+
 const char *pass_quantize_unknown(const struct graph *in,
                                   const struct quantize_opts *o)
 {

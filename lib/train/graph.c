@@ -46,7 +46,7 @@ struct graph *train_graph(const struct graph *network, const struct recipe *r,
 {
     struct graph *loss = NULL, *joined = NULL, *g = NULL, *split = NULL;
 
-    if (pattern_check(r, network, e) == 0)
+    if (pass_need_float(network, e) == 0 && pattern_check(r, network, e) == 0)
         loss = loss_graph(network, r, e);
     if (loss)
         joined = pass_join(network, loss, r->freeze, e);

@@ -8,6 +8,7 @@ ok 'makes a model and pictures'
 
 run 'calibrates' 0 adze-calibrate -m a.st -d d.tar -n 20 -O r.st
 err_has 'ranges of [0-9]* values$'
+err_has 'never trained'
 grep -q '"adze.kind":"ranges"' r.st && grep -q '"image":' r.st
 ok 'the file says what it is'
 run 'another number of threads' 0 adze-calibrate -j 2 -q -m a.st -d d.tar -n 20 -O r2.st

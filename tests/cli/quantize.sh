@@ -29,6 +29,24 @@ run 'as asked' 0 adze-show -m s.st --state
 out_has '^conv1.weight .*f32'
 out_has '^linear.weight .*i8'
 fails 'what is partly in 8 bits' 3 'in 8 bits already' adze-quantize -m s.st -d d.tar -O x.st
+for c in fuse-bn reparam; do
+    fails "$c of it" 3 "in 8 bits already ('.*'): begin with the float model" adze-$c -m q.st -O x.st
+done
+fails 'training it' 3 'in 8 bits already' adze-train -q -m q.st -d d.tar -o train.batch=4 -O x.st
+run 'timing its training' 3 adze-benchmark --train q.st
+err_has 'in 8 bits already'
+fails 'a network from it' 3 "'q.st': adze-quantize has changed its tensors" \
+    adze-init resnet20 -o depths='[1, 1, 1]' --from q.st -O x.st
+fails 'a network from a fused one' 3 "'a.st': adze-fuse-bn has changed its tensors" \
+    adze-init resnet20 -o depths='[1, 1, 1]' --from a.st -O x.st
+run 'what was never trained is told of' 0 adze-quantize -m a.st -d d.tar -n 4 -O x.st
+err_has 'never trained'
+adze-train -q -m a.st -d d.tar -n 1 -o train.batch=4 -O x.st 2>"$err" && [ ! -s "$err" ] &&
+    adze-train -m a.st -d d.tar -n 1 -o train.batch=4 -O t.st 2>"$err" && grep -q 'adze-fuse-bn has folded' "$err"
+ok 'so is training what was folded' || explain <"$err"
+run 'what was trained is not' 0 adze-quantize -m t.st -d d.tar -n 4 -O x.st
+! grep -q 'never trained' "$err"
+ok 'said nothing of it'
 run 'batch-norm is named' 0 adze-quantize -m raw.st -d d.tar -n 4 -O x.st
 err_has 'batch normalisations stay float'
 
