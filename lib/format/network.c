@@ -38,6 +38,7 @@ struct file {
     struct arena arena;
     const struct yaml *doc[BASES];
     int n;
+    int bound; /* the options were sound, so far as they are known */
     struct err *e;
 };
 
@@ -486,12 +487,34 @@ static struct graph *expand(struct file *f, const char *const *opts,
         return NULL;
     g = graph_new(name);
     steps_init(&st, g, &f->arena, limit, f->e);
-    if (bind(f, opts, &st.params) < 0 || build(f, &st) < 0) {
+    f->bound = bind(f, opts, &st.params) == 0;
+    if (!f->bound || build(f, &st) < 0) {
         graph_free(g);
         g = NULL;
     }
     steps_release(&st);
     return g;
+}
+
+/* The options OPTS, which are sound by themselves, are to blame for an error
+ * of the network if there is none without them: name them.  */
+static void blame_opts(struct file *f, const char *const *opts)
+{
+    struct err *e = f->e, without = {0};
+    struct str s = {0};
+    struct graph *g;
+
+    f->e = &without;
+    g = expand(f, NULL, LIMIT_NODES);
+    f->e = e;
+    if (!g)
+        return;
+    graph_free(g);
+    for (int i = 0; opts[i]; i++)
+        str_printf(&s, "%s-o %s", i ? " " : "", Q(opts[i]));
+    e->code = ERR_USAGE;
+    err_in(e, "%s", str_text(&s));
+    str_release(&s);
 }
 
 /* Put in front of the error in built-in network NAME the name that its user
@@ -534,6 +557,8 @@ struct graph *network_graph(struct network *n, const char *const *opts,
     g = expand(&n->f, opts, LIMIT_NODES);
     if (!g && !is_path(n->name))
         in_built_in(&n->f, n->name);
+    if (!g && n->f.bound && opts && *opts)
+        blame_opts(&n->f, opts);
     return g;
 }
 

@@ -19,8 +19,9 @@ struct graph;
  * and its bases are read once: it may be a pipe.
  * OPTS, which may be NULL, override the network's parameters: "classes=10",
  * ended by NULL.
- * An unknown name or parameter is ERR_USAGE with the nearest known one; an
- * error in a built-in network names it and the files it is based on.  */
+ * An unknown name or parameter is ERR_USAGE with the nearest known one, and so
+ * is a value that the network cannot have, with OPTS; an error in a built-in
+ * network names it and the files it is based on.  */
 struct network *network_open(const char *name, struct err *e);
 struct graph *network_graph(struct network *n, const char *const *opts,
                             struct err *e);

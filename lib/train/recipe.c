@@ -76,8 +76,11 @@ static int row_index(const char *key)
 static int wrong(const struct yaml *y, const struct recipe_row *w,
                  const char *want, struct err *e)
 {
+    if (y->kind != YAML_SCALAR)
+        return yaml_err(y, e, ERR_USAGE, "'%s' is %s, not a list or map",
+                        w->key, want);
     return yaml_err(y, e, ERR_USAGE, "'%s' is %s, not '%s'", w->key, want,
-                    y->kind == YAML_SCALAR ? Q(y->text) : "a list or map");
+                    Q(y->text));
 }
 
 /* ---- kinds ---- */
@@ -527,9 +530,14 @@ static int read_override(struct recipe *r, const char *text, struct err *e)
     if (!eq)
         return err_set(e, ERR_USAGE, "override '%s' is not KEY=VALUE", Q(text));
     key = arena_strndup(&r->arena, text, (size_t)(eq - text));
-    y = yaml_parse(&r->arena, "-o", eq + 1, strlen(eq + 1), e);
-    if (!y)
-        return err_in(e, "'%s'", Q(text));
+    if (!eq[1])
+        return err_set(e, ERR_USAGE, "-o %s gives no value", Q(text));
+    y = yaml_parse(&r->arena, arena_printf(&r->arena, "-o %s", Q(text)), eq + 1,
+                   strlen(eq + 1), e);
+    if (!y) {
+        e->code = ERR_USAGE;
+        return -1;
+    }
     i = row_index(key);
     if (i >= 0)
         return set_row(r, i, y, e);

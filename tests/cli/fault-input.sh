@@ -34,8 +34,8 @@ rm ./-x ./-
 
 truncate -s 5G large.yaml && mkfifo pipe.yaml
 fails 'F-027 more classes than memory' 4 'linear.weight.*no memory' adze-init resnet20 -o classes=1000000000
-fails 'F-027 pictures of no pixel' 3 "'0' is not a size" adze-init lenet5 -o size=0
-fails 'F-027 pictures of too many' 3 'more than 65535' adze-init resnet20 -o size=65536
+fails 'F-027 pictures of no pixel' 2 "'0' is not a size" adze-init lenet5 -o size=0
+fails 'F-027 pictures of too many' 2 'more than 65535' adze-init resnet20 -o size=65536
 for o in schedule.lr=-1 train.batch=0 train.batch=-1 train.batch=010 train.batch=1_000 train.batch=1:30 train.batch=1e3 \
     global.epochs=0 schedule.lr=.nan schedule.lr=0,1 optimizer.nesterov=on; do
     toy_train x.st -o $o >"$out" 2>"$err"

@@ -16,6 +16,12 @@ fails 'no such text' 2 "did you mean 'resnet20'" adze-init --print=resnet2
 fails 'no network' 2 'which network' adze-init
 fails 'an unknown network' 2 "did you mean 'lenet5'" adze-init lenet
 fails 'an unknown parameter' 2 "did you mean 'classes'" adze-init lenet5 -o clases=3
+fails 'a value that is no number' 2 "-o classes=nan: built-in network 'resnet20'.*an integer, not 'nan'" \
+    adze-init resnet20 -o depths='[1, 1, 1]' -o classes=nan
+fails 'no classes' 2 '-o classes=0: ' adze-init resnet20 -o classes=0
+fails 'a word that is none' 2 '-o shortcut=foo: ' adze-init resnet20 -o shortcut=foo
+fails 'a picture that is too small' 2 '-o size=4: ' adze-init lenet5 -o size=4
+fails 'a list that does not end' 2 '-o depths=\[1,2' adze-init resnet20 -o 'depths=[1,2'
 fails 'no value' 2 'not KEY=VALUE' adze-init lenet5 -o classes
 fails 'a missing file' 3 "'x.yaml'" adze-init x.yaml
 fails 'too many classes' 2 'is not in' adze-init resnet20 -o classes=100000000000000

@@ -93,6 +93,9 @@ static void test_refused(void **state)
     refused("train.augment=[{flip: {q: 1}}]", "'q'");
     refused("schedule.milestones=[2, 1]", "must rise");
     refused("train.loss.smoothing=1.5", "within 0..1");
+    refused("global.epochs=", "-o global.epochs= gives no value");
+    refused("global.epochs=[1]", "'global.epochs' is one value, not a list");
+    refused("train.augment=[flip", "-o train.augment=[flip");
     refused("schedule={lr: 0.2, rate: 1}", "schedule.rate");
 }
 
