@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/quote.h"
 #include "base/str.h"
 #include "base/stream.h"
 #include "cli/common.h"
@@ -107,15 +108,19 @@ static const char *cell(char buf[FMT_NUM], double v)
 static void print_classes(const struct job *j)
 {
     char name[MODEL_CLASS], a[FMT_NUM], b[FMT_NUM], c[FMT_NUM], d[FMT_NUM];
+    struct str s = {0};
 
     printf("# class\tn\tprecision\trecall\tf1\tap\n");
     for (int64_t i = 0; i < j->metric.k; i++) {
         const struct metric_class r = metric_class(&j->metric, i);
 
-        printf("%s\t%lld\t%s\t%s\t%s\t%s\n", Q(model_class_name(j->m, i, name)),
-               (long long)r.n, cell(a, r.precision), cell(b, r.recall),
-               cell(c, r.f1), cell(d, r.ap));
+        str_clear(&s);
+        quote_cell(&s, model_class_name(j->m, i, name));
+        printf("%s\t%lld\t%s\t%s\t%s\t%s\n", str_text(&s), (long long)r.n,
+               cell(a, r.precision), cell(b, r.recall), cell(c, r.f1),
+               cell(d, r.ap));
     }
+    str_release(&s);
 }
 
 static void print_text(const struct job *j)
@@ -197,10 +202,10 @@ static int write_confusion(const struct job *j, struct err *e)
 
     str_add(&s, "# true\\predicted");
     for (int64_t c = 0; c < m->k; c++)
-        str_printf(&s, "\t%s", Q(model_class_name(j->m, c, name)));
+        str_addc(&s, '\t'), quote_cell(&s, model_class_name(j->m, c, name));
     str_addc(&s, '\n');
     for (int64_t i = 0; i < m->k; i++) {
-        str_add(&s, Q(model_class_name(j->m, i, name)));
+        quote_cell(&s, model_class_name(j->m, i, name));
         for (int64_t c = 0; c < m->k; c++)
             str_printf(&s, "\t%lld", (long long)m->confusion[i * m->k + c]);
         str_addc(&s, '\n');
@@ -237,8 +242,7 @@ static int open_all(struct job *j, struct err *e)
                        "the data has labels up to %lld, the model %lld classes",
                        (long long)dataset_labels(j->d) - 1,
                        (long long)model_head(j->m));
-    for (const char *const *p = dataset_missing(j->d); p && *p; p++)
-        cli_note("class '%s' has no picture", Q(*p));
+    io_note_missing(j->d);
     eo.pre = j->m->pre;
     eo.pool = cli_pool();
     if (eo.batch > dataset_count(j->d) && dataset_count(j->d) > 0)

@@ -71,22 +71,13 @@ struct job {
 
 /* ---- one row ---- */
 
-/* A cell of a row: bytes as they are, but what would break the row or talk to
- * a terminal becomes \t \n \r \\ or \xNN.  */
-static void print_cell(const char *s)
+static void print_cell(const char *text)
 {
-    static const char plain[] = "\t\n\r\\", letter[] = "tnr\\";
+    struct str s = {0};
 
-    for (; *s; s++) {
-        const char *at = strchr(plain, *s);
-
-        if (at)
-            printf("\\%c", letter[at - plain]);
-        else if ((unsigned char)*s < 0x20 || *s == 0x7f)
-            printf("\\x%02x", (unsigned char)*s);
-        else
-            putchar(*s);
-    }
+    quote_cell(&s, text);
+    fputs(str_text(&s), stdout);
+    str_release(&s);
 }
 
 static void print_text(const struct job *j, const struct picture *p)
@@ -142,7 +133,8 @@ static void print_row(struct job *j, struct picture *p, const float *logits)
     }
     (json ? print_json : print_text)(j, p);
     if (p->err.code) {
-        err_in(&p->err, "'%s'", Q(p->name));
+        if (p->data) /* else it says what could not be read */
+            err_in(&p->err, "'%s'", Q(p->name));
         cli_fail(&p->err);
     }
 }
@@ -222,7 +214,7 @@ static int open_all(struct job *j, const char *const *paths, int n,
 
     if (!model_path)
         return err_set(e, ERR_USAGE, "no model: give it with -m");
-    if (read_batch(n, &j->batch, e) < 0)
+    if (read_batch(n, &j->batch, e) < 0 || (!n && cli_streams("-", "", e) < 0))
         return -1;
     j->m = io_trained_model(model_path, e);
     j->g = j->m ? pass_simplify(j->m->graph, e) : NULL;

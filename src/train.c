@@ -186,8 +186,7 @@ static void note_head(const struct model *m, const struct dataset *d)
         cli_note("the head has %lld classes, the data %lld: %lld are never "
                  "seen",
                  (long long)head, (long long)need, (long long)(head - need));
-    for (const char *const *p = dataset_missing(d); p && *p; p++)
-        cli_note("class '%s' has no picture", Q(*p));
+    io_note_missing(d);
 }
 
 static int with_data(struct model *m, struct model *from, struct recipe *r,

@@ -71,6 +71,22 @@ void quote_yaml(struct str *s, const char *text)
     str_addc(s, '"');
 }
 
+void quote_cell(struct str *s, const char *text)
+{
+    static const char plain_of[] = "\t\n\r\\", letter[] = "tnr\\";
+
+    for (; *text; text++) {
+        const char *at = strchr(plain_of, *text);
+
+        if (at)
+            str_printf(s, "\\%c", letter[at - plain_of]);
+        else if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            str_printf(s, "\\x%02x", (unsigned char)*text);
+        else
+            str_addc(s, *text);
+    }
+}
+
 void quote_json(struct str *s, const char *text)
 {
     const char *p = str_utf8(text, strlen(text)) ? text : Q(text);

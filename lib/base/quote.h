@@ -10,6 +10,10 @@ struct str;
  * double quotes.  */
 void quote_yaml(struct str *s, const char *text);
 
+/* Append TEXT as a cell of a row: bytes as they are, but what would break the
+ * row or talk to a terminal becomes \t \n \r \\ or \xNN.  */
+void quote_cell(struct str *s, const char *text);
+
 /* Append TEXT as a JSON string.  Bytes that are not UTF-8 become text, as
  * err_quote() shows them.  */
 void quote_json(struct str *s, const char *text);

@@ -13,6 +13,7 @@
 #include "cpu/cpu.h"
 #include "cpu/peak.h"
 #include "cuda/cuda.h"
+#include "data/dataset.h"
 #include "format/model.h"
 #include "graph/device.h"
 #include "pass/pass.h"
@@ -51,6 +52,24 @@ int io_narrow(int choice, const struct graph *g, struct err *e)
                        "this machine does not compute bf16 faster than fp32; "
                        "use --precision=fp32");
     return 1;
+}
+
+void io_note_missing(const struct dataset *d)
+{
+    enum { NAMED = 5 };
+    const char *const *name = dataset_missing(d);
+    struct str s = {0};
+    int n = 0;
+
+    for (; name && name[n]; n++)
+        if (n < NAMED)
+            str_printf(&s, "%s'%s'", n ? ", " : "", Q(name[n]));
+    if (n == 1)
+        cli_note("class %s has no picture", str_text(&s));
+    else if (n)
+        cli_note("%d classes have no picture: %s%s", n, str_text(&s),
+                 n > NAMED ? ", ..." : "");
+    str_release(&s);
 }
 
 struct model *io_model(const char *path, struct err *e)

@@ -20,6 +20,10 @@ extern const char *const io_precisions[];
  * machine does not, or not faster than in fp32; ERR_USAGE if G has 8 bits.  */
 int io_narrow(int choice, const struct graph *g, struct err *e);
 
+/* A notice of the model's classes that D has no picture of, in one line.  */
+struct dataset;
+void io_note_missing(const struct dataset *d);
+
 /* Read the model PATH ("-" or NULL: standard input, which must not be a
  * terminal).  */
 struct model *io_model(const char *path, struct err *e);

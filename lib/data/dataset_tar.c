@@ -30,28 +30,6 @@ static const char *trimmed(const char *name)
     }
 }
 
-/* Some component of the name is hidden; `..' is.  */
-static int is_hidden(const char *name)
-{
-    for (;;) {
-        const char *slash = strchr(name, '/');
-        char part[16];
-
-        if (!slash)
-            return form_skips(name);
-        /* the longest name that is passed over has 11 bytes */
-        if (slash - name < (int)sizeof part) {
-            memcpy(part, name, (size_t)(slash - name));
-            part[slash - name] = 0;
-            if (form_skips(part))
-                return 1;
-        } else if (name[0] == '.') {
-            return 1;
-        }
-        name = slash + 1;
-    }
-}
-
 static const char *rel_name(const struct form_item *it)
 {
     return it->name + it->rel;
@@ -86,7 +64,7 @@ static int read_index(struct form_part *p, struct err *e)
         const char *name = trimmed(m.name);
         struct form_item *it;
 
-        if (is_hidden(name))
+        if (form_hidden(name))
             continue;
         str_clear(&full);
         str_printf(&full, "%s:%s", p->spec, name);

@@ -147,6 +147,27 @@ int form_skips(const char *name)
     return 0;
 }
 
+int form_hidden(const char *name)
+{
+    for (;;) {
+        const char *slash = strchr(name, '/');
+        char part[16];
+
+        if (!slash)
+            return form_skips(name);
+        /* the longest name that is passed over has 11 bytes */
+        if (slash - name < (int)sizeof part) {
+            memcpy(part, name, (size_t)(slash - name));
+            part[slash - name] = 0;
+            if (form_skips(part))
+                return 1;
+        } else if (name[0] == '.') {
+            return 1;
+        }
+        name = slash + 1;
+    }
+}
+
 int form_known(const struct dataset_opts *o, const char *name, size_t n)
 {
     for (int i = 0; o->classes && i < o->n_classes; i++)

@@ -84,6 +84,8 @@ enum { FORM_LABEL_MAX = 1000000 }; /* classes, at most */
 
 /* NAME (without folder) is no picture: dotfiles, Thumbs.db, ...  */
 int form_skips(const char *name);
+/* So is some part of the path NAME; `..' is.  */
+int form_hidden(const char *name);
 /* NAME is among the model's classes.  */
 int form_known(const struct dataset_opts *o, const char *name, size_t n);
 

@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "data/form.h"
 #include "data/tar.h"
 #include "image/codec.h"
 
-enum { TAR_BLOCK = 512 };
+enum { LOOK = 4096, TAR_BLOCK = 512 };
 
 struct pictures {
     const char *const *path;
@@ -44,16 +46,31 @@ static int read_rest(struct in *in, struct str *s, struct err *e)
     return (int)n;
 }
 
+/* What holds pictures, but not so that they are read here.  A list of paths
+ * may begin with any text.  */
+static int refuse(const unsigned char *p, size_t n, struct err *e)
+{
+    const struct bytes b = {.data = p, .n = n};
+
+    if (form_frames.is(&b))
+        err_set(e, ERR_UNSUPPORTED,
+                "a stream of frames, which adze-train and adze-evaluate read: "
+                "adze-augment -f tar writes pictures");
+    else if (memchr(p, 0, n))
+        tar_foreign(p, n, e);
+    return e->code ? err_in(e, "standard input") : 0;
+}
+
 static int sniff(struct pictures *s, struct err *e)
 {
     const unsigned char *p;
-    const int64_t n = in_peek(&s->in, &p, TAR_BLOCK, e);
+    const int64_t n = in_peek(&s->in, &p, LOOK, e);
 
-    if (n < 0)
+    if (n < 0 || refuse(p, (size_t)n, e) < 0)
         return -1;
-    s->kind = tar_is(p, (size_t)n)        ? FROM_TAR
-              : codec_sniff(p, (size_t)n) ? FROM_ONE
-                                          : FROM_LIST;
+    s->kind = tar_is(p, n < TAR_BLOCK ? (size_t)n : TAR_BLOCK) ? FROM_TAR
+              : codec_sniff(p, (size_t)n)                      ? FROM_ONE
+                                                               : FROM_LIST;
     if (s->kind == FROM_LIST)
         return 0;
     if (read_rest(&s->in, &s->whole, e) < 0)
@@ -112,8 +129,11 @@ static int next_file(struct picture *p, const char *path)
 static int next_member(struct pictures *s, struct picture *p, struct err *e)
 {
     struct tar_member m;
-    const int r = tar_next(&s->tar, &m, e);
+    int r;
 
+    do
+        r = tar_next(&s->tar, &m, e);
+    while (r > 0 && form_hidden(m.name));
     if (r > 0) {
         p->name = xstrdup(m.name);
         p->data = m.data;

@@ -113,16 +113,15 @@ static const struct {
     int at, n;
     const char *magic;
 } foreign[] = {
-    {"gzip", "unpack it first, as in: gzip -dc FILE | adze ... -d -", 0, 2,
+    {"gzip", "unpack it first, as in: gzip -dc FILE | adze-...", 0, 2,
      "\x1f\x8b"},
-    {"zstd", "unpack it first, as in: zstd -dc FILE | adze ... -d -", 0, 4,
+    {"zstd", "unpack it first, as in: zstd -dc FILE | adze-...", 0, 4,
      "\x28\xb5\x2f\xfd"},
-    {"xz", "unpack it first, as in: xz -dc FILE | adze ... -d -", 0, 6,
+    {"xz", "unpack it first, as in: xz -dc FILE | adze-...", 0, 6,
      "\xfd"
      "7zXZ\0"},
-    {"bzip2", "unpack it first, as in: bzip2 -dc FILE | adze ... -d -", 0, 3,
-     "BZh"},
-    {"lz4", "unpack it first, as in: lz4 -dc FILE | adze ... -d -", 0, 4,
+    {"bzip2", "unpack it first, as in: bzip2 -dc FILE | adze-...", 0, 3, "BZh"},
+    {"lz4", "unpack it first, as in: lz4 -dc FILE | adze-...", 0, 4,
      "\x04\x22\x4d\x18"},
     {"zip", "unpack it and give the folder", 0, 4, "PK\3\4"},
     {"7z", "unpack it and give the folder", 0, 6, "7z\xbc\xaf\x27\x1c"},

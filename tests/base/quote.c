@@ -73,10 +73,30 @@ static void json(void **state)
     }
 }
 
+static void cell(void **state)
+{
+    static const char *const t[][2] = {
+        {"", ""},
+        {"it's \"K\xc3\xa4se\"", "it's \"K\xc3\xa4se\""},
+        {"a\tb\nc\rd\\e", "a\\tb\\nc\\rd\\\\e"},
+        {"\033[1m\x7f", "\\x1b[1m\\x7f"},
+        {"K\xe4se", "K\xe4se"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(t); i++) {
+        struct str s = {0};
+
+        quote_cell(&s, t[i][0]);
+        assert_string_equal(str_text(&s), t[i][1]);
+        str_release(&s);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(yaml),
-                                       cmocka_unit_test(json)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(yaml), cmocka_unit_test(json), cmocka_unit_test(cell)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,6 +44,17 @@ for b in 1 3 32; do
     [ "$(grep -c "^adze-evaluate: left out: 'mixed/ring/0000.x.png': " "$err")" = 5 ]
     ok "-b $b: each is named"
 done
+mkdir -p "odd/it's" odd/a\\b && cp good/ring/*.png "odd/it's" && cp good/star/*.png odd/a\\b
+adze-init resnet20 -o classes=2 -o depths='[1, 1, 1]' -O odd.st &&
+    adze-train -q -m odd.st -d odd -n 1 -o train.batch=4 -O odd.st
+run 'names of classes are cells' 0 adze-evaluate -q -m odd.st -d odd --classes --confusion odd.tsv
+out_has "^it's	3	"
+out_has '^a\\\\b	3	'
+grep -q "^# true.predicted	a.*b	it's$" odd.tsv
+ok 'in the matrix too' || explain <odd.tsv
+mkdir few && cp -r good/ring good/star few
+run 'classes without a picture' 0 adze-evaluate -m m.st -d few
+err_is "adze-evaluate: 8 classes have no picture: 'checker', 'circle', 'cross', 'dots', 'spiral', ..."
 fails 'the first ends the run else' 3 '00001x.png' adze-evaluate -m m.st -d mixed
 rm mixed/*/*[0-9].png
 fails 'none is good' 3 'none of 5 pictures can be used' adze-evaluate -q -m m.st -d mixed --skip-bad

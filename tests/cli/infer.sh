@@ -32,6 +32,8 @@ echo hello >text.png
 run 'goes on after what cannot be read' 3 adze-infer -m m.st "$first" none.png cut.png text.png "$first"
 [ "$(wc -l <"$out")" = 6 ] && [ "$(wc -l <"$err")" = 3 ]
 ok 'a row for each, a message for each that failed'
+[ "$(head -1 "$err")" = "adze-infer: cannot open 'none.png': No such file or directory" ]
+ok 'the message names it once' || explain <"$err"
 sed -n 3p "$out" | grep -q 'No such file'
 ok 'the row says why'
 run 'writes JSON lines' 0 adze-infer -m m.st --json -n 3 "$first"
@@ -47,5 +49,23 @@ ok 'and in a row'
 printf 'a.png\0b.png\0' >z
 run 'paths that end with NUL need -0' 2 adze-infer -m m.st <z
 err_has 'read with -0'
+adze-synth -q -n 1 -O one && touch one/.DS_Store one/ring/Thumbs.db one/ring/._00000.png && tar -cf one.tar one
+run 'what is no picture in a tar is passed over' 0 adze-infer -m m.st <one.tar
+[ "$(wc -l <"$out")" = 11 ]
+ok 'ten rows' || explain <"$out"
+gzip -c one.tar >one.tgz
+run 'a packed tar' 3 adze-infer -m m.st <one.tgz
+err_has 'standard input: gzip data, not a tar: unpack it first, as in: gzip -dc FILE | adze-'
+run 'frames' 3 sh -c 'adze-augment -q -d one | adze-infer -m m.st'
+err_has 'standard input: a stream of frames'
+echo 07070 | adze-infer -m m.st >"$out" 2>"$err"
+err_has "cannot open '07070'"
+if command -v script >/dev/null; then
+    script -qec 'adze-infer -m m.st' /dev/null </dev/null >"$out"
+    [ $? = 2 ] && grep -q 'standard input is a terminal' "$out"
+    ok 'does not wait for a terminal'
+else
+    skip 'does not wait for a terminal' 'script is not here'
+fi
 fails 'needs a model' 2 '-m' adze-infer "$first"
 fails 'an untrained head is refused' 2 'never trained' adze-infer -m start.st "$first"
