@@ -11,6 +11,7 @@
 #include "cli/io.h"
 #include "cli/progress.h"
 #include "cli/rows.h"
+#include "data/form.h"
 #include "data/frames.h"
 #include "data/loader.h"
 #include "data/sink.h"
@@ -484,6 +485,11 @@ static int settle(struct err *e)
 {
     if (grid && output)
         return err_set(e, ERR_USAGE, "--grid and -O: one at a time");
+    if (grid && strchr(form_base(grid), '.') && !str_ends(grid, ".png"))
+        return err_set(e, ERR_USAGE, "'%s': the sheet is a PNG, name it so",
+                       Q(grid));
+    if (format < 0 && sink_check_name(output, e) < 0)
+        return -1;
     if (!epochs)
         epochs = grid ? COLUMNS : 1;
     if (!count && grid)

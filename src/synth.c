@@ -115,28 +115,13 @@ static enum sink_kind kind(void)
                : SINK_FOLDER;
 }
 
-/* Nobody means a folder of such a name.  */
-static int check_name(struct err *e)
-{
-    static const char *const packed[] = {".tar.gz", ".tgz",     ".tar.xz",
-                                         ".zip",    ".tar.bz2", ".tar.zst"};
-
-    for (size_t i = 0; output && i < COUNT(packed); i++)
-        if (str_ends(output, packed[i]))
-            return err_set(e, ERR_USAGE,
-                           "'%s': only plain tar is written; pack it by "
-                           "'adze-synth ... | gzip >FILE.tar.gz'",
-                           Q(output));
-    return 0;
-}
-
 static int run(struct err *e)
 {
     struct progress bar;
     struct sink *s;
     int r;
 
-    if (format < 0 && check_name(e) < 0)
+    if (format < 0 && sink_check_name(output, e) < 0)
         return -1;
     if (kind() == SINK_TAR && cli_streams("", output, e) < 0)
         return -1;

@@ -656,10 +656,14 @@ static int open_beside(struct out *o, const char *path, const struct stat *old,
     o->path = follow_links(path);
     if (!o->path)
         return cannot(e, ERR_OUTPUT, "write", path);
-    if (!*path || path[strlen(path) - 1] == '/') {
-        errno = *path ? EISDIR : ENOENT;
+    if (!*path) {
+        errno = ENOENT;
         return cannot(e, ERR_OUTPUT, "write", path);
     }
+    if (path[strlen(path) - 1] == '/')
+        return err_set(e, ERR_OUTPUT,
+                       "cannot write %s: the name is that of a folder",
+                       SHOW(path));
     if (old && faccessat(AT_FDCWD, o->path, W_OK, AT_EACCESS) < 0)
         return cannot(e, ERR_OUTPUT, "write", path);
     if (temp_open(o) < 0)

@@ -248,3 +248,17 @@ int sink_abort(struct sink *s)
     sink_free(s);
     return -1;
 }
+
+int sink_check_name(const char *path, struct err *e)
+{
+    static const char *const packed[] = {".tar.gz", ".tgz",     ".tar.xz",
+                                         ".zip",    ".tar.bz2", ".tar.zst"};
+
+    for (size_t i = 0; path && i < COUNT(packed); i++)
+        if (str_ends(path, packed[i]))
+            return err_set(e, ERR_USAGE,
+                           "'%s': only plain tar is written; pack it by "
+                           "'adze-... -f tar | gzip >FILE.tar.gz'",
+                           Q(path));
+    return 0;
+}

@@ -31,4 +31,8 @@ int sink_put(struct sink *s, const char *name, const void *p, size_t n,
 int sink_commit(struct sink *s, struct err *e);
 int sink_abort(struct sink *s);
 
+/* ERR_USAGE if PATH, which may be NULL, ends as a packed tar does: nobody means
+ * a folder, or frames, of such a name.  */
+int sink_check_name(const char *path, struct err *e);
+
 #endif

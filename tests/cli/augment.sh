@@ -81,6 +81,9 @@ fails 'a value out of range' 2 "'p' of augmentation 'flip' is a number from 0 to
 fails 'pictures and a set' 2 'not both' adze-augment -d set -O x $picture
 fails 'no such set' 3 "cannot open 'gone'" adze-augment -d gone -O x.tar
 fails 'a sheet and an output' 2 'one at a time' adze-augment -d set --grid=x.png -O x
+fails 'a sheet that is no PNG' 2 "'x.jpg': the sheet is a PNG" adze-augment -d set --grid=x.jpg
+fails 'a packed tar' 2 "'x.zip': only plain tar is written" adze-augment -d set -O x.zip
+fails 'a folder that is not there' 4 "cannot write 'x/': the name is that of a folder" adze-augment -d set -f frames -O x/
 fails 'a sheet that is too large' 2 'lower -n or --epochs' adze-augment -d set --epochs=5000 --grid=x.png
 head -c 60 $picture >cut.png
 run 'a broken picture is left out' 3 adze-augment -f folder -O left $picture cut.png $picture
