@@ -21,6 +21,7 @@
 #include "format/model.h"
 #include "train/loop.h"
 #include "train/recipe.h"
+#include "train/rundir.h"
 
 static const char *model_path, *data, *eval, *recipe_name, *output, *run_dir;
 static const char *device_name = "cpu";
@@ -266,6 +267,44 @@ static struct model *first_model(struct err *e)
     return m;
 }
 
+/* The checkpoint to go on from, malloc'ed: last.st, else the newest of those
+ * that are kept, which holds the same; NULL where none is.  */
+static char *last_checkpoint(void)
+{
+    struct str last = {0};
+    char *newest;
+
+    if (!run_dir)
+        return NULL;
+    str_printf(&last, "%s/last.st", run_dir);
+    if (access(str_text(&last), F_OK) == 0)
+        return str_take(&last);
+    newest = rundir_newest(run_dir, NULL);
+    if (resume && newest)
+        cli_note("no '%s': going on from '%s'", Q(str_text(&last)), Q(newest));
+    else if (resume)
+        cli_note("no checkpoint '%s' yet: beginning", Q(str_text(&last)));
+    str_release(&last);
+    return newest;
+}
+
+/* The checkpoint PATH; of a damaged one, say what can be done.  */
+static struct model *read_checkpoint(const char *path, struct err *e)
+{
+    struct model *m = model_read(path, e);
+    char *next = m ? NULL : rundir_newest(run_dir, path);
+    const struct err why = *e;
+
+    if (!m) {
+        *e = (struct err){0};
+        err_set(e, why.code, "%s; remove the file to %s%s%s%s", why.msg,
+                next ? "go on from " : "begin anew", next ? "'" : "",
+                next ? Q(next) : "", next ? "'" : "");
+    }
+    free(next);
+    return m;
+}
+
 /* The model to train: the checkpoint LAST of a run to resume, with *FROM the
  * model that the run should have begun with, if one is named; else the model
  * to begin with.  */
@@ -273,11 +312,8 @@ static struct model *open_model(const char *last, struct model **from,
                                 struct err *e)
 {
     *from = NULL;
-    if (access(last, F_OK) < 0) {
-        if (resume)
-            cli_note("no checkpoint '%s' yet: beginning", Q(last));
+    if (!last)
         return first_model(e);
-    }
     if (!resume) {
         err_set(e, ERR_USAGE,
                 "run folder '%s' holds a run: go on with --resume or name "
@@ -288,13 +324,12 @@ static struct model *open_model(const char *last, struct model **from,
     if (model_path && strcmp(model_path, "-") != 0 &&
         !(*from = io_model(model_path, e)))
         return NULL;
-    return model_read(last, e);
+    return read_checkpoint(last, e);
 }
 
 static int train(struct recipe *r, struct err *e)
 {
-    char *train_spec = NULL, *valid_spec = NULL;
-    struct str last = {0};
+    char *train_spec = NULL, *valid_spec = NULL, *last;
     struct model *m, *from;
     int bad;
 
@@ -305,14 +340,14 @@ static int train(struct recipe *r, struct err *e)
     if (io_check_output(output, e) < 0)
         return -1;
     dataset_split_dir(data, &train_spec, &valid_spec);
-    str_printf(&last, "%s/last.st", run_dir ? run_dir : "");
-    m = open_model(run_dir ? str_text(&last) : "", &from, e);
+    last = last_checkpoint();
+    m = open_model(last, &from, e);
     bad = !m || io_narrow(r->precision, m->graph, e) < 0 ||
           with_data(m, from, r, train_spec ? train_spec : data,
                     eval ? eval : valid_spec, e) < 0;
     model_free(from);
     model_free(m);
-    str_release(&last);
+    free(last);
     free(train_spec);
     free(valid_spec);
     return bad ? -1 : 0;

@@ -209,6 +209,26 @@ static int is_epoch(const struct dirent *f)
     return str_starts(f->d_name, "epoch-") && str_ends(f->d_name, ".st");
 }
 
+char *rundir_newest(const char *path, const char *skip)
+{
+    const struct rundir d = {path, -1};
+    struct dirent **list;
+    const int n = scandir(path, &list, is_epoch, versionsort);
+    char *newest = NULL;
+
+    for (int i = n; i-- > 0; free(list[i])) {
+        char *name = newest ? NULL : rundir_path(&d, list[i]->d_name);
+
+        if (name && (!skip || strcmp(name, skip) != 0))
+            newest = name;
+        else
+            free(name);
+    }
+    if (n >= 0)
+        free(list);
+    return newest;
+}
+
 void rundir_rotate(const struct rundir *d, int64_t keep)
 {
     prune(d, is_epoch, keep);

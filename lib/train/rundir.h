@@ -37,6 +37,9 @@ extern const struct rundir_column rundir_columns[];
 /* metrics.csv and metrics.jsonl from all rows.  */
 int rundir_metrics(const struct rundir *d, const struct train_row *row,
                    int64_t n, struct err *e);
+/* The newest epoch-*.st of the folder PATH but the file SKIP (NULL: none),
+ * malloc'ed; NULL if there is none.  */
+char *rundir_newest(const char *path, const char *skip);
 /* Remove epoch-*.st but the newest KEEP.  */
 void rundir_rotate(const struct rundir *d, int64_t keep);
 

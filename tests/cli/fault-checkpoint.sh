@@ -222,6 +222,19 @@ short one.st --resume
 diff run/metrics.csv "$work/run/metrics.csv" >"$out"
 ok 'and come again, once' || explain <"$out"
 
+# The newest of the others in the place of last.st.
+fresh
+two='-o global.save.keep=2'
+short one.st $two
+head -c 1000 run/last.st >cut.st && mv cut.st run/last.st
+fails 'F-121 a damaged checkpoint beside sound ones' 3 \
+    "'run/last.st': .*; remove the file to go on from 'run/epoch-000002.st'" short x.st $two --resume
+rm run/last.st run/epoch-000002.st
+fails 'F-121 a run without last.st is a run' 2 'holds a run' short x.st $two
+run 'F-121 goes on from the newest that is left' 0 adze-train -c run/recipe.yaml -d train.tar -e valid.tar -R run --resume -O x.st
+err_has "^adze-train: no 'run/last.st': going on from 'run/epoch-000001.st'"
+same one.st x.st
+
 # Broken pictures: a resumed run knows those of before.
 fresh
 mkdir set && tar xf train.tar -C set && cp -r set/ring set/dots . && rm train.tar
