@@ -310,11 +310,12 @@ static int load_prepare(struct work *w, struct err *e)
 {
     struct job *j = w->job;
     const struct preprocess *pre = &j->m->pre;
+    const struct feed_opts fo = {.pre = *pre};
     const size_t batch = (size_t)j->row.batch;
 
     j->recipe->batch = j->row.batch;
     j->recipe->last = 0; /* every batch is full */
-    if (feed_open(&w->feed, j->data, pre, j->recipe, e) < 0)
+    if (feed_open(&w->feed, j->data, &fo, j->recipe, e) < 0)
         return -1;
     w->image = xcalloc(mem_mul(batch, (size_t)(pre->channels * pre->size[0]) *
                                           (size_t)pre->size[1]),

@@ -149,12 +149,27 @@ static void on_epoch(void *ctx, const struct train_row *row, int64_t n)
                (long long)r->epoch, r->lr, r->loss, percent(a, r->top1),
                percent(b, r->valid_top1), r->seconds, r->data_seconds);
     if (r->bad)
-        str_printf(&line, ", %lld pictures skipped", (long long)r->bad);
+        str_printf(&line, ", %lld picture%s skipped", (long long)r->bad,
+                   r->bad == 1 ? "" : "s");
     cli_note("%s", str_text(&line));
     if (run_dir)
         append_log(str_text(&line), &e);
     cli_fail(&e);
     str_release(&line);
+}
+
+static void on_bad(void *ctx, const char *reason)
+{
+    enum { NAMED = 20 };
+    static int n;
+
+    (void)ctx;
+    if (n < NAMED)
+        cli_note("skipped: %s", reason);
+    else if (n == NAMED)
+        cli_note("skipped: more, which are not named%s",
+                 run_dir ? " here but in bad.jsonl" : "");
+    n++;
 }
 
 static void on_step(void *ctx, int64_t step, int64_t steps, double loss,
@@ -202,6 +217,7 @@ static int with_data(struct model *m, struct model *from, struct recipe *r,
                            .stop = &stop,
                            .save = &save,
                            .on_epoch = on_epoch,
+                           .on_bad = on_bad,
                            .on_step = on_step,
                            .ctx = &p,
                            .max_steps = max_steps};

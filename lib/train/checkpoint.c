@@ -218,28 +218,37 @@ int checkpoint_save(struct trainer *t, int64_t epoch, struct err *e)
 
 /* ---- resuming ---- */
 
-/* The first line in which two recipes differ.  */
+/* The first key in which the recipe WAS differs from the one to go on with.  */
+static int other_recipe(const struct trainer *t, struct recipe *was,
+                        struct err *e)
+{
+    const char *const *a = recipe_options(was);
+    const char *const *b = recipe_options(t->o->recipe);
+
+    for (; *a; a += 2, b += 2)
+        if (strcmp(a[1], b[1]) != 0)
+            return err_set(e, ERR_USAGE,
+                           "the run was begun with %s: %s, not %s: resume with "
+                           "the same recipe",
+                           a[0], Q(a[1]), Q(b[1]));
+    return err_set(e, ERR_USAGE, "the run was begun with another recipe");
+}
+
 static int check_recipe(const struct trainer *t, const json_t *o, struct err *e)
 {
-    const char *was = json_string_value(json_object_get(o, "recipe"));
+    const char *text = json_string_value(json_object_get(o, "recipe"));
     struct str now = {0};
-    const char *a, *b;
+    struct recipe was;
     int bad = 0;
 
+    if (!text)
+        return err_set(e, ERR_FORMAT, "checkpoint has no 'recipe'");
+    if (recipe_parse(&was, text, e) < 0)
+        return err_in(e, "the checkpoint's recipe");
     recipe_print(&now, t->r);
-    a = was ? was : "";
-    b = str_text(&now);
-    while (*a && *b && !bad) {
-        const size_t na = strcspn(a, "\n"), nb = strcspn(b, "\n");
-
-        if (na != nb || memcmp(a, b, na))
-            bad = err_set(e, ERR_USAGE,
-                          "the run was begun with recipe line '%.*s', not "
-                          "'%.*s': resume with the same recipe",
-                          (int)na, a, (int)nb, b);
-        a += na + (a[na] != 0);
-        b += nb + (b[nb] != 0);
-    }
+    if (strcmp(text, str_text(&now)) != 0)
+        bad = other_recipe(t, &was, e);
+    recipe_release(&was);
     str_release(&now);
     return bad;
 }

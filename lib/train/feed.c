@@ -9,6 +9,18 @@
 #include "data/loader.h"
 #include "train/recipe.h"
 
+static int too_few(int64_t n, const struct recipe *r, struct err *e)
+{
+    int64_t batch = 1;
+
+    while (2 * batch <= n)
+        batch *= 2;
+    return err_set(e, ERR_USAGE,
+                   "a batch of %lld needs more than the %lld pictures there "
+                   "are: lower it, as by -o train.batch=%lld",
+                   (long long)r->batch, (long long)n, (long long)batch);
+}
+
 static int set_sampler(struct feed *f, int64_t n, const struct recipe *r,
                        struct err *e)
 {
@@ -18,32 +30,28 @@ static int set_sampler(struct feed *f, int64_t n, const struct recipe *r,
                                   .keep_last = r->last,
                                   .seed = (uint64_t)r->seed};
     f->steps = sampler_steps(&f->sampler);
-    if (f->steps < 1)
-        return err_set(e, ERR_USAGE,
-                       "a batch of %lld needs more than the %lld pictures "
-                       "there are: lower train.batch",
-                       (long long)r->batch, (long long)n);
-    return 0;
+    return f->steps < 1 ? too_few(n, r, e) : 0;
 }
 
 int feed_open(struct feed *f, const struct dataset *d,
-              const struct preprocess *pre, const struct recipe *r,
-              struct err *e)
+              const struct feed_opts *o, const struct recipe *r, struct err *e)
 {
     const int64_t n = dataset_count(d);
     struct loader_opts lo = {
-        .pre = *pre,
+        .pre = o->pre,
         .augment = &f->augment,
         .bad = (enum bad_policy)r->bad,
         .max_bad = (int64_t)ceil(r->max_bad * (double)n),
         .fast_decode = r->decode,
+        .on_bad = o->on_bad,
+        .ctx = o->ctx,
     };
 
     if (set_sampler(f, n, r, e) < 0)
         return -1;
     lo.sampler = f->sampler;
     f->augment = r->augment;
-    memcpy(f->augment.size, pre->size, sizeof pre->size);
+    memcpy(f->augment.size, o->pre.size, sizeof o->pre.size);
     f->loader = loader_new(d, &lo);
     return 0;
 }

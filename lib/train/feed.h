@@ -11,11 +11,11 @@
 
 #include "data/augment.h"
 #include "data/sampler.h"
+#include "format/preprocess.h"
 
 struct dataset;
 struct err;
 struct loader;
-struct preprocess;
 struct recipe;
 
 struct feed {
@@ -25,11 +25,16 @@ struct feed {
     struct loader *loader; /* NULL: not open */
 };
 
-/* Batches of D as R says, prepared as PRE says.  Borrows D and R's policy.
- * ERR_USAGE: there are fewer pictures than a batch has.  */
+struct feed_opts {
+    struct preprocess pre;                         /* the model's */
+    void (*on_bad)(void *ctx, const char *reason); /* as of loader_opts */
+    void *ctx;
+};
+
+/* Batches of D as R says.  Borrows D and R's policy.  ERR_USAGE: there are
+ * fewer pictures than a batch has.  */
 int feed_open(struct feed *f, const struct dataset *d,
-              const struct preprocess *pre, const struct recipe *r,
-              struct err *e);
+              const struct feed_opts *o, const struct recipe *r, struct err *e);
 void feed_close(struct feed *f);
 
 #endif

@@ -36,6 +36,8 @@ static struct evaluator *make_evaluator(const struct trainer *t, struct err *e)
         .batch = t->r->valid_batch,
         .pool = t->o->pool,
         .skip_bad = t->r->valid_bad == BAD_SKIP,
+        .on_bad = t->o->on_bad,
+        .ctx = t->o->ctx,
     };
 
     return evaluator_new(t->eval, t->o->device, t->params, t->o->valid, &eo, e);
@@ -72,9 +74,12 @@ static int build_plans(struct trainer *t, struct err *e)
 
 static int build(struct trainer *t, struct err *e)
 {
-    if (feed_open(&t->feed, t->o->train, &t->m->pre, t->r, e) < 0 ||
-        check_labels(t, t->o->train, e) < 0 ||
-        (t->o->valid && check_labels(t, t->o->valid, e) < 0))
+    const struct feed_opts fo = {
+        .pre = t->m->pre, .on_bad = t->o->on_bad, .ctx = t->o->ctx};
+
+    if (check_labels(t, t->o->train, e) < 0 ||
+        (t->o->valid && check_labels(t, t->o->valid, e) < 0) ||
+        feed_open(&t->feed, t->o->train, &fo, t->r, e) < 0)
         return -1;
     t->graph = train_graph(t->m->graph, t->r, e);
     t->eval = t->graph ? pass_simplify(t->m->graph, e) : NULL;
@@ -352,11 +357,10 @@ static int end_epoch(struct trainer *t, struct err *e)
                            e);
 }
 
-static int loop(struct trainer *t, struct err *e)
+static int steps(struct trainer *t, struct err *e)
 {
     const int64_t total = last_step(t);
 
-    t->epoch_start = clock_now();
     while (t->step < total) {
         if (step(t, e) < 0)
             return -1;
@@ -378,6 +382,20 @@ static int loop(struct trainer *t, struct err *e)
         }
     }
     return t->step % t->feed.steps ? checkpoint_save(t, 0, e) : 0;
+}
+
+/* Too many pictures that cannot be used may be what ends the run: the list is
+ * wanted most then.  */
+static int loop(struct trainer *t, struct err *e)
+{
+    struct err unsaid = {0};
+    int bad;
+
+    t->epoch_start = clock_now();
+    bad = steps(t, e);
+    if (bad)
+        save_bad(t, &unsaid);
+    return bad;
 }
 
 /* ---- the run ---- */

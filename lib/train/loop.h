@@ -57,6 +57,9 @@ struct train_opts {
     void (*on_epoch)(void *ctx, const struct train_row *row, int64_t n);
     void (*on_step)(void *ctx, int64_t step, int64_t steps, double loss,
                     double waiting);
+    /* Each picture of the training and the evaluation set that cannot be used
+     * and is skipped, once in this process; may be NULL.  */
+    void (*on_bad)(void *ctx, const char *reason);
     void *ctx;
 };
 
@@ -65,7 +68,8 @@ struct train_opts {
  * model if there is evaluation data, else the last; *BEST says which (1, 0).
  * M's history gets its entry.  ERR_NONFINITE (the step, the rate, the first
  * value that is not finite; the last good checkpoint is untouched),
- * ERR_INTERRUPTED (saved), ERR_OUTPUT, ERR_INPUT.  */
+ * ERR_INTERRUPTED (saved), ERR_OUTPUT, ERR_INPUT; bad.jsonl is written
+ * whatever ends the run.  */
 int train_run(struct model *m, const struct train_opts *o, int *best,
               struct err *e);
 

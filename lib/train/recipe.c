@@ -53,13 +53,13 @@ const struct recipe_row recipe_rows[] = {
 {"train.augment", 'a', AT(augment), "[{pad_crop: {pad: 4}}, flip]", 0, 0, NULL, "operators in order, with their arguments"},
 {"train.loss.smoothing", 'f', AT(smoothing), "0", 0, 1, NULL, "label smoothing"},
 {"train.loss.rule", 'c', AT(smoothing_rule), "k", 0, 0, rules, "smoothing spread over all K classes, or over the K-1 others"},
-{"train.bad", 'c', AT(bad), "skip", 0, 0, bads, "what a broken picture does to the run"},
-{"train.max_bad", 'f', AT(max_bad), "0.01", 0, 1, NULL, "share of broken pictures that ends the run"},
+{"train.bad", 'c', AT(bad), "skip", 0, 0, bads, "what a broken picture does to the run; skip: a good one of its batch stands for it"},
+{"train.max_bad", 'f', AT(max_bad), "0.01", 0, 1, NULL, "share of the set, rounded up to whole pictures, that may be broken: one more ends the run"},
 {"train.last", 'c', AT(last), "drop", 0, 0, lasts, "a last batch that is not full"},
 {"train.decode", 'c', AT(decode), "exact", 0, 0, decodes, "fast scales JPEG in the DCT domain while twice the size that is needed remains"},
 {"valid.batch", 'i', AT(valid_batch), "256", 1, 1e6, NULL, "pictures at once"},
 {"valid.every", 'i', AT(valid_every), "1", 1, 1e6, NULL, "epochs between evaluations"},
-{"valid.bad", 'c', AT(valid_bad), "fail", 0, 0, bads, "what a broken picture does"},
+{"valid.bad", 'c', AT(valid_bad), "fail", 0, 0, bads, "what a broken picture does; skip: it is left out"},
 {0}};
 /* clang-format on */
 
@@ -532,7 +532,7 @@ static int read_override(struct recipe *r, const char *text, struct err *e)
     key = arena_strndup(&r->arena, text, (size_t)(eq - text));
     if (!eq[1])
         return err_set(e, ERR_USAGE, "-o %s gives no value", Q(text));
-    y = yaml_parse(&r->arena, arena_printf(&r->arena, "-o %s", Q(text)), eq + 1,
+    y = yaml_parse(&r->arena, arena_printf(&r->arena, "-o %s", Q(key)), eq + 1,
                    strlen(eq + 1), e);
     if (!y) {
         e->code = ERR_USAGE;
@@ -583,6 +583,16 @@ int recipe_read(struct recipe *r, const char *file,
     begin(r);
     y = load(r, file ? file : "default", NULL, &file, e);
     if (read_all(r, y, file, overrides, e) == 0)
+        return 0;
+    recipe_release(r);
+    return -1;
+}
+
+int recipe_parse(struct recipe *r, const char *text, struct err *e)
+{
+    begin(r);
+    if (read_all(r, yaml_parse(&r->arena, "recipe", text, strlen(text), e),
+                 "recipe", NULL, e) == 0)
         return 0;
     recipe_release(r);
     return -1;

@@ -71,6 +71,8 @@ struct recipe {
  * OVERRIDES ("key=value", NULL-ended) on top.  */
 int recipe_read(struct recipe *r, const char *file,
                 const char *const *overrides, struct err *e);
+/* TEXT as recipe_print() writes it.  */
+int recipe_parse(struct recipe *r, const char *text, struct err *e);
 void recipe_release(struct recipe *r);
 
 /* The key, or the part with all its keys, that KEY, which is none, may be

@@ -174,7 +174,7 @@ while [ $at -lt "$size" ]; do
     flip $good $at && flip before/last.st $at
     at=$((at + 997))
 done
-cmp -s $good before/last.st && refused 2 'seed: 1' 'another seed' -s 2
+cmp -s $good before/last.st && refused 2 'with global.seed: 1, not 2:' 'another seed' -s 2
 each 'F-121 a checkpoint with a wrong bit, every 997 bytes'
 
 adze-init ./toy.yaml -s 6 -O seed.st
@@ -186,9 +186,9 @@ refused 2 'the model is not what' 'other weights' -m seed.st
 refused 2 'the model is not what' 'another network' -m wide.st
 refused 2 'the model is not what' 'another number of classes' -m twelve.st
 refused 3 'none.st' 'no such model' -m none.st
-refused 2 'kind: sgd' 'another optimiser' -o optimizer.kind=adamw
-refused 2 'epochs: 2' 'another number of epochs' -o global.epochs=4
-refused 2 'batch: 100' 'another batch' -o train.batch=50
+refused 2 'with optimizer.kind: sgd, not adamw:' 'another optimiser' -o optimizer.kind=adamw
+refused 2 'with global.epochs: 2, not 4:' 'another number of epochs' -o global.epochs=4
+refused 2 'with train.batch: 100, not 50:' 'another batch' -o train.batch=50
 refused 2 'training data is not what' 'fewer pictures' -d fewer.tar
 refused 2 'training data is not what' 'other pictures' -d others.tar
 refused 2 'evaluation data is not what' 'other pictures to evaluate on' -e others.tar
@@ -252,3 +252,9 @@ run 'the same in five pieces' 0 broken_set two.st --resume
 same one.st two.st
 same run/bad.jsonl whole/bad.jsonl
 fails 'too many broken pictures' 3 'cannot be used, 0 are allowed' broken_set x.st -R none -o train.max_bad=0
+[ "$(grep -c '^{"index": [0-9]*, "reason": ".*"}$' none/bad.jsonl)" -ge 1 ]
+ok 'and are listed' || explain <none/bad.jsonl
+run 'without a run folder' 0 adze-train -m start.st -d set -o global.epochs=1 -o train.batch=100 -O x.st
+[ "$(grep -c "^adze-train: skipped: '.*00[0-9]*.png': " "$err")" = 3 ]
+ok 'each is named' || explain <"$err"
+err_has ', 3 pictures skipped$'

@@ -75,6 +75,8 @@ fails 'a pattern of layers that are not there' 2 "'conv3\*' in model.freeze matc
     toy_train x.st -o model.freeze="['conv1*', 'conv3*']"
 fails 'a layer for its parameters' 2 "did you mean 'conv1\*'?" toy_train x.st -o model.freeze='[conv1]'
 fails 'a batch larger than the set' 2 'train.batch' toy_train x.st -o train.batch=5000
+fails 'the head is wrong before the batch' 3 'adze-init -o classes=10' sh -c \
+    "adze-init ./toy.yaml -o classes=4 | adze-train -d valid.tar -o train.batch=5000 -O x.st"
 fails 'needs a run folder to resume' 2 '-R' toy_train x.st --resume
 fails 'names what is missing' 3 'none.tar' adze-train -m start.st -d none.tar -O x.st
 fails 'sees at the start that it cannot write' 4 "'none/x.st'" toy_train none/x.st

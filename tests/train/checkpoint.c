@@ -171,7 +171,9 @@ static void test_loop(void **state)
     for (size_t i = 0; i < COUNT(bad); i++)
         refused(with_loop(bad[i]), NULL, NULL, ERR_FORMAT,
                 "no readable 'adze.loop'");
-    refused(with_loop("{}"), NULL, NULL, ERR_USAGE, "");
+    refused(with_loop("{}"), NULL, NULL, ERR_FORMAT, "no 'recipe'");
+    refused(edited("recipe", json_string("x: 1")), NULL, NULL, ERR_USAGE,
+            "the checkpoint's recipe: recipe:1:4: no recipe key 'x'");
     refused(edited("step", json_integer(-1)), NULL, NULL, ERR_FORMAT,
             "step -1 of 50");
     refused(edited("step", json_integer(51)), NULL, NULL, ERR_FORMAT,
@@ -204,10 +206,10 @@ static void test_recipe(void **state)
     static const struct {
         const char *key, *words;
     } t[] = {
-        {"global.seed=2", "'    seed: 1'"},
-        {"global.epochs=3", "'    epochs: 2'"},
-        {"train.batch=5", "'    batch: 4'"},
-        {"optimizer.kind=adamw", "'    kind: sgd', not '    kind: adamw'"},
+        {"global.seed=2", "with global.seed: 1, not 2:"},
+        {"global.epochs=3", "with global.epochs: 2, not 3:"},
+        {"train.batch=5", "with train.batch: 4, not 5:"},
+        {"optimizer.kind=adamw", "with optimizer.kind: sgd, not adamw:"},
         {"optimizer.momentum=0.8", "momentum: 0.9"},
         {"train.augment=[]", "pad_crop"},
     };

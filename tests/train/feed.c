@@ -33,7 +33,8 @@ static int64_t batch(const char *key, int64_t step, float *x, int64_t *steps)
     struct recipe r;
 
     toy_recipe(&r, (const char *[]){"train.batch=40", key, NULL});
-    if (feed_open(&f, data, &model->pre, &r, &e) < 0 ||
+    if (feed_open(&f, data, &(struct feed_opts){.pre = model->pre}, &r, &e) <
+            0 ||
         loader_batch(f.loader, 0, step, x, target, &count, pool, &e) < 0)
         fail_msg("%s", e.msg);
     *steps = f.steps;
@@ -68,10 +69,13 @@ static void test_too_few(void **state)
 
     (void)state;
     toy_recipe(&r, (const char *[]){"train.batch=101", NULL});
-    assert_int_equal(feed_open(&f, data, &model->pre, &r, &e), -1);
+    assert_int_equal(
+        feed_open(&f, data, &(struct feed_opts){.pre = model->pre}, &r, &e),
+        -1);
     assert_int_equal(e.code, ERR_USAGE);
     assert_non_null(strstr(e.msg, "101"));
     assert_non_null(strstr(e.msg, "100 pictures"));
+    assert_non_null(strstr(e.msg, "-o train.batch=64"));
     feed_close(&f);
     recipe_release(&r);
 }

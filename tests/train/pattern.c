@@ -92,9 +92,10 @@ static void freeze(void **state)
     assert_int_equal(check("model.freeze=[layer1.bn1, drop]", &e), 0);
     assert_int_equal(check("model.freeze=['layer1*', layer1.conv1]", &e), -1);
     assert_int_equal(e.code, ERR_USAGE);
-    assert_string_equal(e.msg,
-                        "-o:1:13: 'layer1.conv1' in model.freeze matches no "
-                        "parameter; did you mean 'layer1.conv1*'?");
+    assert_string_equal(
+        e.msg,
+        "-o model.freeze:1:13: 'layer1.conv1' in model.freeze matches no "
+        "parameter; did you mean 'layer1.conv1*'?");
     assert_int_equal(check("model.freeze=['layer2*']", &e), -1);
     assert_non_null(strstr(e.msg, "did you mean 'layer1*'?"));
 }

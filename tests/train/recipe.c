@@ -95,7 +95,7 @@ static void test_refused(void **state)
     refused("train.loss.smoothing=1.5", "within 0..1");
     refused("global.epochs=", "-o global.epochs= gives no value");
     refused("global.epochs=[1]", "'global.epochs' is one value, not a list");
-    refused("train.augment=[flip", "-o train.augment=[flip");
+    refused("train.augment=[flip", "-o train.augment:");
     refused("schedule={lr: 0.2, rate: 1}", "schedule.rate");
 }
 
