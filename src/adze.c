@@ -199,6 +199,8 @@ static int help(char **argv, struct err *e)
         str_release(&s);
         return 0;
     }
+    if (str_starts(argv[1], "adze-"))
+        argv[1] += strlen("adze-");
     show_page(argv[1]);
     return run(argv[1], args, e);
 }

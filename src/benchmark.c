@@ -194,6 +194,7 @@ static void print_cell(const struct cell *c, int i)
 
 static void print_row(const struct row *w)
 {
+    static int told; /* once is enough */
     struct cell c[CELLS];
 
     fill(c, w);
@@ -201,7 +202,7 @@ static void print_row(const struct row *w)
         print_cell(&c[i], i);
     puts(format == JSONL ? "}" : "");
     fflush(stdout);
-    if (share_of(w) > 1)
+    if (share_of(w) > 1 && !told++)
         cli_note("the share of '%s' is above 1: %s", Q(w->model),
                  strcmp(w->dtype, "f32")
                      ? "the peak is that of fp32, and 8 bits can be faster"

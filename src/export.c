@@ -261,9 +261,24 @@ static int settle_format(struct err *e)
     return 0;
 }
 
+/* The ending of the model's own name is that of an export, too: what the model
+ * has and the export has not (network, history) would be gone unasked.  */
+static int check_other(struct err *e)
+{
+    struct err same = {0};
+
+    if (!output || !strcmp(output, "-") ||
+        cli_apart(model_path, output, &same) == 0)
+        return 0;
+    return err_set(e, ERR_USAGE,
+                   "'%s' is the model itself, which an export is not: name "
+                   "another file, or say -f",
+                   Q(output));
+}
+
 static int settle(struct err *e)
 {
-    if ((format < 0 && settle_format(e) < 0) ||
+    if ((format < 0 && (check_other(e) < 0 || settle_format(e) < 0)) ||
         cli_apart(output, proof_path, e) < 0)
         return -1;
     if (format != ONNX && (opset || proof_path))

@@ -11,6 +11,7 @@
 #include "cli/common.h"
 #include "cli/io.h"
 #include "cli/rows.h"
+#include "cli/table.h"
 #include "format/model.h"
 #include "format/network.h"
 #include "format/preprocess.h"
@@ -80,17 +81,24 @@ static int64_t parameters(const struct graph *g)
 
 static int print_list(struct err *e)
 {
-    printf("# network         parameters  input\n");
+    struct table t = {0};
+
+    table_head(&t, "network|>parameters|input");
     for (const char *const *name = network_names(); *name; name++) {
         struct graph *g = network_read(*name, NULL, e);
 
         if (!g)
-            return -1;
-        printf("%-16s  %10lld  %s\n", *name, (long long)parameters(g),
-               ST(&g->value[0]->shape));
+            break;
+        table_cell(&t, "%s", *name);
+        table_cell(&t, "%lld", (long long)parameters(g));
+        table_cell(&t, "%s", ST(&g->value[0]->shape));
         graph_free(g);
     }
-    return 0;
+    if (e->code)
+        table_release(&t);
+    else
+        table_print(&t);
+    return e->code ? -1 : 0;
 }
 
 static int print_network(struct err *e)

@@ -57,9 +57,10 @@ static const struct command cmd = {
     .name = "show",
     .brief = "show what a model file holds",
     .usage = "[-m FILE] [--depth=N | --state | --graph | --dot | --plan | "
-             "--history | --check] [-b N] [-D NAME] [--json]",
+             "--history | --check] [-b N] [-D NAME] [--json] [model]",
     .options = options,
     .examples = examples,
+    .max_args = 1,
 };
 
 struct job {
@@ -447,7 +448,13 @@ int main(int argc, char **argv)
 {
     struct err e = {0};
 
-    cli_start(&cmd, argc, argv);
-    run(&e);
+    const int rest = cli_start(&cmd, argc, argv);
+
+    if (rest < argc && path)
+        err_set(&e, ERR_USAGE, "'%s' and '%s': one model at a time", Q(path),
+                Q(argv[rest]));
+    path = rest < argc ? argv[rest] : path;
+    if (!e.code)
+        run(&e);
     return cli_end(&cmd, &e);
 }

@@ -476,8 +476,7 @@ static int check_header_len(const unsigned char *p, uint64_t *n, struct err *e)
     if (*n > HEADER_MAX)
         return err_set(e, ERR_FORMAT,
                        "this is ONNX, text or other data, not a safetensors "
-                       "file: its header would take %llu bytes",
-                       (unsigned long long)*n);
+                       "file");
     return *n < 2 ? err_set(e, ERR_FORMAT, "the header is empty") : 0;
 }
 
@@ -731,10 +730,19 @@ static void release_bytes(void *ctx)
     free(ctx);
 }
 
+static int is_empty(const char *path, struct err *e)
+{
+    if (strcmp(path, "-") != 0)
+        return err_set(e, ERR_FORMAT, "'%s' is empty", Q(path));
+    return err_set(e, ERR_FORMAT,
+                   "standard input is empty: did the command before it fail?");
+}
+
 int safetensors_read(struct set *s, const char *path, struct err *e)
 {
     struct bytes *b = xcalloc(1, sizeof *b);
     struct storage *own;
+    size_t n;
     int r;
 
     set_init(s);
@@ -742,12 +750,14 @@ int safetensors_read(struct set *s, const char *path, struct err *e)
         free(b);
         return -1;
     }
+    n = b->n;
     own = storage_wrap(release_bytes, b);
-    r = safetensors_parse(s, b->data, b->n, own, 1, e);
+    r = n ? safetensors_parse(s, b->data, n, own, 1, e) : is_empty(path, e);
     storage_unref(own);
-    if (r < 0 && !strcmp(path, "-"))
-        return err_in(e, "standard input");
-    return r < 0 ? err_in(e, "'%s'", Q(path)) : 0;
+    if (r == 0 || !n)
+        return r;
+    return strcmp(path, "-") ? err_in(e, "'%s'", Q(path))
+                             : err_in(e, "standard input");
 }
 
 /* ---- from a stream ---- */

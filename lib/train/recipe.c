@@ -37,7 +37,7 @@ const struct recipe_row recipe_rows[] = {
 {"schedule.kind", 'c', AT(schedule), "cosine", 0, 0, schedules, "how the rate falls"},
 {"schedule.lr", 'r', AT(lr), "0.1 per 128", 0, 1e30, NULL, "peak learning rate; `per B' scales it linearly with the batch"},
 {"schedule.end", 'f', AT(lr_end), "0", 0, 1e30, NULL, "cosine: the rate at the end"},
-{"schedule.warmup", 't', AT(warmup), "2 epochs", 0, 1e9, NULL, "linear rise from 0: epochs or steps"},
+{"schedule.warmup", 't', AT(warmup), "2 epochs", 0, 1e9, NULL, "linear rise from 0: epochs or steps; epochs where neither is said"},
 {"schedule.milestones", 'n', AT(milestones), "[]", 0, 1e6, NULL, "step: epochs after which the rate is multiplied by gamma"},
 {"schedule.gamma", 'f', AT(gamma), "0.1", 0, 1, NULL, "step: the factor"},
 {"optimizer.kind", 'c', AT(optimizer), "sgd", 0, 0, optimizers, "the update rule"},
@@ -457,6 +457,25 @@ static int is_path(const char *name)
     return strchr(name, '/') || str_ends(name, ".yaml");
 }
 
+static int no_recipe(const char *name, struct err *e)
+{
+    static const char folder[] = "recipes/";
+    const size_t skip = strlen(folder);
+    struct str s = {0};
+
+    for (const struct zoo_file *f = zoo_files; f->name; f++)
+        if (str_starts(f->name, folder))
+            str_printf(&s, "%s%.*s", s.len ? ", " : "",
+                       (int)(strlen(f->name + skip) - strlen(".yaml")),
+                       f->name + skip);
+    err_set(e, ERR_USAGE,
+            "no built-in recipe '%s', but: %s; a file needs '/' or '.yaml' in "
+            "its name",
+            Q(name), str_text(&s));
+    str_release(&s);
+    return -1;
+}
+
 /* The text of recipe NAME, which FROM (or nothing) names as its base.  */
 static struct yaml *load(struct recipe *r, const char *name, const char *from,
                          const char **file, struct err *e)
@@ -472,10 +491,7 @@ static struct yaml *load(struct recipe *r, const char *name, const char *from,
         text = zoo_find(*file);
         if (text)
             return yaml_parse(&r->arena, *file, text, strlen(text), e);
-        err_set(e, ERR_USAGE,
-                "no built-in recipe '%s'; a file needs '/' or "
-                "'.yaml' in its name",
-                Q(name));
+        no_recipe(name, e);
         return NULL;
     }
     *file = slash && *name != '/'

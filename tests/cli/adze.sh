@@ -30,6 +30,8 @@ out_has '^usage: adze '
 run 'help of a command without a page' 7 adze help beside
 out_has '1:--help'
 mkdir man-is && printf '#!/bin/sh\nbasename "$1"\n' >man-is/man && chmod +x man-is/man
+run 'by its whole name' 7 adze help adze-beside
+out_has '1:--help'
 run 'help of formats' 0 env PATH="$work/dir/man-is:$PATH" "$top/bin/adze" help formats
 out_has '^adze-formats.5$'
 run 'completion for bash is a script' 0 sh -c 'adze completion bash | bash -n'

@@ -19,6 +19,10 @@ for word in adze.classes adze.preprocess adze.history Gemm fc1.weight ring; do
 done >"$out"
 [ ! -s "$out" ]
 ok 'holds names, preprocessing and history' || explain <"$out"
+cp m.st in.st
+fails 'the model itself' 2 "'in.st' is the model itself" adze-export -m in.st -O in.st
+same m.st in.st
+rm in.st
 run 'the proof is a tensor file' 0 adze-compare p.st p.st
 out_has '^image	16384	0	'
 out_has '^logits	160	0	'

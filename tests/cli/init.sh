@@ -6,6 +6,8 @@
 run 'a list' 0 adze-init --list
 out_has '^resnet20  *269722  \[N,3,32,32\]$'
 out_has '^resnet50-vd  *25576264 '
+[ "$(awk 'NR > 1 { print index($0, "[N,") }' "$out" | sort -u | wc -l)" = 1 ]
+ok 'in columns' || explain <"$out"
 run 'the text of a network' 0 adze-init --print=resnet50-vd
 out_has '^base: resnet.yaml$'
 fails 'a head of no file' 2 'weights of --from' adze-init resnet20 --head=new -O none.st

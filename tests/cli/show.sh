@@ -12,6 +12,13 @@ out_has '^total  *-  *\[N,10\]  *61706 '
 run 'from a pipe' 0 sh -c 'adze-init resnet20 | adze-show --depth=1'
 out_has '^layer1  *-  *\[N,16,32,32\]  *14016 '
 out_has '^total  *-  *\[N,10\]  *269722  *81569024  *40739456 '
+adze-show -m a.st >layers; adze-show a.st | cmp -s - layers
+ok 'a model as an operand'
+run 'no model from a command that failed' 3 sh -c ': | adze-show'
+err_is 'adze-show: standard input is empty: did the command before it fail?'
+: >empty.st
+fails 'an empty file' 3 "'empty.st' is empty" adze-show empty.st
+fails 'two models' 2 'one model at a time' adze-show -m a.st b.st
 run 'as JSON' 0 adze-show -m a.st --json
 out_has '^{"network":"lenet5","kind":"model","input":\["N",1,32,32\],'
 out_has '"total":{"name":"total","op":null,"output":\["N",10\],"parameters":61706,'

@@ -141,6 +141,7 @@ static void test_file_errors(void **state)
     (void)state;
     assert_int_equal(recipe_read(&r, "none-such", NULL, &e), -1);
     assert_int_equal(e.code, ERR_USAGE);
+    assert_non_null(strstr(e.msg, "'none-such', but: default; a file"));
     memset(&e, 0, sizeof e);
     assert_int_equal(recipe_read(&r, "./none-such.yaml", NULL, &e), -1);
     assert_int_equal(e.code, ERR_INPUT);
