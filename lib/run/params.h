@@ -3,9 +3,9 @@
  *
  * One tensor per PARAM, STATE and CONST value, by name, in host memory, where
  * the kernels of the CPU work: copies, which training changes without touching
- * the graph they came from, or those of the graph.  Plans share them.  Packed forms, one per (tensor,
- * kernel, packing), live here too and are made again when their tensor
- * changed.  */
+ * the graph they came from, or those of the graph.  Plans share them.  Packed
+ * forms, one per (tensor, kernel, packing), live here too and are made again
+ * when their tensor changed.  */
 #ifndef ADZE_RUN_PARAMS_H
 #define ADZE_RUN_PARAMS_H
 
