@@ -356,6 +356,20 @@ static int check_loop(const struct trainer *t, struct err *e)
     return 0;
 }
 
+/* The numbers and rows of a run, checked.  */
+static int read_loop(struct trainer *t, const json_t *o, struct err *e)
+{
+    get_text(t->start, o, "start");
+    t->step = get_int(o, "step");
+    t->loss = get_real(o, "loss");
+    t->seen = get_int(o, "seen");
+    t->right = get_int(o, "right");
+    t->best = get_real(o, "best");
+    t->best_step = get_int(o, "best_step");
+    rows_from_json(t, json_object_get(o, "rows"));
+    return check_loop(t, e);
+}
+
 static int restore(struct trainer *t, const json_t *o, struct err *e)
 {
     char data[HASH_TEXT], valid[HASH_TEXT];
@@ -368,15 +382,8 @@ static int restore(struct trainer *t, const json_t *o, struct err *e)
         check_data("evaluation", valid, t->valid, e) < 0 ||
         check_arithmetic(t, o, e) < 0)
         return -1;
-    t->step = get_int(o, "step");
-    t->loss = get_real(o, "loss");
-    t->seen = get_int(o, "seen");
-    t->right = get_int(o, "right");
-    t->best = get_real(o, "best");
-    t->best_step = get_int(o, "best_step");
-    rows_from_json(t, json_object_get(o, "rows"));
     bad_from_json(t, json_object_get(o, "bad"));
-    if (check_loop(t, e) < 0 || restore_tensors(t, e) < 0)
+    if (read_loop(t, o, e) < 0 || restore_tensors(t, e) < 0)
         return -1;
     return t->best_step && t->o->run_dir ? restore_best(t, e) : 0;
 }
@@ -394,4 +401,24 @@ int checkpoint_restore(struct trainer *t, struct err *e)
     json_decref(o);
     model_drop_state(t->m);
     return bad;
+}
+
+/* ---- for the fuzz tests ---- */
+
+int fuzz_checkpoint(const uint8_t *p, size_t n)
+{
+    json_t *o = json_loadb((const char *)p, n, 0, NULL);
+    struct recipe r = {.batch = 40, .epochs = 5};
+    struct trainer t = {.r = &r, .feed = {.steps = 10}};
+    struct recipe was = {0};
+    struct err e = {0};
+    const char *text = json_string_value(json_object_get(o, "recipe"));
+    const int bad = !text || recipe_parse(&was, text, &e) < 0 ||
+                    !json_is_object(o) || read_loop(&t, o, &e) < 0;
+
+    if (text)
+        recipe_release(&was);
+    free(t.row);
+    json_decref(o);
+    return bad ? -1 : 0;
 }

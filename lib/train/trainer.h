@@ -52,4 +52,7 @@ int checkpoint_save(struct trainer *t, int64_t epoch, struct err *e);
  * key or data set that differs from those it was made with.  */
 int checkpoint_restore(struct trainer *t, struct err *e);
 
+/* The text of `adze.loop' alone.  */
+int fuzz_checkpoint(const uint8_t *p, size_t n);
+
 #endif

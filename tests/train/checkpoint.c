@@ -23,6 +23,7 @@
 #include "graph/graph.h"
 #include "train/loop.h"
 #include "train/recipe.h"
+#include "train/trainer.h"
 
 static struct device *device;
 static struct dataset *train, *valid;
@@ -334,6 +335,9 @@ static void test_fuzz(void **state)
     for (int i = 0; i < SEEDS; i++)
         assert_int_equal(resumes(seed[i].p, seed[i].n), i < GOOD ? 0 : -1);
     fuzz_run(resumes, seed, SEEDS, NULL, 300, 1);
+    assert_int_equal(fuzz_checkpoint((const uint8_t *)seed[0].p, seed[0].n), 0);
+    assert_int_equal(fuzz_cut(fuzz_checkpoint, seed[0].p, seed[0].n), 0);
+    fuzz_run(fuzz_checkpoint, seed, SEEDS, NULL, 10000, 2);
     last_step = 30;
     for (int i = 0; i < SEEDS; i++)
         model_free(m[i]);
