@@ -484,11 +484,6 @@ static void run_kernel(struct bench *b, const struct kernel *k,
 /* Of operands that references computed and of the result: half a unit each.  */
 #define BF16_ROUNDING (2 * 0x1p-8)
 
-static int is_narrow(const struct kernel *k)
-{
-    return k->narrow || k->reads == LAYOUT_C16H || k->writes == LAYOUT_C16H;
-}
-
 static void compare(const struct kernel_case *c, const struct kernel *k,
                     const char *what, const struct tensor *want,
                     const struct tensor *got)
@@ -519,7 +514,7 @@ static void compare(const struct kernel_case *c, const struct kernel *k,
         }
     }
     /* A chain of L roundings of sums of random sign, eight sigmas.  */
-    const double stored = is_narrow(k) ? BF16_ROUNDING * scale : 0;
+    const double stored = kernel_is_narrow(k) ? BF16_ROUNDING * scale : 0;
     const double tol =
         8 * (1 + sqrt(c->length)) * scale * 6e-8 + stored + 1e-37;
     if (!(worst <= tol))
@@ -530,7 +525,7 @@ static void compare(const struct kernel_case *c, const struct kernel *k,
 
 static int is_of_family(const struct kernel_case *c, const struct kernel *k)
 {
-    return c->family && !is_narrow(k) &&
+    return c->family && !kernel_is_narrow(k) &&
            !strncmp(k->name, c->family, strlen(c->family));
 }
 
@@ -640,7 +635,7 @@ static int check_form(const struct kernel_case *c, const struct device *d,
     for (const struct kernel *const *k = d->kernels; *k; k++)
         if (!strcmp((*k)->op, c->op) && (*k)->dir == s.node[0]->dir &&
             (*k)->dtypes >> DTYPE_F32 & 1 && (s.n == 1 || (*k)->epilogue) &&
-            is_narrow(*k) == narrow && can_lie(*k, s.node[0]) &&
+            kernel_is_narrow(*k) == narrow && can_lie(*k, s.node[0]) &&
             (!(*k)->accepts || (*k)->accepts(&s))) {
             check_kernel(&b, c, *k, &s, want);
             count++;

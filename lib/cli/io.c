@@ -37,8 +37,6 @@ void io_device_free(struct device *d)
         d->free(d);
 }
 
-const char *const io_precisions[] = {"fp32", "bf16", NULL};
-
 int io_narrow(int choice, const struct graph *g, struct err *e)
 {
     if (!choice)

@@ -13,11 +13,9 @@ struct model;
 struct device *io_device(const char *name, struct err *e);
 void io_device_free(struct device *d);
 
-/* What --precision chooses from: "fp32", "bf16".  */
-extern const char *const io_precisions[];
-
-/* Whether plans of G compute in bf16, as the CHOICE says.  ERR_DEVICE where the
- * machine does not, or not faster than in fp32; ERR_USAGE if G has 8 bits.  */
+/* Whether plans of G compute in bf16, as the CHOICE of plan_precisions says.
+ * ERR_DEVICE where the machine does not, or not faster than in fp32; ERR_USAGE
+ * if G has 8 bits.  */
 int io_narrow(int choice, const struct graph *g, struct err *e);
 
 /* A notice of the model's classes that D has no picture of, in one line.  */

@@ -7,6 +7,7 @@
 #include "cli/common.h"
 #include "cli/io.h"
 #include "cli/opt.h"
+#include "run/plan.h"
 
 /* clang-format off */
 /* In every table, last.  */
@@ -53,7 +54,7 @@
      .def = "standard output"}
 #define OPT_PRECISION(p, text) /* int *: io_narrow() */ \
     {0, "precision", OPT_CHOICE, (p), "FORM", text, \
-     .choices = io_precisions, .def = "fp32"}
+     .choices = plan_precisions, .def = "fp32"}
 #define OPT_RUN(p) \
     {'R', "run", OPT_TEXT, (p), "DIR", "run folder"}
 /* clang-format on */

@@ -16,24 +16,6 @@ enum { TASK_BYTES = 64 << 10 };
 
 /* ---- numbers of 16 bits ---- */
 
-static float widen(uint16_t h)
-{
-    const uint32_t bits = (uint32_t)h << 16;
-    float f;
-
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-
-/* To nearest even; a NaN stays one.  */
-static uint16_t narrow(float f)
-{
-    uint32_t bits;
-
-    memcpy(&bits, &f, sizeof bits);
-    return (uint16_t)(f != f ? bits >> 16 | 0x40 : (bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
 /* The channels of group G of a plain value, and where they begin.  */
 struct plain {
     const struct job *j;
@@ -57,7 +39,7 @@ static void plain_to_narrow(const struct job *j, int64_t g)
 
     for (int64_t i = 0; i < p.area; i++, y += LANES)
         for (int64_t c = 0; c < LANES; c++)
-            y[c] = c < p.channels ? narrow(x[c * p.area + i]) : 0;
+            y[c] = c < p.channels ? f32_to_bf16(x[c * p.area + i]) : 0;
 }
 
 static void narrow_to_plain(const struct job *j, int64_t g)
@@ -68,7 +50,7 @@ static void narrow_to_plain(const struct job *j, int64_t g)
 
     for (int64_t c = 0; c < p.channels; c++)
         for (int64_t i = 0; i < p.area; i++)
-            y[c * p.area + i] = widen(x[i * LANES + c]);
+            y[c * p.area + i] = bf16_to_f32(x[i * LANES + c]);
 }
 
 static void wide_to_narrow(const struct job *j, int64_t g)
@@ -78,7 +60,7 @@ static void wide_to_narrow(const struct job *j, int64_t g)
     uint16_t *y = (uint16_t *)j->y->data + g * n;
 
     for (int64_t i = 0; i < n; i++)
-        y[i] = narrow(x[i]);
+        y[i] = f32_to_bf16(x[i]);
 }
 
 static void narrow_to_wide(const struct job *j, int64_t g)
@@ -88,7 +70,7 @@ static void narrow_to_wide(const struct job *j, int64_t g)
     float *y = (float *)j->y->data + g * n;
 
     for (int64_t i = 0; i < n; i++)
-        y[i] = widen(x[i]);
+        y[i] = bf16_to_f32(x[i]);
 }
 
 /* ---- groups ---- */

@@ -127,6 +127,12 @@ struct kernel {
     void (*run)(const struct kernel_args *a);
 };
 
+/* K computes in bf16, or keeps values so.  */
+static inline int kernel_is_narrow(const struct kernel *k)
+{
+    return k->narrow || k->reads == LAYOUT_C16H || k->writes == LAYOUT_C16H;
+}
+
 /* A device.  Memory is host memory on the CPU.  */
 struct device {
     const char *name;                    /* "cpu" */

@@ -148,11 +148,6 @@ static enum layout layout_of(const struct plan *p, const struct value *v)
     return v && !value_is_tensor(v) ? p->layout[v->index] : LAYOUT_PLAIN;
 }
 
-static int is_narrow(const struct kernel *k)
-{
-    return k->narrow || k->reads == LAYOUT_C16H || k->writes == LAYOUT_C16H;
-}
-
 static int layout_fits(const struct plan *p, const struct kernel *k,
                        const struct node *n)
 {
@@ -178,7 +173,7 @@ static const struct kernel *choose_form(const struct fuse *f,
     for (const struct kernel *const *k = p->device->kernels; k && *k; k++) {
         *s = (struct step_nodes){.n = 1, .node = {n}, .batch = p->opts.batch};
         if ((*k)->dir != n->dir || strcmp((*k)->op, n->op->name) ||
-            is_narrow(*k) != narrow || !layout_fits(p, *k, n) ||
+            kernel_is_narrow(*k) != narrow || !layout_fits(p, *k, n) ||
             !dtypes_fit(*k, n) || ((*k)->quantised && alone(p)))
             continue;
         if (!alone(p))

@@ -12,6 +12,8 @@
 #include "run/params.h"
 #include "run/step.h"
 
+const char *const plan_precisions[] = {"fp32", "bf16", NULL};
+
 /* ---- binding ---- */
 
 /* Place SLOT holds V, or a copy of it.  */

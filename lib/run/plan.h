@@ -32,6 +32,9 @@ struct pool;
 struct str;
 struct tensor;
 
+/* "fp32", "bf16": what plan_opts.narrow chooses from.  */
+extern const char *const plan_precisions[];
+
 struct plan_opts {
     int64_t batch;     /* N */
     struct pool *pool; /* NULL: one thread */

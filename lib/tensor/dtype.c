@@ -177,16 +177,6 @@ uint16_t f32_to_f16(float f)
     return (uint16_t)narrow(f32_bits(f), form_f32, form_f16);
 }
 
-float bf16_to_f32(uint16_t h)
-{
-    return f32_of((uint32_t)widen(h, form_bf16, form_f32));
-}
-
-uint16_t f32_to_bf16(float f)
-{
-    return (uint16_t)narrow(f32_bits(f), form_f32, form_bf16);
-}
-
 /* ---- arrays ---- */
 
 /* One element at P, little-endian as everywhere here.  */

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum dtype {
     DTYPE_F32,
@@ -35,8 +36,26 @@ int dtype_by_npy_name(const char *name, size_t n);
 /* Bit-exact scalar conversions; to a narrower type round to nearest even.  */
 float f16_to_f32(uint16_t h);
 uint16_t f32_to_f16(float f);
-float bf16_to_f32(uint16_t h);
-uint16_t f32_to_bf16(float f);
+
+/* In line, as blocked values are converted number by number.  */
+static inline float bf16_to_f32(uint16_t h)
+{
+    const uint32_t quiet = (h & 0x7fff) > 0x7f80 ? 0x400000 : 0;
+    const uint32_t x = (uint32_t)h << 16 | quiet;
+    float f;
+
+    memcpy(&f, &x, sizeof f);
+    return f;
+}
+
+static inline uint16_t f32_to_bf16(float f)
+{
+    uint32_t x;
+
+    memcpy(&x, &f, sizeof x);
+    return (uint16_t)(f != f ? x >> 16 | 0x40
+                             : (x + 0x7fff + (x >> 16 & 1)) >> 16);
+}
 
 /* N elements at SRC (type FROM) into DST (type TO); unaligned sources are
  * allowed; float to integer rounds half to even and saturates (NaN gives 0).

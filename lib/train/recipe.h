@@ -39,7 +39,7 @@ struct recipe {
     const struct yaml **given; /* by row: what set it last */
 
     int64_t seed, epochs, save_every, save_keep;
-    int precision; /* 0 fp32, 1 bf16 */
+    int precision; /* of plan_precisions */
 
     const struct yaml *init; /* {pattern: initialiser} for adze-init */
     const char **freeze;     /* name patterns, NULL-ended */
