@@ -43,12 +43,12 @@ int io_narrow(int choice, const struct graph *g, struct err *e)
         return 0;
     if (pass_quantized(g))
         return err_set(e, ERR_USAGE,
-                       "the model computes in 8 bits: --precision is for "
-                       "models of fp32");
+                       "the model computes in 8 bits: bf16 is for models of "
+                       "fp32");
     if (!peak_has_bf16(cpu_features()))
         return err_set(e, ERR_DEVICE,
-                       "this machine does not compute bf16 faster than fp32; "
-                       "use --precision=fp32");
+                       "this machine does not compute bf16 faster than fp32: "
+                       "use fp32");
     return 1;
 }
 

@@ -7,9 +7,9 @@ toy
 run 'trains in fp32' 0 toy_train m.st -R wide
 adze-fuse-bn -q -m m.st | adze-quantize -q -d valid.tar -n 20 -O q.st
 ok 'makes a model of 8 bits'
-fails '8 bits are no fp32' 2 'computes in 8 bits' adze-evaluate -m q.st -d valid.tar --precision=bf16
+fails '8 bits are no fp32' 2 'computes in 8 bits: bf16 is for models of fp32$' adze-evaluate -m q.st -d valid.tar --precision=bf16
 fails 'a form that is none' 2 "not 'fp16'" adze-evaluate -m m.st -d valid.tar --precision=fp16
-slow='does not compute bf16 faster than fp32; use --precision=fp32'
+slow='does not compute bf16 faster than fp32: use fp32$'
 fails 'instructions that are not there' 4 "$slow" \
     adze-evaluate -m m.st -d valid.tar --precision=bf16 --cpu=portable
 fails 'nor while training' 4 "$slow" toy_train no.st -o global.precision=bf16 --cpu=portable
