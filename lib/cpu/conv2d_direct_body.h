@@ -79,12 +79,14 @@ INLINE void store(const int m, const int panels, const struct direct_run *r,
         store_rest(r, t, m, panels, rest);
         return;
     }
-    EACH (v, panels * PV)
-        EACH (i, m) {
-            const int64_t at = t->at + v / PV * area + i * step + v % PV * VL;
+    EACH (v, panels * PV) {
+        const int64_t at = t->at + v / PV * area + v % PV * VL, lane = t->panel * LANES + v * VL;
 
-            elem_store((elem *)w->y + at, lanes_finish(w, at, t->panel * LANES + v * VL, a[v][i]));
-        }
+        if (step == LANES)
+            lanes_store(m, w, at, LANES, lane, a[v]);
+        else
+            lanes_store(m, w, at, step, lane, a[v]);
+    }
     for (int p = 0; act_is_curved(w->f.act) && p < panels; p++)
         lanes_activate(w, t->at + p * area, m * LANES);
 }

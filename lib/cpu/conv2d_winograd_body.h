@@ -439,13 +439,15 @@ INLINE void store_tile(const int side, const struct winograd_run *r, const struc
         store_rest(w, p, side, rest, sum);
         return;
     }
-    EACH (i, side)
-        EACH (j, side)
-            if (i < p->h && j < p->w) {
-                const int64_t at = p->at + i * p->row + j * LANES;
+    EACH (i, side) {
+        const int64_t at = p->at + i * p->row;
 
-                elem_store((elem *)w->y + at, lanes_finish(w, at, p->lane, y[i][j]));
-            }
+        if (i < p->h && p->w == side)
+            lanes_store(side, w, at, LANES, p->lane, y[i]);
+        EACH (j, side)
+            if (i < p->h && p->w < side && j < p->w)
+                lanes_store(1, w, at + j * LANES, LANES, p->lane, &y[i][j]);
+    }
 }
 
 /* The activation of a tile just stored.  */

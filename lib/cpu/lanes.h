@@ -65,7 +65,7 @@ static inline void lanes_line(const struct reader *r, int64_t at, int64_t group,
 
 /* ---- writing ---- */
 
-/* Nothing but lanes_finish() and lanes_activate() is to be done; the latter reads
+/* Nothing but lanes_store() and lanes_activate() is to be done; the latter reads
  * what is stored, so numbers of bf16 would be rounded twice.  */
 INLINE int lanes_simple(const struct writer *w)
 {
@@ -73,15 +73,28 @@ INLINE int lanes_simple(const struct writer *w)
            (sizeof(elem) == sizeof(float) || !act_is_curved(w->f.act));
 }
 
-/* What is stored for V at number AT of the result.  */
-INLINE vf lanes_finish(const struct writer *w, int64_t at, int64_t lane, vf v)
+/* Finish N vectors, STEP numbers apart, the first at number AT of the result, and
+ * store them.  What belongs to the channels, and what is asked of the writer, is
+ * looked up once.  */
+INLINE void lanes_store(const int n, const struct writer *w, int64_t at, int64_t step, int64_t lane,
+                        vf *a)
 {
-    v = vf_fma(v, vf_load(w->f.scale + lane), vf_load(w->f.shift + lane));
-    if (w->add.x)
-        v = v + elem_load((const elem *)w->add.x + at);
-    if (w->f.act == ACT_CLIP)
-        v = vf_min(VF1(w->f.hi), vf_max(VF1(w->f.lo), v));
-    return v;
+    const vf scale = vf_load(w->f.scale + lane), shift = vf_load(w->f.shift + lane);
+    const elem *add = w->add.x ? (const elem *)w->add.x + at : NULL;
+    const vf lo = VF1(w->f.lo), hi = VF1(w->f.hi);
+    const int clips = w->f.act == ACT_CLIP;
+    elem *y = (elem *)w->y + at;
+
+    EACH (i, n)
+        a[i] = vf_fma(a[i], scale, shift);
+    if (add)
+        EACH (i, n)
+            a[i] = a[i] + elem_load(add + i * step);
+    if (clips)
+        EACH (i, n)
+            a[i] = vf_min(hi, vf_max(lo, a[i]));
+    EACH (i, n)
+        elem_store(y + i * step, a[i]);
 }
 
 /* Activations other than clipping are long: they are done on N numbers just

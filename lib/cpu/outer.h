@@ -21,7 +21,8 @@ enum { MR = 3, PANELS = 1 };
 #endif
 
 /* a[vector][pixel] += x[pixel PIXEL + k] w[k][16], the weights of the second
- * panel PANEL slots behind those of the first; M pixels, NV vectors.  */
+ * panel PANEL slots behind those of the first; M pixels, NV vectors.  Those of
+ * the next panels are asked for ahead: on small maps weights come from far. */
 /* clang-format off */
 #define OUTER(name, slot, vec, load, all, product) \
     INLINE void name(const int m, const int nv, const int pixel, const slot *x, const slot *w, \
@@ -31,6 +32,8 @@ enum { MR = 3, PANELS = 1 };
             vec b[PANELS * PV]; \
             EACH (v, nv) \
                 b[v] = load(w + v / PV * panel + v % PV * VL); \
+            EACH (v, nv / PV) \
+                __builtin_prefetch(w + (PANELS + v) * panel); \
             EACH (i, m) { \
                 const vec p = all(x[i * pixel + k]); \
                 EACH (v, nv) \
