@@ -90,32 +90,45 @@ static void normalise(const struct node *n, const struct tensor *t, int64_t c, f
     }
 }
 
-struct follow follow_of(const struct kernel_args *a, int64_t c, const float *bias, float *table)
+/* Scale and shift; 0: neither is needed.  */
+static int set_table(const struct kernel_args *a, int64_t c, const float *bias, float *table)
 {
-    struct follow f = {0};
     const struct tensor *t = a->follow;
+    int some = bias != NULL;
 
     for (int64_t i = 0; i < c; i++) {
         table[i] = 1;
         table[c + i] = bias ? bias[i] : 0;
     }
-    if (bias) {
+    for (int i = 1; i < a->step->n; t += a->step->node[i++]->n_in - 1)
+        if (node_is(a->step->node[i], "batchnorm2d")) {
+            normalise(a->step->node[i], t, c, table, table + c);
+            some = 1;
+        }
+    return some;
+}
+
+/* What is not in the table.  */
+static struct follow others(const struct kernel_args *a)
+{
+    const struct tensor *t = a->follow;
+    struct follow f = {0};
+
+    for (int i = 1; i < a->step->n; t += a->step->node[i++]->n_in - 1)
+        if (node_is(a->step->node[i], "add"))
+            f.add = t[0].data;
+        else if (!node_is(a->step->node[i], "batchnorm2d"))
+            f.act = follow_act(a->step->node[i], &f.lo, &f.hi);
+    return f;
+}
+
+struct follow follow_of(const struct kernel_args *a, int64_t c, const float *bias, float *table)
+{
+    struct follow f = others(a);
+
+    if (set_table(a, c, bias, table)) {
         f.scale = table;
         f.shift = table + c;
-    }
-    for (int i = 1; i < a->step->n; i++) {
-        const struct node *n = a->step->node[i];
-
-        if (node_is(n, "batchnorm2d")) {
-            normalise(n, t, c, table, table + c);
-            f.scale = table;
-            f.shift = table + c;
-        } else if (node_is(n, "add")) {
-            f.add = t[0].data;
-        } else {
-            f.act = follow_act(n, &f.lo, &f.hi);
-        }
-        t += n->n_in - 1;
     }
     return f;
 }
@@ -123,12 +136,18 @@ struct follow follow_of(const struct kernel_args *a, int64_t c, const float *bia
 struct follow follow_lanes(const struct kernel_args *a, int64_t c, const float *bias, float *table)
 {
     const int64_t lanes = lanes_of(c);
-    struct follow f = follow_of(a, c, bias, table);
+    struct follow f = others(a);
 
+    table = a->kept ? a->kept->table : table;
+    f.scale = table;
+    f.shift = table + lanes;
+    if (a->kept && a->kept->made)
+        return f;
+    set_table(a, c, bias, table);
     memmove(table + lanes, table + c, (size_t)c * sizeof *table);
     for (int64_t i = c; i < lanes; i++)
         table[i] = table[lanes + i] = 0;
-    f.scale = table;
-    f.shift = table + lanes;
+    if (a->kept)
+        a->kept->made = 1;
     return f;
 }

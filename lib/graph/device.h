@@ -52,6 +52,16 @@ struct lazy {
     const struct tensor *in; /* operands of the head, all stored */
 };
 
+/* What a step derives from its parameters alone: made in the first run, as they
+ * do not change.  KEPT_WORDS of 32 bits for each output channel, in groups of
+ * 16.  */
+enum { KEPT_WORDS = 3 };
+
+struct kept {
+    int made;
+    void *table;
+};
+
 /* Operands of a step: those of node[0] as the op defines them, then for each
  * following node its operands without the linked one.  Results: those of the
  * last node, further ones of the head.  */
@@ -65,6 +75,7 @@ struct kernel_args {
     const struct lazy *lazy_x, *lazy_dy, *const *lazy_follow;
     const struct step_nodes *step;
     void *const *packed; /* [n_in]: the packed form of operand i, or NULL */
+    struct kept *kept;   /* NULL: there is nothing, or it may change */
     void *scratch;       /* scratch(step, threads) bytes, 64-byte aligned */
     struct pool *pool;
 };

@@ -118,6 +118,11 @@ struct params *params_share(const struct graph *g, const struct device *d,
     return make(g, d, 1, e);
 }
 
+int params_are_shared(const struct params *p)
+{
+    return p->shared;
+}
+
 void params_free(struct params *p)
 {
     if (!p)

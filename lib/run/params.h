@@ -29,6 +29,7 @@ struct params *params_new(const struct graph *g, const struct device *d,
  * taken not to be read again (bytes_forget()).  */
 struct params *params_share(const struct graph *g, const struct device *d,
                             struct err *e);
+int params_are_shared(const struct params *p);
 void params_free(struct params *p);
 
 /* Add the tensors of G that P does not have (optimiser state, a second

@@ -206,6 +206,21 @@ static int bind_packed(struct plan *p, struct step *s, struct err *e)
     return 0;
 }
 
+/* Room for tables of the outputs of a layer.  */
+static struct kept *bind_kept(struct plan *p, const struct node *n)
+{
+    struct kept *k;
+    int64_t lanes;
+
+    if (!params_are_shared(p->params) || n->dir != DIR_FORWARD ||
+        !(node_is(n, "conv2d") || node_is(n, "linear")))
+        return NULL;
+    lanes = (n->in[1]->shape.dim[0] + LANES - 1) / LANES * LANES;
+    k = ARENA_NEW(&p->arena, struct kept);
+    k->table = ARENA_NEWS(&p->arena, KEPT_WORDS * lanes, float);
+    return k;
+}
+
 /* A copy reads the value where its producer left it.  */
 static void bind_copy(struct plan *p, struct step *s)
 {
@@ -237,6 +252,7 @@ static int bind_step(struct plan *p, struct step *s, struct err *e)
     if (s->nodes.node[0]->n_in)
         s->args.lazy_x = bind_lazy(p, s, 0, 0);
     bind_follow(p, s);
+    s->args.kept = bind_kept(p, s->nodes.node[0]);
     bind_sides(p, s);
     return s->kernel && !s->view ? bind_packed(p, s, e) : 0;
 }
