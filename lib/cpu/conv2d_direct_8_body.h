@@ -136,10 +136,12 @@ INLINE void copy_of(const struct direct_run *r, struct direct_copy *c)
 
 /* ---- storing ---- */
 
-/* M pixels of a panel as bytes, 16 apart.  */
+/* M pixels of a panel as bytes, 16 apart.  Parameters are copied, as bytes of y
+ * could be any of them to the compiler.  */
 INLINE void store_levels(const int m, const struct direct8_run *r, int64_t lane, vi (*a)[MR],
                          uint8_t *y)
 {
+    const struct levels levels = r->levels;
 #if defined(__AVX512F__)
     const vf scale = vf_load(r->out.scale + lane), shift = vf_load(r->out.shift + lane);
 
@@ -148,8 +150,8 @@ INLINE void store_levels(const int m, const struct direct8_run *r, int64_t lane,
 
         EACH (j, 4)
             if (4 * q + j < m)
-                v[j] = vi_level(&r->levels, vf_fma(vf_of(a[0][4 * q + j]), scale, shift));
-        vi_store_levels(y + 4 * q * LANES, &r->levels, v, m - 4 * q < 4 ? m - 4 * q : 4);
+                v[j] = vi_level(&levels, vf_fma(vf_of(a[0][4 * q + j]), scale, shift));
+        vi_store_levels(y + 4 * q * LANES, &levels, v, m - 4 * q < 4 ? m - 4 * q : 4);
     }
 #else
     EACH (v, PV) {
@@ -158,14 +160,13 @@ INLINE void store_levels(const int m, const struct direct8_run *r, int64_t lane,
 
         EACH (i, m)
             vf_store_u8(y + i * LANES + v * VL,
-                        vf_level(&r->levels, vf_fma(vf_of(a[v][i]), scale, shift)));
+                        vf_level(&levels, vf_fma(vf_of(a[v][i]), scale, shift)));
     }
 #endif
 }
 
 /* What is more than limits and rounding: M pixels of SUMS of a panel that
- * begins with channel LANE, for the numbers of y from AT on.  Parameters are
- * copied, as y could be any of them to the compiler.  */
+ * begins with channel LANE, for the numbers of y from AT on.  */
 INLINE vf curve(const struct requant *q, vf v)
 {
     return vf_act((enum act)q->act, v, VF1(q->act_lo), VF1(q->act_hi));

@@ -142,6 +142,7 @@ static void store_rest(const struct dw *d, const struct spot *s, int v, const vi
 
 INLINE void store(const struct dw *d, const struct spot *s, int v, const vi *a)
 {
+    const struct levels levels = d->levels;
     const vf scale = vf_load(d->out.scale + s->lane + v * VL);
     const vf shift = vf_load(d->out.shift + s->lane + v * VL);
     uint8_t *y = (uint8_t *)d->y + s->at + v * VL;
@@ -157,15 +158,15 @@ INLINE void store(const struct dw *d, const struct spot *s, int v, const vi *a)
         vi u[4];
 
         EACH (i, 4)
-            u[i] = vi_level(&d->levels, vf_fma(vf_of(a[4 * k + i]), scale, shift));
-        vi_store_levels(to + 4 * k * LANES, &d->levels, u, 4);
+            u[i] = vi_level(&levels, vf_fma(vf_of(a[4 * k + i]), scale, shift));
+        vi_store_levels(to + 4 * k * LANES, &levels, u, 4);
     }
     if (s->n < TILE)
         memcpy(y, t, (size_t)(s->n * LANES));
 #else
     EACH (i, TILE)
         if (i < s->n)
-            vf_store_u8(y + i * LANES, vf_level(&d->levels, vf_fma(vf_of(a[i]), scale, shift)));
+            vf_store_u8(y + i * LANES, vf_level(&levels, vf_fma(vf_of(a[i]), scale, shift)));
 #endif
 }
 
