@@ -61,16 +61,19 @@ static void blocks_of(struct direct *d)
     d->k = d->whole * d->kn + (d->blocks - d->whole) * d->kn_last;
 }
 
-/* What follows from the sizes.  X is read where it lies if it is flat, and its
- * numbers stored, as wide as those of a copy.  */
+/* What follows from the sizes.  X is read where it lies if it is flat without a
+ * stride, and its numbers stored, as wide as those of a copy.  */
 static void complete(struct direct *d)
 {
     blocks_of(d);
     d->flat = !d->planar;
-    for (int i = 0; i < 2; i++)
-        d->flat &= d->kernel[i] == 1 && d->stride[i] == 1 && d->in[i] == d->out[i] && !d->pad[i] &&
+    d->copy = !d->in_place || d->lazy & (d->turned ? LAZY_DY : LAZY_X);
+    for (int i = 0; i < 2; i++) {
+        d->flat &= d->kernel[i] == 1 && !d->pad[i] && (d->out[i] - 1) * d->stride[i] < d->in[i] &&
                    d->map_step[i] == 1;
-    d->copy = !d->flat || !d->in_place || d->lazy & (d->turned ? LAZY_DY : LAZY_X);
+        d->copy |= d->in[i] != d->out[i];
+    }
+    d->copy |= !d->flat;
 }
 
 /* Backward the shape of x is known even where x is not kept.  */
@@ -176,6 +179,8 @@ void conv2d_direct_place(struct direct *d, int64_t rows)
         d->row = 0;
         d->plane = (d->copy ? rows : d->in[0] * d->in[1]) * d->pixel;
     }
+    d->x_gap = d->row - d->out[1] * d->pixel;
+    d->y_gap = (d->map_step[0] * d->map[1] - d->out[1] * d->map_step[1]) * LANES;
     d->copy_slots = d->copy ? (size_t)(up(d->planes * d->plane + LANES, LANES) * LANES) : 0;
 }
 
@@ -197,7 +202,10 @@ void direct_cut(const struct direct_isa *isa, struct direct *d, int threads)
         parts = most(parts, least(up(d->panels, isa->panels), up(2 * threads, d->n * bands)));
     if (d->n * parts * bands < 2 * threads)
         bands = most(bands, least(units, up(2 * threads, d->n * parts)));
+    d->tall = !d->flat && 2 * d->out[1] <= isa->mr;
     d->band = up(units, bands) * (d->flat ? isa->mr : 1);
+    if (d->tall)
+        d->band = up(d->band, 2) * 2;
     d->bands = up(d->flat ? d->out[0] * d->out[1] : d->out[0], d->band);
     d->part = up(up(d->panels, parts), isa->panels) * isa->panels;
     d->parts = up(d->panels, d->part);

@@ -58,8 +58,10 @@ struct direct {
 
     /* What a task reads: x itself, or a copy of its band (slots).  A row of the
      * copy is [column remainder][column][pixel], a plane [row remainder][row].
-     * Flat: outputs and inputs are the same pixels, which are one row.  */
-    int flat, copy;
+     * Flat: an output reads one pixel, so that all are one row.  Tall: a tile may
+     * have two rows, the second a gap behind the first (slots; numbers).  */
+    int flat, copy, tall;
+    int64_t x_gap, y_gap;
     int64_t remainders[2], each[2]; /* remainders; rows or columns of one */
     int64_t pixel, row, plane;      /* slots from one to the next */
 
@@ -92,10 +94,11 @@ struct direct_f32 {
 };
 
 /* One tile: its first pixel in the first block, its first number of y, its
- * first panel, the row of sums.  */
+ * first panel, the row of sums; in front of the second half.  */
 struct direct_tile {
     const void *x;
     int64_t at, panel, sums;
+    int64_t x_gap, y_gap;
 };
 
 /* What slots are made of.  */

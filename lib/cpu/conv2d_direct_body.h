@@ -47,13 +47,17 @@ static void store_rest(const struct direct_run *r, const struct direct_tile *t, 
     const struct writer *w = &run_f32(r)->y;
     const int64_t area = r->d->map[0] * r->d->map[1] * LANES, step = r->d->map_step[1] * LANES;
 
+    const int rows = t->y_gap ? 2 : 1;
+    struct lanes_block b = {.rows = rows, .n = m / rows, .step = step};
+
+    b.row = b.n * step + t->y_gap;
     for (int v = 0; v < panels * PV; v++) {
         const int64_t lane = t->panel * LANES + v * VL;
         vf sum[STEP_SIDES][WRITER_SUMS] = {{VF0, VF0}, {VF0, VF0}};
 
-        lanes_put(w,
-                  &(struct lanes_block){t->at + v / PV * area + v % PV * VL, lane, 1, m, 0, step},
-                  a[v], sum);
+        b.at = t->at + v / PV * area + v % PV * VL;
+        b.lane = lane;
+        lanes_put(w, &b, a[v], sum);
         lanes_sums(w, t->sums, lane, sum);
     }
 }
@@ -67,7 +71,9 @@ INLINE void store(const int m, const int panels, const struct direct_run *r,
     if (!r->d->blocks && !w->add.x) { /* nothing reaches there, backward */
         EACH (v, panels * PV)
             EACH (i, m)
-                elem_store((elem *)w->y + t->at + v / PV * area + i * step + v % PV * VL, VF0);
+                elem_store((elem *)w->y + t->at + v / PV * area + i * step +
+                               (i < m / 2 ? 0 : t->y_gap) + v % PV * VL,
+                           VF0);
         return;
     }
     if (!lanes_simple(w)) {
@@ -82,10 +88,10 @@ INLINE void store(const int m, const int panels, const struct direct_run *r,
     EACH (v, panels * PV) {
         const int64_t at = t->at + v / PV * area + v % PV * VL, lane = t->panel * LANES + v * VL;
 
-        if (step == LANES)
-            lanes_store(m, w, at, LANES, lane, a[v]);
+        if (step == LANES && !t->y_gap)
+            lanes_store(m, w, at, LANES, 0, lane, a[v]);
         else
-            lanes_store(m, w, at, step, lane, a[v]);
+            lanes_store(m, w, at, step, t->y_gap, lane, a[v]);
     }
     for (int p = 0; act_is_curved(w->f.act) && p < panels; p++)
         lanes_activate(w, t->at + p * area, m * LANES);

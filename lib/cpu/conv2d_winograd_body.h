@@ -296,7 +296,8 @@ INLINE void product(const int m, const int panels, const struct winograd *g, con
         EACH (i, m)
             a[k][i] = VF0;
     for (int64_t c = 0; c < g->c; c += LANES, v += g->strip * LANES, u += LANES * LANES)
-        outer(m, nv, LANES, v, u, g->points * g->c * LANES, g->c - c < LANES ? g->c - c : LANES, a);
+        outer(m, nv, LANES, v, v, u, g->points * g->c * LANES, g->c - c < LANES ? g->c - c : LANES,
+              a);
     EACH (k, nv)
         EACH (i, m)
             vf_store(to + (k / PV * g->strip + i) * LANES + k % PV * VL, a[k][i]);
@@ -443,10 +444,10 @@ INLINE void store_tile(const int side, const struct winograd_run *r, const struc
         const int64_t at = p->at + i * p->row;
 
         if (i < p->h && p->w == side)
-            lanes_store(side, w, at, LANES, p->lane, y[i]);
+            lanes_store(side, w, at, LANES, 0, p->lane, y[i]);
         EACH (j, side)
             if (i < p->h && p->w < side && j < p->w)
-                lanes_store(1, w, at + j * LANES, LANES, p->lane, &y[i][j]);
+                lanes_store(1, w, at + j * LANES, LANES, 0, p->lane, &y[i][j]);
     }
 }
 

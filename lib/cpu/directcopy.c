@@ -58,11 +58,31 @@ void direct_copy_band(const struct direct_copy *c, int64_t at, int64_t group, in
             }
 }
 
+/* Pixels [FIRST, FIRST + N) of those that are a stride apart.  */
+static void copy_apart(const struct direct_copy *c, int64_t at, int64_t group, int64_t first,
+                       int64_t n, uint32_t *to)
+{
+    const struct direct *d = c->d;
+
+    for (int64_t p = first, m; p < first + n; p += m, to += m * d->pixel) {
+        const int64_t w = p % d->out[1], h = p / d->out[1];
+
+        m = d->out[1] - w < first + n - p ? d->out[1] - w : first + n - p;
+        c->line(c->ctx, at + (h * d->stride[0] * d->in[1] + w * d->stride[1]) * LANES, group, m,
+                d->stride[1], to);
+        for (int64_t i = -d->pixel; c->beside && p > first && i < 0; i++)
+            to[i] |= to[i + d->pixel] << 16;
+    }
+}
+
 void direct_copy_flat(const struct direct_copy *c, int64_t at, int64_t group, int64_t first,
                       int64_t n, int64_t count, uint32_t *to)
 {
     const struct direct *d = c->d;
 
     for (int64_t g = 0; g < count; g++, to += d->plane)
-        c->line(c->ctx, at + (g * d->in[0] * d->in[1] + first) * LANES, group + g, n, 1, to);
+        if (d->in[0] == d->out[0] && d->in[1] == d->out[1])
+            c->line(c->ctx, at + (g * d->in[0] * d->in[1] + first) * LANES, group + g, n, 1, to);
+        else
+            copy_apart(c, at + g * d->in[0] * d->in[1] * LANES, group + g, first, n, to);
 }

@@ -73,11 +73,11 @@ INLINE int lanes_simple(const struct writer *w)
            (sizeof(elem) == sizeof(float) || !act_is_curved(w->f.act));
 }
 
-/* Finish N vectors, STEP numbers apart, the first at number AT of the result, and
- * store them.  What belongs to the channels, and what is asked of the writer, is
- * looked up once.  */
-INLINE void lanes_store(const int n, const struct writer *w, int64_t at, int64_t step, int64_t lane,
-                        vf *a)
+/* Finish N vectors, STEP numbers apart and GAP more in front of the second half,
+ * the first at number AT of the result, and store them.  What belongs to the
+ * channels, and what is asked of the writer, is looked up once.  */
+INLINE void lanes_store(const int n, const struct writer *w, int64_t at, int64_t step, int64_t gap,
+                        int64_t lane, vf *a)
 {
     const vf scale = vf_load(w->f.scale + lane), shift = vf_load(w->f.shift + lane);
     const elem *add = w->add.x ? (const elem *)w->add.x + at : NULL;
@@ -89,12 +89,12 @@ INLINE void lanes_store(const int n, const struct writer *w, int64_t at, int64_t
         a[i] = vf_fma(a[i], scale, shift);
     if (add)
         EACH (i, n)
-            a[i] = a[i] + elem_load(add + i * step);
+            a[i] = a[i] + elem_load((i < n / 2 ? add : add + gap) + i * step);
     if (clips)
         EACH (i, n)
             a[i] = vf_min(hi, vf_max(lo, a[i]));
     EACH (i, n)
-        elem_store(y + i * step, a[i]);
+        elem_store((i < n / 2 ? y : y + gap) + i * step, a[i]);
 }
 
 /* Activations other than clipping are long: they are done on N numbers just

@@ -21,12 +21,14 @@ enum { MR = 3, PANELS = 1 };
 #endif
 
 /* a[vector][pixel] += x[pixel PIXEL + k] w[k][16], the weights of the second
- * panel PANEL slots behind those of the first; M pixels, NV vectors.  Those of
- * the next panels are asked for ahead: on small maps weights come from far. */
+ * panel PANEL slots behind those of the first; M pixels, NV vectors.  The second
+ * half of the pixels is read from X2 on, as if the first came before it there.
+ * Weights of the next panels are asked for ahead: on small maps they come from
+ * far.  */
 /* clang-format off */
 #define OUTER(name, slot, vec, load, all, product) \
-    INLINE void name(const int m, const int nv, const int pixel, const slot *x, const slot *w, \
-                     int64_t panel, int64_t kn, vec (*a)[MR]) \
+    INLINE void name(const int m, const int nv, const int pixel, const slot *x, const slot *x2, \
+                     const slot *w, int64_t panel, int64_t kn, vec (*a)[MR]) \
     { \
         for (int64_t k = 0; k < kn; k++, w += LANES) { \
             vec b[PANELS * PV]; \
@@ -35,7 +37,7 @@ enum { MR = 3, PANELS = 1 };
             EACH (v, nv / PV) \
                 __builtin_prefetch(w + (PANELS + v) * panel); \
             EACH (i, m) { \
-                const vec p = all(x[i * pixel + k]); \
+                const vec p = all((i < m / 2 ? x : x2)[i * pixel + k]); \
                 EACH (v, nv) \
                     a[v][i] = product(p, b[v], a[v][i]); \
             } \
