@@ -19,6 +19,7 @@
 #include "cpu/cpu.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
+#include "graph/tuning.h"
 #include "op/ops.h"
 
 enum { MOST = 64, GUARD = 64, TEXT = 256 };
@@ -555,37 +556,71 @@ static int is_result(const struct bench *b, const struct step_nodes *s,
            (v->node == s->node[0] && v->out > 0 && !is_unread(v->node, v->out));
 }
 
-static void check_kernel(struct bench *b, const struct kernel_case *c,
-                         const struct kernel *k, const struct step_nodes *s,
-                         const struct tensor *want)
+/* Constants at an end of their range: those that say how work is cut, which
+ * change no bit, or how sums are split.  */
+enum setting { DEFAULTS, CUT_LEAST, CUT_MOST, SUMS_LEAST, SUMS_MOST };
+
+static struct tuning tuning_of(enum setting s)
 {
-    static const int threads[] = {1, 2, 3, 5};
+    const enum tuning_effect e = s < SUMS_LEAST ? TUNE_CUT : TUNE_SUMS;
+    struct tuning t;
+
+    tuning_init(&t);
+    for (int i = 0; i < TUNE_N && s != DEFAULTS; i++)
+        if (tuning_rows[i].effect == e)
+            t.value[i] = s == CUT_LEAST || s == SUMS_LEAST ? tuning_rows[i].min
+                                                           : tuning_rows[i].max;
+    return t;
+}
+
+struct run {
+    enum setting setting;
+    int threads;
+};
+
+static void poison(struct bench *b, const struct step_nodes *s,
+                   const struct tensor *want)
+{
+    for (int i = 0; i < b->g->n_value; i++)
+        if (is_result(b, s, b->g->value[i])) {
+            struct tensor *v = &b->value[i];
+
+            v->data = guarded(tensor_bytes(v));
+            if (s->node[0]->dir == DIR_UPDATE)
+                memcpy(v->data, want[MOST + i].data, tensor_bytes(v));
+        }
+}
+
+/* Equal bits in all RUNS, and near enough to what is wanted.  */
+static void check_runs(struct bench *b, const struct kernel_case *c,
+                       const struct kernel *k, const struct step_nodes *nodes,
+                       const struct tensor *want, const struct run *runs, int n)
+{
     struct tensor first[MOST] = {0};
+    struct step_nodes s = *nodes;
 
-    for (size_t t = 0; t < COUNT(threads); t++) {
-        for (int i = 0; i < b->g->n_value; i++)
-            if (is_result(b, s, b->g->value[i])) {
-                struct tensor *v = &b->value[i];
+    for (int t = 0; t < n; t++) {
+        const struct tuning constants = tuning_of(runs[t].setting);
 
-                v->data = guarded(tensor_bytes(v));
-                if (s->node[0]->dir == DIR_UPDATE)
-                    memcpy(v->data, want[MOST + i].data, tensor_bytes(v));
-            }
-        run_kernel(b, k, s, threads[t]);
+        s.tuning = runs[t].setting == DEFAULTS ? NULL : &constants;
+        poison(b, &s, want);
+        run_kernel(b, k, &s, runs[t].threads);
         for (int i = 0; i < b->g->n_value; i++) {
             struct tensor *v = &b->value[i];
 
-            if (!is_result(b, s, b->g->value[i]))
+            if (!is_result(b, &s, b->g->value[i]))
                 continue;
             if (!t) {
                 first[i] = *v;
                 compare(c, k, b->g->value[i]->name, &want[i], v);
-                compare_bits(c, k, v);
+                if (runs[t].setting == DEFAULTS)
+                    compare_bits(c, k, v);
                 continue;
             }
             if (memcmp(first[i].data, v->data, tensor_bytes(v)))
-                fail_msg("%s %s: %s: %d threads give other bits", c->op,
-                         c->attr, k->name, threads[t]);
+                fail_msg("%s %s: %s: setting %d, %d threads give other bits",
+                         c->op, c->attr, k->name, runs[t].setting,
+                         runs[t].threads);
             give_back(v->data, tensor_bytes(v));
         }
     }
@@ -594,6 +629,23 @@ static void check_kernel(struct bench *b, const struct kernel_case *c,
             give_back(first[i].data, tensor_bytes(&first[i]));
         b->value[i].data = want[i].data;
     }
+}
+
+static void check_kernel(struct bench *b, const struct kernel_case *c,
+                         const struct kernel *k, const struct step_nodes *s,
+                         const struct tensor *want)
+{
+    static const struct run cut[] = {
+        {DEFAULTS, 1},  {DEFAULTS, 2},  {DEFAULTS, 3}, {DEFAULTS, 5},
+        {CUT_LEAST, 1}, {CUT_LEAST, 5}, {CUT_MOST, 2}, {CUT_MOST, 8}};
+    static const struct run least[] = {{SUMS_LEAST, 1}, {SUMS_LEAST, 3}};
+    static const struct run most[] = {{SUMS_MOST, 1}, {SUMS_MOST, 3}};
+
+    check_runs(b, c, k, s, want, cut, COUNT(cut));
+    if (s->node[0]->dir != DIR_BACKWARD)
+        return;
+    check_runs(b, c, k, s, want, least, COUNT(least));
+    check_runs(b, c, k, s, want, most, COUNT(most));
 }
 
 /* What any layout will do for has none of its own but for maps.  */

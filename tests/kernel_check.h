@@ -4,9 +4,11 @@
  *
  * A case names an op, its attributes and data operands, and the ops that
  * follow; kernel_check() runs every kernel of the device that accepts it
- * (those whose instruction set the machine has), with 1, 2, 3 and 5 threads:
- * equal bits, guards untouched, and equal to the references within the
- * rounding of a sum of LENGTH terms.  */
+ * (those whose instruction set the machine has), with 1, 2, 3 and 5 threads,
+ * and with the constants that cut work (graph/tuning.h) at their least and
+ * most: equal bits, guards untouched, and equal to the references within the
+ * rounding of a sum of LENGTH terms.  So are gradients with the constants that
+ * split sums at their least and most.  */
 #ifndef ADZE_TESTS_KERNEL_CHECK_H
 #define ADZE_TESTS_KERNEL_CHECK_H
 

@@ -15,11 +15,7 @@
 
 enum { X, WEIGHT, BIAS };
 
-/* Bytes of the second level of cache that a task's rows of x, and the weights
- * that pass over them at once, may take.  */
-enum { SLOT = 4, BAND_BYTES = 256 << 10, GROUP_BYTES = 320 << 10 };
-
-enum { FEWEST_ROWS = 2 };
+enum { SLOT = 4 };
 
 /* ---- geometry ---- */
 
@@ -96,6 +92,7 @@ struct direct conv2d_direct_of(const struct direct_form *f, int planar, const st
 
     d.groups = attr_int(n, "groups");
     d.lazy = s->lazy;
+    d.tuning = s->n_side ? NULL : s->tuning; /* bands have sums of their own */
     for (int i = 0; i < 2; i++) {
         d.in[i] = w.in[i];
         d.out[i] = d.map[i] = w.out[i];
@@ -190,13 +187,15 @@ void direct_cut(const struct direct_isa *isa, struct direct *d, int threads)
     const int64_t panel_bytes = most(d->k, 1) * LANES * SLOT;
     const int64_t row_bytes = d->c * d->in[0] * d->in[1] * SLOT / d->per;
     const int64_t units = d->flat ? up(d->out[0] * d->out[1], isa->mr) : d->out[0];
-    const int64_t fewest = d->flat ? 4 : FEWEST_ROWS;
-    int64_t parts, bands = up(row_bytes, BAND_BYTES);
+    const int64_t fewest = d->flat ? 4 : tuned(d->tuning, TUNE_DIRECT_FEWEST_ROWS);
+    const int64_t tasks = tuned(d->tuning, TUNE_DIRECT_TASKS) * threads;
+    const int64_t group = tuned(d->tuning, TUNE_DIRECT_GROUP_BYTES) / panel_bytes;
+    int64_t parts, bands = up(row_bytes, tuned(d->tuning, TUNE_DIRECT_BAND_BYTES));
 
-    d->group = most(GROUP_BYTES / panel_bytes / isa->panels, 1) * isa->panels;
+    d->group = most(group / isa->panels, 1) * isa->panels;
     parts = up(d->panels, d->group);
-    if (d->n * parts * bands < 4 * threads && panel_bytes * d->panels < row_bytes)
-        bands = up(4 * threads, d->n * parts);
+    if (d->n * parts * bands < tasks && panel_bytes * d->panels < row_bytes)
+        bands = up(tasks, d->n * parts);
     bands = most(1, least(bands, units / fewest));
     if (d->n * parts * bands < 2 * threads)
         parts = most(parts, least(up(d->panels, isa->panels), up(2 * threads, d->n * bands)));

@@ -35,15 +35,17 @@
 #include "cpu/reader.h"
 #include "cpu/writer.h"
 #include "graph/device.h"
+#include "graph/tuning.h"
 
 struct direct {
     int64_t n, c, o, groups; /* images, channels, their groups */
     int64_t in[2], out[2], kernel[2], stride[2], dil[2], pad[2];
     int planar;    /* x is plain */
     unsigned lazy; /* of the step */
-    int per;       /* channels of a slot: 1, 2 or 4 */
-    int in_place;  /* x may be read where it lies */
-    int64_t k;     /* slots of one output: taps c/per */
+    const struct tuning *tuning;
+    int per;      /* channels of a slot: 1, 2 or 4 */
+    int in_place; /* x may be read where it lies */
+    int64_t k;    /* slots of one output: taps c/per */
 
     /* Where the outputs lie in the map that is written; which tap of the
      * filter as stored tap i is: first + i skip.  */

@@ -161,7 +161,7 @@ static size_t back_scratch(const struct step_nodes *s, int threads)
     int64_t n, c, o;
 
     back_sizes(s, &n, &c, &o);
-    const struct rows r = rows_make(n, o, c, threads);
+    const struct rows r = rows_make(s, n, o, c, threads);
     const struct grad g = grad_make(n, c, o, threads);
     const size_t dx = (size_t)(2 * r.panels * LANES + copy_slots(&r));
     const size_t dw = packed_floats(&g) + (size_t)threads * turned_floats(&g);
@@ -194,7 +194,7 @@ static void back_pack(const struct step_nodes *s, int i, const struct tensor *t,
 
 static void back_x(const struct kernel_args *a, int64_t n, int64_t c, int64_t o)
 {
-    struct rows_f32 r = {.r = rows_make(n, o, c, pool_threads(a->pool))};
+    struct rows_f32 r = {.r = rows_make(a->step, n, o, c, pool_threads(a->pool))};
     float *table = a->scratch;
 
     r.r.x = a->op.dout[0].data;

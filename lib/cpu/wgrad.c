@@ -7,18 +7,18 @@
 
 enum { WEIGHT = 1 };
 
-/* Bytes of x and of two groups of dy at hand; tasks wanted; chunks at most.  */
-enum { PASS_BYTES = 256 << 10, TASKS = 16, MAX_CHUNKS = 16, RANGE_ROWS = 144 };
+/* Tasks wanted; chunks at most.  */
+enum { TASKS = 16, MAX_CHUNKS = 16 };
 
-/* Images, or rows of one, whose x and dy the cache holds.  */
-static void cut_passes(struct wgrad *g)
+/* Images, or rows of one, whose x and two groups of dy take PASS bytes.  */
+static void cut_passes(struct wgrad *g, int64_t pass)
 {
     const struct direct *d = &g->d;
     const int64_t in_row = d->stride[0] * d->stride[1] * (d->planar ? d->c : g->range * LANES);
     const int64_t bytes = d->out[1] * (in_row + 2 * LANES) * (int64_t)sizeof(float);
 
-    g->band = most(1, least(d->out[0], PASS_BYTES / bytes));
-    g->images = g->band < d->out[0] ? 1 : most(1, PASS_BYTES / (bytes * d->out[0]));
+    g->band = most(1, least(d->out[0], pass / bytes));
+    g->images = g->band < d->out[0] ? 1 : most(1, pass / (bytes * d->out[0]));
     g->images = least(g->images, g->per_chunk);
 }
 
@@ -56,14 +56,14 @@ static struct wgrad wgrad_of(const struct direct_isa *isa, int planar, const str
     g.groups = planar ? 1 : up(d->c, LANES);
     g.group_rows = planar ? d->c * taps : taps * LANES;
     g.rows = up(g.groups * g.group_rows, isa->wgrad_rows) * isa->wgrad_rows;
-    g.range = least(g.groups, most(1, RANGE_ROWS / g.group_rows));
+    g.range = least(g.groups, most(1, tuned(s->tuning, TUNE_WGRAD_RANGE_ROWS) / g.group_rows));
     g.ranges = up(g.groups, g.range);
     g.chunks = least(d->n, least(MAX_CHUNKS, up(TASKS, g.ranges)));
     g.per_chunk = up(d->n, g.chunks);
     g.chunks = up(d->n, g.per_chunk);
     g.x_group = d->in[0] * d->in[1] * LANES;
     g.x_image = planar ? d->c * d->in[0] * d->in[1] : g.groups * g.x_group;
-    cut_passes(&g);
+    cut_passes(&g, tuned(s->tuning, TUNE_WGRAD_PASS_BYTES));
     conv2d_direct_place(d, d->flat ? g.band * d->out[1] : g.band);
     g.plane = d->plane * (planar ? d->c : 1);
     g.copy_floats = d->copy ? (size_t)up(g.images * g.range * g.plane + LANES, LANES) * LANES : 0;

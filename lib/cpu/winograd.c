@@ -15,20 +15,15 @@
 
 enum { X, WEIGHT, BIAS };
 
-/* Bytes of the second level of cache that V may take; weights that come from
- * there; products of floats in the time that it, or memory, takes to bring
- * one.  */
-enum { V_BYTES = 384 << 10, NEAR_BYTES = 2 << 20, NEAR = 4, FAR = 20 };
-/* Outputs of a tile of gradients, of 16, that are worth its products.  */
-enum { LEAST = 5, LEAST_BF16 = 13, FLOAT = 4 };
+enum { FLOAT = 4 };
 
 /* Where results are summed up, cut as for so many threads.  */
 enum { STEADY = 16 };
 
-/* Gradients of weights: bytes of sums that a range of planes has, and those of
- * all chunks; tasks wanted; tiles at a time.  */
-enum { RANGE_BYTES = 5 << 20, CHUNK_BYTES = 8 << 20, TASKS = 8, MAX_CHUNKS = 16 };
-enum { GRAD_BYTES = 512 << 10, FEWEST_TILES = 56, MOST_TILES = 128 };
+/* Gradients of weights: bytes of the sums of all chunks; tasks wanted; tiles at
+ * a time.  */
+enum { CHUNK_BYTES = 8 << 20, TASKS = 8, MAX_CHUNKS = 16 };
+enum { FEWEST_TILES = 56, MOST_TILES = 128 };
 
 /* ---- geometry ---- */
 
@@ -51,7 +46,7 @@ static struct winograd forward_of(int64_t side, const struct step_nodes *s)
     const struct shape x = shape_bind(n->in[X] ? n->in[X]->shape : n->in_shape[X], s->batch);
     const struct shape y = shape_bind(out->shape, s->batch);
     const struct window w = window_of(n, &x, &y);
-    struct winograd g = {.n = x.dim[0], .c = x.dim[1], .o = y.dim[1]};
+    struct winograd g = {.n = x.dim[0], .c = x.dim[1], .o = y.dim[1], .tuning = s->tuning};
 
     for (int i = 0; i < 2; i++) {
         g.in[i] = w.in[i];
@@ -97,8 +92,10 @@ static int64_t cost(const struct winograd *g, int64_t side, int64_t size)
     const int64_t points = side ? (side + 2) * (side + 2) : 9;
     const int64_t tiles = side ? up(g->out[0], side) * up(g->out[1], side) : g->out[0] * g->out[1];
     const int64_t each = side ? FLOAT : size, bytes = points * g->c * g->o * each;
+    const int far = bytes > tuned(g->tuning, TUNE_WINOGRAD_NEAR_BYTES);
 
-    return points * each * most(tiles, bytes > NEAR_BYTES ? FAR : NEAR);
+    return points * each *
+           most(tiles, tuned(g->tuning, far ? TUNE_WINOGRAD_FAR : TUNE_WINOGRAD_NEAR));
 }
 
 /* Is SIDE the cheapest; 0 stands for the direct sum.  Backward always 4, over
@@ -109,7 +106,8 @@ static int is_cheapest(const struct winograd *g, int64_t side, int backward, int
 
     if (backward)
         return g->out[0] * g->out[1] >
-               (size == FLOAT ? LEAST : LEAST_BF16) * g->grid[0] * g->grid[1];
+               tuned(g->tuning, size == FLOAT ? TUNE_WINOGRAD_LEAST : TUNE_WINOGRAD_LEAST_BF16) *
+                   g->grid[0] * g->grid[1];
     return here < cost(g, 0, size) &&
            (side == 4 ? here <= cost(g, 2, size) : here < cost(g, 4, size));
 }
@@ -157,14 +155,16 @@ static void cut(const struct winograd_isa *isa, struct winograd *g, int threads)
 {
     const int64_t tile_bytes = g->points * g->planes * LANES * (int64_t)sizeof(float);
     const int64_t u_bytes = g->points * g->c * g->panels * LANES * (int64_t)sizeof(float);
-    const int64_t widest = most(V_BYTES / tile_bytes / isa->mr, 1) * isa->mr;
+    const int64_t v_bytes = tuned(g->tuning, TUNE_WINOGRAD_V_BYTES);
+    const int64_t tasks = tuned(g->tuning, TUNE_WINOGRAD_TASKS) * threads;
+    const int64_t widest = most(v_bytes / tile_bytes / isa->mr, 1) * isa->mr;
     const int64_t pairs = up(g->panels, isa->panels);
 
     g->strips = up(g->tiles, widest);
     g->parts = 1;
     if (u_bytes > g->tiles * tile_bytes)
         g->parts = least(pairs, up(threads, g->strips));
-    else if (g->strips < 8 * threads)
+    else if (g->strips < tasks)
         g->strips = least(up(g->strips, threads) * threads, up(g->tiles, 4));
     g->strip = up(g->tiles, g->strips);
     g->strips = up(g->tiles, g->strip);
@@ -176,6 +176,8 @@ static void cut(const struct winograd_isa *isa, struct winograd *g, int threads)
 static void cut_for(const struct winograd_isa *isa, struct winograd *g, const struct step_nodes *s,
                     int threads)
 {
+    if (s->n_side)
+        g->tuning = NULL;
     cut(isa, g, s->n_side ? STEADY : threads);
 }
 
@@ -189,16 +191,16 @@ static struct winograd_grad grad_of(const struct step_nodes *s)
     const int64_t bytes = g->planes * plane_bytes;
     int64_t tile_bytes;
 
-    t.range = least(g->planes, most(1, RANGE_BYTES / plane_bytes));
+    t.range = least(g->planes, most(1, tuned(s->tuning, TUNE_WINOGRAD_RANGE_BYTES) / plane_bytes));
     t.ranges = up(g->planes, t.range);
     t.chunks = bytes * MAX_CHUNKS <= CHUNK_BYTES ? MAX_CHUNKS : up(TASKS, t.ranges);
     t.per_chunk = up(g->tiles, least(t.chunks, g->tiles));
     t.chunks = up(g->tiles, t.per_chunk);
     t.sum_floats = (size_t)bytes / sizeof(float);
     tile_bytes = g->points * (t.range + g->panels) * LANES * (int64_t)sizeof(float);
-    g->strip = t.range * plane_bytes > 1 << 20
-                   ? MOST_TILES
-                   : least(MOST_TILES, most(FEWEST_TILES, GRAD_BYTES / tile_bytes));
+    g->strip = tuned(s->tuning, TUNE_WINOGRAD_GRAD_BYTES) / tile_bytes;
+    g->strip = t.range * plane_bytes > 1 << 20 ? MOST_TILES
+                                               : least(MOST_TILES, most(FEWEST_TILES, g->strip));
     g->strip = least(g->strip, t.per_chunk);
     place(g, t.range, g->panels);
     return t;

@@ -35,11 +35,13 @@
 #include "cpu/reader.h"
 #include "cpu/writer.h"
 #include "graph/device.h"
+#include "graph/tuning.h"
 
 struct winograd {
     int64_t n, c, o;
     int64_t in[2], out[2], pad[2];
     int turned; /* the filter is stored as [c][o] */
+    const struct tuning *tuning;
     int64_t side, points;
     int64_t grid[2], tiles; /* of an image; of all */
     int64_t planes, panels; /* of 16 channels, in and out */

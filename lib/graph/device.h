@@ -21,6 +21,7 @@
 struct node;
 struct pool;
 struct err;
+struct tuning;
 
 enum { STEP_NODES = 7, STEP_SIDES = 2 };
 
@@ -42,7 +43,8 @@ struct step_nodes {
     int64_t batch;
     int n_side;
     const struct node *side[STEP_SIDES];
-    unsigned lazy; /* LAZY_ bits: such operands are there */
+    unsigned lazy;               /* LAZY_ bits: such operands are there */
+    const struct tuning *tuning; /* graph/tuning.h; NULL: the defaults */
 };
 
 /* How to compute an operand that is not stored: the result of HEAD (bnapply,
@@ -129,8 +131,8 @@ struct kernel {
     size_t (*scratch)(const struct step_nodes *s, int threads);
     /* Packed form of operand I of the head: its bytes (0: not packed), and
      * the packing, a function of the operand and of the head's attributes
-     * alone (not of the batch or the other operands' sizes): one per (tensor,
-     * kernel) is kept, shared by all plans.  */
+     * alone (not of the batch, the tuning or the other operands' sizes): one
+     * per (tensor, kernel) is kept, shared by all plans.  */
     size_t (*pack_bytes)(const struct step_nodes *s, int i);
     void (*pack)(const struct step_nodes *s, int i, const struct tensor *t,
                  void *packed);

@@ -163,6 +163,12 @@ static int alone(const struct plan *p)
     return p->opts.no_fuse || p->opts.keep_values;
 }
 
+static struct step_nodes alone_of(const struct plan *p, const struct node *n)
+{
+    return (struct step_nodes){
+        .n = 1, .node = {n}, .batch = p->opts.batch, .tuning = p->opts.tuning};
+}
+
 /* The first offer of one form of numbers.  */
 static const struct kernel *choose_form(const struct fuse *f,
                                         const struct node *n, int narrow,
@@ -171,7 +177,7 @@ static const struct kernel *choose_form(const struct fuse *f,
     const struct plan *p = f->p;
 
     for (const struct kernel *const *k = p->device->kernels; k && *k; k++) {
-        *s = (struct step_nodes){.n = 1, .node = {n}, .batch = p->opts.batch};
+        *s = alone_of(p, n);
         if ((*k)->dir != n->dir || strcmp((*k)->op, n->op->name) ||
             kernel_is_narrow(*k) != narrow || !layout_fits(p, *k, n) ||
             !dtypes_fit(*k, n) || ((*k)->quantised && alone(p)))
@@ -181,7 +187,7 @@ static const struct kernel *choose_form(const struct fuse *f,
         if (accepted(*k, s))
             return *k;
     }
-    *s = (struct step_nodes){.n = 1, .node = {n}, .batch = p->opts.batch};
+    *s = alone_of(p, n);
     return NULL;
 }
 

@@ -180,26 +180,28 @@ const void *params_packed(struct params *p, const char *name,
                           int i, struct err *e)
 {
     struct param *q = find(p, name);
+    struct step_nodes plain = *s;
     struct packed *f;
 
+    plain.tuning = NULL; /* other plans may have another */
     if (!q)
         BUG("'%s' is no parameter", name);
     for (f = q->packed; f; f = f->next)
         if (f->kernel == k && f->operand == i) {
-            f->step = *s;
+            f->step = plain;
             return f->data;
         }
     f = xcalloc(1, sizeof *f);
     f->kernel = k;
-    f->step = *s;
+    f->step = plain;
     f->operand = i;
-    f->bytes = k->pack_bytes(s, i);
+    f->bytes = k->pack_bytes(&plain, i);
     f->data = p->device->alloc(f->bytes, e);
     if (!f->data) {
         free(f);
         return NULL;
     }
-    k->pack(s, i, &q->t, f->data);
+    k->pack(&plain, i, &q->t, f->data);
     if (p->shared)
         bytes_forget(q->t.data, tensor_bytes(&q->t));
     f->next = q->packed;

@@ -306,6 +306,10 @@ struct plan *plan_new(const struct graph *g, const struct device *d,
     p->device = d;
     p->params = ps;
     p->opts = *o;
+    tuning_init(&p->tuning);
+    if (o->tuning)
+        p->tuning = *o->tuning;
+    p->opts.tuning = &p->tuning;
     if (build(p, e) < 0) {
         plan_free(p);
         return NULL;
@@ -505,6 +509,20 @@ void plan_print(struct str *out, const struct plan *p)
     }
 }
 
+void plan_print_tuning(struct str *out, const struct plan *p)
+{
+    for (int i = 0; i < TUNE_N; i++) {
+        const struct tuning_row *w = &tuning_rows[i];
+
+        str_printf(out, "# %s\t%lld %s\t%s", w->name,
+                   (long long)p->tuning.value[i], w->unit,
+                   tuning_effect_name(w->effect));
+        if (p->tuning.value[i] != w->def)
+            str_printf(out, "\tnot %lld", (long long)w->def);
+        str_addc(out, '\n');
+    }
+}
+
 uint64_t plan_hash(const struct plan *p)
 {
     struct str s = {0};
@@ -516,6 +534,7 @@ uint64_t plan_hash(const struct plan *p)
         print_nodes(&s, p, &p->step[i]);
         str_printf(&s, " %s\n", kernel_name(&p->step[i]));
     }
+    tuning_print(&s, &p->tuning, 0);
     h = hash_u64(str_text(&s), s.len);
     str_release(&s);
     return h;

@@ -17,7 +17,8 @@
  *     use(plan_output(p, "logits"));
  *
  * What is computed (kernel, fusion, chunks) depends on shapes, the
- * instruction-set level and constants in the source; never on threads.  */
+ * instruction-set level and the constants of graph/tuning.h; never on threads,
+ * nor on those of the constants that say how work is cut.  */
 #ifndef ADZE_RUN_PLAN_H
 #define ADZE_RUN_PLAN_H
 
@@ -31,6 +32,7 @@ struct params;
 struct pool;
 struct str;
 struct tensor;
+struct tuning;
 
 /* "fp32", "bf16": what plan_opts.narrow chooses from.  */
 extern const char *const plan_precisions[];
@@ -44,6 +46,7 @@ struct plan_opts {
     int narrow;  /* activations and products in bf16 where the device has
                     offers for that; sums and parameters stay f32 */
     int profile; /* record the time of each step */
+    const struct tuning *tuning; /* copied; NULL: the defaults */
 };
 
 struct plan;
@@ -86,10 +89,14 @@ size_t plan_value_bytes(const struct plan *p);
  * profile the time in ms.  */
 void plan_print(struct str *s, const struct plan *p);
 
-/* A hash of what is computed: kernels and fusion, and the version of adze,
- * which stands for the constants in the kernels (chunks, order); what
- * histories record.  */
+/* A hash of what is computed: kernels and fusion, the constants that change it
+ * and are not the defaults, and the version of adze, which stands for those in
+ * the source; what histories record.  */
 uint64_t plan_hash(const struct plan *p);
+
+/* A comment line for each constant: name, value, unit, what it changes; those
+ * that differ from the default say so.  */
+void plan_print_tuning(struct str *s, const struct plan *p);
 
 /* ---- steps, for profiles ---- */
 struct plan_step_info {

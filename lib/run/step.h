@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "graph/device.h"
 #include "graph/graph.h"
+#include "graph/tuning.h"
 #include "run/plan.h"
 
 struct step {
@@ -47,6 +48,7 @@ struct plan {
     const struct device *device;
     struct params *params;
     struct plan_opts opts;
+    struct tuning tuning;
     struct arena arena;
     struct step *step;
     int n_step, cap_step;

@@ -4,7 +4,8 @@
  *
  * Truth is each node by itself in double.  A plan may be as far from it as the
  * same in float, some roundings more (Winograd's transforms, sums in another
- * order): FACTOR times.  Bits are the same for each number of threads.  */
+ * order): FACTOR times.  Bits are the same for each number of threads, and
+ * whatever the constants are that cut work.  */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,6 +26,7 @@
 #include "base/thread.h"
 #include "cpu/cpu.h"
 #include "graph/graph.h"
+#include "graph/tuning.h"
 #include "pass/pass.h"
 #include "run/params.h"
 #include "run/plan.h"
@@ -53,6 +55,10 @@ static const struct training_case cases[] = {
      "bnapply+relu>conv2d|bnstats "
      "bnapply+relu>bngrad>bnapply+relu>conv2d'+relu'|bnsums"},
     {"larger maps", "[16, 30, 26]", SAME3(32) BN_RELU SAME3(32) BN_RELU, ""},
+    {"bands of rows", "[16, 50, 40]",
+     CONV(20, 1, "") BN_RELU CONV(16, 3, ", pad: 1, stride: 2")
+         BN_RELU CONV(40, 1, "") "  - relu\n" CONV(16, 3, ", stride: 2"),
+     ""},
     {"residual", "[3, 16, 16]",
      SAME3(16) BN_RELU ADD(
          "conv: {out: 16, kernel: 3, pad: 1}, bn, relu, "
@@ -126,9 +132,10 @@ static struct graph *training_graph(const struct training_case *c)
 
 static struct plan *plan_of(const struct graph *g, const struct device *dev,
                             struct params *p, struct pool *pool, int narrow,
-                            struct interp *inputs)
+                            const struct tuning *tuning, struct interp *inputs)
 {
-    const struct plan_opts o = {.batch = BATCH, .pool = pool, .narrow = narrow};
+    const struct plan_opts o = {
+        .batch = BATCH, .pool = pool, .narrow = narrow, .tuning = tuning};
     struct err e = {0};
     struct plan *plan = plan_new(g, dev, p, &o, &e);
 
@@ -231,6 +238,81 @@ static void check_shows(const struct training_case *c, struct plan *p,
     str_release(&s);
 }
 
+struct tuned_run {
+    const struct training_case *c;
+    const struct graph *g;
+    struct interp *truth, *plain;
+    const struct device *dev;
+    int narrow;
+    struct params *params; /* plans of other constants share them */
+};
+
+/* The bits of the results with constants T.  */
+static void run_tuned(const struct tuned_run *r, const struct tuning *t,
+                      int threads, struct str *bits)
+{
+    struct pool *pool = pool_new(threads);
+    struct plan *p =
+        plan_of(r->g, r->dev, r->params, pool, r->narrow, t, r->plain);
+    struct err e = {0};
+
+    assert_int_equal(plan_run(p, NULL, &e), 0);
+    str_clear(bits);
+    hash_outputs(p, r->g, bits);
+    if (r->narrow)
+        compare_narrow(r->c, p, r->truth, r->g);
+    else
+        compare(r->c, p, r->truth, r->plain, r->g, r->dev->kernels[0]->name);
+    plan_free(p);
+    pool_free(pool);
+}
+
+/* Constant I at V: one that cuts work changes no bit of those in WANT; the
+ * others change some, but not with the number of threads.  */
+static void check_constant(const struct tuned_run *r, int i, int64_t v,
+                           const struct str *want)
+{
+    static const int threads[] = {1, 2, 3, 5, 8};
+    const int cut = tuning_rows[i].effect == TUNE_CUT;
+    struct str first = {0}, now = {0};
+    struct tuning t;
+
+    tuning_init(&t);
+    t.value[i] = v;
+    if (cut)
+        str_add(&first, str_text(want));
+    else
+        run_tuned(r, &t, 1, &first);
+    for (size_t k = 0; k < COUNT(threads); k += cut ? 1 : 3) {
+        run_tuned(r, &t, threads[k], &now);
+        if (strcmp(str_text(&first), str_text(&now)))
+            fail_msg("%s: other bits with %s=%lld and %d threads", r->c->what,
+                     tuning_rows[i].name, (long long)v, threads[k]);
+    }
+    str_release(&first);
+    str_release(&now);
+}
+
+/* Each constant at the ends of its range.  */
+static void check_constants(const struct training_case *c,
+                            const struct graph *g, struct interp *truth,
+                            struct interp *plain, const struct device *dev,
+                            int narrow)
+{
+    struct err e = {0};
+    struct tuned_run r = {
+        c, g, truth, plain, dev, narrow, params_new(g, dev, &e)};
+    struct str want = {0};
+
+    run_tuned(&r, NULL, 1, &want);
+    for (int i = 0; i < TUNE_N; i++) {
+        check_constant(&r, i, tuning_rows[i].min, &want);
+        check_constant(&r, i, tuning_rows[i].max, &want);
+    }
+    str_release(&want);
+    params_free(r.params);
+}
+
 /* Several numbers of threads.  */
 static void check_device(const struct training_case *c, const struct graph *g,
                          struct interp *truth, struct interp *plain,
@@ -242,7 +324,7 @@ static void check_device(const struct training_case *c, const struct graph *g,
     for (int threads = 1; threads <= 3; threads++) {
         struct params *params = params_new(g, dev, &e);
         struct pool *pool = pool_new(threads);
-        struct plan *p = plan_of(g, dev, params, pool, narrow, plain);
+        struct plan *p = plan_of(g, dev, params, pool, narrow, NULL, plain);
 
         assert_int_equal(plan_run(p, NULL, &e), 0);
         hash_outputs(p, g, threads == 1 ? &first : &now);
@@ -300,8 +382,11 @@ static void check_features(const struct training_case *c, const struct graph *g,
     struct device *dev = device_cpu_new(features);
 
     check_device(c, g, truth, plain, dev, 0);
-    if (features & CPU_AVX512BF16)
+    check_constants(c, g, truth, plain, dev, 0);
+    if (features & CPU_AVX512BF16) {
         check_narrow(c, g, truth, plain, dev);
+        check_constants(c, g, truth, plain, dev, 1);
+    }
     device_cpu_free(dev);
 }
 
