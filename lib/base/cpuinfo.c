@@ -58,7 +58,26 @@ static unsigned detect(void)
         f |= CPU_AVX512BF16;
     return f;
 }
+
+/* 48 bytes in three leaves.  */
+static void ask_brand(char buf[CPU_BRAND])
+{
+    enum { FIRST = 0x80000002, WORDS = 4 };
+
+    for (unsigned i = 0; i < 3; i++) {
+        unsigned r[WORDS] = {0};
+
+        if (!__get_cpuid(FIRST + i, &r[0], &r[1], &r[2], &r[3]))
+            return;
+        memcpy(buf + i * sizeof r, r, sizeof r);
+    }
+}
 #else
+static void ask_brand(char buf[CPU_BRAND])
+{
+    (void)buf;
+}
+
 static unsigned detect(void)
 {
 #    if defined(__aarch64__)
@@ -106,6 +125,21 @@ int cpu_limit(const char *name, struct err *e)
                    "unknown cpu level '%s'; known are portable neon avx2 "
                    "avx512 vnni bf16",
                    Q(name));
+}
+
+const char *cpu_brand(char buf[CPU_BRAND])
+{
+    size_t n = 0;
+
+    memset(buf, 0, CPU_BRAND);
+    ask_brand(buf);
+    for (const char *p = buf; *p; p++)
+        if (*p > ' ' ? *p < 127 && !strchr("\"\\", *p) : n && buf[n - 1] != ' ')
+            buf[n++] = *p > ' ' ? *p : ' ';
+    while (n && buf[n - 1] == ' ')
+        n--;
+    buf[n] = 0;
+    return n ? buf : "unknown";
 }
 
 const char *cpu_level_name(unsigned mask)

@@ -36,6 +36,11 @@ int cpu_limit(const char *name, struct err *e);
  * the history of a model records.  */
 const char *cpu_level_name(unsigned mask);
 
+/* What the processor calls itself, printable and without quotes; "unknown".
+ * In BUF, which is returned.  */
+enum { CPU_BRAND = 64 };
+const char *cpu_brand(char buf[CPU_BRAND]);
+
 /* NULL-ended list of level names, lowest first.  */
 extern const char *const cpu_level_names[];
 

@@ -47,10 +47,21 @@ static void test_limit(void **state)
     }
 }
 
+static void test_brand(void **state)
+{
+    char buf[CPU_BRAND];
+    const char *name = cpu_brand(buf);
+
+    (void)state;
+    assert_true(*name && strlen(name) < CPU_BRAND);
+    assert_null(strpbrk(name, "\"\\\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_names),
-                                       cmocka_unit_test(test_limit)};
+                                       cmocka_unit_test(test_limit),
+                                       cmocka_unit_test(test_brand)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
