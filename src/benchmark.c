@@ -19,12 +19,14 @@
 #include "data/dataset.h"
 #include "data/loader.h"
 #include "format/model.h"
+#include "format/planfile.h"
 #include "graph/device.h"
 #include "graph/graph.h"
 #include "pass/pass.h"
 #include "run/bench.h"
 #include "run/params.h"
 #include "run/plan.h"
+#include "run/tune.h"
 #include "train/feed.h"
 #include "train/graph.h"
 #include "train/recipe.h"
@@ -33,7 +35,8 @@ enum { LIST_MAX = 64 };
 enum { TABLE, CSV, JSONL };
 
 static const char *const formats[] = {"table", "csv", "jsonl", NULL};
-static const char *batches = "1", *each_threads, *recipe_name, *pictures;
+static const char *batches = "1", *each_threads, *recipe_name, *pictures,
+                  *plan_path, *tune_path;
 static const char *device_name = "cpu";
 static struct opt_list overrides;
 static double seconds = 1;
@@ -51,6 +54,7 @@ static const struct opt options[] = {
     {0, "load", OPT_TEXT, &pictures, "DATA",
      "read, augment and stack the pictures of DATA, and compute nothing"},
     OPT_SET(&overrides),
+    OPT_PLAN(&plan_path),
     OPT_PRECISION(&precision, "compute in fp32 or bf16"),
     {0, "profile", OPT_FLAG, &profile, NULL,
      "the time of each step instead of the whole"},
@@ -58,6 +62,8 @@ static const struct opt options[] = {
      .min = 0.01, .max = 3600, .def = "1"},
     {0, "train", OPT_FLAG, &training, NULL,
      "steps of training on random pictures instead of inference"},
+    {0, "tune", OPT_TEXT, &tune_path, "FILE",
+     "try other constants of the planner, write what is faster for --plan"},
     {0, "turns", OPT_FLAG, &turns, NULL,
      "measure once more for each line of standard input"},
     OPT_COMMON,
@@ -65,14 +71,15 @@ static const struct opt options[] = {
 
 static const char *const examples[] = {
     "adze-benchmark model.st", "adze-benchmark -b 1,8 float.st int8.st -f csv",
-    "adze-benchmark --train -b 128 model.st", NULL};
+    "adze-benchmark --train -b 128 model.st",
+    "adze-benchmark --tune fast.plan model.st", NULL};
 
 static const struct command cmd = {
     .name = "benchmark",
     .brief = "measure how fast models run",
     .usage = "[-b LIST] [-f FORMAT] [--each-threads=LIST] "
              "[--train | --load=DATA] [-c RECIPE] [-o KEY=VALUE ...] "
-             "[--turns] [MODEL ...]",
+             "[--turns | --tune=FILE] [--plan=FILE] [MODEL ...]",
     .options = options,
     .examples = examples,
     .key = recipe_nearest,
@@ -221,6 +228,8 @@ struct job {
     struct device *dev;
     struct params *params;
     struct recipe *recipe;
+    const struct tuning *tuning;
+    struct pool *pool; /* of tune() */
     struct dataset *data;
     double load_s;
     int narrow; /* in bf16 */
@@ -231,6 +240,7 @@ struct job {
 struct work {
     struct job *job;
     struct pool *pool;
+    struct params *params; /* the job's, but see tune_bind() */
     struct plan *plan;
     struct feed feed;
     float *image;
@@ -440,15 +450,16 @@ static int take_turn(struct work *w, int n, struct err *e)
     return 0;
 }
 
-static int bind(struct work *w, struct err *e)
+static int bind(struct work *w, const struct tuning *t, struct err *e)
 {
     struct job *j = w->job;
     const struct plan_opts po = {.batch = j->row.batch,
                                  .pool = w->pool,
                                  .profile = profile,
-                                 .narrow = j->narrow};
+                                 .narrow = j->narrow,
+                                 .tuning = t};
 
-    if (j->g && !(w->plan = plan_new(j->g, j->dev, j->params, &po, e)))
+    if (j->g && !(w->plan = plan_new(j->g, j->dev, w->params, &po, e)))
         return -1;
     return mode()->prepare(w, e);
 }
@@ -465,18 +476,105 @@ static void release(struct work *w)
 static int measure(struct job *j, int64_t batch, int64_t threads, struct err *e)
 {
     const double start = clock_now();
-    struct work w = {.job = j, .pool = pool_new((int)threads)};
+    struct work w = {
+        .job = j, .pool = pool_new((int)threads), .params = j->params};
     int bad;
 
     j->row.batch = batch;
     j->row.threads = pool_threads(w.pool);
-    bad = bind(&w, e);
+    bad = bind(&w, j->tuning, e);
     j->row.saves = w.plan && saves(w.plan);
     j->row.load_s = j->load_s + clock_now() - start;
     for (int n = 0; !bad && next_turn(n); n++)
         bad = take_turn(&w, n, e);
     release(&w);
     return bad;
+}
+
+/* ---- tuning ---- */
+
+struct list {
+    int64_t item[LIST_MAX];
+    int n;
+};
+
+struct asked {
+    struct recipe recipe;
+    struct planfile plan;
+    struct list batch, threads;
+};
+
+static void tune_release(void *work)
+{
+    struct work *w = work;
+
+    plan_free(w->plan);
+    if (w->params != w->job->params)
+        params_free(w->params);
+    free(w);
+}
+
+/* While training packed forms are made again each step: of the kernels of this
+ * plan alone, so it has parameters of its own.  */
+static void *tune_bind(void *job, const struct tuning *t, struct err *e)
+{
+    struct job *j = job;
+    struct work *w = xcalloc(1, sizeof *w);
+
+    w->job = j;
+    w->pool = j->pool;
+    w->params = training ? params_new(j->g, j->dev, e) : j->params;
+    if (w->params && bind(w, t, e) == 0)
+        return w;
+    tune_release(w);
+    return NULL;
+}
+
+static int tune_same(const void *a, const void *b)
+{
+    const struct plan *p = ((const struct work *)a)->plan;
+    const struct plan *q = ((const struct work *)b)->plan;
+
+    if (plan_steps(p) != plan_steps(q))
+        return 0;
+    for (int i = 0; i < plan_steps(p); i++)
+        if (strcmp(plan_step(p, i).kernel, plan_step(q, i).kernel) != 0)
+            return 0;
+    return 1;
+}
+
+static void tune_tried(void *ctx, const struct tune_trial *t)
+{
+    const char *name = t->constant < 0 ? "all" : tuning_rows[t->constant].name;
+
+    (void)ctx;
+    printf("  %-22s %10lld %9.3f %6.3f %5s\n", name, (long long)t->value,
+           1e3 * t->seconds, t->ratio, t->taken ? "yes" : "no");
+    fflush(stdout);
+}
+
+/* Constants for this model as it is run here, into the file.  */
+static int tune(struct job *j, const struct asked *a, struct err *e)
+{
+    const struct tune_target g = {j, tune_bind, mode()->once, tune_same,
+                                  tune_release};
+    const struct tune_opts o = {seconds, training, tune_tried, NULL};
+    struct tuning t = *j->tuning;
+    struct str note = {0};
+    int bad;
+
+    j->row.batch = a->batch.item[0];
+    j->pool = pool_new((int)a->threads.item[0]);
+    printf("# %-22s %10s %9s %6s %5s\n", "constant", "value", "ms", "ratio",
+           "taken");
+    bad = tune_search(&g, &o, &t, e);
+    str_printf(&note, "%s of '%s', batch %lld, %d threads, %s",
+               training ? "training" : "inference", Q(j->row.model),
+               (long long)j->row.batch, pool_threads(j->pool), j->row.dtype);
+    bad = bad || planfile_save(&t, str_text(&note), tune_path, e) < 0;
+    str_release(&note);
+    pool_free(j->pool);
+    return bad ? -1 : 0;
 }
 
 static int open_graph(struct job *j, struct err *e)
@@ -524,21 +622,16 @@ static void close_job(struct job *j)
 
 /* ---- what was asked for ---- */
 
-struct list {
-    int64_t item[LIST_MAX];
-    int n;
-};
-
-struct asked {
-    struct recipe recipe;
-    struct list batch, threads;
-};
-
 static int all_of(const char *path, struct asked *a, struct err *e)
 {
-    struct job j = {.recipe = &a->recipe};
+    struct job j = {.recipe = &a->recipe, .tuning = &a->plan.tuning};
     int bad = open_job(&j, path, e);
 
+    if (tune_path && !bad) {
+        bad = tune(&j, a, e);
+        close_job(&j);
+        return bad;
+    }
     for (int t = 0; t < a->threads.n && !bad; t++)
         for (int b = 0; b < a->batch.n && !bad; b++)
             bad = measure(&j, a->batch.item[b], a->threads.item[t], e);
@@ -577,10 +670,15 @@ static int settle(int models, const struct asked *a, struct err *e)
                        pictures ? "--load" : "--turns");
     if ((recipe_name || overrides.n) && !training && !pictures)
         return err_set(e, ERR_USAGE, "-c and -o are for --train and --load");
-    if (turns && (models != 1 || a->batch.n * a->threads.n != 1))
+    if ((turns || tune_path) && (models != 1 || a->batch.n * a->threads.n != 1))
         return err_set(e, ERR_USAGE,
-                       "--turns needs one named model, one batch and one "
-                       "number of threads");
+                       "--%s needs one named model, one batch and one "
+                       "number of threads",
+                       turns ? "turns" : "tune");
+    if (tune_path && (turns || pictures || profile || json || format))
+        return err_set(e, ERR_USAGE,
+                       "--tune prints a table of what it tries: it goes with "
+                       "none of --turns, --load, --profile, --json and -f");
     return 0;
 }
 
@@ -591,7 +689,9 @@ static int parse(int models, struct asked *a, struct err *e)
         (each_threads &&
          parse_list("--each-threads", each_threads, 1024, &a->threads, e) < 0))
         return -1;
-    return settle(models, a, e);
+    if (settle(models, a, e) < 0 || io_check_file(tune_path, e) < 0)
+        return -1;
+    return io_plan(&a->plan, plan_path, e);
 }
 
 int main(int argc, char **argv)
@@ -606,7 +706,7 @@ int main(int argc, char **argv)
         return cli_end(&cmd, &e);
     if (json)
         format = JSONL;
-    if (!profile)
+    if (!profile && !tune_path)
         print_head();
     for (int i = rest; i < argc; i++)
         if (all_of(argv[i], &a, &e) < 0)

@@ -16,6 +16,7 @@
 #include "cli/rows.h"
 #include "data/dataset.h"
 #include "format/model.h"
+#include "format/planfile.h"
 #include "graph/device.h"
 #include "graph/graph.h"
 #include "pass/pass.h"
@@ -24,7 +25,7 @@
 #include "train/evaluate.h"
 #include "train/metric.h"
 
-static const char *model_path, *data, *logits_path, *confusion_path;
+static const char *model_path, *data, *logits_path, *confusion_path, *plan_path;
 static const char *device_name = "cpu";
 static int64_t batch = 256;
 static double min_top1 = -1;
@@ -44,6 +45,7 @@ static const struct opt options[] = {
     {0, "min-top1", OPT_REAL, &min_top1, "SHARE",
      "exit 1 if top-1 is below SHARE", .min = 0, .max = 1},
     OPT_MODEL(&model_path),
+    OPT_PLAN(&plan_path),
     OPT_PRECISION(&precision, "compute in fp32 or bf16"),
     {0, "skip-bad", OPT_FLAG, &skip_bad, NULL,
      "leave broken pictures out, count and name them, instead of stopping at "
@@ -58,7 +60,8 @@ static const char *const examples[] = {
 static const struct command cmd = {
     .name = "evaluate",
     .brief = "measure a model on labelled pictures",
-    .usage = "-d DATA [-m FILE] [--json] [--min-top1=SHARE] [--logits=FILE]",
+    .usage = "-d DATA [-m FILE] [--json] [--min-top1=SHARE] [--logits=FILE] "
+             "[--plan=FILE]",
     .options = options,
     .examples = examples,
 };
@@ -225,7 +228,10 @@ static int open_all(struct job *j, struct err *e)
     struct dataset_opts o = {0};
     struct evaluate_opts eo = {
         .batch = batch, .skip_bad = skip_bad, .on_bad = tell_bad};
+    struct planfile plan;
 
+    if (io_plan(&plan, plan_path, e) < 0)
+        return -1;
     j->m = io_trained_model(model_path, e);
     if (!j->m)
         return -1;
@@ -247,6 +253,7 @@ static int open_all(struct job *j, struct err *e)
     eo.pool = cli_pool();
     if (eo.batch > dataset_count(j->d) && dataset_count(j->d) > 0)
         eo.batch = dataset_count(j->d);
+    eo.tuning = &plan.tuning;
     eo.narrow = io_narrow(precision, j->g, e);
     if (eo.narrow < 0)
         return -1;

@@ -16,6 +16,7 @@
 #include "data/loader.h"
 #include "data/pictures.h"
 #include "format/model.h"
+#include "format/planfile.h"
 #include "graph/device.h"
 #include "graph/graph.h"
 #include "pass/pass.h"
@@ -23,7 +24,7 @@
 #include "run/plan.h"
 #include "tensor/top.h"
 
-static const char *model_path, *batch_text = "auto";
+static const char *model_path, *plan_path, *batch_text = "auto";
 static const char *device_name = "cpu";
 static int64_t top = 1;
 static int json, zero, precision;
@@ -38,6 +39,7 @@ static const struct opt options[] = {
     OPT_MODEL(&model_path),
     {'n', "count", OPT_INT, &top, "N", "best classes to print", .min = 1,
      .max = 1e6, .def = "1"},
+    OPT_PLAN(&plan_path),
     OPT_PRECISION(&precision, "compute in fp32 or bf16"),
     OPT_COMMON,
     {0}};
@@ -49,7 +51,7 @@ static const char *const examples[] = {
 static const struct command cmd = {
     .name = "infer",
     .brief = "classify pictures",
-    .usage = "-m FILE [-b N] [-n N] [--json] [PICTURE ...]",
+    .usage = "-m FILE [-b N] [-n N] [--json] [--plan=FILE] [PICTURE ...]",
     .options = options,
     .examples = examples,
     .max_args = -1,
@@ -210,11 +212,13 @@ static int read_batch(int paths, int64_t *n, struct err *e)
 static int open_all(struct job *j, const char *const *paths, int n,
                     struct err *e)
 {
+    struct planfile plan;
     int narrow;
 
     if (!model_path)
         return err_set(e, ERR_USAGE, "no model: give it with -m");
-    if (read_batch(n, &j->batch, e) < 0 || (!n && cli_streams("-", "", e) < 0))
+    if (read_batch(n, &j->batch, e) < 0 || io_plan(&plan, plan_path, e) < 0 ||
+        (!n && cli_streams("-", "", e) < 0))
         return -1;
     j->m = io_trained_model(model_path, e);
     j->g = j->m ? pass_simplify(j->m->graph, e) : NULL;
@@ -227,7 +231,8 @@ static int open_all(struct job *j, const char *const *paths, int n,
                          : plan_new(j->g, j->dev, j->params,
                                     &(struct plan_opts){.batch = j->batch,
                                                         .pool = cli_pool(),
-                                                        .narrow = narrow},
+                                                        .narrow = narrow,
+                                                        .tuning = &plan.tuning},
                                     e);
     if (!j->plan)
         return -1;

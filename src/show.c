@@ -14,6 +14,7 @@
 #include "cli/rows.h"
 #include "cli/table.h"
 #include "format/model.h"
+#include "format/planfile.h"
 #include "graph/device.h"
 #include "graph/graph.h"
 #include "graph/print.h"
@@ -24,7 +25,7 @@
 #include "tensor/safetensors.h"
 #include "tensor/stats.h"
 
-static const char *path, *device_name = "cpu";
+static const char *path, *plan_path, *device_name = "cpu";
 static int64_t batch = 1, depth;
 static int json, state, graph, dot, plan, history, check;
 
@@ -36,6 +37,8 @@ static const struct opt options[] = {
     {0, "graph", OPT_FLAG, &graph, NULL, "print the network in its flat form"},
     {0, "dot", OPT_FLAG, &dot, NULL, "print the network for Graphviz"},
     {0, "plan", OPT_FLAG, &plan, NULL, "print how the network would be run"},
+    {0, "plan-file", OPT_TEXT, &plan_path, "FILE",
+     "with --plan: constants of the planner, from adze-benchmark --tune"},
     {0, "history", OPT_FLAG, &history, NULL, "list what made the model"},
     {0, "check", OPT_FLAG, &check, NULL,
      "verify hashes and that all numbers are finite"},
@@ -56,8 +59,9 @@ static const char *const examples[] = {
 static const struct command cmd = {
     .name = "show",
     .brief = "show what a model file holds",
-    .usage = "[-m FILE] [--depth=N | --state | --graph | --dot | --plan | "
-             "--history | --check] [-b N] [-D NAME] [--json] [model]",
+    .usage =
+        "[-m FILE] [--depth=N | --state | --graph | --dot | --plan | "
+        "--history | --check] [-b N] [-D NAME] [--plan-file=FILE] [--json] [model]",
     .options = options,
     .examples = examples,
     .max_args = 1,
@@ -116,10 +120,12 @@ static void unbind(struct bound *b)
 
 static int bind(struct bound *b, const struct model *m, struct err *e)
 {
-    const struct plan_opts o = {.batch = batch, .pool = cli_pool()};
+    struct planfile f;
+    const struct plan_opts o = {
+        .batch = batch, .pool = cli_pool(), .tuning = &f.tuning};
 
     *b = (struct bound){0};
-    b->g = pass_simplify(m->graph, e);
+    b->g = io_plan(&f, plan_path, e) < 0 ? NULL : pass_simplify(m->graph, e);
     b->d = b->g ? io_device(device_name, e) : NULL;
     b->params = b->d ? params_share(b->g, b->d, e) : NULL;
     b->plan = b->params ? plan_new(b->g, b->d, b->params, &o, e) : NULL;
@@ -135,6 +141,7 @@ static int show_plan(const struct job *j, struct err *e)
 
     if (bind(&b, j->m, e) < 0)
         return -1;
+    plan_print_tuning(&s, b.plan);
     plan_print(&s, b.plan);
     fputs(str_text(&s), stdout);
     str_release(&s);
@@ -417,6 +424,10 @@ static const struct view *choose(struct err *e)
             return NULL;
         }
         v = &views[i];
+    }
+    if (plan_path && !plan) {
+        err_set(e, ERR_USAGE, "--plan-file is for --plan");
+        return NULL;
     }
     if (v && json && !v->json) {
         err_set(e, ERR_USAGE, "--%s has no JSON form", v->name);

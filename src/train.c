@@ -19,11 +19,13 @@
 #include "cli/rows.h"
 #include "data/dataset.h"
 #include "format/model.h"
+#include "format/planfile.h"
 #include "train/loop.h"
 #include "train/recipe.h"
 #include "train/rundir.h"
 
-static const char *model_path, *data, *eval, *recipe_name, *output, *run_dir;
+static const char *model_path, *data, *eval, *recipe_name, *output, *run_dir,
+    *plan_path;
 static const char *device_name = "cpu";
 static struct opt_list overrides;
 static int64_t seed = -1, max_steps;
@@ -40,6 +42,7 @@ static const struct opt options[] = {
      .min = 1, .max = 1e12},
     OPT_SET(&overrides),
     OPT_OUTPUT(&output),
+    OPT_PLAN(&plan_path),
     {0, "print-config", OPT_FLAG, &print_config, NULL,
      "print the resolved recipe and end"},
     OPT_RUN(&run_dir),
@@ -58,7 +61,7 @@ static const struct command cmd = {
     .name = "train",
     .brief = "train a model",
     .usage = "-d DATA [-c RECIPE] [-o KEY=VALUE ...] [-m FILE] [-O FILE] "
-             "[-e DATA] [-R DIR [--resume]]",
+             "[-e DATA] [-R DIR [--resume]] [--plan=FILE]",
     .options = options,
     .examples = examples,
     .key = recipe_nearest,
@@ -206,12 +209,13 @@ static void note_head(const struct model *m, const struct dataset *d)
 }
 
 static int with_data(struct model *m, struct model *from, struct recipe *r,
-                     const char *train_spec, const char *valid_spec,
-                     struct err *e)
+                     const struct planfile *plan, const char *train_spec,
+                     const char *valid_spec, struct err *e)
 {
     struct dataset_opts o = {(const char *const *)m->classes, m->n_classes, 0};
     struct progress p = {0};
     struct train_opts t = {.recipe = r,
+                           .plan = plan,
                            .run_dir = run_dir,
                            .from = from,
                            .stop = &stop,
@@ -347,19 +351,20 @@ static int train(struct recipe *r, struct err *e)
 {
     char *train_spec = NULL, *valid_spec = NULL, *last;
     struct model *m, *from;
+    struct planfile plan;
     int bad;
 
     if (!data)
         return err_set(e, ERR_USAGE, "no data: give it with -d");
     if (resume && !run_dir)
         return err_set(e, ERR_USAGE, "--resume needs the run folder: -R DIR");
-    if (io_check_output(output, e) < 0)
+    if (io_plan(&plan, plan_path, e) < 0 || io_check_output(output, e) < 0)
         return -1;
     dataset_split_dir(data, &train_spec, &valid_spec);
     last = last_checkpoint();
     m = open_model(last, &from, e);
     bad = !m || io_narrow(r->precision, m->graph, e) < 0 ||
-          with_data(m, from, r, train_spec ? train_spec : data,
+          with_data(m, from, r, &plan, train_spec ? train_spec : data,
                     eval ? eval : valid_spec, e) < 0;
     model_free(from);
     model_free(m);

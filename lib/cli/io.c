@@ -15,6 +15,7 @@
 #include "cuda/cuda.h"
 #include "data/dataset.h"
 #include "format/model.h"
+#include "format/planfile.h"
 #include "graph/device.h"
 #include "pass/pass.h"
 
@@ -50,6 +51,15 @@ int io_narrow(int choice, const struct graph *g, struct err *e)
                        "this machine does not compute bf16 faster than fp32: "
                        "use fp32");
     return 1;
+}
+
+int io_plan(struct planfile *f, const char *path, struct err *e)
+{
+    if (path)
+        return planfile_read(f, path, e);
+    tuning_init(&f->tuning);
+    f->hash[0] = 0;
+    return 0;
 }
 
 void io_note_missing(const struct dataset *d)

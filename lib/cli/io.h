@@ -7,6 +7,7 @@ struct device;
 struct err;
 struct graph;
 struct model;
+struct planfile;
 
 /* The device NAME: "cpu", "cuda", "cuda:1"; freed with io_device_free().
  * ERR_USAGE for another name, ERR_DEVICE if there is none.  */
@@ -17,6 +18,10 @@ void io_device_free(struct device *d);
  * ERR_DEVICE where the machine does not, or not faster than in fp32; ERR_USAGE
  * if G has 8 bits.  */
 int io_narrow(int choice, const struct graph *g, struct err *e);
+
+/* The constants of the planner in the file PATH; NULL: the defaults, with an
+ * empty hash.  */
+int io_plan(struct planfile *f, const char *path, struct err *e);
 
 /* A notice of the model's classes that D has no picture of, in one line.  */
 struct dataset;

@@ -52,6 +52,9 @@
 #define OPT_OUTPUT(p) \
     {'O', "output", OPT_TEXT, (p), "FILE", "write FILE, whole or not at all", \
      .def = "standard output"}
+#define OPT_PLAN(p) /* io_plan() */ \
+    {0, "plan", OPT_TEXT, (p), "FILE", \
+     "constants of the planner, from adze-benchmark --tune"}
 #define OPT_PRECISION(p, text) /* int *: io_narrow() */ \
     {0, "precision", OPT_CHOICE, (p), "FORM", text, \
      .choices = plan_precisions, .def = "fp32"}

@@ -291,7 +291,7 @@ static int check_arithmetic(const struct trainer *t, const json_t *o,
         return 0;
     return err_set(e, ERR_USAGE,
                    "the run was begun with instruction set %s; this is %s: "
-                   "resume with the same --cpu and version",
+                   "resume with the same --cpu, --plan and version",
                    was ? Q(was) : "none", arithmetic(t, now));
 }
 

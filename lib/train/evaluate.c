@@ -36,11 +36,12 @@ struct evaluator *evaluator_new(const struct graph *g, const struct device *d,
     ev->opts = *o;
     ev->sampler = lo.sampler;
     ev->target = xcalloc((size_t)o->batch, sizeof *ev->target);
-    ev->plan =
-        plan_new(g, d, p,
-                 &(struct plan_opts){
-                     .batch = o->batch, .pool = o->pool, .narrow = o->narrow},
-                 e);
+    ev->plan = plan_new(g, d, p,
+                        &(struct plan_opts){.batch = o->batch,
+                                            .pool = o->pool,
+                                            .narrow = o->narrow,
+                                            .tuning = o->tuning},
+                        e);
     if (!ev->plan) {
         evaluator_free(ev);
         return NULL;

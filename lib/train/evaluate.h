@@ -17,12 +17,14 @@ struct graph;
 struct metric;
 struct params;
 struct pool;
+struct tuning;
 
 struct evaluate_opts {
     struct preprocess pre; /* the model's */
     int64_t batch;
     struct pool *pool;
-    int narrow;   /* in bf16: plan_opts */
+    int narrow;                  /* in bf16: plan_opts */
+    const struct tuning *tuning; /* likewise; read by evaluator_new() */
     int skip_bad; /* leave broken pictures out; else the first ends the run */
     void (*on_bad)(void *ctx, const char *reason); /* as of loader_opts */
     void *ctx;

@@ -15,6 +15,7 @@
 #include "data/dataset.h"
 #include "data/loader.h"
 #include "format/model.h"
+#include "format/planfile.h"
 #include "graph/graph.h"
 #include "pass/pass.h"
 #include "run/params.h"
@@ -29,12 +30,18 @@
 
 /* ---- building ---- */
 
+static const struct tuning *tuning_of(const struct trainer *t)
+{
+    return t->o->plan ? &t->o->plan->tuning : NULL;
+}
+
 static struct evaluator *make_evaluator(const struct trainer *t, struct err *e)
 {
     const struct evaluate_opts eo = {
         .pre = t->m->pre,
         .batch = t->r->valid_batch,
         .pool = t->o->pool,
+        .tuning = tuning_of(t),
         .skip_bad = t->r->valid_bad == BAD_SKIP,
         .on_bad = t->o->on_bad,
         .ctx = t->o->ctx,
@@ -59,8 +66,10 @@ static int check_labels(const struct trainer *t, const struct dataset *d,
 static int build_plans(struct trainer *t, struct err *e)
 {
     const int64_t rest = t->feed.sampler.n % t->feed.sampler.batch;
-    struct plan_opts po = {
-        .batch = t->r->batch, .pool = t->o->pool, .narrow = t->r->precision};
+    struct plan_opts po = {.batch = t->r->batch,
+                           .pool = t->o->pool,
+                           .narrow = t->r->precision,
+                           .tuning = tuning_of(t)};
 
     t->plan = plan_new(t->graph, t->o->device, t->params, &po, e);
     if (!t->plan)
@@ -242,16 +251,29 @@ static int evaluate(struct trainer *t, struct train_row *row, struct err *e)
     return bad;
 }
 
+/* The constants that were named, as text in A; "" for the defaults.  */
+static const char *constants(const struct trainer *t, struct arena *a)
+{
+    struct str s = {0};
+    const char *text;
+
+    tuning_print(&s, tuning_of(t), 1);
+    text = arena_strdup(a, str_text(&s));
+    str_release(&s);
+    return text;
+}
+
 static void add_history(struct trainer *t, struct model *m)
 {
     struct recipe *r = t->o->recipe;
+    const struct planfile *plan = t->o->plan;
     const char *const *recipe = recipe_options(r);
-    const char **list;
-    int n = 0;
+    const char **list, *in[9] = {"model", t->start, "data", t->data};
+    int n = 0, k = 4;
 
     while (recipe[n])
         n++;
-    list = ARENA_NEWS(&r->arena, n + 7, const char *);
+    list = ARENA_NEWS(&r->arena, n + 9, const char *);
     memcpy(list, recipe, (size_t)n * sizeof *list);
     list[n++] = "cpu";
     list[n++] = cpu_level_name(cpu_features());
@@ -262,10 +284,17 @@ static void add_history(struct trainer *t, struct model *m)
         list[n++] = "steps";
         list[n++] = arena_printf(&r->arena, "%lld", (long long)t->o->max_steps);
     }
-    model_history_add(m, "train", list,
-                      (const char *[]){"model", t->start, "data", t->data,
-                                       t->o->valid ? "valid" : NULL, t->valid,
-                                       NULL});
+    if (plan && *plan->hash) {
+        list[n++] = "constants";
+        list[n++] = constants(t, &r->arena);
+        in[k++] = "plan";
+        in[k++] = plan->hash;
+    }
+    if (t->o->valid) {
+        in[k++] = "valid";
+        in[k++] = t->valid;
+    }
+    model_history_add(m, "train", list, in);
 }
 
 /* best.st is what the run would give if it ended now.  */

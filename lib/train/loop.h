@@ -1,8 +1,9 @@
 /* loop.h -- the training loop: epochs, evaluation, checkpoints, resuming.
  * SPDX-License-Identifier: MIT
  *
- * The state after step S is a function of the model, data, recipe and
- * instruction-set level alone: not of threads, not of interruptions.  A
+ * The state after step S is a function of the model, data, recipe, those of
+ * the planner's constants that change what is computed, and instruction-set
+ * level alone: not of threads, not of interruptions.  A
  * checkpoint holds all of it; a run that was killed and resumed ends in the
  * same bytes as one that was not.
  *
@@ -25,6 +26,7 @@ struct dataset;
 struct device;
 struct err;
 struct model;
+struct planfile;
 struct pool;
 struct recipe;
 
@@ -44,10 +46,12 @@ struct train_opts {
     const struct dataset *train, *valid; /* valid may be NULL */
     const struct device *device;
     struct pool *pool;
-    const char *run_dir;      /* NULL: none, and no checkpoints */
-    const struct model *from; /* when M is a checkpoint: the model that the
+    const struct planfile *plan; /* constants of the planner; NULL: the
+                                    defaults */
+    const char *run_dir;         /* NULL: none, and no checkpoints */
+    const struct model *from;    /* when M is a checkpoint: the model that the
                                  run must have begun with; NULL: any */
-    int64_t max_steps;        /* stop after this many in all; 0: as the recipe
+    int64_t max_steps; /* stop after this many in all; 0: as the recipe
                             says */
     const volatile sig_atomic_t *stop; /* set by a signal: save, and end */
     volatile sig_atomic_t *save;       /* set by a signal: save, and go on */

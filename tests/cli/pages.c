@@ -2,9 +2,9 @@
  * SPDX-License-Identifier: MIT
  *
  * adze-ops(7) is made from the op records, the keys and operators of
- * adze-recipe(5) from the recipe's and the augmentation's table.  Each
- * stands between two marks in the page; the test compares, and with
- * ADZE_WRITE_PAGES=1 (make pages) it writes.  */
+ * adze-recipe(5) from the recipe's and the augmentation's table, adze-plan(5)
+ * from that of the constants.  Each stands between two marks in the page; the
+ * test compares, and with ADZE_WRITE_PAGES=1 (make pages) it writes.  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,6 +20,7 @@
 #include "base/stream.h"
 #include "data/augment.h"
 #include "graph/op.h"
+#include "graph/tuning.h"
 #include "op/ops.h"
 #include "train/recipe.h"
 
@@ -173,6 +174,21 @@ static void make_augment(struct str *s)
     }
 }
 
+/* ---- the planner ---- */
+
+static void make_constants(struct str *s)
+{
+    for (const struct tuning_row *w = tuning_rows; w->name; w++) {
+        str_printf(s, ".It Cm %s Ns No : %s Pq default: %lld\n", w->name,
+                   tuning_effect_name(w->effect), (long long)w->def);
+        str_printf(s, "\\&%s ", w->unit);
+        add_roff(s, w->help);
+        str_printf(s, "%s; from %lld to %lld.\n",
+                   w->training ? ", in training" : "", (long long)w->min,
+                   (long long)w->max);
+    }
+}
+
 /* ---- comparing ---- */
 
 /* The text of FILE with what stands between the marks of NAME replaced.  */
@@ -248,11 +264,18 @@ static void test_recipe(void **state)
     check("man/adze-recipe.5", "augment", make_augment);
 }
 
+static void test_plan(void **state)
+{
+    (void)state;
+    check("man/adze-plan.5", "constants", make_constants);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ops),
         cmocka_unit_test(test_recipe),
+        cmocka_unit_test(test_plan),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
