@@ -35,7 +35,8 @@ static int64_t source(const struct channels *j, int64_t c)
     return k < 0 || k >= j->last ? -1 : k % j->groups * j->per + k / j->groups;
 }
 
-/* Where channel C of all sources begins in image N; NULL for none.  */
+/* Where channel C of all sources begins in image N; NULL for none, as of a
+ * source that is absent.  */
 static const char *place(const struct channels *j, int64_t n, int64_t c)
 {
     const struct tensor *t = j->from;
@@ -44,6 +45,8 @@ static const char *place(const struct channels *j, int64_t n, int64_t c)
         return NULL;
     while (c >= t->shape.dim[1])
         c -= (t++)->shape.dim[1];
+    if (!t->data)
+        return NULL;
     return (const char *)t->data +
            (size_t)((n * groups_of(t) + c / LANES) * j->area * LANES + c % LANES) * j->size;
 }

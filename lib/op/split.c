@@ -39,7 +39,7 @@ static int infer(struct node *n, struct err *e)
 }
 
 /* Copy piece PART between its place in ALL (shape X, from SKIP on) and an
- * array of its own.  */
+ * array of its own; the gradient of a piece that nobody reads is 0.  */
 static void copy(const struct op_args *a, int64_t skip, real *all,
                  const struct shape *x, const struct tensor *part, int back)
 {
@@ -49,9 +49,12 @@ static void copy(const struct op_args *a, int64_t skip, real *all,
     const int64_t run = mine.size * mine.inner;
     for (int64_t o = 0; o < whole.outer; o++) {
         real *there = all + (o * whole.size + skip) * whole.inner;
-        real *here = (real *)part->data + o * run;
-        memcpy(back ? there : here, back ? here : there,
-               (size_t)run * sizeof *here);
+        real *here = part->data ? (real *)part->data + o * run : NULL;
+        if (part->data)
+            memcpy(back ? there : here, back ? here : there,
+                   (size_t)run * sizeof *here);
+        else if (back)
+            memset(there, 0, (size_t)run * sizeof *there);
     }
 }
 
