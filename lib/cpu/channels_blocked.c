@@ -168,6 +168,22 @@ static void split_backward(const struct kernel_args *a)
     run(a, &j);
 }
 
+static void slice(const struct kernel_args *a)
+{
+    struct channels j = {a->op.in, a->op.out, 1, 1};
+
+    j.skip = -attr_int(a->op.node, "start");
+    run(a, &j);
+}
+
+static void slice_backward(const struct kernel_args *a)
+{
+    struct channels j = {a->op.dout, a->op.din, 1, 1};
+
+    j.skip = attr_int(a->op.node, "start");
+    run(a, &j);
+}
+
 static void shuffle(const struct kernel_args *a, const struct tensor *from, const struct tensor *to,
                     int64_t groups)
 {
@@ -291,6 +307,7 @@ static void give(const struct kernel_args *a)
 const struct kernel channels_blocked_kernels[] = {
     BOTH(concat, join, join_backward, along_channels),
     BOTH(split, split, split_backward, along_channels),
+    BOTH(slice, slice, slice_backward, along_channels),
     BOTH(channelshuffle, shuffle_forward, shuffle_backward, is_map),
     BOTH(padchannels, pad, pad_backward, is_map),
     BOTH(subsample, take, give, is_map),
