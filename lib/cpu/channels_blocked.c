@@ -72,15 +72,19 @@ static inline void mix(char *to, const char *const *from, const size_t *step, in
             memcpy(to, from[i] + (size_t)p * step[i], size);
 }
 
+/* What stands in its place already was put there by the plan.  */
 static void group(const struct channels *j, const struct tensor *t, int64_t n, int64_t g, int64_t c)
 {
     const size_t pixel = LANES * j->size, plane = (size_t)j->area * pixel;
     const int64_t left = t->shape.dim[1] - g * LANES;
     char *to = (char *)t->data + (size_t)(n * groups_of(t) + g) * plane;
     const char none[sizeof(float)] = {0}, *from[LANES];
+    const int together = places(j, n, c, left < LANES ? left : LANES, from);
     size_t step[LANES];
 
-    if (places(j, n, c, left < LANES ? left : LANES, from)) {
+    if (from[0] == to)
+        return;
+    if (together) {
         memcpy(to, from[0], plane);
         return;
     }

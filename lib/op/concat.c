@@ -43,7 +43,8 @@ static int infer(struct node *n, struct err *e)
     return rule_out(n, 0, DTYPE_F32, &y, e);
 }
 
-/* Copy operand K to its place in the array ALL, or back from it.  */
+/* Copy operand K to its place in the array ALL, or back from it; a plan may
+ * have put it there.  */
 static void copy(const struct op_args *a, int k, real *all, real *part,
                  const struct shape *y, int back)
 {
@@ -57,8 +58,9 @@ static void copy(const struct op_args *a, int k, real *all, real *part,
     for (int64_t o = 0; o < whole.outer; o++) {
         real *there = all + o * whole.size * whole.inner + skip;
         real *here = part + o * run;
-        memcpy(back ? here : there, back ? there : here,
-               (size_t)run * sizeof *here);
+        if (here != there)
+            memcpy(back ? here : there, back ? there : here,
+                   (size_t)run * sizeof *here);
     }
 }
 

@@ -1,11 +1,11 @@
 /* memory.c -- one block for all values of a plan, by lifetimes.
  * SPDX-License-Identifier: MIT
  *
- * Views share their operand's memory; an elementwise step writes over an
- * operand that nobody reads later.  The rest is placed greedily, largest
- * first, at the lowest offset that is free throughout its life (Pisarchyk,
- * Lee, "Efficient memory management for deep neural net inference", 2020,
- * "greedy by size").  */
+ * Views share their operand's memory, ranges that of the whole (ranges.c); an
+ * elementwise step writes over an operand that nobody reads later.  The rest
+ * is placed greedily, largest first, at the lowest offset that is free
+ * throughout its life (Pisarchyk, Lee, "Efficient memory management for deep
+ * neural net inference", 2020, "greedy by size").  */
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +25,7 @@ static size_t value_bytes(const struct plan *p, const struct value *v,
 }
 
 /* Roots may be copies, whose places stand behind those of the values.  */
-static int root_is_tensor(const struct plan *p, int root)
+int plan_is_tensor(const struct plan *p, int root)
 {
     return root < p->graph->n_value && value_is_tensor(p->graph->value[root]);
 }
@@ -57,13 +57,14 @@ static int read_later(const struct plan *p, int root, int at)
     return p->place[root].last > at || p->place[root].pinned;
 }
 
-static void share(struct plan *p, int v, int with)
+void plan_share(struct plan *p, int v, int with, int64_t shift)
 {
     struct place *r = &p->place[plan_root(p, with)], *q = &p->place[v];
 
     extend(r, q->first);
     extend(r, q->last);
     r->pinned |= q->pinned;
+    q->shift = shift + plan_shift(p, with);
     q->root = plan_root(p, with);
 }
 
@@ -91,7 +92,7 @@ static int overwritable(const struct plan *p, int at, const struct value *out)
 
         if (v && v->kind == VALUE_NODE && shape_equal(&v->shape, &out->shape) &&
             v->dtype == out->dtype && plan_slot(p, s, 0, i) == v->index &&
-            !root_is_tensor(p, root) && !read_later(p, root, at) &&
+            !plan_is_tensor(p, root) && !read_later(p, root, at) &&
             p->place[root].bytes == p->place[out->index].bytes)
             return v->index;
     }
@@ -147,9 +148,11 @@ static void share_memory(struct plan *p)
         if (p->step[s].view) {
             const int i = n->dir == DIR_BACKWARD ? n->n_in - 1 : 0;
 
-            share(p, n->out[0]->index, plan_slot(p, &p->step[s], 0, i));
+            plan_share(p, n->out[0]->index, plan_slot(p, &p->step[s], 0, i), 0);
         } else if ((with = overwritable(p, s, n->out[0])) >= 0) {
-            share(p, n->out[0]->index, with);
+            plan_share(p, n->out[0]->index, with, 0);
+        } else {
+            plan_ranges(p, &p->step[s]);
         }
     }
 }
@@ -244,7 +247,7 @@ int plan_memory(struct plan *p, struct err *e)
     for (int i = 0; i < places; i++) {
         struct place *q = &p->place[i];
 
-        if (q->root == i && !root_is_tensor(p, i) && q->last >= q->first)
+        if (q->root == i && !plan_is_tensor(p, i) && q->last >= q->first)
             item[n++] =
                 (struct item){round_up(q->bytes), q->first, q->last, 0, &q->at};
     }

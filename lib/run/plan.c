@@ -21,11 +21,12 @@ static void bind_slot(struct plan *p, int slot, const struct value *v)
 {
     struct tensor *t = &p->tensor[slot];
     const int root = plan_root(p, slot);
+    const int64_t shift = plan_shift(p, slot);
 
     t->dtype = layout_dtype(plan_layout(p, slot), v->dtype);
     t->shape = shape_bind(v->shape, p->opts.batch);
     if (p->place[root].at >= 0)
-        t->data = (char *)p->block + p->place[root].at;
+        t->data = (char *)p->block + p->place[root].at + shift;
     else if (root < p->graph->n_value && value_is_tensor(p->graph->value[root]))
         t->data = params_get(p->params, p->graph->value[root]->name)->data;
 }
@@ -486,6 +487,14 @@ static int step_slot(const struct plan *p, const struct step *s)
     return last->n_out && last->out[0] ? last->out[0]->index : -1;
 }
 
+/* Of a place in the block; -1 for what is not there.  */
+static int64_t offset(const struct plan *p, int slot)
+{
+    const int64_t at = p->place[plan_root(p, slot)].at;
+
+    return at < 0 ? -1 : at + plan_shift(p, slot);
+}
+
 void plan_print(struct str *out, const struct plan *p)
 {
     str_printf(out, "# batch %lld, %d steps, %zu bytes in one block\n",
@@ -498,11 +507,10 @@ void plan_print(struct str *out, const struct plan *p)
 
         str_printf(out, "%s\t", step_name(p, s));
         print_nodes(out, p, s);
-        str_printf(out, "\t%s\t%s\t%s\t%lld\t%zu", kernel_name(s),
-                   layout_name(s->writes),
-                   slot < 0 ? "-" : ST(&p->tensor[slot].shape),
-                   slot < 0 ? -1LL : (long long)p->place[plan_root(p, slot)].at,
-                   s->scratch_bytes);
+        str_printf(
+            out, "\t%s\t%s\t%s\t%lld\t%zu", kernel_name(s),
+            layout_name(s->writes), slot < 0 ? "-" : ST(&p->tensor[slot].shape),
+            slot < 0 ? -1LL : (long long)offset(p, slot), s->scratch_bytes);
         if (p->opts.profile)
             str_printf(out, "\t%.3f", s->seconds * 1e3);
         str_addc(out, '\n');

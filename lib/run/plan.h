@@ -7,7 +7,7 @@
  *   layout   each value lies where its producer writes it; steps that want it
  *            otherwise read a copy, rearranged in front of the first of them
  *   memory   one block by lifetimes; views share, elementwise steps work in
- *            place
+ *            place, what concat puts together is written where it will stand
  * (Backward nodes come from pass_differentiate() before.)  Everything that
  * can fail fails here; running allocates nothing.
  *
@@ -43,9 +43,10 @@ struct plan_opts {
     int keep_values;   /* keep every value until the end and fuse nothing:
                           for observing and comparing node by node */
     int no_fuse;
-    int narrow;  /* activations and products in bf16 where the device has
+    int no_ranges; /* copy what could be a range of another value */
+    int narrow;    /* activations and products in bf16 where the device has
                     offers for that; sums and parameters stay f32 */
-    int profile; /* record the time of each step */
+    int profile;   /* record the time of each step */
     const struct tuning *tuning; /* copied; NULL: the defaults */
 };
 

@@ -4,6 +4,7 @@
  *   fuse.c    nodes -> steps with their kernels
  *   arrange.c what steps read and write, copies in other layouts
  *   memory.c  steps -> offsets in one block
+ *   ranges.c  values that are ranges of others
  *   plan.c    tensors, packed parameters, running, printing  */
 #ifndef ADZE_RUN_STEP_H
 #define ADZE_RUN_STEP_H
@@ -36,8 +37,9 @@ struct copy {
 
 /* Where a value lies.  */
 struct place {
-    int root;   /* the value whose memory it shares; itself otherwise */
-    int64_t at; /* offset in the block, of roots that live there; -1 */
+    int root;      /* the place whose memory it shares; itself otherwise */
+    int64_t shift; /* where in there it begins, in bytes */
+    int64_t at;    /* offset in the block, of roots that live there; -1 */
     size_t bytes;
     int first, last; /* steps; of roots: the union of all that share */
     int pinned;      /* inputs, outputs, kept values: alive throughout */
@@ -93,6 +95,16 @@ static inline int plan_root(const struct plan *p, int v)
     return v;
 }
 
+/* Where in the memory of its root place V begins.  */
+static inline int64_t plan_shift(const struct plan *p, int v)
+{
+    int64_t shift = 0;
+
+    for (; p->place[v].root != v; v = p->place[v].root)
+        shift += p->place[v].shift;
+    return shift;
+}
+
 /* The layout of what lies at a place.  */
 enum layout plan_layout(const struct plan *p, int slot);
 
@@ -118,5 +130,12 @@ void plan_want_outputs(struct plan *p);
 int plan_fuse(struct plan *p, struct err *e);
 /* Fill place[], scratch_at, bytes and value_bytes.  */
 int plan_memory(struct plan *p, struct err *e);
+/* Root V has the memory of WITH from its byte SHIFT on.  */
+void plan_share(struct plan *p, int v, int with, int64_t shift);
+/* ROOT is not in the block: a parameter.  */
+int plan_is_tensor(const struct plan *p, int root);
+/* Results of S that are ranges of its operand, and operands that can be ranges
+ * of its result, share its memory; S is a view if all do.  */
+void plan_ranges(struct plan *p, struct step *s);
 
 #endif

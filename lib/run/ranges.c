@@ -1,0 +1,201 @@
+/* ranges.c -- values that are ranges of others: see step.h.
+ * SPDX-License-Identifier: MIT
+ *
+ * What slice and split cut out lies in their operand already, and what concat
+ * puts together can be written where it will stand, as long as a range is one
+ * run of bytes: nothing but sizes of 1 in front of the axis, and in blocked
+ * layouts whole groups of channels.  Each value keeps the 64 bytes of
+ * alignment that it has by itself.
+ *
+ * Kernels need not know: they get tensors, and those of concat and split leave
+ * alone what stands in its place.  Memory is overwritten only by steps behind
+ * the last that reads any part of it (memory.c).  */
+#include <string.h>
+
+#include "run/step.h"
+
+enum { ALIGN = 64 };
+
+/* ---- where a range is ---- */
+
+static const struct value *value_at(const struct plan *p, int slot)
+{
+    const int i = slot - p->graph->n_value;
+
+    return i < 0 ? p->graph->value[slot] : p->copy[i].value;
+}
+
+static int64_t size_along(const struct plan *p, int slot, int axis)
+{
+    return shape_bind(value_at(p, slot)->shape, p->opts.batch).dim[axis];
+}
+
+/* The byte at which the places from START on along AXIS begin in what lies at
+ * SLOT, if those in front of them are one run; else -1.  */
+static int64_t range_at(const struct plan *p, int slot, int axis, int64_t start)
+{
+    const struct value *v = value_at(p, slot);
+    const struct shape s = shape_bind(v->shape, p->opts.batch);
+    const enum layout l = plan_layout(p, slot);
+    int64_t bytes = start * (int64_t)dtype_size(layout_dtype(l, v->dtype));
+
+    for (int i = 0; i < axis; i++)
+        if (s.dim[i] != 1)
+            return -1;
+    for (int i = axis + 1; i < s.rank; i++)
+        bytes *= s.dim[i];
+    return (l != LAYOUT_PLAIN && (axis != 1 || start % LANES)) || bytes % ALIGN
+               ? -1
+               : bytes;
+}
+
+/* What lies at A and B is kept alike.  */
+static int alike(const struct plan *p, int a, int b)
+{
+    return plan_layout(p, a) == plan_layout(p, b) &&
+           value_at(p, a)->dtype == value_at(p, b)->dtype;
+}
+
+/* Place A begins SHIFT bytes behind place B.  */
+static int lies_at(const struct plan *p, int a, int b, int64_t shift)
+{
+    return plan_root(p, a) == plan_root(p, b) &&
+           plan_shift(p, a) == plan_shift(p, b) + shift;
+}
+
+/* ---- cutting ---- */
+
+static void cut(struct plan *p, struct step *s)
+{
+    const struct node *n = s->nodes.node[0];
+    const int axis = (int)attr_int(n, "axis"), from = plan_slot(p, s, 0, 0);
+    int64_t start = node_is(n, "slice") ? attr_int(n, "start") : 0;
+
+    if (plan_is_tensor(p, plan_root(p, from)))
+        return;
+    s->view = 1;
+    for (int i = 0; i < n->n_out; i++) {
+        const int to = n->out[i]->index;
+        const int64_t at = range_at(p, from, axis, start);
+
+        if (at < 0 || !alike(p, from, to))
+            s->view = 0;
+        else
+            plan_share(p, to, from, at);
+        start += size_along(p, to, axis);
+    }
+}
+
+/* ---- putting together ---- */
+
+/* An operand, and its range of the result; at is -1 if it cannot be there.  */
+struct part {
+    int slot;
+    int64_t at;
+};
+
+static void find_parts(const struct plan *p, const struct step *s, int to,
+                       struct part *part)
+{
+    const struct node *n = s->nodes.node[0];
+    const int axis = (int)attr_int(n, "axis");
+    int64_t start = 0;
+
+    for (int i = 0; i < n->n_join; i++) {
+        const int slot = plan_slot(p, s, 0, i);
+        const int64_t end = start + size_along(p, slot, axis);
+        const int whole = i == n->n_join - 1 || range_at(p, to, axis, end) >= 0;
+
+        part[i] = (struct part){slot, -1};
+        if (whole && alike(p, slot, to) &&
+            !plan_is_tensor(p, plan_root(p, slot)))
+            part[i].at = range_at(p, to, axis, start);
+        start = end;
+    }
+}
+
+/* How many of the N parts lie one behind the other as they shall.  */
+static int together(const struct plan *p, const struct part *part, int n)
+{
+    int i = 0;
+
+    while (i < n && part[i].at >= 0 &&
+           lies_at(p, part[i].slot, part[0].slot, part[i].at - part[0].at))
+        i++;
+    return i;
+}
+
+/* The memory of the first of the N parts, if they are all there is in it, goes
+ * to their place in the result.  */
+static void move(struct plan *p, const struct part *part, int n, int to)
+{
+    const int root = plan_root(p, part->slot), last = part[n - 1].slot;
+    const int64_t end = plan_shift(p, last) + (int64_t)p->place[last].bytes;
+
+    if (root != plan_root(p, to) && !p->place[root].pinned &&
+        !plan_shift(p, part->slot) && end == (int64_t)p->place[root].bytes)
+        plan_share(p, root, to, part->at);
+}
+
+static void join(struct plan *p, struct step *s)
+{
+    const int n = s->nodes.node[0]->n_join, to = step_last(s)->out[0]->index;
+    struct part *part = ARENA_NEWS(&p->arena, n, struct part);
+
+    find_parts(p, s, to, part);
+    s->view = together(p, part, n) == n;
+    if (s->view) {
+        plan_share(p, to, part->slot, 0);
+        return;
+    }
+    s->view = 1;
+    for (int i = 0, some; i < n; i += some ? some : 1)
+        if ((some = together(p, part + i, n - i)))
+            move(p, part + i, some, to);
+    for (int i = 0; i < n; i++)
+        s->view &= part[i].at >= 0 && lies_at(p, part[i].slot, to, part[i].at);
+}
+
+/* ---- steps ---- */
+
+/* A and B are the same constant.  */
+static int same_constant(const struct value *a, const struct value *b)
+{
+    return a->kind == VALUE_CONST && b->kind == VALUE_CONST && a->data.data &&
+           b->data.data && a->dtype == b->dtype &&
+           shape_equal(&a->shape, &b->shape) &&
+           !memcmp(a->data.data, b->data.data, tensor_bytes(&a->data));
+}
+
+/* The step reads all that it puts together with the scale and zero point with
+ * which it writes: levels stay what they are.  */
+static int keeps_levels(const struct step *s)
+{
+    const struct node *n = s->nodes.node[0], *q = step_last(s);
+
+    if (s->nodes.n != 2 || !node_is(q, "quantize"))
+        return 0;
+    for (int i = 0; i < n->n_join; i++) {
+        const struct node *d = node_dequantize(n, i);
+
+        if (!d || !same_constant(d->in[1], q->in[1]) ||
+            !same_constant(d->in[2], q->in[2]))
+            return 0;
+    }
+    return 1;
+}
+
+void plan_ranges(struct plan *p, struct step *s)
+{
+    const struct node *n = s->nodes.node[0];
+    const int only_moves = s->kernel && s->kernel->quantised
+                               ? keeps_levels(s)
+                               : s->nodes.n == 1 && n->dir == DIR_FORWARD;
+
+    if (!only_moves || s->nodes.lazy || s->nodes.n_side || p->opts.no_ranges)
+        return;
+    if (node_is(n, "concat"))
+        join(p, s);
+    else if (node_is(n, "slice|split"))
+        cut(p, s);
+}
