@@ -7,7 +7,8 @@
  * all of its readers share, but for results of a layer or an add whose only
  * reader is an activation: that is part of the same step, and the pair stands
  * behind it.  A result that only float ops read, such as the logits, stays
- * float.  Ops that move numbers hand their input's scale on.
+ * float.  Ops that move numbers hand their input's scale on; what only a
+ * concat reads takes the scale of its result, and is rounded once.
  *
  * With x = s_x (q - z) and w = s_w p, a layer is s_x s_w (sum p (q - z) + b),
  * all integers.  The rounding is that of ONNX: half to even.  */
@@ -103,6 +104,19 @@ static void choose_nodes(struct choice *c, const struct quantize_opts *o)
     arena_release(&names.arena);
 }
 
+/* The value whose scale V takes, or -1.  */
+static int like_of(const struct choice *c, const struct value *v)
+{
+    const struct node *n = v->node, *reader = match_reader(c->g, v);
+
+    if (match_op(n, MOVES) && c->taken[n->index] && c->wanted[n->in[0]->index])
+        return n->in[0]->index;
+    if (match_op(reader, "concat") && c->taken[reader->index] &&
+        c->wanted[reader->out[0]->index])
+        return reader->out[0]->index;
+    return -1;
+}
+
 static void choose_values(struct choice *c)
 {
     for (int i = 0; i < c->g->n_node; i++) {
@@ -116,14 +130,8 @@ static void choose_values(struct choice *c)
                 c->wanted[v->index] = 1;
         }
     }
-    for (int i = 0; i < c->g->n_value; i++) {
-        const struct value *v = c->g->value[i];
-
-        c->like[i] = -1;
-        if (c->wanted[i] && match_op(v->node, MOVES) &&
-            c->taken[v->node->index] && c->wanted[v->node->in[0]->index])
-            c->like[i] = v->node->in[0]->index;
-    }
+    for (int i = 0; i < c->g->n_value; i++)
+        c->like[i] = c->wanted[i] ? like_of(c, c->g->value[i]) : -1;
 }
 
 static void choose(struct choice *c, const struct graph *g,
@@ -445,24 +453,23 @@ struct pairs {
     const struct choice *c;
     const struct quantize_opts *o;
     struct name_map at;
-    struct grid *grid; /* [n_value] */
 };
 
 /* A pair for value V of the input graph, if it wants one.  */
 static int pair(struct pairs *p, const struct value *v, struct err *e)
 {
-    const int i = v->index;
+    struct grid grid;
+    int like = v->index;
 
-    if (!p->c->wanted[i])
+    if (!p->c->wanted[v->index])
         return 0;
-    if (p->c->like[i] >= 0)
-        p->grid[i] = p->grid[p->c->like[i]];
-    else if (find_grid(&p->grid[i], v->name, p->o, &p->at, e) < 0)
+    while (p->c->like[like] >= 0)
+        like = p->c->like[like];
+    if (find_grid(&grid, p->c->g->value[like]->name, p->o, &p->at, e) < 0)
         return -1;
-    return add_pair(p->g, p->g->value[i], &p->grid[i], e);
+    return add_pair(p->g, p->g->value[v->index], &grid, e);
 }
 
-/* In the order of computing: a scale is handed on.  */
 static int all_pairs(struct pairs *p, struct err *e)
 {
     const struct graph *in = p->c->g;
@@ -495,13 +502,11 @@ struct graph *pass_quantize(const struct graph *in,
     int bad;
 
     choose(&c, in, o);
-    p.grid = xcalloc((size_t)in->n_value + 1, sizeof *p.grid);
     for (int64_t i = 0; i < o->n_range; i++)
         name_map_put(&p.at, o->range[i].name, i);
     bad = all_pairs(&p, e) < 0 || layers(g, &c, e) < 0;
     choice_release(&c);
     name_map_release(&p.at);
-    free(p.grid);
     if (!bad) {
         graph_sort(g);
         graph_prune(g);

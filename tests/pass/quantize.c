@@ -276,12 +276,60 @@ static void shared_weight(void **state)
     graph_free(g);
 }
 
+static float scale_of(const struct graph *q, const char *name)
+{
+    struct str s = {0};
+    const struct value *v;
+    float scale;
+
+    str_printf(&s, "%s.scale", name);
+    v = graph_value(q, str_text(&s));
+    assert_non_null(v);
+    scale = *(const float *)v->data.data;
+    str_release(&s);
+    return scale;
+}
+
+/* a and b are read by a concat alone, c by another layer too; two concats in a
+ * row have one scale.  */
+static void concatenated(void **state)
+{
+    const struct shape s = {.rank = 4, .dim = {1, 3, 4, 4}, .batch = 1};
+    const struct attr_text conv[] = {{"out", "2"}, {"kernel", "1"}, {0}};
+    struct graph *g = graph_new("concats"), *q;
+    struct value *x = graph_input(g, "image", DTYPE_F32, &s), *in[3];
+    struct pass_ranges r;
+    struct err e = {0};
+
+    (void)state;
+    in[0] = add(g, "conv2d", "a", x, conv);
+    in[1] = add(g, "relu", "b", add(g, "conv2d", "b0", x, conv), NULL);
+    in[0] = graph_add(g, op_find("concat"), "ab", in, 2, NULL, &e)->out[0];
+    in[1] = add(g, "conv2d", "c", x, conv);
+    in[2] = add(g, "conv2d", "d", in[1], conv);
+    x = graph_add(g, op_find("concat"), "all", in, 3, NULL, &e)->out[0];
+    x = add(g, "globalavgpool", "pool", add(g, "conv2d", "f", x, conv), NULL);
+    graph_output(g, "logits", add(g, "flatten", "flat", x, NULL), 0);
+    graph_random_fill(g, 1);
+    pass_check_ranges(&r, g, NULL);
+    q = quantize(g, &r.o);
+    assert_true(scale_of(q, "a") == scale_of(q, "all"));
+    assert_true(scale_of(q, "b") == scale_of(q, "all"));
+    assert_true(scale_of(q, "ab") == scale_of(q, "all"));
+    assert_true(scale_of(q, "d") == scale_of(q, "all"));
+    assert_true(scale_of(q, "c") != scale_of(q, "all"));
+    assert_true(error_of(q, g) < 0.01);
+    graph_free(q);
+    graph_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_graphs), cmocka_unit_test(known),
-        cmocka_unit_test(odd_channels),  cmocka_unit_test(skipping),
-        cmocka_unit_test(odd_ranges),    cmocka_unit_test(shared_weight),
+        cmocka_unit_test(odd_channels),  cmocka_unit_test(concatenated),
+        cmocka_unit_test(skipping),      cmocka_unit_test(odd_ranges),
+        cmocka_unit_test(shared_weight),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
