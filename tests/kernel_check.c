@@ -86,6 +86,23 @@ static int attrs_read(char *text, struct attr_text *a)
     return n;
 }
 
+/* Attributes of ops that follow, by op.  */
+static const struct {
+    const char *op;
+    struct attr_text attr[3];
+} given[] = {
+    {"clip", {{"min", "-0.3"}, {"max", "0.4"}}},
+    {"channelshuffle", {{"groups", "2"}}},
+};
+
+static const struct attr_text *attr_of(const char *op)
+{
+    for (size_t i = 0; i < COUNT(given); i++)
+        if (!strcmp(given[i].op, op))
+            return given[i].attr;
+    return NULL;
+}
+
 static void add_followers(struct bench *b, const char *names)
 {
     char text[TEXT], *save = NULL, name[16];
@@ -96,15 +113,14 @@ static void add_followers(struct bench *b, const char *names)
          w = strtok_r(NULL, " ", &save)) {
         struct value *in[2] = {b->node[b->n - 1]->out[0]};
         const int add = !strcmp(w, "add") || !strcmp(w, "mul");
-        struct attr_text clip[] = {{"min", "-0.3"}, {"max", "0.4"}, {0}};
 
         snprintf(name, sizeof name, "f%d", b->n);
         if (add) /* linked as the second operand */
             in[1] = in[0],
             in[0] = graph_input(b->g, "other", DTYPE_F32, &in[0]->shape);
         b->link[b->n] = add;
-        b->node[b->n] = graph_add(b->g, op_find(w), name, in, 1 + add,
-                                  strcmp(w, "clip") ? NULL : clip, &e);
+        b->node[b->n] =
+            graph_add(b->g, op_find(w), name, in, 1 + add, attr_of(w), &e);
         if (!b->node[b->n++])
             fail_msg("%s", e.msg);
     }

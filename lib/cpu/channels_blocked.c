@@ -144,10 +144,15 @@ static int results(const struct node *n)
     return node_op_out(n) - n->op->n_aux;
 }
 
+/* With a channelshuffle that follows, all in one.  */
 static void join(const struct kernel_args *a)
 {
     struct channels j = {a->op.in, a->op.out, a->op.node->n_join, 1};
 
+    if (a->step->n > 1) {
+        j.groups = attr_int(a->step->node[1], "groups");
+        j.per = a->op.out[0].shape.dim[1] / j.groups;
+    }
     run(a, &j);
 }
 
@@ -302,14 +307,18 @@ static void give(const struct kernel_args *a)
 }
 
 /* clang-format off */
-#define BOTH(o, f, b, ok) RECORD(o, FORWARD, f, ok), RECORD(o, BACKWARD, b, ok)
-#define RECORD(o, d, f, ok) \
-    IN(LAYOUT_C16, o, d, f, ok, ""), IN(LAYOUT_C16H, o, d, f, ok, "_bf16")
-#define IN(l, o, d, f, ok, suffix) {.name = "channels_blocked" suffix, .op = #o, \
-    .dir = DIR_##d, .dtypes = 1 << DTYPE_F32, .reads = l, .writes = l, .accepts = ok, .run = f}
+#define BOTH(o, f, b, ok) RECORD(o, FORWARD, f, ok, NULL), RECORD(o, BACKWARD, b, ok, NULL)
+#define RECORD(o, d, f, ok, then) \
+    IN(LAYOUT_C16, o, d, f, ok, then, ""), IN(LAYOUT_C16H, o, d, f, ok, then, "_bf16")
+#define IN(l, o, d, f, ok, then, suffix) {.name = "channels_blocked" suffix, .op = #o, \
+    .dir = DIR_##d, .dtypes = 1 << DTYPE_F32, .reads = l, .writes = l, .epilogue = then, \
+    .accepts = ok, .run = f}
+
+static const char *const shuffled[] = {"channelshuffle", NULL};
 
 const struct kernel channels_blocked_kernels[] = {
-    BOTH(concat, join, join_backward, along_channels),
+    RECORD(concat, FORWARD, join, along_channels, shuffled),
+    RECORD(concat, BACKWARD, join_backward, along_channels, NULL),
     BOTH(split, split, split_backward, along_channels),
     BOTH(slice, slice, slice_backward, along_channels),
     BOTH(channelshuffle, shuffle_forward, shuffle_backward, is_map),
