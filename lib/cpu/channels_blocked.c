@@ -3,12 +3,13 @@
  * SPDX-License-Identifier: MIT
  *
  * All are copies: the channels of the results, one tensor behind the other,
- * come from those of the sources, one behind the other, by a rule.  Whole
- * groups of 16 are copied as they lie.  */
+ * come from those of the sources, one behind the other, by a rule.  What lies
+ * side by side in both is copied so, and two halves shuffled as vectors.  */
 #include <string.h>
 
 #include "base/thread.h"
 #include "cpu/kernels.h"
+#include "cpu/vec.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
 
@@ -51,51 +52,138 @@ static const char *place(const struct channels *j, int64_t n, int64_t c)
            (size_t)((n * groups_of(t) + c / LANES) * j->area * LANES + c % LANES) * j->size;
 }
 
-/* The lanes of a group whose first channel is C of all results.  */
-static int places(const struct channels *j, int64_t n, int64_t c, int64_t lanes, const char **from)
+/* Where the lanes of a group come from; at STEP 0 from zeros.  */
+struct sources {
+    const char *from[LANES];
+    size_t step[LANES]; /* from pixel to pixel, in bytes */
+};
+
+static const char zeros[LANES * sizeof(float)];
+
+/* Of the group whose first channel is C of all results; lanes behind the first
+ * LEFT become 0.  */
+static struct sources sources_of(const struct channels *j, int64_t n, int64_t c, int64_t left)
 {
-    int together = lanes == LANES;
+    struct sources s;
 
     for (int i = 0; i < LANES; i++) {
-        from[i] = i < lanes ? place(j, n, source(j, c + i)) : NULL;
-        together &= from[0] && from[i] == from[0] + (size_t)i * j->size;
+        const char *from = i < left ? place(j, n, source(j, c + i)) : NULL;
+
+        s.from[i] = from ? from : zeros;
+        s.step[i] = from ? LANES * j->size : 0;
     }
-    return together && source(j, c + LANES - 1) - source(j, c) == LANES - 1;
+    return s;
 }
 
-/* AREA pixels, lane by lane; SIZE is a constant.  */
-static inline void mix(char *to, const char *const *from, const size_t *step, int64_t area,
-                       const size_t size)
+/* Lanes side by side whose sources are so too: of every lane, or of those of
+ * even and of odd numbers.  */
+struct run {
+    const char *from[2];
+    size_t step[2];
+    int lane;
+};
+
+/* Lane K of S is the I-th of a run's sources H.  */
+static int is_in(const struct run *r, int h, size_t i, const struct sources *s, int k, size_t size)
 {
-    for (int64_t p = 0; p < area; p++)
-        for (int i = 0; i < LANES; i++, to += size)
-            memcpy(to, from[i] + (size_t)p * step[i], size);
+    return s->step[k] == r->step[h] && (!r->step[h] || s->from[k] == r->from[h] + i * size);
+}
+
+static int runs_of(const struct sources *s, int by, size_t size, struct run *r)
+{
+    int n = 0;
+
+    for (int k = 0; k < LANES; k += by) {
+        const size_t i = n ? (size_t)(k - r[n - 1].lane) / (size_t)by : 0;
+
+        if (n && is_in(&r[n - 1], 0, i, s, k, size) && is_in(&r[n - 1], 1, i, s, k + by - 1, size))
+            continue;
+        r[n++] =
+            (struct run){{s->from[k], s->from[k + by - 1]}, {s->step[k], s->step[k + by - 1]}, k};
+    }
+    return n;
+}
+
+/* ---- pixels; SIZE and BY are constants ---- */
+
+/* Lane by lane: the pixels [P, END).  */
+INLINE void copy_lanes(const struct sources *s, int64_t p, int64_t end, char *to, const size_t size)
+{
+    for (; p < end; p++)
+        for (int i = 0; i < LANES; i++)
+            memcpy(to + (size_t)(p * LANES + i) * size, s->from[i] + (size_t)p * s->step[i], size);
+}
+
+typedef uint32_t four __attribute__((vector_size(16)));
+typedef uint16_t eight __attribute__((vector_size(16)));
+
+/* 16 bytes of each, in turns.  */
+INLINE void zip(const char *even, const char *odd, char *to, const size_t size)
+{
+    four a, b, low, high;
+
+    memcpy(&a, even, sizeof a);
+    memcpy(&b, odd, sizeof b);
+    if (size == sizeof(float)) {
+        low = __builtin_shuffle(a, b, (four){0, 4, 1, 5});
+        high = __builtin_shuffle(a, b, (four){2, 6, 3, 7});
+    } else {
+        low = (four)__builtin_shuffle((eight)a, (eight)b, (eight){0, 8, 1, 9, 2, 10, 3, 11});
+        high = (four)__builtin_shuffle((eight)a, (eight)b, (eight){4, 12, 5, 13, 6, 14, 7, 15});
+    }
+    memcpy(to, &low, sizeof low);
+    memcpy(to + sizeof low, &high, sizeof high);
+}
+
+/* Run by run, each as long as a pixel: what is written too much is written
+ * again by the next.  The last pixel has no room behind it.  */
+INLINE void copy_runs(const struct sources *s, int64_t area, char *to, const int by,
+                      const size_t size)
+{
+    struct run r[LANES];
+    const int n = runs_of(s, by, size, r);
+
+    if (by == 1 && n == 1 && r[0].step[0]) {
+        memcpy(to, r[0].from[0], (size_t)area * LANES * size);
+        return;
+    }
+    for (int64_t p = 0; p < area - 1; p++)
+        for (int i = 0; i < n; i++) {
+            const char *a = r[i].from[0] + (size_t)p * r[i].step[0];
+            const char *b = r[i].from[1] + (size_t)p * r[i].step[1];
+            char *at = to + (size_t)(p * LANES + r[i].lane) * size;
+
+            if (by == 1)
+                memcpy(at, a, LANES * size);
+            for (size_t k = 0; by == 2 && k < LANES / 2 * size; k += 16)
+                zip(a + k, b + k, at + 2 * k, size);
+        }
+    copy_lanes(s, area - 1, area, to, size);
 }
 
 /* What stands in its place already was put there by the plan.  */
+INLINE void copy(const struct channels *j, const struct sources *s, char *to, const size_t size)
+{
+    if (s->from[0] == to)
+        return;
+    if (j->groups == 1)
+        copy_runs(s, j->area, to, 1, size);
+    else if (j->groups == 2)
+        copy_runs(s, j->area, to, 2, size);
+    else
+        copy_lanes(s, 0, j->area, to, size);
+}
+
 static void group(const struct channels *j, const struct tensor *t, int64_t n, int64_t g, int64_t c)
 {
-    const size_t pixel = LANES * j->size, plane = (size_t)j->area * pixel;
-    const int64_t left = t->shape.dim[1] - g * LANES;
+    const size_t plane = (size_t)j->area * LANES * j->size;
+    const struct sources s = sources_of(j, n, c, t->shape.dim[1] - g * LANES);
     char *to = (char *)t->data + (size_t)(n * groups_of(t) + g) * plane;
-    const char none[sizeof(float)] = {0}, *from[LANES];
-    const int together = places(j, n, c, left < LANES ? left : LANES, from);
-    size_t step[LANES];
 
-    if (from[0] == to)
-        return;
-    if (together) {
-        memcpy(to, from[0], plane);
-        return;
-    }
-    for (int i = 0; i < LANES; i++) {
-        step[i] = from[i] ? pixel : 0;
-        from[i] = from[i] ? from[i] : none;
-    }
     if (j->size == sizeof(float))
-        mix(to, from, step, j->area, sizeof(float));
+        copy(j, &s, to, sizeof(float));
     else
-        mix(to, from, step, j->area, sizeof(uint16_t));
+        copy(j, &s, to, sizeof(uint16_t));
 }
 
 /* Groups of all results; those of image N come one behind the other.  */
