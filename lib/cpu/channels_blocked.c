@@ -9,6 +9,7 @@
 
 #include "base/thread.h"
 #include "cpu/kernels.h"
+#include "cpu/quant8.h"
 #include "cpu/vec.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
@@ -21,7 +22,7 @@ struct channels {
      * none below 0 or beyond the last.  */
     int64_t skip, groups, per, last;
     int64_t area;
-    size_t size; /* bytes of a number: 4, or 2 of bf16 */
+    size_t size; /* bytes of a number: 4, 2 of bf16, 1 of u8 */
 };
 
 static int64_t groups_of(const struct tensor *t)
@@ -114,10 +115,25 @@ INLINE void copy_lanes(const struct sources *s, int64_t p, int64_t end, char *to
             memcpy(to + (size_t)(p * LANES + i) * size, s->from[i] + (size_t)p * s->step[i], size);
 }
 
+typedef uint64_t two __attribute__((vector_size(16)));
 typedef uint32_t four __attribute__((vector_size(16)));
 typedef uint16_t eight __attribute__((vector_size(16)));
+typedef uint8_t sixteen __attribute__((vector_size(16)));
 
-/* 16 bytes of each, in turns.  */
+/* 8 numbers of u8 of each, in turns.  */
+INLINE void zip_8(const char *even, const char *odd, char *to)
+{
+    uint64_t a, b;
+
+    memcpy(&a, even, sizeof a);
+    memcpy(&b, odd, sizeof b);
+    const sixteen v =
+        __builtin_shuffle((sixteen)(two){a, 0}, (sixteen)(two){b, 0},
+                          (sixteen){0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23});
+    memcpy(to, &v, sizeof v);
+}
+
+/* 16 bytes of each.  */
 INLINE void zip(const char *even, const char *odd, char *to, const size_t size)
 {
     four a, b, low, high;
@@ -135,6 +151,17 @@ INLINE void zip(const char *even, const char *odd, char *to, const size_t size)
     memcpy(to + sizeof low, &high, sizeof high);
 }
 
+INLINE void copy_run(const char *even, const char *odd, char *to, const int by, const size_t size)
+{
+    if (by == 1)
+        memcpy(to, even, LANES * size);
+    else if (size == 1)
+        zip_8(even, odd, to);
+    else
+        for (size_t k = 0; k < LANES / 2 * size; k += sizeof(four))
+            zip(even + k, odd + k, to + 2 * k, size);
+}
+
 /* Run by run, each as long as a pixel: what is written too much is written
  * again by the next.  The last pixel has no room behind it.  */
 INLINE void copy_runs(const struct sources *s, int64_t area, char *to, const int by,
@@ -148,16 +175,10 @@ INLINE void copy_runs(const struct sources *s, int64_t area, char *to, const int
         return;
     }
     for (int64_t p = 0; p < area - 1; p++)
-        for (int i = 0; i < n; i++) {
-            const char *a = r[i].from[0] + (size_t)p * r[i].step[0];
-            const char *b = r[i].from[1] + (size_t)p * r[i].step[1];
-            char *at = to + (size_t)(p * LANES + r[i].lane) * size;
-
-            if (by == 1)
-                memcpy(at, a, LANES * size);
-            for (size_t k = 0; by == 2 && k < LANES / 2 * size; k += 16)
-                zip(a + k, b + k, at + 2 * k, size);
-        }
+        for (int i = 0; i < n; i++)
+            copy_run(r[i].from[0] + (size_t)p * r[i].step[0],
+                     r[i].from[1] + (size_t)p * r[i].step[1],
+                     to + (size_t)(p * LANES + r[i].lane) * size, by, size);
     copy_lanes(s, area - 1, area, to, size);
 }
 
@@ -182,8 +203,10 @@ static void group(const struct channels *j, const struct tensor *t, int64_t n, i
 
     if (j->size == sizeof(float))
         copy(j, &s, to, sizeof(float));
-    else
+    else if (j->size == sizeof(uint16_t))
         copy(j, &s, to, sizeof(uint16_t));
+    else
+        copy(j, &s, to, sizeof(uint8_t));
 }
 
 /* Groups of all results; those of image N come one behind the other.  */
@@ -334,6 +357,26 @@ static int is_map(const struct step_nodes *s)
     return s->node[0]->in[s->node[0]->n_in - 1]->shape.rank == 4;
 }
 
+/* Levels stay what they are: the quantize that follows has the operand's scale
+ * and zero point.  */
+static int keeps_levels(const struct step_nodes *s)
+{
+    struct grid8 from, to;
+
+    return s->n == 2 && grid8_operand(s->node[0], 0, &from) == 0 &&
+           grid8_of(s->node[1], &to) == 0 && from.scale == to.scale && from.zero == to.zero;
+}
+
+static int is_map8(const struct step_nodes *s)
+{
+    return is_map(s) && keeps_levels(s);
+}
+
+static int along_channels8(const struct step_nodes *s)
+{
+    return along_channels(s) && keeps_levels(s);
+}
+
 /* ---- every STEP-th row and column ---- */
 
 struct grid {
@@ -402,9 +445,16 @@ static void give(const struct kernel_args *a)
     .dir = DIR_##d, .dtypes = 1 << DTYPE_F32, .reads = l, .writes = l, .epilogue = then, \
     .accepts = ok, .run = f}
 
+#define LEVELS(o, f, ok) {.name = "channels_blocked_8", .op = #o, .dir = DIR_FORWARD, \
+    .dtypes = 1 << DTYPE_U8, .reads = LAYOUT_C16, .writes = LAYOUT_C16, .quantised = 1, \
+    .epilogue = quantized, .accepts = ok, .run = f}
+
 static const char *const shuffled[] = {"channelshuffle", NULL};
+static const char *const quantized[] = {"quantize", NULL};
 
 const struct kernel channels_blocked_kernels[] = {
+    LEVELS(slice, slice, along_channels8),
+    LEVELS(channelshuffle, shuffle_forward, is_map8),
     RECORD(concat, FORWARD, join, along_channels, shuffled),
     RECORD(concat, BACKWARD, join_backward, along_channels, NULL),
     BOTH(split, split, split_backward, along_channels),

@@ -27,9 +27,9 @@
 #define LAYERS      "conv2d|linear"
 #define ACTIVATIONS "relu|relu6|clip"
 /* Ops whose results are numbers of their input, or zeros.  */
-#define MOVES                                                                 \
-    "maxpool2d|flatten|reshape|transpose|subsample|padchannels|slice|select|" \
-    "channelshuffle|identity"
+#define MOVES                                                                \
+    "maxpool2d|flatten|reshape|transpose|subsample|padchannels|slice|split|" \
+    "select|channelshuffle|identity"
 #define OTHERS "add|avgpool2d|globalavgpool|concat|" ACTIVATIONS "|" MOVES
 
 /* What is done with each value and node of the input graph.  */
@@ -493,6 +493,55 @@ static int layers(struct graph *g, const struct choice *c, struct err *e)
     return 0;
 }
 
+/* ---- splits ---- */
+
+/* Piece I, which begins at START.  */
+static struct node *piece(struct graph *g, const struct node *split, int i,
+                          int64_t start, struct err *e)
+{
+    const int64_t axis = attr_int(split, "axis");
+    const int64_t length = split->out[i]->shape.dim[axis];
+    const char *name = arena_printf(&g->arena, "%s.%d", split->name, i);
+    const struct attr_text attr[] = {
+        {"axis", arena_printf(&g->arena, "%lld", (long long)axis)},
+        {"start", arena_printf(&g->arena, "%lld", (long long)start)},
+        {"length", arena_printf(&g->arena, "%lld", (long long)length)},
+        {0}};
+
+    return graph_add(g, op_find("slice"), graph_name_free(g, name),
+                     &split->in[0], 1, attr, e);
+}
+
+/* The pieces of SPLIT by a slice each: a step in 8 bits has one result, behind
+ * which its pair stands.  */
+static int cut_apart(struct graph *g, struct node *split, struct err *e)
+{
+    int64_t start = 0;
+
+    for (int i = 0; i < split->n_out; i++) {
+        struct node *slice = piece(g, split, i, start, e);
+
+        if (!slice)
+            return -1;
+        start += attr_int(slice, "length");
+        graph_replace(g, split->out[i], slice->out[0]);
+    }
+    graph_remove(g, split);
+    return 0;
+}
+
+static int splits(struct graph *g, const struct choice *c, struct err *e)
+{
+    for (int i = 0; i < c->g->n_node; i++) {
+        const struct node *n = c->g->node[i];
+
+        if (c->taken[i] && match_op(n, "split") &&
+            cut_apart(g, graph_value(g, n->name)->node, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 struct graph *pass_quantize(const struct graph *in,
                             const struct quantize_opts *o, struct err *e)
 {
@@ -504,7 +553,7 @@ struct graph *pass_quantize(const struct graph *in,
     choose(&c, in, o);
     for (int64_t i = 0; i < o->n_range; i++)
         name_map_put(&p.at, o->range[i].name, i);
-    bad = all_pairs(&p, e) < 0 || layers(g, &c, e) < 0;
+    bad = all_pairs(&p, e) < 0 || layers(g, &c, e) < 0 || splits(g, &c, e) < 0;
     choice_release(&c);
     name_map_release(&p.at);
     if (!bad) {

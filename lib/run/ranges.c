@@ -75,7 +75,7 @@ static void cut(struct plan *p, struct step *s)
         return;
     s->view = 1;
     for (int i = 0; i < n->n_out; i++) {
-        const int to = n->out[i]->index;
+        const int to = (i ? n : step_last(s))->out[i]->index;
         const int64_t at = range_at(p, from, axis, start);
 
         if (at < 0 || !alike(p, from, to))

@@ -71,6 +71,11 @@ static const struct net nets[] = {
     {"out=40 kernel=1", NULL, 2, 3, 19, 21, "avgpool2d_blocked_8", "avgpool2d"},
     {"out=23 kernel=1", "relu", 2, 3, 7, 9, "concat_blocked_8", "concat"},
     {"out=32 kernel=1", NULL, 1, 3, 7, 9, "concat_blocked_8", "concat"},
+    {"out=38 kernel=1", "relu", 2, 3, 7, 9, "channels_blocked_8",
+     "channelshuffle"},
+    {"out=48 kernel=1", NULL, 1, 3, 8, 8, "view", "slice"},
+    {"out=48 kernel=1", NULL, 2, 3, 7, 9, "channels_blocked_8", "slice"},
+    {"out=45 kernel=1", NULL, 1, 3, 7, 9, "view", "split"},
     {"out=90 kernel=1", "relu", 3, 3, 7, 7, "linear_packed_8", "globalavgpool"},
     {"out=131 kernel=1", "relu", 19, 3, 7, 7, "linear_packed_8",
      "globalavgpool"},
@@ -143,7 +148,11 @@ static struct value *tail(struct graph *g, const struct net *n, struct value *x,
         return op(g, "concat", "tail", in, 2, "axis=1");
     }
     return op(g, n->tail, "tail", &v, 1,
-              strstr(n->tail, "pool2d") ? "kernel=3 stride=2 pad=1" : "");
+              strstr(n->tail, "pool2d")            ? "kernel=3 stride=2 pad=1"
+              : !strcmp(n->tail, "slice")          ? "start=16 length=20"
+              : !strcmp(n->tail, "split")          ? "sizes=[7,30,8]"
+              : !strcmp(n->tail, "channelshuffle") ? "groups=2"
+                                                   : "");
 }
 
 static struct graph *build(const struct net *n)

@@ -323,13 +323,47 @@ static void concatenated(void **state)
     graph_free(g);
 }
 
+/* Pieces keep the scale of what was split, by a slice each.  */
+static void split(void **state)
+{
+    const struct shape s = {.rank = 4, .dim = {1, 3, 4, 4}, .batch = 1};
+    const struct attr_text conv[] = {{"out", "6"}, {"kernel", "1"}, {0}};
+    struct graph *g = graph_new("split"), *q;
+    struct value *x = graph_input(g, "image", DTYPE_F32, &s), *in[2];
+    struct pass_ranges r;
+    struct err e = {0};
+    struct node *n;
+
+    (void)state;
+    x = add(g, "conv2d", "a", x, conv);
+    x = add(g, "channelshuffle", "mixed", x,
+            (struct attr_text[]){{"groups", "2"}, {0}});
+    n = graph_add(g, op_find("split"), "half", &x, 1,
+                  (struct attr_text[]){{"sizes", "2,4"}, {0}}, &e);
+    in[0] = add(g, "conv2d", "b", n->out[0], conv);
+    in[1] = add(g, "conv2d", "c", n->out[1], conv);
+    x = graph_add(g, op_find("add"), "sum", in, 2, NULL, &e)->out[0];
+    x = add(g, "globalavgpool", "pool", x, NULL);
+    graph_output(g, "logits", add(g, "flatten", "flat", x, NULL), 0);
+    graph_random_fill(g, 1);
+    pass_check_ranges(&r, g, NULL);
+    q = quantize(g, &r.o);
+    assert_int_equal(pass_check_count(q, "split"), 0);
+    assert_int_equal(pass_check_count(q, "slice"), 2);
+    assert_true(scale_of(q, "half") == scale_of(q, "a"));
+    assert_true(scale_of(q, "half/1") == scale_of(q, "a"));
+    assert_true(error_of(q, g) < 0.01);
+    graph_free(q);
+    graph_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_graphs), cmocka_unit_test(known),
         cmocka_unit_test(odd_channels),  cmocka_unit_test(concatenated),
-        cmocka_unit_test(skipping),      cmocka_unit_test(odd_ranges),
-        cmocka_unit_test(shared_weight),
+        cmocka_unit_test(split),         cmocka_unit_test(skipping),
+        cmocka_unit_test(odd_ranges),    cmocka_unit_test(shared_weight),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
