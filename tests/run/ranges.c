@@ -134,6 +134,15 @@ static void some_split(struct draw *d)
         add(d, "concat", y, 2, NULL);
 }
 
+static void some_shuffle(struct draw *d)
+{
+    struct value *x = below(d, 2) ? any(d) : d->v[d->n - 1];
+
+    if (x->shape.dim[1] % 2 == 0)
+        add(d, "channelshuffle", &x, 1,
+            (struct attr_text[]){{"groups", "2"}, {0}});
+}
+
 static void some_add(struct draw *d)
 {
     struct value *x[2] = {any(d), NULL};
@@ -147,7 +156,7 @@ static void some_add(struct draw *d)
 
 static void (*const some[])(struct draw *) = {
     some_conv,   some_conv,  some_conv,  some_act, some_concat,
-    some_concat, some_slice, some_split, some_add};
+    some_concat, some_slice, some_split, some_add, some_shuffle};
 
 static struct graph *random_graph(uint64_t seed)
 {
