@@ -120,6 +120,12 @@ typedef uint32_t four __attribute__((vector_size(16)));
 typedef uint16_t eight __attribute__((vector_size(16)));
 typedef uint8_t sixteen __attribute__((vector_size(16)));
 
+#if defined(__clang__)
+#    define TURNS(type, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#    define TURNS(type, a, b, ...) __builtin_shuffle(a, b, (type){__VA_ARGS__})
+#endif
+
 /* 8 numbers of u8 of each, in turns.  */
 INLINE void zip_8(const char *even, const char *odd, char *to)
 {
@@ -127,9 +133,8 @@ INLINE void zip_8(const char *even, const char *odd, char *to)
 
     memcpy(&a, even, sizeof a);
     memcpy(&b, odd, sizeof b);
-    const sixteen v =
-        __builtin_shuffle((sixteen)(two){a, 0}, (sixteen)(two){b, 0},
-                          (sixteen){0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23});
+    const sixteen v = TURNS(sixteen, (sixteen)(two){a}, (sixteen)(two){b}, 0, 16, 1, 17, 2, 18, 3,
+                            19, 4, 20, 5, 21, 6, 22, 7, 23);
     memcpy(to, &v, sizeof v);
 }
 
@@ -141,11 +146,11 @@ INLINE void zip(const char *even, const char *odd, char *to, const size_t size)
     memcpy(&a, even, sizeof a);
     memcpy(&b, odd, sizeof b);
     if (size == sizeof(float)) {
-        low = __builtin_shuffle(a, b, (four){0, 4, 1, 5});
-        high = __builtin_shuffle(a, b, (four){2, 6, 3, 7});
+        low = TURNS(four, a, b, 0, 4, 1, 5);
+        high = TURNS(four, a, b, 2, 6, 3, 7);
     } else {
-        low = (four)__builtin_shuffle((eight)a, (eight)b, (eight){0, 8, 1, 9, 2, 10, 3, 11});
-        high = (four)__builtin_shuffle((eight)a, (eight)b, (eight){4, 12, 5, 13, 6, 14, 7, 15});
+        low = (four)TURNS(eight, (eight)a, (eight)b, 0, 8, 1, 9, 2, 10, 3, 11);
+        high = (four)TURNS(eight, (eight)a, (eight)b, 4, 12, 5, 13, 6, 14, 7, 15);
     }
     memcpy(to, &low, sizeof low);
     memcpy(to + sizeof low, &high, sizeof high);
