@@ -65,12 +65,17 @@ static inline void lanes_line(const struct reader *r, int64_t at, int64_t group,
 
 /* ---- writing ---- */
 
-/* Nothing but lanes_store() and lanes_activate() is to be done; the latter reads
- * what is stored, so numbers of bf16 would be rounded twice.  */
+/* Nothing but what lanes_store() does and an activation is to be done.  */
+INLINE int lanes_alone(const struct writer *w)
+{
+    return !w->slope && !w->n_side && w->add.kind == READ_PLAIN;
+}
+
+/* The same, in registers and by lanes_activate(), which reads what is stored, so
+ * that numbers of bf16 would be rounded twice.  */
 INLINE int lanes_simple(const struct writer *w)
 {
-    return !w->slope && !w->n_side && w->add.kind == READ_PLAIN &&
-           (sizeof(elem) == sizeof(float) || !act_is_curved(w->f.act));
+    return lanes_alone(w) && (sizeof(elem) == sizeof(float) || !act_is_curved(w->f.act));
 }
 
 /* Finish N vectors, STEP numbers apart and GAP more in front of the second half,
@@ -172,11 +177,46 @@ INLINE void lanes_count(const struct writer *w, int k, const struct lanes_block 
     }
 }
 
+/* Finish and store the block with no more than lanes_store() and ACT, a constant
+ * where it matters, in one pass.  */
+INLINE void lanes_put_loop(const int act, const struct writer *w, const struct lanes_block *b,
+                           const float *v)
+{
+    const vf scale = vf_load(w->f.scale + b->lane), shift = vf_load(w->f.shift + b->lane);
+    const vf lo = VF1(w->f.lo), hi = VF1(w->f.hi);
+    const elem *add = (const elem *)w->add.x;
+    elem *const y = (elem *)w->y;
+
+    for (int64_t r = 0; r < b->rows; r++)
+        for (int64_t i = 0; i < b->n; i++, v += VL) {
+            const int64_t at = b->at + r * b->row + i * b->step;
+            vf t = vf_fma(vf_load(v), scale, shift);
+
+            if (add)
+                t = t + elem_load(add + at);
+            elem_store(y + at, vf_act((enum act)act, t, lo, hi));
+        }
+}
+
+static void lanes_put_curved(const struct writer *w, const struct lanes_block *b, const float *v)
+{
+    if (w->f.act == ACT_HARDSWISH)
+        lanes_put_loop(ACT_HARDSWISH, w, b, v);
+    else if (w->f.act == ACT_SILU)
+        lanes_put_loop(ACT_SILU, w, b, v);
+    else
+        lanes_put_loop(w->f.act, w, b, v);
+}
+
 /* Finish the block whose vectors V lie side by side, and add it to the sums of
  * the sides.  */
 static __attribute__((unused)) void lanes_put(const struct writer *w, const struct lanes_block *b,
                                               float *v, vf (*sum)[WRITER_SUMS])
 {
+    if (lanes_alone(w)) {
+        lanes_put_curved(w, b, v);
+        return;
+    }
     lanes_finish_block(w, b, v);
     for (int64_t r = 0; r < b->rows; r++)
         for (int64_t i = 0; i < b->n; i++)
