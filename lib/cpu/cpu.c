@@ -18,6 +18,7 @@
  * Each is ended by a kernel without a name.  */
 static const struct kernel *const families[] = {
     KERNELS(pool_blocked_8_kernels),
+    KERNELS(channels_blocked_8_kernels),
     KERNELS(concat_blocked_8_kernels),
     KERNELS(eltwise_8_kernels),
     KERNELS_VNNI(linear_packed_8_kernels),
@@ -39,7 +40,7 @@ static const struct kernel *const families[] = {
     linear_kernels,
     optim_kernels,
     KERNELS(maxpool_kernels),
-    channels_blocked_kernels,
+    KERNELS_BF16(channels_blocked_kernels),
     pool_kernels,
     parts_kernels,
 };

@@ -32,6 +32,8 @@
 /* clang-format on */
 
 DECLARE(attention_kernels);
+DECLARE_BF16(channels_blocked_kernels);
+DECLARE(channels_blocked_8_kernels);
 DECLARE(concat_blocked_8_kernels);
 DECLARE_BF16(conv2d_winograd_kernels);
 DECLARE_BF16(conv2d_direct_kernels);
@@ -51,7 +53,6 @@ DECLARE_VNNI(linear_packed_8_kernels);
 DECLARE(matmul_kernels);
 DECLARE(maxpool_kernels);
 DECLARE_BF16(norm_blocked_kernels);
-extern const struct kernel channels_blocked_kernels[], linear_kernels[], optim_kernels[],
-    parts_kernels[], pool_kernels[];
+extern const struct kernel linear_kernels[], optim_kernels[], parts_kernels[], pool_kernels[];
 
 #endif

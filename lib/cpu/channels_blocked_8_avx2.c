@@ -1,0 +1,3 @@
+/* channels_blocked_8_avx2.c -- channels_blocked_8_body.h for this instruction set.
+ * SPDX-License-Identifier: MIT  */
+#include "cpu/channels_blocked_8_body.h"

@@ -1,0 +1,3 @@
+/* channels_blocked_any.c -- channels_blocked_body.h for this instruction set.
+ * SPDX-License-Identifier: MIT  */
+#include "cpu/channels_blocked_body.h"
