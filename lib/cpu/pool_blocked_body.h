@@ -55,6 +55,12 @@ INLINE vf larger(vf a, vf b)
     return vf_gt(m, b, m, vf_gt(b, a, b, vf_gt(a, VF1(-INFINITY), m, a + b)));
 }
 
+/* 1, or 0 of a NaN.  */
+INLINE vf number(vf x)
+{
+    return vf_gt(x, VF1(-INFINITY), VF1(1), vf_gt(VF1(INFINITY), x, VF1(1), VF0));
+}
+
 /* The window of one output: its place in x and its taps inside.  */
 struct spot {
     const elem *x;
@@ -84,35 +90,109 @@ INLINE void sweep(const struct maps *m, int64_t task, spot_fn *f)
     const elem *x = (const elem *)m->x + group * m->w.in[0] * m->w.in[1] * LANES;
     elem *y = (elem *)m->y + (group * m->w.out[0] + first) * m->w.out[1] * LANES;
 
-    for (int64_t i = first; i < end; i++)
-        for (int64_t j = 0; j < m->w.out[1]; j++, y += LANES) {
-            int64_t h, w, rows, columns;
-            struct spot s;
+    for (int64_t i = first; i < end; i++) {
+        int64_t h, rows;
+        struct spot s;
 
-            along(&m->w, 0, i, &h, &s.rows, &rows);
-            along(&m->w, 1, j, &w, &s.columns, &columns);
+        along(&m->w, 0, i, &h, &s.rows, &rows);
+        for (int64_t j = 0; j < m->w.out[1]; j++, y += LANES) {
+            int64_t w = j * m->w.stride[1] - m->w.pad[1], columns = m->w.kernel[1];
+
+            s.columns = columns;
+            if (w < 0 || w + (columns - 1) * m->w.dilation[1] >= m->w.in[1])
+                along(&m->w, 1, j, &w, &s.columns, &columns);
             s.x = x + (h * m->w.in[1] + w) * LANES;
             s.whole = m->count_pad ? rows * columns : s.rows * s.columns;
             f(m, &s, y);
         }
+    }
+}
+
+/* The largest so far; a NaN among the numbers is told from another sum, as
+ * comparing both at each number costs more.  */
+#if defined(__AVX512BF16__)
+/* As numbers of 16 bits, in the order of what they stand for: NaNs are above
+ * infinity, or below that with a sign.  */
+enum { PART = LANES };
+struct most {
+    __m256i most, least;
+};
+
+INLINE __m256i in_order(__m256i x)
+{
+    return _mm256_ternarylogic_epi32(x, _mm256_srai_epi16(x, 15), _mm256_set1_epi16(0x7fff), 0x78);
+}
+
+INLINE struct most most_of_none(void)
+{
+    const __m256i below = in_order(_mm256_set1_epi16((short)0xff80));
+
+    return (struct most){below, below};
+}
+
+INLINE void most_add(struct most *m, const elem *x)
+{
+    const __m256i v = in_order(_mm256_loadu_si256((const __m256i *)x));
+
+    m->most = _mm256_max_epi16(m->most, v);
+    m->least = _mm256_min_epi16(m->least, v);
+}
+
+INLINE void most_store(const struct most *m, elem *y)
+{
+    const __mmask16 nan = _mm256_cmplt_epi16_mask(m->least, most_of_none().least);
+    const __m256i v = _mm256_mask_mov_epi16(in_order(m->most), nan, _mm256_set1_epi16(0x7fc0));
+
+    _mm256_storeu_si256((__m256i *)y, v);
+}
+#else
+/* The sum is of what is limited above, so that only a NaN makes it one.  */
+enum { PART = VL };
+struct most {
+    vf most, sum;
+};
+
+INLINE struct most most_of_none(void)
+{
+    return (struct most){VF1(-INFINITY), VF0};
+}
+
+INLINE void most_add(struct most *m, const elem *x)
+{
+    const vf v = elem_load(x);
+
+    m->most = vf_max(v, m->most);
+    m->sum = m->sum + vf_min(VF1(1), v);
+}
+
+INLINE void most_store(const struct most *m, elem *y)
+{
+    elem_store(y, vf_gt(number(m->sum), VF0, m->most, m->sum));
+}
+#endif
+
+/* ROWS by COLUMNS, constants where it matters.  */
+INLINE void largest_of(const int64_t rows, const int64_t columns, const struct maps *m,
+                       const struct spot *s, elem *y)
+{
+    const int64_t row = m->w.dilation[0] * m->w.in[1] * LANES, step = m->w.dilation[1] * LANES;
+
+    EACH (v, LANES / PART) {
+        struct most a = most_of_none();
+
+        for (int64_t r = 0; r < rows; r++)
+            for (int64_t q = 0; q < columns; q++)
+                most_add(&a, s->x + r * row + q * step + v * PART);
+        most_store(&a, y + v * PART);
+    }
 }
 
 INLINE void largest(const struct maps *m, const struct spot *s, elem *y)
 {
-    vf a[PV];
-
-    EACH (v, PV)
-        a[v] = VF1(-INFINITY);
-    for (int64_t r = 0; r < s->rows; r++)
-        for (int64_t q = 0; q < s->columns; q++) {
-            const elem *x =
-                s->x + (r * m->w.dilation[0] * m->w.in[1] + q * m->w.dilation[1]) * LANES;
-
-            EACH (v, PV)
-                a[v] = larger(a[v], elem_load(x + v * VL));
-        }
-    EACH (v, PV)
-        elem_store(y + v * VL, a[v]);
+    if (s->rows == 3 && s->columns == 3)
+        largest_of(3, 3, m, s, y);
+    else
+        largest_of(s->rows, s->columns, m, s, y);
 }
 
 INLINE void average(const struct maps *m, const struct spot *s, elem *y)
@@ -169,12 +249,6 @@ static int argmax_accepts(const struct step_nodes *s)
 }
 
 /* ---- gradients: the argmax that backward reads ---- */
-
-/* 1, or 0 of a NaN.  */
-INLINE vf number(vf x)
-{
-    return vf_gt(x, VF1(-INFINITY), VF1(1), vf_gt(VF1(INFINITY), x, VF1(1), VF0));
-}
 
 /* As the reference: the first of equals in row order, a NaN first of all.  */
 INLINE void largest_at(const struct maps *m, const struct spot *s, elem *y)
