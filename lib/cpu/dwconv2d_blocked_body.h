@@ -5,8 +5,8 @@
  * Channels are lanes, so nothing is shuffled: a tile of neighbouring outputs
  * stays in registers, each number of x is loaded once for all the taps of a
  * row that need it.  Taps that fall outside are left out.  What is computed as
- * it is read (reader.h), or no float, is copied first, the rows of a band at a
- * time.
+ * it is read (reader.h), is no float, or is narrow is copied first, the rows of
+ * a band at a time, with zeros on both sides.
  *
  * Gradients read copies of rows with zeros around them.  Those of x gather what
  * each number fed; at a stride, numbers that are a stride apart have the same
@@ -20,7 +20,8 @@
 #include "op/window.h"
 
 enum { X, WEIGHT, BIAS };
-enum { PV = LANES / VL, TILE = 8, ROWS = 8, MOST_TAPS = 8, CHUNKS = 16 };
+enum { PV = LANES / VL, ROWS = 8, MOST_TAPS = 8, CHUNKS = 16 };
+enum { TILE = 8, SEVEN = 7 }; /* outputs at once: many maps are multiples of 7 wide */
 
 struct dw {
     struct window w;
@@ -71,6 +72,7 @@ static int accepts(const struct step_nodes *s)
 /* Where an output row reads: x at (h0, 0), taps [r0, r1) inside.  */
 struct line {
     const float *x, *w;
+    int64_t width, margin; /* pixels of a row of x, of which zeros at its left */
     int64_t h0, r0, r1;
     int64_t y; /* of its first output */
     int64_t lane;
@@ -123,7 +125,7 @@ static void one(const struct dw *d, const struct line *l, int64_t j)
     for (int64_t r = l->r0; r < l->r1; r++)
         for (int64_t s = s0; s < s1; s++) {
             const int64_t h = l->h0 + r * d->w.dilation[0], w = w0 + s * d->w.dilation[1];
-            const float *x = l->x + (h * d->w.in[1] + w) * LANES;
+            const float *x = l->x + (h * l->width + l->margin + w) * LANES;
             const float *k = l->w + (r * d->w.kernel[1] + s) * LANES;
 
             EACH (v, PV)
@@ -136,7 +138,7 @@ static void one(const struct dw *d, const struct line *l, int64_t j)
 INLINE void tile(const int n, const int taps, const int step, const struct dw *d,
                  const struct line *l, int64_t j)
 {
-    const int64_t w0 = j * step - d->w.pad[1];
+    const int64_t w0 = l->margin + j * step - d->w.pad[1];
 
     for (int64_t v = 0; v < PV; v++) {
         vf a[TILE];
@@ -145,19 +147,19 @@ INLINE void tile(const int n, const int taps, const int step, const struct dw *d
             a[i] = VF0;
         for (int64_t r = l->r0; r < l->r1; r++)
             taps_row(n, taps, step,
-                     l->x + ((l->h0 + r * d->w.dilation[0]) * d->w.in[1] + w0) * LANES + v * VL,
+                     l->x + ((l->h0 + r * d->w.dilation[0]) * l->width + w0) * LANES + v * VL,
                      l->w + r * taps * LANES + v * VL, a);
         store(n, d, l, j, v * VL, a);
     }
 }
 
-/* Outputs [A, B) of a row read inside x at every tap.  */
-static void inside(const struct dw *d, int64_t *a, int64_t *b)
+/* Outputs [A, B) of a row read inside x, or zeros beside it, at every tap.  */
+static void inside(const struct dw *d, const struct line *l, int64_t *a, int64_t *b)
 {
     const int64_t step = d->w.stride[1], reach = (d->w.kernel[1] - 1) * d->w.dilation[1];
-    const int64_t last = d->w.in[1] - 1 - reach + d->w.pad[1];
+    const int64_t before = d->w.pad[1] - l->margin, last = l->width - 1 - reach + before;
 
-    *a = (d->w.pad[1] + step - 1) / step;
+    *a = (before + step - 1) / step;
     *b = last < 0 ? 0 : last / step + 1;
     *b = *b < d->w.out[1] ? *b : d->w.out[1];
     *a = *a < *b ? *a : *b;
@@ -167,11 +169,15 @@ INLINE void line_of(const int taps, const int step, const struct dw *d, const st
 {
     int64_t a, b, j = 0;
 
-    inside(d, &a, &b);
+    inside(d, l, &a, &b);
+    const int sevens = (b - a) % SEVEN == 0 && (b - a) % TILE;
+
     for (; j < a; j++)
         one(d, l, j);
-    for (; j + TILE <= b; j += TILE)
+    for (; !sevens && j + TILE <= b; j += TILE)
         tile(TILE, taps, step, d, l, j);
+    for (; sevens && j + SEVEN <= b; j += SEVEN)
+        tile(SEVEN, taps, step, d, l, j);
     for (; j + 4 <= b; j += 4)
         tile(4, taps, step, d, l, j);
     for (; j < b; j++)
@@ -197,10 +203,13 @@ static void line(const struct dw *d, const struct line *l)
             one(d, l, j);
 }
 
-/* X is read where it lies.  */
+/* X is read where it lies: not where most outputs of a row read beside it.  */
+enum { NARROW = 14 };
+
 static int in_place(const struct dw *d)
 {
-    return d->x.kind == READ_PLAIN && sizeof(elem) == sizeof(float);
+    return d->x.kind == READ_PLAIN && sizeof(elem) == sizeof(float) &&
+           (d->w.out[1] > NARROW || d->w.stride[1] > 1);
 }
 
 /* Rows [*FROM, *END) of x that output rows [FIRST, LAST) read.  */
@@ -215,15 +224,30 @@ static void rows_read(const struct window *w, int64_t first, int64_t last, int64
     *end = high < w->in[0] ? high : w->in[0];
 }
 
-/* X of rows [FROM, END) as it is computed; returns where row 0 would be.  */
-static const float *copy_x(const struct dw *d, int64_t plane, int64_t from, int64_t end, float *to)
+/* Pixels of a row of a copy: with the padding that outputs read.  */
+static int64_t copy_width(const struct window *w)
 {
-    const int64_t row = d->w.in[1] * LANES;
+    const int64_t inside = w->pad[1] + w->in[1];
+    const int64_t read = (w->out[1] - 1) * w->stride[1] + (w->kernel[1] - 1) * w->dilation[1] + 1;
 
-    if (end > from)
-        lanes_line(&d->x, (plane * d->w.in[0] + from) * row, plane % d->groups,
-                   (end - from) * d->w.in[1], 1, to);
-    return to - from * row;
+    return inside > read ? inside : read;
+}
+
+/* X of rows [FROM, END) as it is computed, zeros beside it; L reads there.  */
+static void copy_x(const struct dw *d, int64_t plane, int64_t from, int64_t end, float *to,
+                   struct line *l)
+{
+    const int64_t margin = d->w.pad[1] * LANES, in = d->w.in[1] * LANES;
+
+    l->margin = d->w.pad[1];
+    l->width = copy_width(&d->w);
+    l->x = to - from * l->width * LANES;
+    for (; from < end; from++, to += l->width * LANES) {
+        memset(to, 0, (size_t)margin * sizeof *to);
+        lanes_line(&d->x, (plane * d->w.in[0] + from) * in, plane % d->groups, d->w.in[1], 1,
+                   to + margin);
+        memset(to + margin + in, 0, (size_t)(l->width * LANES - margin - in) * sizeof *to);
+    }
 }
 
 static void task(void *dw, int64_t task, int thread)
@@ -242,11 +266,12 @@ static void task(void *dw, int64_t task, int thread)
     memset(sum, 0, sizeof sum);
     if (in_place(d)) {
         l.x = (const float *)d->x.x + plane * d->w.in[0] * d->w.in[1] * LANES;
+        l.width = d->w.in[1];
     } else {
         int64_t from, to;
 
         rows_read(&d->w, first, end, &from, &to);
-        l.x = copy_x(d, plane, from, to, d->scratch + (size_t)thread * d->copy_floats);
+        copy_x(d, plane, from, to, d->scratch + (size_t)thread * d->copy_floats, &l);
     }
     for (int64_t i = first; i < end; i++) {
         window_taps(&d->w, 0, i, &l.h0, &l.r0, &l.r1);
@@ -525,7 +550,7 @@ static size_t forward_floats(const struct dw *d)
 {
     const int64_t rows = (ROWS - 1) * d->w.stride[0] + (d->w.kernel[0] - 1) * d->w.dilation[0] + 1;
 
-    return in_place(d) ? 0 : (size_t)(rows * d->w.in[1] * LANES);
+    return in_place(d) ? 0 : (size_t)(rows * copy_width(&d->w) * LANES);
 }
 
 static size_t gather_floats(const struct dw *d)
