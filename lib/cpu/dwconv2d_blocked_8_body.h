@@ -69,14 +69,21 @@ static int accepts(const struct step_nodes *s)
 /* ---- copying rows ---- */
 
 /* PER pixels of 16 channels.  */
-INLINE void turn(int32_t *to, const uint8_t *x)
-{
 #if defined(__AVX512VNNI__)
+INLINE void turn_some(int32_t *to, vi x)
+{
     const vi lanes = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
     const vi bytes =
         _mm512_broadcast_i32x4(_mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0));
 
-    vi_store(to, _mm512_shuffle_epi8(_mm512_permutexvar_epi32(lanes, vi_load(x)), bytes));
+    vi_store(to, _mm512_shuffle_epi8(_mm512_permutexvar_epi32(lanes, x), bytes));
+}
+#endif
+
+INLINE void turn(int32_t *to, const uint8_t *x)
+{
+#if defined(__AVX512VNNI__)
+    turn_some(to, vi_load(x));
 #elif defined(__AVX2__)
     const __m128i a = _mm_loadu_si128((const __m128i *)x);
     const __m128i b = _mm_loadu_si128((const __m128i *)(x + LANES));
@@ -92,6 +99,14 @@ INLINE void turn(int32_t *to, const uint8_t *x)
 /* PER pixels from W on, of which some lie outside the row X.  */
 static void turn_edge(const struct dw *d, const uint8_t *x, int64_t w, int32_t *to)
 {
+#if defined(__AVX512VNNI__)
+    const int64_t before = w < -PER ? PER : w < 0 ? -w : 0, left = d->w.in[1] - w;
+    const int64_t end = left < 0 ? 0 : left < PER ? left : PER;
+    const uint64_t behind = end < PER ? ~0ull << end * LANES : 0;
+    const uint64_t inside = before < PER ? ~0ull << before * LANES & ~behind : 0;
+
+    turn_some(to, _mm512_mask_loadu_epi8(_mm512_set1_epi8((char)d->zero), inside, x + w * LANES));
+#else
     uint8_t t[PER * LANES];
 
     memset(t, d->zero, sizeof t);
@@ -99,6 +114,7 @@ static void turn_edge(const struct dw *d, const uint8_t *x, int64_t w, int32_t *
         if (w + i >= 0 && w + i < d->w.in[1])
             memcpy(t + i * LANES, x + (w + i) * LANES, LANES);
     turn(to, t);
+#endif
 }
 
 static void copy_row(const struct dw *d, const uint8_t *x, int64_t h, int32_t *to)
@@ -152,17 +168,16 @@ INLINE void store(const struct dw *d, const struct spot *s, int v, const vi *a)
         return;
     }
 #if defined(__AVX512F__)
-    uint8_t t[TILE * LANES], *to = s->n == TILE ? y : t;
-
     EACH (k, TILE / 4) {
+        const int left = (int)s->n - 4 * k;
         vi u[4];
 
+        if (left <= 0)
+            break;
         EACH (i, 4)
             u[i] = vi_level(&levels, vf_fma(vf_of(a[4 * k + i]), scale, shift));
-        vi_store_levels(to + 4 * k * LANES, &levels, u, 4);
+        vi_store_levels(y + 4 * k * LANES, &levels, u, left < 4 ? left : 4);
     }
-    if (s->n < TILE)
-        memcpy(y, t, (size_t)(s->n * LANES));
 #else
     EACH (i, TILE)
         if (i < s->n)
