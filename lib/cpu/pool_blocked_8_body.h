@@ -97,6 +97,30 @@ INLINE void larger(uint8_t *to, const uint8_t *x, int64_t n)
         to[i] = x[i] > to[i] ? x[i] : to[i];
 }
 
+INLINE void larger_lanes(uint8_t *to, const uint8_t *x)
+{
+    for (int i = 0; i < LANES; i++)
+        to[i] = x[i] > to[i] ? x[i] : to[i];
+}
+
+/* Output J of the largest numbers of its rows.  */
+INLINE void largest(const struct maps *m, const uint8_t *row, int64_t j, uint8_t *y)
+{
+    const struct window *w = &m->w;
+    int64_t at = j * w->stride[1] - w->pad[1], lo = 0, hi = w->kernel[1];
+    uint8_t most[LANES];
+
+    if (at < 0 || at + (hi - 1) * w->dilation[1] >= w->in[1])
+        window_taps(w, 1, j, &at, &lo, &hi);
+    row += at * LANES;
+    memcpy(most, row + lo * w->dilation[1] * LANES, LANES);
+    for (int64_t s = lo + 1; s < hi; s++)
+        larger_lanes(most, row + s * w->dilation[1] * LANES);
+    for (int k = 0; !m->same && k < LANES; k++)
+        most[k] = m->map[most[k]];
+    memcpy(y, most, LANES);
+}
+
 static void max_task(void *maps, int64_t task, int thread)
 {
     const struct maps *m = maps;
@@ -115,14 +139,8 @@ static void max_task(void *maps, int64_t task, int thread)
         memcpy(row, x + (h + lo * w->dilation[0]) * n, (size_t)n);
         for (int64_t r = lo + 1; r < hi; r++)
             larger(row, x + (h + r * w->dilation[0]) * n, n);
-        for (int64_t j = 0; j < w->out[1]; j++, y += LANES) {
-            window_taps(w, 1, j, &h, &lo, &hi);
-            memcpy(y, row + (h + lo * w->dilation[1]) * LANES, LANES);
-            for (int64_t s = lo + 1; s < hi; s++)
-                larger(y, row + (h + s * w->dilation[1]) * LANES, LANES);
-            for (int k = 0; !m->same && k < LANES; k++)
-                y[k] = m->map[y[k]];
-        }
+        for (int64_t j = 0; j < w->out[1]; j++, y += LANES)
+            largest(m, row, j, y);
     }
 }
 
