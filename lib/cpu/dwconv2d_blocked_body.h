@@ -5,8 +5,8 @@
  * Channels are lanes, so nothing is shuffled: a tile of neighbouring outputs
  * stays in registers, each number of x is loaded once for all the taps of a
  * row that need it.  Taps that fall outside are left out.  What is computed as
- * it is read (reader.h), is no float, or is narrow is copied first, the rows of
- * a band at a time, with zeros on both sides.
+ * it is read (reader.h), or is narrow, is copied first, the rows of a band at a
+ * time, with zeros on both sides.
  *
  * Gradients read copies of rows with zeros around them.  Those of x gather what
  * each number fed; at a stride, numbers that are a stride apart have the same
@@ -71,13 +71,20 @@ static int accepts(const struct step_nodes *s)
 
 /* Where an output row reads: x at (h0, 0), taps [r0, r1) inside.  */
 struct line {
-    const float *x, *w;
+    const void *x; /* elem where it lies, float in a copy */
+    const float *w;
+    int raw;               /* where it lies */
     int64_t width, margin; /* pixels of a row of x, of which zeros at its left */
     int64_t h0, r0, r1;
     int64_t y; /* of its first output */
     int64_t lane;
     vf (*sum)[STEP_SIDES][WRITER_SUMS]; /* of each vector */
 };
+
+INLINE vf load(const int raw, const void *x, int64_t i)
+{
+    return raw ? elem_load((const elem *)x + i) : vf_load((const float *)x + i);
+}
 
 /* N outputs of vector V from J on.  */
 INLINE void store(const int n, const struct dw *d, const struct line *l, int64_t j, int64_t v,
@@ -98,15 +105,15 @@ INLINE void store(const int n, const struct dw *d, const struct line *l, int64_t
 }
 
 /* A row of taps over a tile of N outputs, all inside x.  */
-INLINE void taps_row(const int n, const int taps, const int step, const float *x, const float *w,
-                     vf *a)
+INLINE void taps_row(const int raw, const int n, const int taps, const int step, const void *x,
+                     int64_t at, const float *w, vf *a)
 {
     vf b[MOST_TAPS];
 
     EACH (s, taps)
         b[s] = vf_load(w + s * LANES);
     EACH (q, (n - 1) * step + taps) {
-        const vf v = vf_load(x + q * LANES);
+        const vf v = load(raw, x, at + q * LANES);
 
         EACH (s, taps)
             if (q >= s && (q - s) % step == 0 && (q - s) / step < n)
@@ -125,17 +132,17 @@ static void one(const struct dw *d, const struct line *l, int64_t j)
     for (int64_t r = l->r0; r < l->r1; r++)
         for (int64_t s = s0; s < s1; s++) {
             const int64_t h = l->h0 + r * d->w.dilation[0], w = w0 + s * d->w.dilation[1];
-            const float *x = l->x + (h * l->width + l->margin + w) * LANES;
+            const int64_t at = (h * l->width + l->margin + w) * LANES;
             const float *k = l->w + (r * d->w.kernel[1] + s) * LANES;
 
             EACH (v, PV)
-                a[v] = vf_fma(vf_load(x + v * VL), vf_load(k + v * VL), a[v]);
+                a[v] = vf_fma(load(l->raw, l->x, at + v * VL), vf_load(k + v * VL), a[v]);
         }
     EACH (v, PV)
         store(1, d, l, j, v * VL, &a[v]);
 }
 
-INLINE void tile(const int n, const int taps, const int step, const struct dw *d,
+INLINE void tile(const int raw, const int n, const int taps, const int step, const struct dw *d,
                  const struct line *l, int64_t j)
 {
     const int64_t w0 = l->margin + j * step - d->w.pad[1];
@@ -146,8 +153,8 @@ INLINE void tile(const int n, const int taps, const int step, const struct dw *d
         EACH (i, n)
             a[i] = VF0;
         for (int64_t r = l->r0; r < l->r1; r++)
-            taps_row(n, taps, step,
-                     l->x + ((l->h0 + r * d->w.dilation[0]) * l->width + w0) * LANES + v * VL,
+            taps_row(raw, n, taps, step, l->x,
+                     ((l->h0 + r * d->w.dilation[0]) * l->width + w0) * LANES + v * VL,
                      l->w + r * taps * LANES + v * VL, a);
         store(n, d, l, j, v * VL, a);
     }
@@ -165,7 +172,8 @@ static void inside(const struct dw *d, const struct line *l, int64_t *a, int64_t
     *a = *a < *b ? *a : *b;
 }
 
-INLINE void line_of(const int taps, const int step, const struct dw *d, const struct line *l)
+INLINE void line_of(const int raw, const int taps, const int step, const struct dw *d,
+                    const struct line *l)
 {
     int64_t a, b, j = 0;
 
@@ -175,32 +183,43 @@ INLINE void line_of(const int taps, const int step, const struct dw *d, const st
     for (; j < a; j++)
         one(d, l, j);
     for (; !sevens && j + TILE <= b; j += TILE)
-        tile(TILE, taps, step, d, l, j);
+        tile(raw, TILE, taps, step, d, l, j);
     for (; sevens && j + SEVEN <= b; j += SEVEN)
-        tile(SEVEN, taps, step, d, l, j);
+        tile(raw, SEVEN, taps, step, d, l, j);
     for (; j + 4 <= b; j += 4)
-        tile(4, taps, step, d, l, j);
+        tile(raw, 4, taps, step, d, l, j);
     for (; j < b; j++)
-        tile(1, taps, step, d, l, j);
+        tile(raw, 1, taps, step, d, l, j);
     for (; j < d->w.out[1]; j++)
         one(d, l, j);
 }
 
-static void line(const struct dw *d, const struct line *l)
+INLINE void line(const int raw, const struct dw *d, const struct line *l)
 {
     const int64_t taps = d->w.kernel[1], step = d->w.stride[1];
 
     if (d->w.dilation[1] == 1 && taps == 3 && step == 1)
-        line_of(3, 1, d, l);
+        line_of(raw, 3, 1, d, l);
     else if (d->w.dilation[1] == 1 && taps == 3 && step == 2)
-        line_of(3, 2, d, l);
+        line_of(raw, 3, 2, d, l);
     else if (d->w.dilation[1] == 1 && taps == 5 && step == 1)
-        line_of(5, 1, d, l);
+        line_of(raw, 5, 1, d, l);
     else if (d->w.dilation[1] == 1 && taps == 5 && step == 2)
-        line_of(5, 2, d, l);
+        line_of(raw, 5, 2, d, l);
     else
         for (int64_t j = 0; j < d->w.out[1]; j++)
             one(d, l, j);
+}
+
+/* Floats are read alike wherever they lie.  */
+static void line_raw(const struct dw *d, const struct line *l)
+{
+    line(1, d, l);
+}
+
+static void line_copied(const struct dw *d, const struct line *l)
+{
+    line(sizeof(elem) == sizeof(float), d, l);
 }
 
 /* X is read where it lies: not where most outputs of a row read beside it.  */
@@ -208,8 +227,8 @@ enum { NARROW = 14 };
 
 static int in_place(const struct dw *d)
 {
-    return d->x.kind == READ_PLAIN && sizeof(elem) == sizeof(float) &&
-           (d->w.out[1] > NARROW || d->w.stride[1] > 1);
+    return d->x.kind == READ_PLAIN &&
+           (d->w.out[1] > NARROW || (d->w.stride[1] > 1 && sizeof(elem) == sizeof(float)));
 }
 
 /* Rows [*FROM, *END) of x that output rows [FIRST, LAST) read.  */
@@ -265,7 +284,8 @@ static void task(void *dw, int64_t task, int thread)
 
     memset(sum, 0, sizeof sum);
     if (in_place(d)) {
-        l.x = (const float *)d->x.x + plane * d->w.in[0] * d->w.in[1] * LANES;
+        l.x = (const elem *)d->x.x + plane * d->w.in[0] * d->w.in[1] * LANES;
+        l.raw = 1;
         l.width = d->w.in[1];
     } else {
         int64_t from, to;
@@ -276,7 +296,10 @@ static void task(void *dw, int64_t task, int thread)
     for (int64_t i = first; i < end; i++) {
         window_taps(&d->w, 0, i, &l.h0, &l.r0, &l.r1);
         l.y = (plane * d->w.out[0] + i) * d->w.out[1] * LANES;
-        line(d, &l);
+        if (l.raw)
+            line_raw(d, &l);
+        else
+            line_copied(d, &l);
     }
     for (int v = 0; v < PV; v++)
         lanes_sums(&d->y, plane / d->groups * d->bands + task % d->bands, l.lane + v * VL, sum[v]);
