@@ -483,6 +483,8 @@ static int measure(struct job *j, int64_t batch, int64_t threads, struct err *e)
     j->row.batch = batch;
     j->row.threads = pool_threads(w.pool);
     bad = bind(&w, j->tuning, e);
+    if (w.plan)
+        io_detail_plan(w.plan);
     j->row.saves = w.plan && saves(w.plan);
     j->row.load_s = j->load_s + clock_now() - start;
     for (int n = 0; !bad && next_turn(n); n++)
@@ -588,8 +590,8 @@ static int open_graph(struct job *j, struct err *e)
                            : params_share(j->g, j->dev, e);
     if (!j->params)
         return -1;
-    j->narrow =
-        io_narrow(precision || (training && j->recipe->precision), j->g, e);
+    j->narrow = io_narrow(
+        training && !precision ? j->recipe->precision : precision, j->g, e);
     return j->narrow < 0 ? -1 : 0;
 }
 

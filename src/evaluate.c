@@ -258,7 +258,10 @@ static int open_all(struct job *j, struct err *e)
     if (eo.narrow < 0)
         return -1;
     j->ev = evaluator_new(j->g, j->dev, j->params, j->d, &eo, e);
-    return j->ev ? 0 : -1;
+    if (!j->ev)
+        return -1;
+    io_detail_plan(evaluator_plan(j->ev));
+    return 0;
 }
 
 static int write_logits(const struct job *j, struct err *e)

@@ -236,6 +236,7 @@ static int open_all(struct job *j, const char *const *paths, int n,
                                     e);
     if (!j->plan)
         return -1;
+    io_detail_plan(j->plan);
     j->pre = j->m->pre;
     j->k = model_head(j->m);
     if (top > j->k)

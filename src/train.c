@@ -175,6 +175,12 @@ static void on_bad(void *ctx, const char *reason)
     n++;
 }
 
+static void on_plan(void *ctx, const struct plan *p)
+{
+    (void)ctx;
+    io_detail_plan(p);
+}
+
 static void on_step(void *ctx, int64_t step, int64_t steps, double loss,
                     double waiting)
 {
@@ -223,6 +229,7 @@ static int with_data(struct model *m, struct model *from, struct recipe *r,
                            .on_epoch = on_epoch,
                            .on_bad = on_bad,
                            .on_step = on_step,
+                           .on_plan = on_plan,
                            .ctx = &p,
                            .max_steps = max_steps};
     struct dataset *train = dataset_open(train_spec, &o, e), *valid = NULL;

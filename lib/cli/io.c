@@ -18,6 +18,7 @@
 #include "format/planfile.h"
 #include "graph/device.h"
 #include "pass/pass.h"
+#include "run/plan.h"
 
 struct device *io_device(const char *name, struct err *e)
 {
@@ -40,7 +41,7 @@ void io_device_free(struct device *d)
 
 int io_narrow(int choice, const struct graph *g, struct err *e)
 {
-    if (!choice)
+    if (choice != PRECISION_BF16)
         return 0;
     if (pass_quantized(g))
         return err_set(e, ERR_USAGE,
@@ -60,6 +61,15 @@ int io_plan(struct planfile *f, const char *path, struct err *e)
     tuning_init(&f->tuning);
     f->hash[0] = 0;
     return 0;
+}
+
+void io_detail_plan(const struct plan *p)
+{
+    for (int i = 0; i < plan_steps(p); i++) {
+        const struct plan_step_info s = plan_step(p, i);
+
+        cli_detail("%s: %s", s.node, s.kernel);
+    }
 }
 
 void io_note_missing(const struct dataset *d)

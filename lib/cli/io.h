@@ -7,6 +7,7 @@ struct device;
 struct err;
 struct graph;
 struct model;
+struct plan;
 struct planfile;
 
 /* The device NAME: "cpu", "cuda", "cuda:1"; freed with io_device_free().
@@ -14,7 +15,7 @@ struct planfile;
 struct device *io_device(const char *name, struct err *e);
 void io_device_free(struct device *d);
 
-/* Whether plans of G compute in bf16, as the CHOICE of plan_precisions says.
+/* Whether plans of G compute in bf16, if CHOICE is PRECISION_BF16.
  * ERR_DEVICE where the machine does not, or not faster than in fp32; ERR_USAGE
  * if G has 8 bits.  */
 int io_narrow(int choice, const struct graph *g, struct err *e);
@@ -22,6 +23,9 @@ int io_narrow(int choice, const struct graph *g, struct err *e);
 /* The constants of the planner in the file PATH; NULL: the defaults, with an
  * empty hash.  */
 int io_plan(struct planfile *f, const char *path, struct err *e);
+
+/* With -v: the kernel of each step of P, and what it begins with.  */
+void io_detail_plan(const struct plan *p);
 
 /* A notice of the model's classes that D has no picture of, in one line.  */
 struct dataset;

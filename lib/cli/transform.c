@@ -69,7 +69,11 @@ static int measure(struct transform_cost *c, const struct graph *in,
     struct graph *g = pass_simplify(in, e);
     struct params *ps = g ? params_share(g, d, e) : NULL;
     struct plan *p = ps ? plan_new(g, d, ps, &po, e) : NULL;
-    const int bad = !p || time_plan(c, p, e) < 0;
+    int bad;
+
+    if (p)
+        io_detail_plan(p);
+    bad = !p || time_plan(c, p, e) < 0;
 
     if (!bad)
         count(c, g);

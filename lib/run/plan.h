@@ -8,6 +8,7 @@
  *            otherwise read a copy, rearranged in front of the first of them
  *   memory   one block by lifetimes; views share, elementwise steps work in
  *            place, what concat puts together is written where it will stand
+ *            as far as that is one run of bytes (batch 1)
  * (Backward nodes come from pass_differentiate() before.)  Everything that
  * can fail fails here; running allocates nothing.
  *
@@ -34,7 +35,8 @@ struct str;
 struct tensor;
 struct tuning;
 
-/* "fp32", "bf16": what plan_opts.narrow chooses from.  */
+/* "fp32", "bf16", NULL; plan_opts.narrow is for the second.  */
+enum { PRECISION_FP32, PRECISION_BF16 };
 extern const char *const plan_precisions[];
 
 struct plan_opts {
@@ -86,8 +88,8 @@ int plan_update(struct plan *p, struct err *e);
 size_t plan_bytes(const struct plan *p);
 size_t plan_value_bytes(const struct plan *p);
 
-/* One line a step: nodes, kernel, output shape, offset, bytes, and with
- * profile the time in ms.  */
+/* One line a step: its last node, ops, kernel, layout, shape and offset of the
+ * result, bytes of scratch, and with profile the time in ms.  */
 void plan_print(struct str *s, const struct plan *p);
 
 /* A hash of what is computed: kernels and fusion, the constants that change it

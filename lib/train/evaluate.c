@@ -50,6 +50,11 @@ struct evaluator *evaluator_new(const struct graph *g, const struct device *d,
     return ev;
 }
 
+const struct plan *evaluator_plan(const struct evaluator *ev)
+{
+    return ev->plan;
+}
+
 void evaluator_free(struct evaluator *ev)
 {
     if (!ev)

@@ -16,6 +16,7 @@ struct err;
 struct graph;
 struct metric;
 struct params;
+struct plan;
 struct pool;
 struct tuning;
 
@@ -38,6 +39,7 @@ struct evaluator *evaluator_new(const struct graph *g, const struct device *d,
                                 struct params *p, const struct dataset *data,
                                 const struct evaluate_opts *o, struct err *e);
 void evaluator_free(struct evaluator *ev);
+const struct plan *evaluator_plan(const struct evaluator *ev);
 
 /* Called with the logits of sample INDEX, in order, but not of those left
  * out; may be NULL.  */

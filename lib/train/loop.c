@@ -68,12 +68,14 @@ static int build_plans(struct trainer *t, struct err *e)
     const int64_t rest = t->feed.sampler.n % t->feed.sampler.batch;
     struct plan_opts po = {.batch = t->r->batch,
                            .pool = t->o->pool,
-                           .narrow = t->r->precision,
+                           .narrow = t->r->precision == PRECISION_BF16,
                            .tuning = tuning_of(t)};
 
     t->plan = plan_new(t->graph, t->o->device, t->params, &po, e);
     if (!t->plan)
         return -1;
+    if (t->o->on_plan)
+        t->o->on_plan(t->o->ctx, t->plan);
     if (!t->r->last || rest < 2)
         return 0;
     po.batch = rest;

@@ -26,6 +26,7 @@ struct dataset;
 struct device;
 struct err;
 struct model;
+struct plan;
 struct planfile;
 struct pool;
 struct recipe;
@@ -61,6 +62,8 @@ struct train_opts {
     void (*on_epoch)(void *ctx, const struct train_row *row, int64_t n);
     void (*on_step)(void *ctx, int64_t step, int64_t steps, double loss,
                     double waiting);
+    /* Before the first step; may be NULL.  */
+    void (*on_plan)(void *ctx, const struct plan *p);
     /* Each picture of the training and the evaluation set that cannot be used
      * and is skipped, once in this process; may be NULL.  */
     void (*on_bad)(void *ctx, const char *reason);

@@ -36,6 +36,8 @@ ok 'a row for each, a message for each that failed'
 ok 'the message names it once' || explain <"$err"
 sed -n 3p "$out" | grep -q 'No such file'
 ok 'the row says why'
+run 'says with -v which kernel computes what' 0 adze-infer -v -m m.st "$first"
+err_has '^adze-infer: conv1: conv2d_direct_'
 run 'writes JSON lines' 0 adze-infer -m m.st --json -n 3 "$first"
 out_has '"label":'
 printf '%s\n' "$first" | adze-infer -m m.st >/dev/full 2>"$err"
