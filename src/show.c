@@ -27,7 +27,7 @@
 
 static const char *path, *plan_path, *device_name = "cpu";
 static int64_t batch = 1, depth;
-static int json, state, graph, dot, plan, history, check;
+static int json, state, graph, dot, plan, history, check, precision;
 
 static const struct opt options[] = {
     OPT_MODEL(&path),
@@ -39,6 +39,7 @@ static const struct opt options[] = {
     {0, "plan", OPT_FLAG, &plan, NULL, "print how the network would be run"},
     {0, "plan-file", OPT_TEXT, &plan_path, "FILE",
      "with --plan: constants of the planner, from adze-benchmark --tune"},
+    OPT_PRECISION(&precision, "with --plan: compute in fp32 or bf16"),
     {0, "history", OPT_FLAG, &history, NULL, "list what made the model"},
     {0, "check", OPT_FLAG, &check, NULL,
      "verify hashes and that all numbers are finite"},
@@ -59,9 +60,9 @@ static const char *const examples[] = {
 static const struct command cmd = {
     .name = "show",
     .brief = "show what a model file holds",
-    .usage =
-        "[-m FILE] [--depth=N | --state | --graph | --dot | --plan | "
-        "--history | --check] [-b N] [-D NAME] [--plan-file=FILE] [--json] [model]",
+    .usage = "[-m FILE] [--depth=N | --state | --graph | --dot | --plan | "
+             "--history | --check] [-b N] [-D NAME] [--plan-file=FILE] "
+             "[--precision=FORM] [--json] [model]",
     .options = options,
     .examples = examples,
     .max_args = 1,
@@ -121,14 +122,17 @@ static void unbind(struct bound *b)
 static int bind(struct bound *b, const struct model *m, struct err *e)
 {
     struct planfile f;
-    const struct plan_opts o = {
+    struct plan_opts o = {
         .batch = batch, .pool = cli_pool(), .tuning = &f.tuning};
 
     *b = (struct bound){0};
     b->g = io_plan(&f, plan_path, e) < 0 ? NULL : pass_simplify(m->graph, e);
     b->d = b->g ? io_device(device_name, e) : NULL;
     b->params = b->d ? params_share(b->g, b->d, e) : NULL;
-    b->plan = b->params ? plan_new(b->g, b->d, b->params, &o, e) : NULL;
+    o.narrow = b->params ? io_narrow(precision, b->g, e) : 0;
+    b->plan = b->params && o.narrow >= 0
+                  ? plan_new(b->g, b->d, b->params, &o, e)
+                  : NULL;
     if (!b->plan)
         unbind(b);
     return b->plan ? 0 : -1;
@@ -427,6 +431,10 @@ static const struct view *choose(struct err *e)
     }
     if (plan_path && !plan) {
         err_set(e, ERR_USAGE, "--plan-file is for --plan");
+        return NULL;
+    }
+    if (precision && !plan) {
+        err_set(e, ERR_USAGE, "--precision is for --plan");
         return NULL;
     }
     if (v && json && !v->json) {

@@ -35,6 +35,9 @@ run 'dot' 0 adze-show -m a.st --dot
 out_has '^  n0 -> n1;$'
 run 'the plan' 0 adze-show -m a.st --plan -b 4
 out_has '^# batch 4, '
+run 'the plan in fp32' 0 adze-show -m a.st --plan --precision=fp32
+out_has '	conv2d_.*	c16	'
+fails 'a precision without a plan' 2 'is for --plan' adze-show -m a.st --precision=bf16
 run 'the past' 0 adze-show -m a.st --history
 out_has '^init [0-9.]* network=lenet5 seed=1$'
 run 'the past as JSON' 0 adze-show -m a.st --history --json
