@@ -28,7 +28,7 @@ struct channels {
 };
 
 /* The lanes of a group that come from one group of a source.  */
-struct lanes_of {
+struct origin {
     const char *from; /* its first pixel */
     uint8_t lane[LANES];
     uint32_t taken; /* a bit for each lane of the result */
@@ -65,7 +65,7 @@ static const char *group_at(const struct channels *j, int64_t n, int64_t *c)
 /* Where N lanes of a group whose first channel is C of all results come from:
  * how many groups.  */
 static int parts_of(const struct channels *j, int64_t image, int64_t c, int64_t n,
-                    struct lanes_of *part)
+                    struct origin *part)
 {
     int count = 0;
 
@@ -79,7 +79,7 @@ static int parts_of(const struct channels *j, int64_t image, int64_t c, int64_t 
         while (k < count && part[k].from != from)
             k++;
         if (k == count)
-            part[count++] = (struct lanes_of){.from = from};
+            part[count++] = (struct origin){.from = from};
         part[k].lane[i] = (uint8_t)lane;
         part[k].taken |= 1u << i;
     }
@@ -87,7 +87,7 @@ static int parts_of(const struct channels *j, int64_t image, int64_t c, int64_t 
 }
 
 /* The lanes that are taken come from the same of one group.  */
-static int is_straight(const struct lanes_of *part, int n)
+static int is_straight(const struct origin *part, int n)
 {
     for (int i = 0; i < LANES && n == 1; i++)
         if (part->taken >> i & 1 && part->lane[i] != i)
@@ -114,7 +114,7 @@ INLINE vi moved(vi v, const struct moves *m, vi x, const size_t size)
 }
 
 /* The same lanes in each pixel of a vector: places in it, bytes within 16.  */
-INLINE struct moves moves_of(const struct lanes_of *part, const size_t size)
+INLINE struct moves moves_of(const struct origin *part, const size_t size)
 {
     uint8_t at[sizeof(vi)] = {0};
     struct moves m = {.taken = 0};
@@ -129,7 +129,7 @@ INLINE struct moves moves_of(const struct lanes_of *part, const size_t size)
     return m;
 }
 
-INLINE void mix(char *to, const struct lanes_of *part, int n, int64_t area, const size_t size)
+INLINE void mix(char *to, const struct origin *part, int n, int64_t area, const size_t size)
 {
     const size_t all = (size_t)area * LANES * size;
     struct moves m[LANES];
@@ -146,7 +146,7 @@ INLINE void mix(char *to, const struct lanes_of *part, int n, int64_t area, cons
     }
 }
 #else
-INLINE void mix(char *to, const struct lanes_of *part, int n, int64_t area, const size_t size)
+INLINE void mix(char *to, const struct origin *part, int n, int64_t area, const size_t size)
 {
     const char none[sizeof(float)] = {0}, *from[LANES];
     size_t step[LANES] = {0};
@@ -170,7 +170,7 @@ static void group(const struct channels *j, const struct tensor *t, int64_t n, i
     const size_t plane = (size_t)j->area * LANES * j->size;
     const int64_t left = t->shape.dim[1] - g * LANES;
     char *to = (char *)t->data + (size_t)(n * groups_of(t) + g) * plane;
-    struct lanes_of part[LANES];
+    struct origin part[LANES];
     const int count = parts_of(j, n, c, left < LANES ? left : LANES, part);
 
     if (is_straight(part, count) && part->from == to)

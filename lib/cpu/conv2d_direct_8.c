@@ -117,9 +117,8 @@ void conv2d_direct_8_run(const struct direct_isa *isa, int planar, const struct 
     quant8_layer_requant(a->step, &r.f);
     r.levels = (struct levels){r.f.q.lo, r.f.q.hi, r.f.q.zero};
     r.add = r.f.add ? quant8_added(a, &r.f)->data : NULL;
-    r.out =
-        quant8_outputs(a, &r.f.q, d.o, d.panels * LANES, d.c / d.groups * d.kernel[0] * d.kernel[1],
-                       (const int32_t *)r.r.w + d.panels * LANES * d.k, table);
+    r.out = quant8_outputs(a, &r.f.q, d.o, d.panels * LANES,
+                           (const int32_t *)r.r.w + d.panels * LANES * d.k, table);
     grid8_operand(a->op.node, X, &x);
     r.outside = (int32_t)((uint32_t)x.zero * (isa->form.per == 4 ? 0x01010101u : 0x00010001u));
     pool_run(a->pool, d.n * d.bands * d.parts, isa->task, &r);

@@ -26,7 +26,7 @@ INLINE const struct direct8_run *run_8(const struct direct_run *r)
 
 INLINE void copy_pixel(slot *to, const uint8_t *from)
 {
-#if defined(__AVX512VNNI__)
+#if PER == 4
     memcpy(to, from, LANES);
 #elif defined(__AVX2__)
     _mm256_storeu_si256((__m256i *)to,
@@ -57,7 +57,7 @@ static void join(const struct direct *d, const uint8_t *x, int64_t w, slot *to)
             (int32_t)((uint32_t)x[c * d->in[0] * d->in[1] + w] << (32 / PER * (c % PER)));
 }
 
-#if defined(__AVX512VNNI__)
+#if PER == 4
 enum { JOINED = 16 };
 
 /* 16 bytes, STEP apart.  */
@@ -165,13 +165,13 @@ INLINE void store_levels(const int m, const struct direct8_run *r, int64_t lane,
 #endif
 }
 
-/* What is more than limits and rounding: M pixels of SUMS of a panel that
- * begins with channel LANE, for the numbers of y from AT on.  */
 INLINE vf curve(const struct requant *q, vf v)
 {
     return vf_act((enum act)q->act, v, VF1(q->act_lo), VF1(q->act_hi));
 }
 
+/* What is more than limits and rounding: M pixels of SUMS of a panel that
+ * begins with channel LANE, for the numbers of y from AT on.  */
 static void store_floats(const struct direct8_run *r, int64_t lane, const int32_t *sums, int m,
                          int64_t at)
 {

@@ -46,7 +46,6 @@ static void store_rest(const struct direct_run *r, const struct direct_tile *t, 
 {
     const struct writer *w = &run_f32(r)->y;
     const int64_t area = r->d->map[0] * r->d->map[1] * LANES, step = r->d->map_step[1] * LANES;
-
     const int rows = t->y_gap ? 2 : 1;
     struct lanes_block b = {.rows = rows, .n = m / rows, .step = step};
 

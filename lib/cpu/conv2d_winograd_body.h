@@ -9,7 +9,7 @@
 #include "cpu/outer.h"
 #include "cpu/winograd.h"
 
-enum { MOST_SIDE = 4, MOST_INPUTS = 6, MOST_POINTS = 36 };
+enum { MOST_SIDE = 4, MOST_INPUTS = 6 };
 
 /* ---- transforms along one axis ---- */
 

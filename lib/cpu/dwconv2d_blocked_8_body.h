@@ -69,7 +69,7 @@ static int accepts(const struct step_nodes *s)
 /* ---- copying rows ---- */
 
 /* PER pixels of 16 channels.  */
-#if defined(__AVX512VNNI__)
+#if PER == 4 && defined(__AVX512F__)
 INLINE void turn_some(int32_t *to, vi x)
 {
     const vi lanes = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
@@ -82,7 +82,7 @@ INLINE void turn_some(int32_t *to, vi x)
 
 INLINE void turn(int32_t *to, const uint8_t *x)
 {
-#if defined(__AVX512VNNI__)
+#if PER == 4 && defined(__AVX512F__)
     turn_some(to, vi_load(x));
 #elif defined(__AVX2__)
     const __m128i a = _mm_loadu_si128((const __m128i *)x);
@@ -99,7 +99,7 @@ INLINE void turn(int32_t *to, const uint8_t *x)
 /* PER pixels from W on, of which some lie outside the row X.  */
 static void turn_edge(const struct dw *d, const uint8_t *x, int64_t w, int32_t *to)
 {
-#if defined(__AVX512VNNI__)
+#if PER == 4 && defined(__AVX512F__)
     const int64_t before = w < -PER ? PER : w < 0 ? -w : 0, left = d->w.in[1] - w;
     const int64_t end = left < 0 ? 0 : left < PER ? left : PER;
     const uint64_t behind = end < PER ? ~0ull << end * LANES : 0;
@@ -337,8 +337,8 @@ static void run(const struct kernel_args *a)
     d.x = a->op.in[X].data;
     d.y = a->op.out[0].data;
     d.weight = a->packed[WEIGHT];
-    d.out = quant8_outputs(a, &d.f.q, d.c, lanes, d.w.kernel[0] * d.w.kernel[1],
-                           d.weight + d.groups * d.w.kernel[0] * d.step, a->scratch);
+    d.out = quant8_outputs(a, &d.f.q, d.c, lanes, d.weight + d.groups * d.w.kernel[0] * d.step,
+                           a->scratch);
     d.scratch = (int32_t *)a->scratch + 3 * lanes;
     pool_run(a->pool, d.n * d.groups * d.bands, task, &d);
 }

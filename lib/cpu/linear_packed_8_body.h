@@ -130,7 +130,7 @@ static void run(const struct kernel_args *a)
     r.r.w = a->packed[WEIGHT];
     quant8_requant(a->step, &r.q);
     r.levels = (struct levels){r.q.lo, r.q.hi, r.q.zero};
-    r.out = quant8_outputs(a, &r.q, r.r.o, lanes, r.r.c, r.r.w + lanes * r.r.k, a->scratch);
+    r.out = quant8_outputs(a, &r.q, r.r.o, lanes, r.r.w + lanes * r.r.k, a->scratch);
     r.r.copy = (slot *)a->scratch + 3 * lanes;
     run_rows(&r.r, &r, a->pool);
 }

@@ -214,14 +214,13 @@ int quant8_map(const struct grid8 *from, const struct requant *to, uint8_t map[2
 }
 
 struct outputs8 quant8_outputs(const struct kernel_args *a, const struct requant *q, int64_t n,
-                               int64_t lanes, int64_t k, const int32_t *sums, void *table)
+                               int64_t lanes, const int32_t *sums, void *table)
 {
     const struct node *head = a->step->node[0], *weight = node_dequantize(head, 1);
     int32_t *base = a->kept ? a->kept->table : table;
     float *scale = (float *)(base + lanes), *shift = scale + lanes;
     struct grid8 x = {0};
 
-    (void)k;
     if (a->kept && a->kept->made)
         return (struct outputs8){base, scale, shift};
     grid8_operand(head, 0, &x);

@@ -69,7 +69,7 @@ const struct tensor *quant8_added(const struct kernel_args *a, const struct laye
 int quant8_map(const struct grid8 *from, const struct requant *to, uint8_t map[256]);
 
 /* The outputs of a layer whose operands X, WEIGHT and BIAS are 0, 1 and 2,
- * from their sums of K products x w:
+ * from their sums of products x w:
  *     (base + sum) scale + shift
  * in units of Q's scale.  Sums of u8 times i8 must fit 32 bits.  */
 enum { QUANT8_MOST_K = 65000 };
@@ -80,6 +80,6 @@ struct outputs8 {
 /* TABLE has room for 3 LANES numbers; those behind the last of N outputs are
  * 0.  SUMS: of the weights of each output.  */
 struct outputs8 quant8_outputs(const struct kernel_args *a, const struct requant *q, int64_t n,
-                               int64_t lanes, int64_t k, const int32_t *sums, void *table);
+                               int64_t lanes, const int32_t *sums, void *table);
 
 #endif

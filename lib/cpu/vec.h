@@ -3,11 +3,12 @@
  * SPDX-License-Identifier: MIT
  *
  * Kernels are written once against these words (X_body.h) and compiled once
- * per instruction set (X_any.c, X_neon.c, X_avx2.c, X_avx512.c).  Arithmetic
- * + - * / is written with operators.  Nothing here is visible outside a file.
+ * per instruction set (X_any.c, X_neon.c, X_avx2.c, X_avx512.c, and those with
+ * more instructions: X_bf16.c, X_vnni.c).  Arithmetic + - * / is written with
+ * operators.  Nothing here is visible outside a file.
  *
  *     VL                 lanes of a vector
- *     ISA(name)          name_any, name_neon, name_avx2, name_avx512
+ *     ISA(name)          name_any, name_neon, ...
  *     ISA_BITS           what struct kernel.isa says for this file
  *
  * vf_fma() is one rounding where the instruction set has it (all but "any").
@@ -149,9 +150,6 @@ INLINE vf vf_sqrt(vf a)
     return a;
 }
 #endif
-
-/* The same of a name that is a macro.  */
-#define ISA_OF(name) ISA(name)
 
 #if defined(__AVX512BF16__)
 /* Numbers of bf16: the upper halves of floats, to nearest even.  */

@@ -11,17 +11,18 @@
 #include "cpu/quant8.h"
 #include "cpu/vec.h"
 
+/* A word of the preprocessor: kernels ask for it where they differ.  */
 #if defined(__AVX512VNNI__)
-enum { PER = 4 };
+#    define PER             4
 #    define vi_dot(a, x, w) _mm512_dpbusd_epi32(a, x, w)
 #else
-enum { PER = 2 };
+#    define PER 2
 #endif
 
 #if defined(__AVX512F__)
 #    define vi_load(p)     _mm512_loadu_si512(p)
 #    define vi_store(p, v) _mm512_storeu_si512(p, v)
-#    if !defined(__AVX512VNNI__)
+#    if PER == 2
 #        define vi_dot(a, x, w) _mm512_add_epi32(a, _mm512_madd_epi16(x, w))
 #    endif
 #elif defined(__AVX2__)

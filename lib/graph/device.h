@@ -90,7 +90,7 @@ enum defer {
 };
 
 struct kernel {
-    const char *name; /* "conv2d_gemm_avx512": file and function */
+    const char *name; /* "conv2d_gemm_avx512": the file it is compiled from */
     const char *op;   /* of the head */
     enum dir dir;
     unsigned isa;    /* cpu_isa bits that must all be there */

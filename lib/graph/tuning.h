@@ -1,16 +1,19 @@
-/* tuning.h -- the constants of the planner: one table.
+/* tuning.h -- the constants of the planner that a machine may want otherwise:
+ * one table.
  * SPDX-License-Identifier: MIT
  *
  * What a plan computes and how it cuts the work follows from shapes, the
- * instruction-set level and these constants.  Those that only say how work is
- * cut never change a bit of the result; the others are part of its definition
- * and enter plan_hash().  Nothing measures them by itself: a file that
- * adze-benchmark --tune wrote (format/planfile.h) counts where it is named.
+ * instruction-set level, these constants and those that kernels keep to
+ * themselves.  Those of the table that only say how work is cut never change a
+ * bit of the result; the others are part of its definition and enter
+ * plan_hash().  Nothing measures them by itself: a file that adze-benchmark
+ * --tune wrote (format/planfile.h) counts where it is named.
  *
  *     const int64_t bytes = tuned(s->tuning, TUNE_DIRECT_BAND_BYTES);
  *
  * A kernel that packs operands never asks for one there: packed forms are
- * shared by plans that may differ in them.  */
+ * shared by plans that may differ in them.  The table of adze-plan(5) is made
+ * from this one: make pages.  */
 #ifndef ADZE_GRAPH_TUNING_H
 #define ADZE_GRAPH_TUNING_H
 

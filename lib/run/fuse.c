@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cpuinfo.h"
 #include "base/err.h"
 #include "base/thread.h"
 #include "run/step.h"
