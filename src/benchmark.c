@@ -211,7 +211,7 @@ static void print_row(const struct row *w)
     fflush(stdout);
     if (share_of(w) > 1 && !told++)
         cli_note("the share of '%s' is above 1: %s", Q(w->model),
-                 strcmp(w->dtype, "f32")
+                 !strcmp(w->dtype, "int8")
                      ? "the peak is that of fp32, and 8 bits can be faster"
                  : w->saves
                      ? "Winograd's transforms need fewer multiply-adds than "
@@ -550,9 +550,24 @@ static void tune_tried(void *ctx, const struct tune_trial *t)
     const char *name = t->constant < 0 ? "all" : tuning_rows[t->constant].name;
 
     (void)ctx;
-    printf("  %-22s %10lld %9.3f %6.3f %5s\n", name, (long long)t->value,
-           1e3 * t->seconds, t->ratio, t->taken ? "yes" : "no");
+    printf("  %-22s ", name);
+    if (t->constant < 0)
+        printf("%10s", "-");
+    else
+        printf("%10lld", (long long)t->value);
+    printf(" %9.3f %6.3f %5s\n", 1e3 * t->seconds, t->ratio,
+           t->taken ? "yes" : "no");
     fflush(stdout);
+}
+
+static void tell_tuned(const struct tuning *t)
+{
+    struct str s = {0};
+
+    tuning_print(&s, t, 1);
+    cli_note("%s",
+             s.len ? str_text(&s) : "nothing is faster than the defaults");
+    str_release(&s);
 }
 
 /* Constants for this model as it is run here, into the file.  */
@@ -574,6 +589,8 @@ static int tune(struct job *j, const struct asked *a, struct err *e)
                training ? "training" : "inference", Q(j->row.model),
                (long long)j->row.batch, pool_threads(j->pool), j->row.dtype);
     bad = bad || planfile_save(&t, str_text(&note), tune_path, e) < 0;
+    if (!bad)
+        tell_tuned(&t);
     str_release(&note);
     pool_free(j->pool);
     return bad ? -1 : 0;
@@ -667,6 +684,10 @@ static int settle(int models, const struct asked *a, struct err *e)
         return err_set(e, ERR_USAGE, "--profile has one form, that of a table");
     if (training && pictures)
         return err_set(e, ERR_USAGE, "--train and --load: one at a time");
+    if (pictures && (precision || plan_path))
+        return err_set(e, ERR_USAGE,
+                       "--load computes nothing: it goes without --precision "
+                       "and --plan");
     if (profile && (pictures || turns))
         return err_set(e, ERR_USAGE, "--profile and %s: one at a time",
                        pictures ? "--load" : "--turns");

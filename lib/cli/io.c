@@ -47,6 +47,11 @@ int io_narrow(int choice, const struct graph *g, struct err *e)
         return err_set(e, ERR_USAGE,
                        "the model computes in 8 bits: bf16 is for models of "
                        "fp32");
+    if (!(cpu_features() & CPU_AVX512BF16))
+        return err_set(e, ERR_DEVICE,
+                       "no bf16 at the level '%s' of the instruction set: use "
+                       "fp32",
+                       cpu_level_name(cpu_features()));
     if (!peak_has_bf16(cpu_features()))
         return err_set(e, ERR_DEVICE,
                        "this machine does not compute bf16 faster than fp32: "

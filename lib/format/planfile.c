@@ -70,7 +70,8 @@ static int take_constant(struct tuning *t, const struct yaml *y, struct err *e)
                         NEAR(name, tuning_names(names)));
     if (parse_i64(y->text, w->min, w->max, &t->value[i]) < 0)
         return yaml_err(
-            y, e, ERR_USAGE, "'%s' is from %lld to %lld %s, not '%s'", name,
+            y, e, ERR_USAGE,
+            "'%s' is a whole number from %lld to %lld (%s), not '%s'", name,
             (long long)w->min, (long long)w->max, w->unit, Q(y->text));
     return 0;
 }
@@ -92,7 +93,7 @@ static int take_all(struct tuning *t, const struct yaml *map, struct err *e)
     for (size_t i = 0; i < COUNT(heads); i++)
         if (!yaml_get(map, heads[i].name))
             return yaml_err(
-                map, e, ERR_USAGE, "no line '%s: ...'%s", heads[i].name,
+                map, e, ERR_INPUT, "no line '%s: ...'%s", heads[i].name,
                 heads[i].take == take_end ? ": the file was cut" : "");
     return 0;
 }

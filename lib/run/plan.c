@@ -505,7 +505,7 @@ void plan_print(struct str *out, const struct plan *p)
         const struct step *s = &p->step[i];
         const int slot = step_slot(p, s);
 
-        str_printf(out, "%s\t", step_name(p, s));
+        str_printf(out, "%s\t", plan_step(p, i).node);
         print_nodes(out, p, s);
         str_printf(
             out, "\t%s\t%s\t%s\t%lld\t%zu", kernel_name(s),

@@ -88,7 +88,7 @@ int plan_update(struct plan *p, struct err *e);
 size_t plan_bytes(const struct plan *p);
 size_t plan_value_bytes(const struct plan *p);
 
-/* One line a step: its last node, ops, kernel, layout, shape and offset of the
+/* One line a step: its first node, ops, kernel, layout, shape and offset of the
  * result, bytes of scratch, and with profile the time in ms.  */
 void plan_print(struct str *s, const struct plan *p);
 

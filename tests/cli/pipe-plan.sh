@@ -31,12 +31,12 @@ plan bad.plan 'direct.band_byte: 4096'
 fails 'a misspelt name' 2 "bad.plan:4:1: no constant 'direct.band_byte'; did you mean 'direct.band_bytes'?$" \
     adze-benchmark --json --plan bad.plan start.st
 plan bad.plan 'direct.band_bytes: 1'
-fails 'a value out of range' 2 "bad.plan:4:20: 'direct.band_bytes' is from 4096 to 67108864 bytes, not '1'$" \
+fails 'a value out of range' 2 "bad.plan:4:20: 'direct.band_bytes' is a whole number from 4096 to 67108864 (bytes), not '1'$" \
     adze-infer --plan bad.plan -m start.st x.png
 fails 'another level' 2 'measured at level .*, not at portable as here' \
     adze-evaluate --plan fast.plan --cpu=portable -m start.st -d valid.tar
 head -n 4 cut.plan >bad.plan
-fails 'a file that was cut' 2 "no line 'end: ...': the file was cut$" toy_train x.st --plan bad.plan
+fails 'a file that was cut' 3 "no line 'end: ...': the file was cut$" toy_train x.st --plan bad.plan
 fails 'no file' 3 "'none.plan'" adze-show --plan --plan-file=none.plan -m start.st
 fails 'a plan for nothing' 2 'plan-file is for --plan' adze-show --plan-file=cut.plan -m start.st
 

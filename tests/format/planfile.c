@@ -80,8 +80,10 @@ static void round_trip(void **state)
     str_release(&s);
 }
 
-/* HEAD, this machine's level, TAIL: WORDS are in the message.  */
-static void refuses(const char *level, const char *tail, const char *words)
+/* HEAD, this machine's level, TAIL: WORDS are in the message, CODE is its
+ * kind.  */
+static void refuses_as(enum err_code code, const char *level, const char *tail,
+                       const char *words)
 {
     struct planfile f;
     struct err e = {0};
@@ -95,9 +97,14 @@ static void refuses(const char *level, const char *tail, const char *words)
     str_release(&s);
     if (planfile_read(&f, path, &e) == 0)
         fail_msg("taken: %s", tail);
-    assert_int_equal(e.code, ERR_USAGE);
+    assert_int_equal(e.code, code);
     if (!strstr(e.msg, words))
         fail_msg("'%s' is not in: %s", words, e.msg);
+}
+
+static void refuses(const char *level, const char *tail, const char *words)
+{
+    refuses_as(ERR_USAGE, level, tail, words);
 }
 
 static void errors(void **state)
@@ -112,10 +119,12 @@ static void errors(void **state)
             ":4:1: no constant 'direct.band_byte'; did you mean "
             "'direct.band_bytes'?");
     refuses(here, "direct.tasks: 65\nend: yes\n",
-            ":4:15: 'direct.tasks' is from 1 to 64 tasks, not '65'");
+            ":4:15: 'direct.tasks' is a whole number from 1 to 64 (tasks), "
+            "not '65'");
     refuses(here, "direct.tasks: 4k\nend: yes\n", "not '4k'");
     refuses(here, "direct.tasks: [4]\nend: yes\n", "is one value");
-    refuses(here, "direct.tasks: 4\n", "no line 'end: ...': the file was cut");
+    refuses_as(ERR_INPUT, here, "direct.tasks: 4\n",
+               "no line 'end: ...': the file was cut");
     refuses(here, "end: no\n", "the last line is 'end: yes'");
     refuses(here, "end: yes\ndirect.tasks: 4\n", "the last line is");
     refuses(other, "end: yes\n", "measured at level");
