@@ -75,7 +75,7 @@ static void test_too_few(void **state)
     assert_int_equal(e.code, ERR_USAGE);
     assert_non_null(strstr(e.msg, "101"));
     assert_non_null(strstr(e.msg, "100 pictures"));
-    assert_non_null(strstr(e.msg, "-o train.batch=64"));
+    assert_non_null(strstr(e.msg, "train.batch) to 64"));
     feed_close(&f);
     recipe_release(&r);
 }
