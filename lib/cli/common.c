@@ -126,8 +126,12 @@ int cli_start(const struct command *cmd, int argc, char **argv)
         rest = err_in(&e, "option '--cpu'");
     if (rest < 0)
         exit(cli_end(cmd, &e));
-    if (!cli.help && !cli.version)
+    if (!cli.help && !cli.version) {
+        cli_detail("level %s of the instruction set, %d threads",
+                   cpu_level_name(cpu_features()),
+                   cli.threads ? (int)cli.threads : thread_count_available());
         return rest;
+    }
     if (cli.help)
         print_help(cmd);
     else

@@ -32,7 +32,9 @@ run 'a flip that always fires, twice' 0 adze-augment --policy='[{flip: {p: 1}}, 
 diff -r plain flipped >"$out"
 ok 'is nothing' || explain <"$out"
 run 'the counts' 0 adze-augment -v --policy='[{flip: {p: 1}}, {grey: {p: 0}}]' -d set -O counted
-err_is 'adze-augment: flip changed 40 of 40 pictures (100.0 %)
+err_has '^adze-augment: level .* of the instruction set, [0-9]* threads$'
+err_is "$(head -1 "$err")"'
+adze-augment: flip changed 40 of 40 pictures (100.0 %)
 adze-augment: grey changed 0 of 40 pictures (0.0 %)'
 run 'several epochs' 0 adze-augment --epochs=3 -n 10 -d set -O three.tar
 [ "$(tar -tf three.tar | wc -l)" = 30 ] && tar -tf three.tar | grep -qx 'circle/000001-2.png'

@@ -38,6 +38,7 @@ sed -n 3p "$out" | grep -q 'No such file'
 ok 'the row says why'
 run 'says with -v which kernel computes what' 0 adze-infer -v -m m.st "$first"
 err_has '^adze-infer: conv1: conv2d_direct_'
+err_has '^adze-infer: level .* of the instruction set, [0-9]* threads$'
 run 'writes JSON lines' 0 adze-infer -m m.st --json -n 3 "$first"
 out_has '"label":'
 printf '%s\n' "$first" | adze-infer -m m.st >/dev/full 2>"$err"
