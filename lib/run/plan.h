@@ -18,8 +18,8 @@
  *     use(plan_output(p, "logits"));
  *
  * What is computed (kernel, fusion, chunks) depends on shapes, the
- * instruction-set level and the constants of graph/tuning.h; never on threads,
- * nor on those of the constants that say how work is cut.  */
+ * instruction-set level and constants (of graph/tuning.h, and in the kernels);
+ * never on threads, nor on those constants that say how work is cut.  */
 #ifndef ADZE_RUN_PLAN_H
 #define ADZE_RUN_PLAN_H
 
