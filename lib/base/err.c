@@ -49,6 +49,14 @@ int err_in(struct err *e, const char *fmt, ...)
     return -1;
 }
 
+int err_blame(struct err *e, enum err_code code)
+{
+    if (e->code == ERR_USAGE || e->code == ERR_FORMAT || e->code == ERR_SHAPE ||
+        e->code == ERR_UNSUPPORTED)
+        e->code = code;
+    return -1;
+}
+
 /* The length of the valid UTF-8 sequence at S, 0 if there is none.  */
 static int utf8_len(const unsigned char *s)
 {

@@ -51,6 +51,11 @@ int err_set(struct err *e, enum err_code code, const char *fmt, ...)
 int err_in(struct err *e, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* What was given is at fault (option, format, shape, or not done here): blame
+ * it by CODE, whatever the reader below called it.  What the machine lacks
+ * keeps its code.  Always returns -1.  */
+int err_blame(struct err *e, enum err_code code);
+
 /* S with control bytes, quotes and invalid UTF-8 escaped as \xNN, cut to
  * 200 bytes with "..." behind.  Returns BUF.  For names and paths from
  * outside.  */

@@ -416,11 +416,7 @@ static int read_graph(struct model *m, const struct set *s, struct err *e)
     if (!text)
         return err_set(e, ERR_FORMAT, "no 'adze.graph'");
     m->graph = network_parse("adze.graph", text, strlen(text), NULL, NULL, e);
-    if (m->graph)
-        return 0;
-    if (e->code == ERR_USAGE || e->code == ERR_SHAPE)
-        e->code = ERR_FORMAT;
-    return -1;
+    return m->graph ? 0 : err_blame(e, ERR_FORMAT);
 }
 
 static int read_preprocess(struct model *m, const struct set *s, struct err *e)

@@ -247,11 +247,11 @@ static int from_opts(struct file *f, const char *const *opts, const char *key,
     *y = yaml_parse(&f->arena, arena_printf(&f->arena, "-o %s", found),
                     found + n + 1, strlen(found + n + 1), f->e);
     if (!*y)
-        f->e->code = ERR_USAGE;
-    else if ((*y)->kind == YAML_MAP)
+        return err_blame(f->e, ERR_USAGE);
+    if ((*y)->kind == YAML_MAP)
         return err_set(f->e, ERR_USAGE, "-o %s: a value or list is wanted",
                        Q(found));
-    return *y ? 0 : -1;
+    return 0;
 }
 
 static const struct yaml *from_files(const struct file *f, const char *key)
@@ -515,7 +515,7 @@ static void blame_opts(struct file *f, const char *const *opts)
     graph_free(g);
     for (int i = 0; opts[i]; i++)
         str_printf(&s, "%s-o %s", i ? " " : "", Q(opts[i]));
-    e->code = ERR_USAGE;
+    err_blame(e, ERR_USAGE);
     err_in(e, "%s", str_text(&s));
     str_release(&s);
 }

@@ -550,10 +550,8 @@ static int read_override(struct recipe *r, const char *text, struct err *e)
         return err_set(e, ERR_USAGE, "-o %s gives no value", Q(text));
     y = yaml_parse(&r->arena, arena_printf(&r->arena, "-o %s", Q(key)), eq + 1,
                    strlen(eq + 1), e);
-    if (!y) {
-        e->code = ERR_USAGE;
-        return -1;
-    }
+    if (!y)
+        return err_blame(e, ERR_USAGE);
     i = row_index(key);
     if (i >= 0)
         return set_row(r, i, y, e);
