@@ -1,5 +1,5 @@
 /* zoo.c -- tests of the networks in models/: their parameters by count, name
- * and shape, that their flat form reads back, and what they answer.
+ * and shape, and that their flat form reads back.
  * SPDX-License-Identifier: MIT  */
 #include "format/zoo.h"
 
@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "../pass_check.h"
-#include "../ref/network_torch.h"
 #include "base/cpuinfo.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -292,109 +291,6 @@ static void after_passes(void **state)
     }
 }
 
-/* ---- answers of torchvision ---- */
-
-/* A multiple of 2^-23 in [-1, 1): splitmix64.  */
-static double number(uint64_t x)
-{
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-    x = (x ^ x >> 27) * 0x94d049bb133111eb;
-    return ldexp((double)((x ^ x >> 31) >> 40), -23) - 1;
-}
-
-/* What scripts/make-ref-network.py gives to the tensor NAME.  */
-static void put_numbers(const char *name, struct tensor *t, double factor)
-{
-    const uint64_t h = fnv(0xcbf29ce484222325, name);
-    const int norm = t->shape.rank == 1 && str_ends(name, "weight");
-    float *p = t->data;
-
-    for (int64_t i = 0; i < tensor_count(t); i++)
-        p[i] = (float)(factor * number(h + (uint64_t)i * 0x9e3779b97f4a7c15) +
-                       norm);
-}
-
-static void put_weights(struct graph *g)
-{
-    struct err e = {0};
-
-    for (int i = 0; i < g->n_value; i++) {
-        struct value *v = g->value[i];
-        struct tensor t;
-
-        if (v->kind != VALUE_PARAM)
-            continue;
-        assert_int_equal(tensor_new(&t, DTYPE_F32, &v->shape, &e), 0);
-        put_numbers(v->name, &t, 0.25);
-        value_set_data(v, &t);
-        tensor_unref(&t);
-    }
-}
-
-/* Some hundred roundings of numbers up to the largest logit, in random
- * directions.  */
-static void compare_logits(const struct network_ref *r, const struct tensor *y)
-{
-    const float *p = y->data;
-    double most = 0;
-
-    assert_int_equal(tensor_count(y), r->count);
-    for (int i = 0; i < r->count; i++)
-        most = fmax(most, fabs(r->logits[i]));
-    for (int i = 0; i < r->count; i++)
-        if (!(fabs(p[i] - r->logits[i]) <= 64 * ldexp(most, -24)))
-            fail_msg("%s: logit %d is %.9g, not %.9g", r->name, i, p[i],
-                     r->logits[i]);
-}
-
-static void run_network(const struct network_ref *r, const struct graph *g,
-                        unsigned isa)
-{
-    const struct plan_opts o = {.batch = 2};
-    struct device *d = device_cpu_new(cpu_features() & isa);
-    struct err e = {0};
-    struct params *ps = params_new(g, d, &e);
-    struct plan *p = ps ? plan_new(g, d, ps, &o, &e) : NULL;
-
-    if (!p)
-        fail_msg("%s", e.msg);
-    put_numbers("image", plan_value(p, "image"), 1);
-    assert_int_equal(plan_run(p, NULL, &e), 0);
-    compare_logits(r, plan_output(p, "logits"));
-    plan_free(p);
-    params_free(ps);
-    device_cpu_free(d);
-}
-
-static void torchvision_answers(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < COUNT(network_ref); i++) {
-        const struct network_ref *r = &network_ref[i];
-        const char *opts[16] = {NULL};
-        char text[256], *save = NULL;
-        struct err e = {0};
-        struct graph *g, *s;
-        int n = 0;
-
-        snprintf(text, sizeof text, "%s", r->opts);
-        for (char *w = strtok_r(text, " ", &save); w;
-             w = strtok_r(NULL, " ", &save))
-            opts[n++] = w;
-        g = network_read(r->name, opts, &e);
-        if (!g)
-            fail_msg("%s: %s", r->name, e.msg);
-        put_weights(g);
-        s = pass_simplify(g, &e);
-        run_network(r, g, ~0u);
-        run_network(r, s, ~0u);
-        run_network(r, s, CPU_AVX2);
-        run_network(r, s, 0);
-        graph_free(g);
-        graph_free(s);
-    }
-}
-
 static void lists_and_sources(void **state)
 {
     (void)state;
@@ -419,7 +315,6 @@ int main(void)
         cmocka_unit_test(parameter_counts),
         cmocka_unit_test(flat_form_reads_back),
         cmocka_unit_test(after_passes),
-        cmocka_unit_test(torchvision_answers),
         cmocka_unit_test(lists_and_sources),
     };
 
