@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "../pass_check.h"
+#include "../slow.h"
 #include "base/cpuinfo.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -34,11 +35,7 @@
 enum { BATCH = 8, TARGETS = 10 };
 
 /* The sanitizers make large tensors slow and find nothing new in them.  */
-#ifdef __SANITIZE_ADDRESS__
-#    define MAX_PARAMS 4000000
-#else
-#    define MAX_PARAMS INT64_MAX
-#endif
+#define MAX_PARAMS (SLOW_RUN ? 4000000 : INT64_MAX)
 
 /* ---- numbers ---- */
 

@@ -19,6 +19,7 @@
 #include "../graph_random.h"
 #include "../interp.h"
 #include "../pass_check.h"
+#include "../slow.h"
 #include "../toy.h"
 #include "base/cpuinfo.h"
 #include "base/err.h"
@@ -283,7 +284,7 @@ static void check_constant(const struct tuned_run *r, int i, int64_t v,
         str_add(&first, str_text(want));
     else
         run_tuned(r, &t, 1, &first);
-    for (size_t k = 0; k < COUNT(threads); k += cut ? 1 : 3) {
+    for (size_t k = SLOW_RUN ? 3 : 0; k < COUNT(threads); k += cut ? 1 : 3) {
         run_tuned(r, &t, threads[k], &now);
         if (strcmp(str_text(&first), str_text(&now)))
             fail_msg("%s: other bits with %s=%lld and %d threads", r->c->what,
@@ -321,7 +322,7 @@ static void check_device(const struct training_case *c, const struct graph *g,
     struct str first = {0}, now = {0};
     struct err e = {0};
 
-    for (int threads = 1; threads <= 3; threads++) {
+    for (int threads = 1; threads <= (SLOW_RUN ? 2 : 3); threads++) {
         struct params *params = params_new(g, dev, &e);
         struct pool *pool = pool_new(threads);
         struct plan *p = plan_of(g, dev, params, pool, narrow, NULL, plain);
