@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/catalog.h"
 #include "cli/common.h"
 #include "cli/io.h"
 #include "cli/rows.h"
@@ -28,6 +29,7 @@
 static const char *path, *plan_path, *device_name = "cpu";
 static int64_t batch = 1, depth;
 static int json, state, graph, dot, plan, history, check, precision;
+static int zoo, latency;
 
 static const struct opt options[] = {
     OPT_MODEL(&path),
@@ -43,6 +45,10 @@ static const struct opt options[] = {
     {0, "history", OPT_FLAG, &history, NULL, "list what made the model"},
     {0, "check", OPT_FLAG, &check, NULL,
      "verify hashes and that all numbers are finite"},
+    {0, "zoo", OPT_FLAG, &zoo, NULL,
+     "list the built-in networks with what each costs"},
+    {0, "latency", OPT_FLAG, &latency, NULL,
+     "with --zoo: time one picture in each, which takes minutes"},
     OPT_BATCH(&batch, "1"),
     OPT_DEVICE(&device_name),
     OPT_JSON(&json),
@@ -54,6 +60,7 @@ static const char *const examples[] = {
     "adze-show -m model.st",
     "adze-init resnet50 | adze-show --depth=1",
     "adze-show --state -m model.st",
+    "adze-show --zoo",
     NULL,
 };
 
@@ -61,8 +68,9 @@ static const struct command cmd = {
     .name = "show",
     .brief = "show what a model file holds",
     .usage = "[-m FILE] [--depth=N | --state | --graph | --dot | --plan | "
-             "--history | --check] [-b N] [-D NAME] [--plan-file=FILE] "
-             "[--precision=FORM] [--json] [model]",
+             "--history | --check | --zoo] [-b N] [-D NAME] "
+             "[--plan-file=FILE] [--precision=FORM] [--latency] [--json] "
+             "[model]",
     .options = options,
     .examples = examples,
     .max_args = 1,
@@ -400,6 +408,19 @@ static int show_check(const struct job *j, struct err *e)
     return 0;
 }
 
+/* ---- the zoo ---- */
+
+static int show_zoo(const struct job *j, struct err *e)
+{
+    struct device *d = latency ? io_device(device_name, e) : NULL;
+    const struct catalog_opts o = {json, d, cli_pool()};
+    const int bad = (latency && !d) || catalog_print(&o, e) < 0;
+
+    (void)j;
+    io_device_free(d);
+    return bad ? -1 : 0;
+}
+
 /* ---- */
 
 static const struct view {
@@ -408,9 +429,13 @@ static const struct view {
     int (*show)(const struct job *j, struct err *e);
     const char *name;
 } views[] = {
-    {&state, 1, show_state, "state"},       {&graph, 0, show_graph, "graph"},
-    {&dot, 0, show_graph, "dot"},           {&plan, 0, show_plan, "plan"},
-    {&history, 1, show_history, "history"}, {&check, 1, show_check, "check"},
+    {&state, 1, show_state, "state"},
+    {&graph, 0, show_graph, "graph"},
+    {&dot, 0, show_graph, "dot"},
+    {&plan, 0, show_plan, "plan"},
+    {&history, 1, show_history, "history"},
+    {&check, 1, show_check, "check"},
+    {&zoo, 1, show_zoo, "zoo"},
 };
 
 static const struct view layers = {NULL, 1, show_layers, "depth"};
@@ -437,6 +462,14 @@ static const struct view *choose(struct err *e)
         err_set(e, ERR_USAGE, "--precision is for --plan");
         return NULL;
     }
+    if (latency && !zoo) {
+        err_set(e, ERR_USAGE, "--latency is for --zoo");
+        return NULL;
+    }
+    if (zoo && path) {
+        err_set(e, ERR_USAGE, "--zoo shows no model: '%s'", Q(path));
+        return NULL;
+    }
     if (v && json && !v->json) {
         err_set(e, ERR_USAGE, "--%s has no JSON form", v->name);
         return NULL;
@@ -451,6 +484,8 @@ static int run(struct err *e)
     struct job j = {0};
     int rc;
 
+    if (v && v->show == show_zoo)
+        return v->show(NULL, e);
     if (!v || cli_streams(from, "", e) < 0 ||
         safetensors_read(&j.s, from, e) < 0)
         return -1;

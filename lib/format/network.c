@@ -29,9 +29,9 @@ enum {
     TEXT_BYTES = 16 << 20
 };
 
-static const char *const keys[] = {"network", "with",       "input",
-                                   "blocks",  "body",       "outputs",
-                                   "base",    "preprocess", NULL};
+static const char *const keys[] = {"network", "with",    "input", "blocks",
+                                   "body",    "outputs", "base",  "preprocess",
+                                   "paper",   "weights", "top1",  NULL};
 
 /* A file and those it is based on, nearest first.  */
 struct file {
@@ -570,6 +570,13 @@ int network_preprocess(struct network *n, struct preprocess *p, struct err *e)
     const struct yaml *y = get(&n->f, "preprocess");
 
     return y ? preprocess_yaml(p, y, e) : 0;
+}
+
+const char *network_about(struct network *n, const char *key)
+{
+    const struct yaml *y = get(&n->f, key);
+
+    return y && y->kind == YAML_SCALAR && *y->text ? y->text : NULL;
 }
 
 void network_close(struct network *n)

@@ -401,6 +401,7 @@ static void files_and_bases(void **state)
     snprintf(path, sizeof path, "%s/mine.yaml", dir);
     snprintf(other, sizeof other, "%s/other.yaml", dir);
     write_file(path, "base: resnet.yaml\nwith: {depths: [1, 1, 1, 1]}\n"
+                     "paper: By Somebody, 2020\ntop1: 71.5\n"
                      "preprocess: {mean: [1, 2, 3], interpolation: bicubic}\n"
                      "blocks: {stem_plain: {do: [conv: {out: 4, kernel: 8, "
                      "stride: 8}]}}\n");
@@ -413,6 +414,9 @@ static void files_and_bases(void **state)
     graph_free(g);
     memset(&p, 0, sizeof p);
     assert_int_equal(network_preprocess(n, &p, &e), 0);
+    assert_string_equal(network_about(n, "paper"), "By Somebody, 2020");
+    assert_string_equal(network_about(n, "top1"), "71.5");
+    assert_null(network_about(n, "weights"));
     assert_true(p.mean[1] == 2 && p.interpolation == RESIZE_BICUBIC);
     network_close(n);
 
