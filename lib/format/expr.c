@@ -126,18 +126,29 @@ static int close(struct parser *p, const char *sign)
                                  : "an unbalanced bracket");
 }
 
+/* A list stands for its items.  */
+static int add_arg(struct parser *p, const struct expr *v, struct expr *arg,
+                   int *n)
+{
+    const int list = v->kind == EXPR_LIST, count = list ? v->n : 1;
+
+    if (count > EXPRVAL_ARGS - *n)
+        return wrong(p, "more than 64 arguments");
+    for (int i = 0; i < count; i++)
+        arg[(*n)++] = list ? v->item[i] : *v;
+    return 0;
+}
+
 static int parse_args(struct parser *p, struct expr *arg, int *n)
 {
-    for (*n = 0; *n < EXPRVAL_ARGS;) {
-        struct expr v;
+    struct expr v;
 
-        if (parse_if(p, &v) < 0)
+    *n = 0;
+    do
+        if (parse_if(p, &v) < 0 || add_arg(p, &v, arg, n) < 0)
             return -1;
-        arg[(*n)++] = exprval_number(p->arena, &v);
-        if (!take(p, ","))
-            return close(p, ")");
-    }
-    return wrong(p, "more than 16 arguments");
+    while (take(p, ","));
+    return close(p, ")");
 }
 
 static int unknown_function(struct parser *p, const char *name)
@@ -148,6 +159,18 @@ static int unknown_function(struct parser *p, const char *name)
         list[i] = exprval_functions[i].name;
     return err_set(p->e, ERR_FORMAT, "there is no function '%s()'%s", name,
                    NEAR(name, list));
+}
+
+static struct expr call(struct parser *p, const struct exprval_function *f,
+                        struct expr *arg, int n)
+{
+    for (int i = 0; i < n; i++) {
+        if (!f->any)
+            arg[i] = exprval_number(p->arena, &arg[i]);
+        if (arg[i].kind == EXPR_BAD)
+            return arg[i];
+    }
+    return f->call(arg, n);
 }
 
 static int parse_call(struct parser *p, const char *name, struct expr *v)
@@ -164,12 +187,7 @@ static int parse_call(struct parser *p, const char *name, struct expr *v)
             return -1;
         if (n < f->min || n > f->max)
             return wrong(p, "a wrong number of arguments");
-        for (int k = 0; k < n; k++)
-            if (arg[k].kind == EXPR_BAD) {
-                *v = arg[k];
-                return 0;
-            }
-        *v = f->call(arg, n);
+        *v = call(p, f, arg, n);
         return 0;
     }
     return unknown_function(p, name);

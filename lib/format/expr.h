@@ -6,7 +6,8 @@
  *
  *     $name  12  0.5  word              a word stands for itself
  *     + - * / // % (floors)  == != < <= > >=  and or not  a if c else b
- *     x[i]  min max ceil floor round8(v), round8(v, divisor)
+ *     x[i]  min max sum len ceil floor round8(v), round8(v, divisor)
+ *                                       an argument that is a list: its items
  *
  * A value that cannot be (1 // 0) is an error only if it is used, so that a
  * condition can stand guard.  Integers are of 64 bits and never wrap.  */

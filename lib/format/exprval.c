@@ -303,6 +303,21 @@ static struct expr do_max(const struct expr *x, int n)
     return x[best];
 }
 
+static struct expr do_sum(const struct expr *x, int n)
+{
+    struct expr s = expr_int(0);
+
+    for (int i = 0; i < n && s.kind != EXPR_BAD; i++)
+        s = do_add(&s, &x[i]);
+    return s;
+}
+
+static struct expr do_len(const struct expr *x, int n)
+{
+    (void)x;
+    return expr_int(n);
+}
+
 static struct expr to_int(double r)
 {
     return fabs(r) < 0x1p53 ? expr_int((int64_t)r) : exprval_bad(LARGE);
@@ -337,7 +352,8 @@ static struct expr do_round8(const struct expr *x, int n)
 }
 
 const struct exprval_function exprval_functions[EXPRVAL_FUNCTIONS] = {
-    {"min", 1, EXPRVAL_ARGS, do_min}, {"max", 1, EXPRVAL_ARGS, do_max},
-    {"ceil", 1, 1, do_ceil},          {"floor", 1, 1, do_floor},
-    {"round8", 1, 2, do_round8},
+    {"min", 1, EXPRVAL_ARGS, 0, do_min}, {"max", 1, EXPRVAL_ARGS, 0, do_max},
+    {"sum", 0, EXPRVAL_ARGS, 0, do_sum}, {"len", 0, EXPRVAL_ARGS, 1, do_len},
+    {"ceil", 1, 1, 0, do_ceil},          {"floor", 1, 1, 0, do_floor},
+    {"round8", 1, 2, 0, do_round8},
 };

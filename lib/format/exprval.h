@@ -22,8 +22,8 @@ enum {
     EXPRVAL_SUM,
     EXPRVAL_TERM,
     EXPRVAL_OPS = 14,
-    EXPRVAL_FUNCTIONS = 5,
-    EXPRVAL_ARGS = 16
+    EXPRVAL_FUNCTIONS = 7,
+    EXPRVAL_ARGS = 64
 };
 
 struct exprval_op {
@@ -43,7 +43,8 @@ struct expr exprval_negate(struct arena *a, const struct expr *x);
 
 struct exprval_function {
     const char *name;
-    int min, max; /* how many arguments, all numbers */
+    int min, max; /* how many arguments */
+    int any;      /* which need not be numbers */
     struct expr (*call)(const struct expr *x, int n);
 };
 

@@ -18,6 +18,11 @@ static const struct expr rows[] = {
     {.kind = EXPR_TEXT, .text = "3"},
     {.kind = EXPR_TEXT, .text = "4"},
 };
+static const struct expr nested[] = {
+    {.kind = EXPR_LIST, .n = 2, .item = rows},
+};
+#define ROWS_8  "$rows, $rows, $rows, $rows, "
+#define ROWS_32 ROWS_8 ROWS_8 ROWS_8 ROWS_8
 static const struct expr_env names[] = {
     {NULL, "x", {.kind = EXPR_TEXT, .text = "7"}},
     {&names[0], "half", {.kind = EXPR_TEXT, .text = "0.5"}},
@@ -28,84 +33,98 @@ static const struct expr_env names[] = {
     {&names[5], "octal", {.kind = EXPR_TEXT, .text = "08"}},
     {&names[6], "big", {.kind = EXPR_INT, .i = INT64_MAX}},
     {&names[7], "wide_name", {.kind = EXPR_INT, .i = 1}},
+    {&names[8], "empty", {.kind = EXPR_LIST}},
+    {&names[9], "nest", {.kind = EXPR_LIST, .n = 1, .item = nested}},
 };
-static const struct expr_env *const env = &names[8];
+static const struct expr_env *const env = &names[10];
 
 static struct yaml scalar(const char *text)
 {
     return (struct yaml){.line = 3, .column = 5, .file = "t", .text = text};
 }
 
+static const struct {
+    const char *text, *want;
+} good[] = {
+    {"3 * 2", "3 * 2"}, /* no $: text */
+    {"no", "no"},
+    {"$x", "7"},
+    {"$x + 1", "8"},
+    {"$x*2+1", "15"},
+    {"1 + $x * 2 - 3", "12"},
+    {"(1 + $x) * 2", "16"},
+    {"$x / 2", "3.5"},
+    {"$x // 2", "3"},
+    {"-$x // 2", "-4"},
+    {"$x % 4", "3"},
+    {"-$x % 4", "1"},
+    {"$x % -4", "-1"},
+    {"-$x % 0.5", "0"},
+    {"$half * 4", "2"},
+    {"- - $x", "7"},
+    {"$x - -1", "8"},
+    {"2 - 1 - $x", "-6"},
+    {"$x == 7", "yes"},
+    {"$x != 7.0", "no"},
+    {"$x < 8 and $x >= 7", "yes"},
+    {"$x > 8 or not $x <= 7", "no"},
+    {"not $yes", "no"},
+    {"not not $x", "yes"},
+    {"$block == basic", "yes"},
+    {"$block != bottleneck", "yes"},
+    {"$yes == ($x == 7)", "yes"},
+    {"2 if $i == 0 else 1", "1"},
+    {"2 if $i == 2 and $x > 1 else 1", "2"},
+    {"1 if $i == 0 else 2 if $i == 1 else $x", "7"},
+    {"$rows", "[3, 4]"},
+    {"$rows[0]", "3"},
+    {"$rows[$i - 1] * 2", "8"},
+    {"min($x, 3)", "3"},
+    {"max($x, 3, 12, 5)", "12"},
+    {"max($rows)", "4"}, /* a list stands for its items */
+    {"min($rows, 2)", "2"},
+    {"sum($rows)", "7"},
+    {"sum($half, $rows, $x)", "14.5"},
+    {"sum($empty)", "0"},
+    {"len($rows)", "2"},
+    {"len($rows, $rows, 1)", "5"},
+    {"len($empty)", "0"},
+    {"len($nest, $block)", "2"},
+    {"len(" ROWS_32 ROWS_8 ROWS_8 ROWS_8 "$rows, $rows, $rows, $rows)", "64"},
+    {"$i < len($rows)", "no"},
+    {"ceil($x / 2)", "4"},
+    {"floor($x / 2)", "3"},
+    {"round8($x * 4)", "32"},
+    {"round8(32 * 0.35 + 0 * $x)", "16"},
+    {"round8(24 * 1.4 + 0 * $x)", "32"},
+    {"round8($x, 4)", "8"},
+    {"1 // 0 if $x == 0 else 5", "5"}, /* what is not used may be bad */
+    {"$x == 7 or 1 // 0", "yes"},
+    {"$x == 0 and $block + 1", "no"},
+    {"1e-4 * $x", "0.0007"},
+    {"$i == 2.0", "yes"},
+    {"$(x)", NULL},
+    {"($x == 7) + 1", "2"},
+    {"basic if $yes else other", "basic"},
+};
+
 static void values(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text, *want;
-    } t[] = {
-        {"3 * 2", "3 * 2"}, /* no $: text */
-        {"no", "no"},
-        {"$x", "7"},
-        {"$x + 1", "8"},
-        {"$x*2+1", "15"},
-        {"1 + $x * 2 - 3", "12"},
-        {"(1 + $x) * 2", "16"},
-        {"$x / 2", "3.5"},
-        {"$x // 2", "3"},
-        {"-$x // 2", "-4"},
-        {"$x % 4", "3"},
-        {"-$x % 4", "1"},
-        {"$x % -4", "-1"},
-        {"-$x % 0.5", "0"},
-        {"$half * 4", "2"},
-        {"- - $x", "7"},
-        {"$x - -1", "8"},
-        {"2 - 1 - $x", "-6"},
-        {"$x == 7", "yes"},
-        {"$x != 7.0", "no"},
-        {"$x < 8 and $x >= 7", "yes"},
-        {"$x > 8 or not $x <= 7", "no"},
-        {"not $yes", "no"},
-        {"not not $x", "yes"},
-        {"$block == basic", "yes"},
-        {"$block != bottleneck", "yes"},
-        {"$yes == ($x == 7)", "yes"},
-        {"2 if $i == 0 else 1", "1"},
-        {"2 if $i == 2 and $x > 1 else 1", "2"},
-        {"1 if $i == 0 else 2 if $i == 1 else $x", "7"},
-        {"$rows", "[3, 4]"},
-        {"$rows[0]", "3"},
-        {"$rows[$i - 1] * 2", "8"},
-        {"min($x, 3)", "3"},
-        {"max($x, 3, 12, 5)", "12"},
-        {"ceil($x / 2)", "4"},
-        {"floor($x / 2)", "3"},
-        {"round8($x * 4)", "32"},
-        {"round8(32 * 0.35 + 0 * $x)", "16"},
-        {"round8(24 * 1.4 + 0 * $x)", "32"},
-        {"round8($x, 4)", "8"},
-        {"1 // 0 if $x == 0 else 5", "5"}, /* what is not used may be bad */
-        {"$x == 7 or 1 // 0", "yes"},
-        {"$x == 0 and $block + 1", "no"},
-        {"1e-4 * $x", "0.0007"},
-        {"$i == 2.0", "yes"},
-        {"$(x)", NULL},
-        {"($x == 7) + 1", "2"},
-        {"basic if $yes else other", "basic"},
-    };
 
-    for (size_t i = 0; i < COUNT(t); i++) {
+    for (size_t i = 0; i < COUNT(good); i++) {
         struct arena a = {0};
         struct err e = {0};
         struct str s = {0};
-        const struct yaml y = scalar(t[i].text);
+        const struct yaml y = scalar(good[i].text);
         struct expr v;
         const int rc = expr_yaml(&v, &y, env, &a, &e);
 
-        if (t[i].want) {
+        if (good[i].want) {
             if (rc < 0)
-                fail_msg("%s: %s", t[i].text, e.msg);
+                fail_msg("%s: %s", good[i].text, e.msg);
             expr_print(&s, &v);
-            assert_string_equal(str_text(&s), t[i].want);
+            assert_string_equal(str_text(&s), good[i].want);
         }
         str_release(&s);
         arena_release(&a);
@@ -143,6 +162,13 @@ static void errors(void **state)
         {"sqrt($x)", "there is no function 'sqrt()'"},
         {"flor($x)", "did you mean 'floor'?"},
         {"ceil($x, 2)", "a wrong number of arguments"},
+        {"max($empty)", "a wrong number of arguments"},
+        {"ceil($rows)", "a wrong number of arguments"},
+        {"sum($nest)", "'[3, 4]' is not a number"},
+        {"sum($rows, $block)", "'basic' is not a number"},
+        {"len(1 // 0, $x)", "division by zero"},
+        {"sum($big, 1)", "too large"},
+        {"len(" ROWS_32 ROWS_32 "$x)", "more than 64 arguments"},
         {"round8($x, 0)", "a divisor that is a positive integer"},
         {"1 < $x < 3", "a comparison of a comparison"},
         {"1 if $x", "an 'if' without 'else'"},

@@ -533,7 +533,7 @@ static const char sums[] =
     "    bias: $y and $w != 7.0\n"
     "    stride: $l[1][0] * (2 // 1)\n"
     "- relu: {when: 1 // 0 if $w < 3 else $y or $h % .2 > 1 - 2.5 / 3}\n"
-    "- conv: {out: \"round8($w * 1.2, 4) + round8(9.5)\", kernel: 1, pad: $w // $w - 5 % -1 - 1}\n"
+    "- conv: {out: \"round8($w * 1.2, 4) + round8(9.5) + len($l) * sum($l[1], -2.5)\", kernel: 1, pad: $w // $w - 5 % -1 - 1}\n"
     "- flatten\n"
     "- linear: {as: fc, out: \"floor($l[1][1]) + ceil(.5) + min($in, 2e0)\"}\n"
     "outputs: {logits: fc}\n";
