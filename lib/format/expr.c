@@ -486,3 +486,17 @@ int expr_whole(const struct expr *v, const struct yaml *y, int64_t min,
     arena_release(&a);
     return e->code ? -1 : 0;
 }
+
+int expr_real(const struct expr *v, const struct yaml *y, double min,
+              double max, double *r, struct err *e)
+{
+    struct arena a = {0};
+    const struct expr n = exprval_number(&a, v);
+
+    *r = n.kind == EXPR_INT ? (double)n.i : n.kind == EXPR_REAL ? n.r : NAN;
+    if (!(*r >= min && *r <= max))
+        yaml_err(y, e, ERR_FORMAT, "'%s' is not a number from %g to %g",
+                 Q(exprval_show(&a, v)), min, max);
+    arena_release(&a);
+    return e->code ? -1 : 0;
+}

@@ -60,12 +60,14 @@ int expr_yaml(struct expr *v, const struct yaml *y, const struct expr_env *env,
 const char *expr_template(const struct yaml *y, const struct expr_env *env,
                           struct arena *a, struct err *e);
 
-/* V as a truth: yes, no, true, false, or a number; as an integer in [MIN,
- * MAX].  Y is the place for messages.  */
+/* V as a truth: yes, no, true, false, or a number; as an integer, as a number
+ * in [MIN, MAX].  Y is the place for messages.  */
 int expr_truth(const struct expr *v, const struct yaml *y, int *truth,
                struct err *e);
 int expr_whole(const struct expr *v, const struct yaml *y, int64_t min,
                int64_t max, int64_t *i, struct err *e);
+int expr_real(const struct expr *v, const struct yaml *y, double min,
+              double max, double *r, struct err *e);
 
 /* Append V as text that means V again: "3", "yes", "[1, 2]".  */
 void expr_print(struct str *s, const struct expr *v);

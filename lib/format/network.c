@@ -392,33 +392,80 @@ static int read_input(struct steps *st, const struct yaml *y)
 
 /* ---- outputs ---- */
 
-static int read_output(struct steps *st, const struct yaml *y)
+static const char *const output_keys[] = {"from", "train", "loss", "when",
+                                          NULL};
+
+/* Y is a value, or a mapping that says which.  */
+static const struct yaml *output_from(struct steps *st, const struct yaml *y)
 {
     const struct yaml *from = y->kind == YAML_MAP ? yaml_get(y, "from") : y;
-    const struct yaml *train = yaml_get(y, "train");
+
+    if (!from || from->kind != YAML_SCALAR) {
+        yaml_err(y, st->e, ERR_FORMAT,
+                 "an output is a value, or {from: VALUE, train: yes}");
+        return NULL;
+    }
+    for (const struct yaml *c = y->child; c; c = c->next)
+        if (str_index(c->key->text, output_keys) < 0) {
+            stepname_unknown(st, c->key, "an output has no key", c->key->text,
+                             output_keys);
+            return NULL;
+        }
+    return from;
+}
+
+/* The truth of KEY of the output Y in *B, which stays where it is not said.  */
+static int output_truth(struct steps *st, const struct yaml *y, const char *key,
+                        int *b)
+{
+    const struct yaml *t = y->kind == YAML_MAP ? yaml_get(y, key) : NULL;
+    struct expr v;
+
+    if (!t)
+        return 0;
+    return expr_yaml(&v, t, st->params, st->arena, st->e) < 0
+               ? -1
+               : expr_truth(&v, t, b, st->e);
+}
+
+static int output_loss(struct steps *st, const struct yaml *y, double *loss)
+{
+    const struct yaml *t = y->kind == YAML_MAP ? yaml_get(y, "loss") : NULL;
+    struct expr v;
+
+    *loss = 0;
+    if (!t)
+        return 0;
+    if (!strcmp(y->key->text, "logits"))
+        return yaml_err(t, st->e, ERR_FORMAT, "the loss of 'logits' counts 1");
+    return expr_yaml(&v, t, st->params, st->arena, st->e) < 0
+               ? -1
+               : expr_real(&v, t, 0, 1e6, loss, st->e);
+}
+
+static int read_output(struct steps *st, const struct yaml *y)
+{
+    const struct yaml *from = output_from(st, y);
     const char *name;
     struct value *v;
-    int b = 0;
+    int train = 0, when = 1;
+    double loss;
 
-    if (!from || from->kind != YAML_SCALAR)
-        return yaml_err(y, st->e, ERR_FORMAT,
-                        "an output is a value, or {from: VALUE, train: yes}");
-    for (const struct yaml *c = y->child; c; c = c->next)
-        if (c != from && c != train)
-            return yaml_err(c->key, st->e, ERR_FORMAT,
-                            "an output has no key '%s'", Q(c->key->text));
-    if (train && parse_bool(train->text, &b) < 0)
-        return yaml_err(train, st->e, ERR_FORMAT, "'%s' is neither yes nor no",
-                        Q(train->text));
+    if (!from || output_truth(st, y, "when", &when) < 0)
+        return -1;
+    if (!when)
+        return 0;
     name = expr_template(from, st->params, st->arena, st->e);
-    if (!name || stepname_check(st, y->key, y->key->text) < 0)
+    if (!name || stepname_check(st, y->key, y->key->text) < 0 ||
+        output_truth(st, y, "train", &train) < 0 ||
+        output_loss(st, y, &loss) < 0)
         return -1;
     v = stepname_find(st, "", name);
     if (!v)
         v = graph_scope_value(st->g, name);
     if (!v)
         return stepname_no_value(st, from, name);
-    graph_output(st->g, y->key->text, v, b);
+    graph_output(st->g, y->key->text, v, train)->loss = loss;
     return 0;
 }
 

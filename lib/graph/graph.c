@@ -503,11 +503,15 @@ struct node *graph_add_step(struct graph *g, const struct op *op,
     return n;
 }
 
-void graph_output(struct graph *g, const char *name, struct value *v, int train)
+struct output *graph_output(struct graph *g, const char *name, struct value *v,
+                            int train)
 {
+    struct output *o;
+
     ARRAY_GROW(g->output, g->n_output, g->cap_output);
-    g->output[g->n_output++] =
-        (struct output){arena_strdup(&g->arena, name), v, train};
+    o = &g->output[g->n_output++];
+    *o = (struct output){arena_strdup(&g->arena, name), v, train, 0};
+    return o;
 }
 
 struct value *graph_value(const struct graph *g, const char *name)
@@ -634,9 +638,11 @@ struct graph *graph_copy(const struct graph *from)
     }
     for (int i = 0; i < from->n_node; i++)
         copy_node(g, from->node[i]);
-    for (int i = 0; i < from->n_output; i++)
-        graph_output(g, from->output[i].name,
-                     g->value[from->output[i].value->index],
-                     from->output[i].train);
+    for (int i = 0; i < from->n_output; i++) {
+        const struct output *o = &from->output[i];
+
+        graph_output(g, o->name, g->value[o->value->index], o->train)->loss =
+            o->loss;
+    }
     return g;
 }

@@ -82,7 +82,8 @@ struct node {
 struct output {
     const char *name;
     struct value *value;
-    int train; /* only while training (auxiliary heads) */
+    int train;   /* only while training (auxiliary heads) */
+    double loss; /* so many times its cross-entropy joins the loss; 0: not */
 };
 
 struct graph {
@@ -148,8 +149,9 @@ struct node *graph_add_step(struct graph *g, const struct op *op,
                             const char *name, struct value *const *in, int n_in,
                             const struct attr_text *attr, struct err *e);
 
-void graph_output(struct graph *g, const char *name, struct value *v,
-                  int train);
+/* The output, without a loss, until the next one is made.  */
+struct output *graph_output(struct graph *g, const char *name, struct value *v,
+                            int train);
 
 /* ---- editing ---- */
 

@@ -95,17 +95,26 @@ static void print_inputs(struct str *s, const struct graph *g)
     str_add(s, "}\n");
 }
 
+static void print_output(struct str *s, const struct output *o)
+{
+    const int map = o->train || o->loss > 0;
+    char num[FMT_NUM];
+
+    quote_yaml(s, o->name);
+    str_add(s, map ? ": {from: " : ": ");
+    quote_yaml(s, o->value->name);
+    str_add(s, o->train ? ", train: yes" : "");
+    if (o->loss > 0)
+        str_printf(s, ", loss: %s", fmt_f64(num, o->loss));
+    str_add(s, map ? "}" : "");
+}
+
 static void print_outputs(struct str *s, const struct graph *g)
 {
     str_add(s, "outputs: {");
     for (int i = 0; i < g->n_output; i++) {
-        const struct output *o = &g->output[i];
-
         str_add(s, i ? ", " : "");
-        quote_yaml(s, o->name);
-        str_add(s, o->train ? ": {from: " : ": ");
-        quote_yaml(s, o->value->name);
-        str_add(s, o->train ? ", train: yes}" : "");
+        print_output(s, &g->output[i]);
     }
     str_add(s, "}\n");
 }

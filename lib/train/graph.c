@@ -14,31 +14,92 @@
 #include "train/pattern.h"
 #include "train/recipe.h"
 
-/* loss = crossentropy(logits, target) as a graph of its own.  */
+/* The loss as a graph of its own, while it grows.  */
+struct loss {
+    struct graph *g;
+    const struct shape *shape; /* of logits, and so of all heads */
+    struct value *target;
+    struct attr_text attr[3];
+    struct err *e;
+};
+
+/* The cross-entropy of the output NAME, as node LABEL.  */
+static struct value *head_loss(struct loss *l, const char *name,
+                               const char *label)
+{
+    struct value *in[] = {graph_input(l->g, name, DTYPE_F32, l->shape),
+                          l->target};
+    struct node *n =
+        graph_add(l->g, op_find("crossentropy"), label, in, 2, l->attr, l->e);
+
+    return n ? n->out[0] : NULL;
+}
+
+static struct value *number(struct graph *g, const char *name, double x,
+                            struct err *e)
+{
+    const struct shape one = shape_make(1, (int64_t[]){1});
+    struct value *v = NULL;
+    struct tensor t;
+
+    if (tensor_new(&t, DTYPE_F32, &one, e) < 0)
+        return NULL;
+    *(float *)t.data = (float)x;
+    v = graph_tensor(g, name, VALUE_CONST, &one, &t);
+    tensor_unref(&t);
+    return v;
+}
+
+/* SUM and WEIGHT times the loss of the output O.  */
+static struct value *add_loss(struct loss *l, struct value *sum,
+                              const struct output *o)
+{
+    struct arena *a = &l->g->arena;
+    const char *label = arena_printf(a, "loss.%s", o->name);
+    struct value *in[2];
+    struct node *n;
+
+    in[0] = head_loss(l, o->name, label);
+    in[1] = number(l->g, arena_printf(a, "%s.weight", label), o->loss, l->e);
+    n = in[0] && in[1]
+            ? graph_add(l->g, op_find("mul"), arena_printf(a, "%s.part", label),
+                        in, 2, NULL, l->e)
+            : NULL;
+    if (!n)
+        return NULL;
+    in[0] = sum;
+    in[1] = n->out[0];
+    n = graph_add(l->g, op_find("add"), arena_printf(a, "%s.sum", label), in, 2,
+                  NULL, l->e);
+    return n ? n->out[0] : NULL;
+}
+
+/* crossentropy(logits, target) and those of the outputs that say `loss'.  */
 static struct graph *loss_graph(const struct graph *network,
                                 const struct recipe *r, struct err *e)
 {
     static const char *const rule[] = {"k", "k-1"};
     const struct value *logits = graph_output_value(network, "logits");
-    struct shape target = {1, {1}, 1};
-    struct graph *g = graph_new("loss");
+    const struct shape target = {1, {1}, 1};
     char smoothing[FMT_NUM];
-    const struct attr_text attr[] = {
-        {"smoothing", fmt_f64(smoothing, r->smoothing)},
-        {"smoothing_rule", rule[r->smoothing_rule]},
-        {0}};
-    struct value *in[2];
-    struct node *n;
+    struct loss l = {.g = graph_new("loss"),
+                     .shape = &logits->shape,
+                     .attr = {{"smoothing", fmt_f64(smoothing, r->smoothing)},
+                              {"smoothing_rule", rule[r->smoothing_rule]}},
+                     .e = e};
+    struct value *sum;
 
-    in[0] = graph_input(g, "logits", DTYPE_F32, &logits->shape);
-    in[1] = graph_input(g, "target", DTYPE_I64, &target);
-    n = graph_add(g, op_find("crossentropy"), "loss", in, 2, attr, e);
-    if (!n) {
-        graph_free(g);
+    l.target = graph_input(l.g, "target", DTYPE_I64, &target);
+    sum = head_loss(&l, "logits", "loss");
+    for (int i = 0; i < network->n_output && sum; i++)
+        if (network->output[i].loss > 0)
+            sum = add_loss(&l, sum, &network->output[i]);
+    if (!sum) {
+        graph_free(l.g);
         return NULL;
     }
-    graph_output(g, "loss", n->out[0], 1);
-    return g;
+    graph_output(l.g, "loss", sum, 1);
+    return l.g;
 }
 
 struct graph *train_graph(const struct graph *network, const struct recipe *r,

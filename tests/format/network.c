@@ -180,6 +180,16 @@ static void outputs(void **state)
     assert_string_equal(g->output[1].name, "aux1");
     assert_int_equal(g->output[1].train, 1);
     assert_string_equal(g->output[2].value->name, "a.relu6");
+    assert_true(g->output[1].loss == 0);
+    graph_free(g);
+    g = parse("with: {aux: 0.25, no_: no}\nbody: [{as: a, do: [relu]}]\n"
+              "outputs: {logits: a, h: {from: a, loss: 2 * $aux, train: "
+              "$aux < 1}, i: {from: there is none, when: $no_}, j: {from: a, "
+              "loss: 0, train: no}}\n" IN);
+    assert_int_equal(g->n_output, 3);
+    assert_true(g->output[1].loss == 0.5 && g->output[1].train == 1);
+    assert_string_equal(g->output[2].name, "j");
+    assert_true(g->output[2].loss == 0 && g->output[2].train == 0);
     graph_free(g);
     g = parse("body: [relu]\ninput: {a: {shape: [N, 2]}, b: {shape: [4N, 3, "
               "5], dtype: i64}}\n");
@@ -294,7 +304,19 @@ static const struct {
     {"body: [relu]\noutputs: {logits: x}\n" IN,
      "t:2:19: no value before this step is called 'x'"},
     {"body: [relu]\noutputs: {logits: {from: relu, tarin: yes}}\n" IN,
-     "an output has no key 'tarin'"},
+     "an output has no key 'tarin'; did you mean 'train'?"},
+    {"body: [relu]\noutputs: {logits: {from: relu, loss: 2}}\n" IN,
+     "t:2:38: the loss of 'logits' counts 1"},
+    {"body: [relu]\noutputs: {a: {from: relu, loss: much}}\n" IN,
+     "t:2:33: 'much' is not a number from 0 to 1e+06"},
+    {"body: [relu]\noutputs: {a: {from: relu, loss: -0.3}}\n" IN,
+     "t:2:33: '-0.3' is not a number from 0"},
+    {"body: [relu]\noutputs: {a: {from: relu, loss: [1]}}\n" IN,
+     "'[1]' is not a number from 0"},
+    {"body: [relu]\noutputs: {a: {from: relu, when: $k}}\n" IN,
+     "'$k' is not known here"},
+    {"body: [relu]\noutputs: {a: {from: relu, when: {}}}\n" IN,
+     "a mapping where a value should be"},
     {"body: [relu]\noutputs: {logits: {from: relu, train: on}}\n" IN,
      "'on' is neither yes nor no"},
     {"body: [relu]\nwith: [1]\n" IN, "'with' is a mapping"},
@@ -510,7 +532,8 @@ static const char sample[] =
     "- add: {of: [relu, param: {as: p, shape: [1, $in, 8, 8]}], when: $w == "
     "2, else: relu}\n"
     "- linear: {as: fc, out: round8($w * 3), weight: s1.w, from: s2}\n"
-    "outputs: {logits: fc, aux: {from: s1, train: yes}}\n";
+    "outputs: {logits: fc, aux: {from: s1, train: yes, loss: $w / 4, when: "
+    "$w == 2}}\n";
 
 static void every_cut(void **state)
 {

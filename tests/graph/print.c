@@ -42,7 +42,9 @@ static struct graph *sample(void)
     if (!c)
         fail_msg("%s", e.msg);
     graph_output(g, "logits", c->out[0], 0);
-    graph_output(g, "aux", a->out[0], 1);
+    graph_output(g, "aux", a->out[0], 1)->loss = 0.3;
+    graph_output(g, "b", b->out[0], 0)->loss = 2;
+    graph_output(g, "c", b->out[0], 1);
     return g;
 }
 
@@ -61,7 +63,8 @@ static void flat(void **state)
         "  - param: {as: p, shape: [1, 3, 4, 4], dtype: f32, init: normal "
         "0.02}\n"
         "  - add: {as: sum, from: [a, s.b, p]}\n"
-        "outputs: {logits: sum, aux: {from: a, train: yes}}\n";
+        "outputs: {logits: sum, aux: {from: a, train: yes, loss: 0.3}, "
+        "b: {from: s.b, loss: 2}, c: {from: s.b, train: yes}}\n";
     struct graph *g = sample();
     struct str s = {0};
 
@@ -113,6 +116,10 @@ static void dot(void **state)
         "  n2 -> o0;\n"
         "  o1 [shape=ellipse, label=\"aux\"];\n"
         "  n0 -> o1;\n"
+        "  o2 [shape=ellipse, label=\"b\"];\n"
+        "  n1 -> o2;\n"
+        "  o3 [shape=ellipse, label=\"c\"];\n"
+        "  n1 -> o3;\n"
         "}\n";
     struct graph *g = sample();
     struct str s = {0};

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -45,13 +46,13 @@ static void fill(struct plan *p, float scale)
         y[i] = i % TOY_CLASSES;
 }
 
-static void bind(struct bound *b)
+static void bind_network(struct bound *b, struct graph *network)
 {
     struct err e = {0};
 
     toy_recipe(&b->recipe, NULL);
     b->dev = device_cpu_new(cpu_features());
-    b->network = toy_graph(NULL, 1);
+    b->network = network;
     b->g = train_graph(b->network, &b->recipe, &e);
     b->params = b->g ? params_new(b->g, b->dev, &e) : NULL;
     b->p = b->params ? plan_new(b->g, b->dev, b->params,
@@ -60,6 +61,11 @@ static void bind(struct bound *b)
     if (!b->p)
         fail_msg("%s", e.msg);
     fill(b->p, 1);
+}
+
+static void bind(struct bound *b)
+{
+    bind_network(b, toy_graph(NULL, 1));
 }
 
 static void release(struct bound *b)
@@ -159,13 +165,128 @@ static void test_refusals(void **state)
     graph_free(g);
 }
 
+/* ---- auxiliary heads ---- */
+
+#define TRUNK                                                \
+    "input: {size: [1, 8, 8]}\n"                             \
+    "body:\n"                                                \
+    "  - conv: {as: conv1, out: 4, kernel: 3}\n"             \
+    "  - bn: {as: bn1}\n"                                    \
+    "  - silu\n"                                             \
+    "  - do: [global_avg_pool, linear: {as: fc, out: 3}]\n"  \
+    "    as: aux\n"                                          \
+    "  - conv: {as: conv2, out: 4, kernel: 3, from: silu}\n" \
+    "  - silu\n"                                             \
+    "  - global_avg_pool\n"                                  \
+    "  - linear: {as: fc, out: 3}\n"
+#define OUTPUTS(aux) "outputs: {logits: fc, aux: {from: aux, " aux "}}\n"
+
+static double cross_entropy(const struct tensor *y)
+{
+    const float *row = y->data;
+    double sum = 0;
+
+    for (int i = 0; i < BATCH; i++, row += TOY_CLASSES) {
+        double z = 0;
+
+        for (int k = 0; k < TOY_CLASSES; k++)
+            z += exp((double)row[k]);
+        sum += log(z) - (double)row[i % TOY_CLASSES];
+    }
+    return sum / BATCH;
+}
+
+/* The loss of a step is that of logits and 0.3 times that of the head.  */
+static void test_aux_loss(void **state)
+{
+    static const double weight[] = {0.3, 0};
+    static const char *const text[] = {TRUNK OUTPUTS("train: yes, loss: 0.3"),
+                                       TRUNK OUTPUTS("train: yes")};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct train_result r;
+        struct bound b;
+        double want;
+
+        bind_network(&b, toy_graph(text[i], 1));
+        assert_int_equal(step(&b, 0, 0.1, &r), 0);
+        want = cross_entropy(plan_output(b.p, "logits")) +
+               weight[i] * cross_entropy(plan_output(b.p, "aux"));
+        assert_true(fabs(r.loss - want) <= 8 * ldexp(want, -24));
+        assert_int_equal(unchanged(&b, "aux.fc.weight"), !weight[i]);
+        release(&b);
+    }
+}
+
+/* The loss where element I of the parameter NAME is larger by ADD; element I
+ * of its gradient in *GRAD.  */
+static double loss_at(const char *name, int64_t i, float add, double *grad)
+{
+    struct graph *g = toy_graph(TRUNK OUTPUTS("train: yes, loss: 0.3"), 1);
+    char d[64];
+    struct train_result r;
+    struct bound b;
+
+    ((float *)graph_value(g, name)->data.data)[i] += add;
+    snprintf(d, sizeof d, "d(%s)", name);
+    bind_network(&b, g);
+    assert_int_equal(step(&b, 0, 0, &r), 0);
+    *grad = ((const float *)plan_output(b.p, d)->data)[i];
+    release(&b);
+    return r.loss;
+}
+
+/* Central differences: below both heads, in either, and above the branch.  */
+static void test_aux_gradient(void **state)
+{
+    static const struct {
+        const char *name;
+        int64_t i;
+    } at[] = {{"conv1.weight", 7}, {"bn1.bias", 2}, {"conv2.weight", 20},
+              {"fc.weight", 5},    {"fc.bias", 1},  {"aux.fc.weight", 3},
+              {"aux.fc.bias", 2}};
+    const float h = 0x1p-5f;
+
+    (void)state;
+    for (size_t k = 0; k < COUNT(at); k++) {
+        double up, down, unused, got;
+
+        up = loss_at(at[k].name, at[k].i, h, &unused);
+        down = loss_at(at[k].name, at[k].i, -h, &unused);
+        loss_at(at[k].name, at[k].i, 0, &got);
+        if (!(fabs((up - down) / (2 * (double)h) - got) <=
+              1e-4 + 0.01 * fabs(got)))
+            fail_msg("%s[%d]: %g, not %g", at[k].name, (int)at[k].i, got,
+                     (up - down) / (2 * (double)h));
+    }
+}
+
+static void test_aux_refused(void **state)
+{
+    struct graph *g = toy_graph(TRUNK "outputs: {logits: fc, aux: {from: "
+                                      "silu, loss: 0.3}}\n",
+                                1);
+    struct recipe r;
+    struct err e = {0};
+
+    (void)state;
+    toy_recipe(&r, NULL);
+    assert_null(train_graph(g, &r, &e));
+    assert_int_equal(e.code, ERR_SHAPE);
+    assert_string_equal(e.msg, "output 'aux' is [N,4,6,6], the loss takes "
+                               "[N,3]");
+    recipe_release(&r);
+    graph_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_learns),
-        cmocka_unit_test(test_rate_0),
-        cmocka_unit_test(test_nonfinite),
-        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_learns),      cmocka_unit_test(test_rate_0),
+        cmocka_unit_test(test_nonfinite),   cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_aux_loss),    cmocka_unit_test(test_aux_gradient),
+        cmocka_unit_test(test_aux_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
