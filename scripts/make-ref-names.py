@@ -53,6 +53,29 @@ row("squeezenet1.1", "NULL", m.squeezenet1_1())
 row("vit-b-16", "NULL", m.vit_b_16())
 row("vit-b-32", "NULL", m.vit_b_32())
 row("vit-b-16", '"size=384"', m.vit_b_16(image_size=384))
+
+# names here and there differ by signs only
+def rows(*names):
+    for n in names:
+        there = n.replace("-", "_").replace(".", "_")
+        row(n, "NULL", m.get_model(there, weights=None))
+
+def aux(name, opts, there, on):
+    row(name, opts, there(weights=None, init_weights=False, aux_logits=on))
+
+rows("alexnet", *[f"vgg{d}{bn}" for d in (11, 13, 16, 19) for bn in ("", "-bn")])
+rows(*[f"densenet{d}" for d in (121, 161, 169, 201)])
+rows("resnet101", "resnet152", "wide-resnet50-2", "wide-resnet101-2")
+rows("resnext50-32x4d", "resnext101-32x8d", "resnext101-64x4d")
+for d in (18, 34, 101, 152):
+    row(f"resnet{d}-vd", "NULL", timm.create_model(f"resnet{d}d"))
+row("resnet50-vc", "NULL", timm.create_model("resnet50c"))
+rows(*[f"mnasnet{w}" for w in ("0.5", "0.75", "1.0", "1.3")])
+rows(*[f"efficientnet-b{i}" for i in range(8)], *[f"efficientnet-v2-{c}" for c in "sml"])
+rows(*[f"regnet-{t}-{f}" for t in "xy" for f in ("400mf", "800mf", "1.6gf", "3.2gf", "8gf", "16gf", "32gf")])
+for n, there in (("googlenet", m.googlenet), ("inception-v3", m.inception_v3)):
+    aux(n, "NULL", there, True)
+    aux(n, '"aux=no"', there, False)
 import sys
 if len(sys.argv) > 1:
     cifar(sys.argv[1])
