@@ -13,11 +13,17 @@
 #include "op/ops.h"
 
 /* Recursion follows the nesting of steps and blocks down to DEPTH.  */
-enum { DEPTH = 64, WITH_MAX = 256, WORK_PER_NODE = 2560, STEP_WORK = 112 };
+enum {
+    DEPTH = 64,
+    WITH_MAX = 256,
+    BRANCHES_MAX = 1000,
+    WORK_PER_NODE = 2560,
+    STEP_WORK = 112
+};
 
 static const char *const step_keys[] = {"as", "from", "when", "else", NULL};
-static const char *const control_keys[] = {"do",   "repeat", "each", "as",
-                                           "from", "when",   "else", NULL};
+static const char *const control_keys[] = {
+    "do", "repeat", "each", "branches", "as", "from", "when", "else", NULL};
 
 void steps_init(struct steps *s, struct graph *g, struct arena *a,
                 int64_t limit_nodes, struct err *e)
@@ -153,18 +159,65 @@ static int enter(struct steps *s, const struct yaml *y, const struct yaml *args,
 
 /* ---- ops ---- */
 
+/* The values of branches, in the order of the file.  */
+struct branches {
+    struct value **v;
+    int n, cap;
+};
+
+static int check_control(struct steps *s, const struct yaml *y);
+static int run_body(struct steps *s, const struct entry *n, struct place at,
+                    struct value **out);
+
+/* Append the branches that `branches: COUNT' gives, each from the current
+ * value.  */
+static int run_several(struct steps *s, const struct yaml *y,
+                       const struct place *at, struct branches *b)
+{
+    const struct yaml *count = yaml_get(y, "branches");
+    struct entry n;
+    struct expr v;
+    int64_t times;
+
+    if (check_control(s, y) < 0 || enter(s, y, y, at, 0, &n) < 0)
+        return -1;
+    if (n.n_from > 1)
+        return yaml_err(y, s->e, ERR_FORMAT, "steps start from one value");
+    if (yaml_get(y, "else"))
+        return yaml_err(y, s->e, ERR_FORMAT, "'branches' takes no 'else'");
+    if (eval(s, count, &n.at, &v) < 0 ||
+        expr_whole(&v, count, 0, BRANCHES_MAX, &times, s->e) < 0)
+        return -1;
+    for (int64_t i = 0; n.go && i < times; i++) {
+        struct expr_env env = {n.at.env, "i", expr_int(i)};
+        struct place here = n.at;
+
+        here.env = &env;
+        ARRAY_GROW(b->v, b->n, b->cap);
+        if (steps_spend(s, y, 0) < 0 ||
+            run_body(s, &n, here, &b->v[b->n++]) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* The values of the branches OF, each from the current value.  */
 static int run_branches(struct steps *s, const struct yaml *of,
-                        const struct entry *n, struct value **v)
+                        const struct entry *n, struct branches *b)
 {
-    int i = 0;
-
     if (of->kind != YAML_LIST || !of->n_child)
         return yaml_err(of, s->e, ERR_FORMAT, "a list of branches is wanted");
-    for (const struct yaml *c = of->child; c; c = c->next)
-        if (steps_run(s, c, &n->at, &v[i++]) < 0)
+    for (const struct yaml *c = of->child; c; c = c->next) {
+        if (c->kind == YAML_MAP && yaml_get(c, "branches")) {
+            if (run_several(s, c, &n->at, b) < 0)
+                return -1;
+            continue;
+        }
+        ARRAY_GROW(b->v, b->n, b->cap);
+        if (steps_run(s, c, &n->at, &b->v[b->n++]) < 0)
             return -1;
-    return 0;
+    }
+    return b->n ? 0 : yaml_err(of, s->e, ERR_FORMAT, "no branch is left here");
 }
 
 static int run_op(struct steps *s, const struct op *op, const char *name,
@@ -173,30 +226,27 @@ static int run_op(struct steps *s, const struct op *op, const char *name,
 {
     struct value *one = n->at.x;
     const struct yaml *of = branches ? branches : arg(n->args, "of");
-    struct value **values = n->from;
-    int count = n->n_from;
+    struct branches b = {0};
+    int bad;
 
-    if (of && n->n_from > 1)
+    if (!of)
+        return opstep_add(s, op, name, n, n->n_from ? n->from : &one,
+                          n->n_from ? n->n_from : 1, out);
+    if (n->n_from > 1)
         return yaml_err(of, s->e, ERR_FORMAT,
                         "branches start from one value, not %d", n->n_from);
-    if (of) {
-        count = of->n_child;
-        values = ARENA_NEWS(s->arena, count ? count : 1, struct value *);
-        if (run_branches(s, of, n, values) < 0)
-            return -1;
-    } else if (!count) {
-        count = 1;
-        values = &one;
-    }
-    return opstep_add(s, op, name, n, values, count, out);
+    bad = run_branches(s, of, n, &b) < 0 ||
+          opstep_add(s, op, name, n, b.v, b.n, out) < 0;
+    free(b.v);
+    return bad ? -1 : 0;
 }
 
 /* ---- blocks ---- */
 
 int steps_blocks(struct steps *s, const struct yaml *blocks)
 {
-    static const char *const taken[] = {"do",    "repeat", "each", "param",
-                                        "state", "const",  NULL};
+    static const char *const taken[] = {"do",    "repeat", "each",  "branches",
+                                        "param", "state",  "const", NULL};
 
     if (blocks->kind != YAML_MAP)
         return yaml_err(blocks, s->e, ERR_FORMAT,
@@ -421,10 +471,20 @@ static int run_each(struct steps *s, const struct entry *n, struct value **out)
     return 0;
 }
 
+static int run_alone(struct steps *s, const struct entry *n, struct value **out)
+{
+    (void)out;
+    return yaml_err(n->step, s->e, ERR_FORMAT,
+                    "'branches' stands in a list of branches");
+}
+
 static const struct control {
     const char *key;
     int (*run)(struct steps *s, const struct entry *n, struct value **out);
-} controls[] = {{"each", run_each}, {"repeat", run_repeat}, {"do", run_do}};
+} controls[] = {{"branches", run_alone},
+                {"each", run_each},
+                {"repeat", run_repeat},
+                {"do", run_do}};
 
 static const struct control *find_control(const struct yaml *y)
 {
@@ -442,9 +502,12 @@ static int check_control(struct steps *s, const struct yaml *y)
                                     c->key->text, control_keys);
     if (!yaml_get(y, "do"))
         return yaml_err(y, s->e, ERR_FORMAT, "'do' is missing here");
-    if (yaml_get(y, "each") && yaml_get(y, "repeat"))
+    if (!!yaml_get(y, "each") + !!yaml_get(y, "repeat") +
+            !!yaml_get(y, "branches") >
+        1)
         return yaml_err(y, s->e, ERR_FORMAT,
-                        "'each' and 'repeat' in one step: nest them");
+                        "'each', 'repeat' and 'branches' stand in steps of "
+                        "their own: nest them");
     return 0;
 }
 

@@ -120,6 +120,37 @@ static void loops(void **state)
            "s2.x1.2=relu6(s2.x0.1) ");
 }
 
+static void branches(void **state)
+{
+    (void)state;
+    expect(
+        "body:\n- add:\n  - relu\n  - branches: 3\n    as: b$i\n"
+        "    do: [relu6, relu: {as: x$i}]\n  - {branches: $in < 3, do: tanh}\n"
+        "  - {branches: 1, when: no, do: tanh}\n  - identity\n" IN,
+        "relu=relu(image) b0.relu6=relu6(image) b0.x0=relu(b0.relu6) "
+        "b1.relu6=relu6(image) b1.x1=relu(b1.relu6) b2.relu6=relu6(image) "
+        "b2.x2=relu(b2.relu6) add=add(relu b0.x0 b1.x1 b2.x2 image) ");
+    /* one operand, and a value of its own to begin with */
+    expect("body: [relu, relu6, add: [{branches: $in == 3, from: relu, do: "
+           "tanh}]]\n" IN,
+           "relu=relu(image) relu6=relu6(relu) tanh=tanh(relu) "
+           "add=add(tanh) ");
+    expect("body: [add: [{branches: 20, do: relu}, {branches: 2, do: [add: "
+           "[relu, {branches: 1, do: relu6}]]}]]\n" IN,
+           "relu=relu(image) relu_2=relu(image) relu_3=relu(image) "
+           "relu_4=relu(image) relu_5=relu(image) relu_6=relu(image) "
+           "relu_7=relu(image) relu_8=relu(image) relu_9=relu(image) "
+           "relu_10=relu(image) relu_11=relu(image) relu_12=relu(image) "
+           "relu_13=relu(image) relu_14=relu(image) relu_15=relu(image) "
+           "relu_16=relu(image) relu_17=relu(image) relu_18=relu(image) "
+           "relu_19=relu(image) relu_20=relu(image) relu_21=relu(image) "
+           "relu6=relu6(image) add=add(relu_21 relu6) relu_22=relu(image) "
+           "relu6_2=relu6(image) add_2=add(relu_22 relu6_2) "
+           "add_3=add(relu relu_2 relu_3 relu_4 relu_5 relu_6 relu_7 relu_8 "
+           "relu_9 relu_10 relu_11 relu_12 relu_13 relu_14 relu_15 relu_16 "
+           "relu_17 relu_18 relu_19 relu_20 add add_2) ");
+}
+
 static void blocks(void **state)
 {
     (void)state;
@@ -284,6 +315,19 @@ static const struct {
      "a block starts from one value, not 2"},
     {"body: [relu: [relu, relu6]]\n" IN, "op 'relu' takes 1 values, not 2"},
     {"body: [add: []]\n" IN, "a list of branches is wanted"},
+    {"body: [add: [{branches: 0, do: relu}]]\n" IN, "no branch is left here"},
+    {"body: [{branches: 2, do: relu}]\n" IN,
+     "t:1:8: 'branches' stands in a list of branches"},
+    {"body: [add: [{branches: 2, repeat: 2, do: relu}]]\n" IN, "nest them"},
+    {"body: [add: [{branches: 2, do: relu, else: relu}]]\n" IN,
+     "takes no 'else'"},
+    {"body: [add: [{branches: 1001, do: relu}]]\n" IN,
+     "'1001' is not a whole number from 0 to 1000"},
+    {"body: [add: [{branches: 2, do: relu, from: [image, image]}]]\n" IN,
+     "steps start from one value"},
+    {"body: [add: [{branches: 2}]]\n" IN, "'do' is missing here"},
+    {"blocks: {branches: {do: relu6}}\nbody: [relu]\n" IN,
+     "the name of a control step"},
     {"body: [sgd]\n" IN, "op 'sgd' is not for networks"},
     {"body: [bn: {affine: no, weight: x}]\n" IN,
      "'weight' is switched off by 'affine'"},
@@ -528,7 +572,8 @@ static const char sample[] =
     "body:\n"
     "- each: {d: $l, o: [relu, relu6]}\n"
     "  as: s$n\n"
-    "  do: [{repeat: $d, as: $i, do: [add: [b: {out: $in}, identity], $o]}]\n"
+    "  do: [{repeat: $d, as: $i, do: [add: [b: {out: $in}, identity, "
+    "{branches: $d, do: relu}], $o]}]\n"
     "- add: {of: [relu, param: {as: p, shape: [1, $in, 8, 8]}], when: $w == "
     "2, else: relu}\n"
     "- linear: {as: fc, out: round8($w * 3), weight: s1.w, from: s2}\n"
@@ -614,13 +659,21 @@ static void fuzz(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names),      cmocka_unit_test(values),
-        cmocka_unit_test(conditions), cmocka_unit_test(loops),
-        cmocka_unit_test(blocks),     cmocka_unit_test(parameters),
-        cmocka_unit_test(outputs),    cmocka_unit_test(says_what_is_wrong),
-        cmocka_unit_test(options),    cmocka_unit_test(files_and_bases),
-        cmocka_unit_test(bombs),      cmocka_unit_test(long_flat_form),
-        cmocka_unit_test(every_cut),  cmocka_unit_test(fuzz),
+        cmocka_unit_test(names),
+        cmocka_unit_test(values),
+        cmocka_unit_test(conditions),
+        cmocka_unit_test(loops),
+        cmocka_unit_test(branches),
+        cmocka_unit_test(blocks),
+        cmocka_unit_test(parameters),
+        cmocka_unit_test(outputs),
+        cmocka_unit_test(says_what_is_wrong),
+        cmocka_unit_test(options),
+        cmocka_unit_test(files_and_bases),
+        cmocka_unit_test(bombs),
+        cmocka_unit_test(long_flat_form),
+        cmocka_unit_test(every_cut),
+        cmocka_unit_test(fuzz),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
