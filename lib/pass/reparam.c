@@ -106,7 +106,8 @@ static void collect(struct group *g, const struct branch *all, int n, int base)
     }
 }
 
-/* The largest kernel that has company becomes the base; 0 if there is none.  */
+/* The largest kernel that has company, or is all of the sum, becomes the base;
+ * 0 if there is none.  */
 static int find_group(const struct graph *graph, struct node *add,
                       struct group *best)
 {
@@ -126,7 +127,7 @@ static int find_group(const struct graph *graph, struct node *add,
         if (kernel_area(&all[i]) <= area)
             continue;
         collect(&g, all, add->n_in, i);
-        if (g.n > 1) {
+        if (g.n > 1 || add->n_in == 1) {
             *best = g;
             best->add = add;
             area = kernel_area(&all[i]);

@@ -10,6 +10,7 @@
 #include "../graph_random.h"
 #include "../pass_check.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "graph/graph.h"
 #include "op/ops.h"
 #include "pass/pass.h"
@@ -126,6 +127,68 @@ static void repvgg(void **state)
     check_block("2", "2");
 }
 
+/* How a block of MobileOne or PP-LCNetV2 is made: convolutions of these
+ * kernels, each normalised, beside the normalised value itself.  */
+struct many {
+    const char *groups;
+    int kernel[6]; /* 0: the value itself */
+    int n;
+};
+
+static struct value *branch(struct graph *g, struct value *x, int i, int kernel,
+                            const char *groups)
+{
+    const struct attr_text attr[] = {
+        {"out", "4"},
+        {"kernel", arena_printf(&g->arena, "%d", kernel)},
+        {"pad", arena_printf(&g->arena, "%d", kernel / 2)},
+        {"groups", groups},
+        {0}};
+
+    if (kernel)
+        x = add(g, "conv2d", arena_printf(&g->arena, "b.%d.conv", i), x, attr);
+    return add(g, "batchnorm2d", arena_printf(&g->arena, "b.%d.bn", i), x,
+               NULL);
+}
+
+static void check_many(const struct many *m)
+{
+    struct graph *g = graph_new("many"), *p;
+    struct value *x = image(g), *v[6];
+    struct err e = {0};
+
+    for (int i = 0; i < m->n; i++)
+        v[i] = branch(g, x, i, m->kernel[i], m->groups);
+    x = sum(g, "b.add", v, m->n);
+    graph_output(g, "logits", add(g, "relu", "b.relu", x, NULL), 0);
+    graph_random_fill(g, 7);
+    pass_check_one(pass_reparam, g, 1);
+    p = pass_reparam(g, &e);
+    assert_int_equal(p->n_node, 2);
+    assert_string_equal(p->node[0]->op->name, "conv2d");
+    assert_string_equal(p->node[0]->name, "b.add");
+    assert_non_null(graph_value(p, "b.reparam_conv.weight"));
+    graph_free(p);
+    graph_free(g);
+}
+
+/* Several branches of one shape, depthwise or not; a sum of one.  */
+static void mobileone(void **state)
+{
+    static const struct many cases[] = {
+        {"4", {0, 1, 3, 3, 3, 3}, 6},
+        {"1", {0, 1, 1, 1, 1}, 5},
+        {"4", {5, 3, 1}, 3},
+        {"2", {1, 5, 7, 0, 3}, 5},
+        {"1", {1}, 1},
+        {"4", {3}, 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        check_many(&cases[i]);
+}
+
 /* How many nodes remain of conv(x, ATTR) + conv 3x3 pad 1 (x).  */
 static int left_of(const struct attr_text *attr)
 {
@@ -229,8 +292,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_graphs), cmocka_unit_test(behind_fuse_bn),
-        cmocka_unit_test(repvgg),        cmocka_unit_test(alignment),
-        cmocka_unit_test(others_stay),   cmocka_unit_test(bad_numbers),
+        cmocka_unit_test(repvgg),        cmocka_unit_test(mobileone),
+        cmocka_unit_test(alignment),     cmocka_unit_test(others_stay),
+        cmocka_unit_test(bad_numbers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
