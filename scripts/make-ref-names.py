@@ -41,6 +41,35 @@ row("resnet50-vd", "NULL", timm.create_model("resnet50d"))
 row("resnet50", '"variant=c"', timm.create_model("resnet50c"))
 row("resnet18", '"variant=d"', timm.create_model("resnet18d"))
 row("repvgg-a0", "NULL", timm.create_model("repvgg_a0"))
+for name, theirs in (
+        ("repvgg-a1", "repvgg_a1"),
+        ("repvgg-a2", "repvgg_a2"),
+        ("repvgg-b0", "repvgg_b0"),
+        ("repvgg-b1", "repvgg_b1"),
+        ("repvgg-b1g4", "repvgg_b1g4"),
+        ("repvgg-b2", "repvgg_b2"),
+        ("repvgg-b2g4", "repvgg_b2g4"),
+        ("repvgg-b3", "repvgg_b3"),
+        ("repvgg-b3g4", "repvgg_b3g4"),
+        ("mobileone-s0", "mobileone_s0"),
+        ("mobileone-s1", "mobileone_s1"),
+        ("mobileone-s2", "mobileone_s2"),
+        ("mobileone-s3", "mobileone_s3"),
+        ("mobileone-s4", "mobileone_s4"),
+        ("mobilenet-v1-x1.0", "mobilenetv1_100"),
+        ("ghostnet-x0.5", "ghostnet_050"),
+        ("ghostnet-x1.0", "ghostnet_100"),
+        ("ghostnet-x1.3", "ghostnet_130"),
+        ("pp-lcnet-x0.35", "lcnet_035"),
+        ("pp-lcnet-x0.5", "lcnet_050"),
+        ("pp-lcnet-x0.75", "lcnet_075"),
+        ("pp-lcnet-x1.0", "lcnet_100"),
+        ("pp-lcnet-x1.5", "lcnet_150"),
+        ("pp-lcnet-v2-small", "lcnetv2_small"),
+        ("pp-lcnet-v2-base", "lcnetv2_base"),
+        ("pp-lcnet-v2-large", "lcnetv2_large"),
+):
+    row(name, "NULL", timm.create_model(theirs))
 row("mobilenet-v3-large", "NULL", m.mobilenet_v3_large())
 row("mobilenet-v3-large", '"scale=0.75"', m.mobilenet_v3_large(width_mult=.75))
 row("mobilenet-v3-small", "NULL", m.mobilenet_v3_small())
