@@ -54,5 +54,20 @@ adze-init repvgg-a0 -c stats.yaml -o size=32 -o classes=10 -O v.st 2>/dev/null |
     adze-init repvgg-a0 -o size=32 -o classes=10 -O v.st
 run 'a RepVGG' 0 adze-reparam -q -m v.st -O w.st
 run 'agrees with its plain form' 0 adze-compare v.st w.st
+
+# Several branches of one shape, depthwise ones, a sum of one.
+cat >plain.yaml <<END
+model:
+  init: {"*.running_mean": normal 0.1, "*.running_var": constant 0.9}
+END
+plain() { # NAME TRAINED DEPLOYED
+    adze-init "$1" -c plain.yaml -o size=32 -O v.st
+    run "$1" 0 adze-reparam --json -m v.st -O w.st
+    grep -q "\"params\":$2,.*\"params\":$3," "$err"
+    ok "$1 is made plain" || explain <"$err"
+    run "$1 agrees with its plain form" 0 adze-compare v.st w.st
+}
+plain mobileone-s0 5293272 2078504
+plain pp-lcnet-v2-small 4128552 4092840
 fails 'no model' 3 "'none.st'" adze-reparam -m none.st -O x.st
 fails 'a full disk' 4 "'/dev/full'" adze-reparam -q -m a.st -O /dev/full
