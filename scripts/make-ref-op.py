@@ -58,8 +58,21 @@ for op, f, scale in [
         ("relu", F.relu, 1), ("relu6", F.relu6, 4),
         ("hardswish", F.hardswish, 3), ("hardsigmoid", F.hardsigmoid, 3),
         ("sigmoid", torch.sigmoid, 4), ("silu", F.silu, 4),
-        ("tanh", torch.tanh, 2), ("gelu", F.gelu, 2)]:
+        ("tanh", torch.tanh, 2), ("gelu", F.gelu, 2),
+        ("leakyrelu", F.leaky_relu, 1), ("elu", F.elu, 2),
+        ("selu", F.selu, 2), ("softsign", F.softsign, 2),
+        ("softplus", F.softplus, 4), ("hardtanh", F.hardtanh, 1),
+        ("mish", F.mish, 2), ("logsoftmax", lambda x: x.log_softmax(1), 2)]:
     case(op, "", "N,7", f, {0: (N, 7)}, scale=scale)
+case("leakyrelu", "slope=0.3", "N,7", lambda x: F.leaky_relu(x, .3),
+     {0: (N, 7)})
+case("elu", "alpha=0.5", "N,7", lambda x: F.elu(x, .5), {0: (N, 7)})
+case("softplus", "beta=3 threshold=2", "N,7", lambda x: F.softplus(x, 3, 2),
+     {0: (N, 7)})
+case("hardtanh", "min=-0.5 max=1.5", "N,7", lambda x: F.hardtanh(x, -.5, 1.5),
+     {0: (N, 7)})
+case("prelu", "", "N,3,2", F.prelu, {0: (N, 3, 2), 1: (1,)})
+case("prelu", "per_channel=yes", "N,3,2", F.prelu, {0: (N, 3, 2), 1: (3,)})
 case("gelu", "approximate=tanh", "N,7",
      lambda x: F.gelu(x, approximate="tanh"), {0: (N, 7)}, scale=2)
 case("clip", "min=-1 max=0.5", "N,7", lambda x: x.clamp(-1, .5), {0: (N, 7)})

@@ -154,12 +154,18 @@ static void repeat_run(const struct kernel_args *a)
 /* clang-format off */
 #define PARTS(o, d) .name = "parts_" #o, .op = #o, .dir = d, .dtypes = 1 << DTYPE_F32
 
+#define EACH(o) \
+    {PARTS(o, DIR_FORWARD), .any_layout = 1, .run = element_run}, \
+    {PARTS(o, DIR_BACKWARD), .any_layout = 1, .run = element_run}
+
 const struct kernel parts_kernels[] = {
-    {PARTS(clip, DIR_BACKWARD), .run = element_run},
-    {PARTS(gelu, DIR_FORWARD), .any_layout = 1, .run = element_run},
-    {PARTS(gelu, DIR_BACKWARD), .run = element_run},
+    {PARTS(clip, DIR_BACKWARD), .any_layout = 1, .run = element_run},
+    EACH(elu), EACH(gelu), EACH(hardtanh), EACH(leakyrelu), EACH(mish), EACH(selu),
+    EACH(softplus), EACH(softsign),
     {PARTS(softmax, DIR_FORWARD), .accepts = has_rows, .run = row_run},
     {PARTS(softmax, DIR_BACKWARD), .accepts = has_rows, .run = row_run},
+    {PARTS(logsoftmax, DIR_FORWARD), .accepts = has_rows, .run = row_run},
+    {PARTS(logsoftmax, DIR_BACKWARD), .accepts = has_rows, .run = row_run},
     {PARTS(add, DIR_FORWARD), .accepts = repeat_accepts, .run = repeat_run},
     {0},
 };

@@ -377,6 +377,49 @@ static int lower_gelu(struct onnx_build *b, const struct node *n, struct err *e)
     return 1;
 }
 
+/* The row has no beta.  */
+static int lower_softplus(struct onnx_build *b, const struct node *n,
+                          struct err *e)
+{
+    const double beta = attr_real(n, "beta");
+    const char *t;
+
+    (void)e;
+    if (beta == 1)
+        return 0;
+    t = onnx_op2(b, n, "Mul", X, onnx_const_real(b, n, beta), NULL);
+    t = onnx_op1(b, n, "Softplus", t, NULL);
+    onnx_op2(b, n, "Mul", t, onnx_const_real(b, n, 1 / beta), Y);
+    return 1;
+}
+
+static int lower_mish(struct onnx_build *b, const struct node *n, struct err *e)
+{
+    const char *t;
+
+    (void)e;
+    if (b->opset >= 18)
+        return 0;
+    t = onnx_op1(b, n, "Softplus", X, NULL);
+    t = onnx_op1(b, n, "Tanh", t, NULL);
+    onnx_op2(b, n, "Mul", X, t, Y);
+    return 1;
+}
+
+/* One slope meets all numbers, those of channels their axis.  */
+static int lower_prelu(struct onnx_build *b, const struct node *n,
+                       struct err *e)
+{
+    const char *w = onnx_in(b, n, 1);
+
+    (void)e;
+    if (attr_int(n, "per_channel"))
+        w = along(b, n, w, n->in[1]->shape.dim[0], axis_of_node(n),
+                  n->in[0]->shape.rank);
+    onnx_op2(b, n, "PRelu", X, w, Y);
+    return 1;
+}
+
 /* ---- moving ---- */
 
 /* X becomes the result by other sizes alone.  */
@@ -623,15 +666,18 @@ static const struct {
     {"layernorm", 7, lower_layernorm},
     {"linear", 9, lower_linear},
     {"maxpool2d", 10, lower_maxpool2d},
+    {"mish", 7, lower_mish},
     {"mul", 7, lower_mul},
     {"pad", 11, lower_pad},
     {"padchannels", 11, lower_padchannels},
+    {"prelu", 7, lower_prelu},
     {"quantize", 13, lower_quantize},
     {"reshape", 5, lower_reshape},
     {"scale", 7, lower_scale},
     {"select", 10, lower_select},
     {"silu", 7, lower_silu},
     {"slice", 10, lower_slice},
+    {"softplus", 7, lower_softplus},
     {"split", 11, lower_split},
     {"subsample", 10, lower_subsample},
     {"tokens", 5, lower_tokens},

@@ -606,6 +606,27 @@ static int read_dequantize(struct reader *r, const onode *o, struct err *e)
     return read_quant(r, o, "dequantize", e);
 }
 
+/* The slope of each channel is reshaped so that it meets its axis.  */
+static int read_prelu(struct reader *r, const onode *o, struct err *e)
+{
+    struct value *x = find_value(r, o->input[0], VALUE_CONST, e);
+    struct value *w = x ? find_value(r, o->input[1], VALUE_PARAM, e) : NULL;
+    struct attrs a = {.n = 0};
+    struct node *n;
+
+    if (!w)
+        return -1;
+    if (shape_count(&w->shape) > 1) {
+        put_attr(&a, "per_channel", "yes");
+        put_int(r, &a, "axis", x->shape.rank - w->shape.rank);
+    }
+    if (w->node && node_is(w->node, "reshape"))
+        w = w->node->in[0];
+    n = add_node(r, o, "prelu", o->output[0], (struct value *[]){x, w}, 2, &a,
+                 e);
+    return n ? name_outputs(r, o, n, e) : -1;
+}
+
 static const struct {
     const char *type;
     size_t min, max; /* operands */
@@ -613,6 +634,7 @@ static const struct {
 } readers[] = {
     {"DequantizeLinear", 2, 3, read_dequantize},
     {"GlobalAveragePool", 1, 1, read_globalavgpool},
+    {"PRelu", 2, 2, read_prelu},
     {"Pad", 2, 3, read_pad},
     {"QuantizeLinear", 3, 3, read_quantize},
     {"Reshape", 2, 2, read_reshape},
@@ -660,6 +682,12 @@ static const struct pattern {
       {"Add", 5, FROM_SCALAR, 1},
       {"Mul", FROM_X, FROM_SCALAR, .5},
       {"Mul", 7, 6, 0}}},
+    {"mish",
+     NULL,
+     NULL,
+     {{"Softplus", FROM_X, NONE, 0},
+      {"Tanh", 0, NONE, 0},
+      {"Mul", FROM_X, 1, 0}}},
 };
 
 static int is_scalar(const struct reader *r, const char *name, double want)
@@ -713,7 +741,8 @@ static int read_pattern(struct reader *r, const struct pattern *p, size_t n,
 
     if (!x)
         return -1;
-    put_attr(&a, p->attr, p->value);
+    if (p->attr)
+        put_attr(&a, p->attr, p->value);
     node = add_node(r, last, p->op, last->output[0], &x, 1, &a, e);
     if (!node || name_outputs(r, last, node, e) < 0)
         return -1;

@@ -10,6 +10,11 @@ struct axis axis_of(const struct shape *s, int axis)
     return a;
 }
 
+int64_t axis_row(const struct axis *s, int64_t r)
+{
+    return r / s->inner * s->size * s->inner + r % s->inner;
+}
+
 struct shape axis_without(const struct shape *s, int axis)
 {
     struct shape r = {.rank = s->rank - 1};

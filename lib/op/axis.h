@@ -14,6 +14,10 @@ struct axis {
 /* Of a bound shape.  AXIS == rank gives [count, 1, 1].  */
 struct axis axis_of(const struct shape *s, int axis);
 
+/* Where row R of the S->outer S->inner rows along the axis begins; its
+ * numbers lie S->inner apart.  */
+int64_t axis_row(const struct axis *s, int64_t r);
+
 /* S without axis AXIS.  */
 struct shape axis_without(const struct shape *s, int axis);
 

@@ -5,40 +5,37 @@
  * Errors: min > max.  ONNX Clip.  */
 #include "base/err.h"
 #include "base/real.h"
-#include "graph/attr.h"
 #include "graph/graph.h"
 #include "op/ops.h"
+#include "op/pointwise.h"
 #include "op/rule.h"
 
 static int infer(struct node *n, struct err *e)
 {
-    const double min = attr_real(n, "min"), max = attr_real(n, "max");
-    if (!(min <= max))
-        return err_set(e, ERR_USAGE,
-                       "attribute min = %g is larger than max = %g", min, max);
+    if (rule_range(n, "min", "max", e) < 0)
+        return -1;
     return rule_same(n, e);
+}
+
+static double value(double x, const double *p)
+{
+    return x < p[0] ? p[0] : x > p[1] ? p[1] : x;
+}
+
+/* A limit that x has been rounded to is one.  */
+static double slope(double x, const double *p)
+{
+    return x >= (real)p[0] && x <= (real)p[1];
 }
 
 static void forward(const struct op_args *a)
 {
-    const real min = (real)attr_real(a->node, "min");
-    const real max = (real)attr_real(a->node, "max");
-    const int64_t count = tensor_count(&a->in[0]);
-    const real *x = a->in[0].data;
-    real *y = a->out[0].data;
-    for (int64_t i = 0; i < count; i++)
-        y[i] = x[i] < min ? min : x[i] > max ? max : x[i];
+    pointwise_forward(a, value);
 }
 
 static void backward(const struct op_args *a)
 {
-    const real min = (real)attr_real(a->node, "min");
-    const real max = (real)attr_real(a->node, "max");
-    const int64_t count = tensor_count(&a->dout[0]);
-    const real *x = a->in[0].data, *dy = a->dout[0].data;
-    real *dx = a->din[0].data;
-    for (int64_t i = 0; i < count; i++)
-        dx[i] = x[i] >= min && x[i] <= max ? dy[i] : 0;
+    pointwise_backward(a, slope);
 }
 
 static const struct op_in in[] = {{.name = "x"}, {0}};

@@ -10,10 +10,10 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/real.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
 #include "op/ops.h"
+#include "op/pointwise.h"
 #include "op/rule.h"
 
 static const char *const forms[] = {"none", "tanh", NULL};
@@ -27,19 +27,25 @@ static int infer(struct node *n, struct err *e)
 
 static struct op_cost cost(const struct node *n)
 {
-    return (struct op_cost){.flop = 8 * shape_count(&n->out[0]->shape)};
+    return pointwise_cost(n, 8);
 }
 
-/* Phi(x) */
-static double exact(double x)
+static double phi(double x)
 {
     return erfc(-x * M_SQRT1_2) / 2;
 }
 
-/* Phi(x) + x phi(x) */
-static double exact_slope(double x)
+static double exact(double x, const double *p)
 {
-    return exact(x) + x * exp(-x * x / 2) * M_SQRT1_2 * M_2_SQRTPI / 2;
+    (void)p;
+    return x * phi(x);
+}
+
+/* Phi(x) + x phi(x) */
+static double exact_slope(double x, const double *p)
+{
+    (void)p;
+    return phi(x) + x * exp(-x * x / 2) * M_SQRT1_2 * M_2_SQRTPI / 2;
 }
 
 static double bend(double x)
@@ -47,13 +53,15 @@ static double bend(double x)
     return tanh(M_2_SQRTPI * M_SQRT1_2 * (x + 0.044715 * x * x * x));
 }
 
-static double approximate(double x)
+static double approximate(double x, const double *p)
 {
-    return (1 + bend(x)) / 2;
+    (void)p;
+    return x * (1 + bend(x)) / 2;
 }
 
-static double approximate_slope(double x)
+static double approximate_slope(double x, const double *p)
 {
+    (void)p;
     const double t = bend(x);
     const double inner = M_2_SQRTPI * M_SQRT1_2 * (1 + 3 * 0.044715 * x * x);
     return (1 + t) / 2 + x / 2 * (1 - t * t) * inner;
@@ -66,23 +74,12 @@ static int is_tanh(const struct op_args *a)
 
 static void forward(const struct op_args *a)
 {
-    double (*const phi)(double) = is_tanh(a) ? approximate : exact;
-    const int64_t count = tensor_count(&a->in[0]);
-    const real *x = a->in[0].data;
-    real *y = a->out[0].data;
-    for (int64_t i = 0; i < count; i++)
-        y[i] = (real)(x[i] * phi(x[i]));
+    pointwise_forward(a, is_tanh(a) ? approximate : exact);
 }
 
 static void backward(const struct op_args *a)
 {
-    double (*const slope)(double) =
-        is_tanh(a) ? approximate_slope : exact_slope;
-    const int64_t count = tensor_count(&a->dout[0]);
-    const real *x = a->in[0].data, *dy = a->dout[0].data;
-    real *dx = a->din[0].data;
-    for (int64_t i = 0; i < count; i++)
-        dx[i] = (real)(dy[i] * slope(x[i]));
+    pointwise_backward(a, is_tanh(a) ? approximate_slope : exact_slope);
 }
 
 static const struct op_in in[] = {{.name = "x"}, {0}};

@@ -4,39 +4,35 @@
  *   x, y: any shape.  Backward keeps y: dx = alpha dy where 0 < y < 1, else 0.
  * The defaults are those of MobileNetV3, min(max(x + 3, 0), 6) / 6; ONNX's
  * own are 0.2 and 0.5.  ONNX HardSigmoid.  */
-#include "base/err.h"
-#include "base/real.h"
-#include "graph/attr.h"
 #include "graph/graph.h"
 #include "op/ops.h"
+#include "op/pointwise.h"
 #include "op/rule.h"
 
 static struct op_cost cost(const struct node *n)
 {
-    return (struct op_cost){.flop = 4 * shape_count(&n->out[0]->shape)};
+    return pointwise_cost(n, 4);
+}
+
+static double value(double x, const double *p)
+{
+    const double v = p[0] * x + p[1];
+    return v < 0 ? 0 : v > 1 ? 1 : v;
+}
+
+static double slope(double y, const double *p)
+{
+    return y > 0 && y < 1 ? p[0] : 0;
 }
 
 static void forward(const struct op_args *a)
 {
-    const double alpha = attr_real(a->node, "alpha");
-    const double beta = attr_real(a->node, "beta");
-    const int64_t count = tensor_count(&a->in[0]);
-    const real *x = a->in[0].data;
-    real *y = a->out[0].data;
-    for (int64_t i = 0; i < count; i++) {
-        const double v = alpha * x[i] + beta;
-        y[i] = (real)(v < 0 ? 0 : v > 1 ? 1 : v);
-    }
+    pointwise_forward(a, value);
 }
 
 static void backward(const struct op_args *a)
 {
-    const double alpha = attr_real(a->node, "alpha");
-    const int64_t count = tensor_count(&a->dout[0]);
-    const real *y = a->out[0].data, *dy = a->dout[0].data;
-    real *dx = a->din[0].data;
-    for (int64_t i = 0; i < count; i++)
-        dx[i] = (real)(y[i] > 0 && y[i] < 1 ? alpha * dy[i] : 0);
+    pointwise_backward(a, slope);
 }
 
 static const struct op_in in[] = {{.name = "x"}, {0}};

@@ -4,44 +4,36 @@
  *   x, y: any shape.  Backward keeps x: dx = 0 where x <= -3, dy where x >= 3,
  * else dy (x / 3 + 1/2).  Howard et al., "Searching for MobileNetV3", 2019,
  * 5.2.  ONNX HardSwish.  */
-#include <math.h>
-
-#include "base/real.h"
 #include "graph/graph.h"
 #include "op/ops.h"
+#include "op/pointwise.h"
 #include "op/rule.h"
 
 static struct op_cost cost(const struct node *n)
 {
-    return (struct op_cost){.flop = 4 * shape_count(&n->out[0]->shape)};
+    return pointwise_cost(n, 4);
 }
 
-static double gate(double x)
+static double value(double x, const double *p)
 {
-    return x <= -3 ? 0 : x >= 3 ? 1 : (x + 3) / 6;
+    (void)p;
+    return x * (x <= -3 ? 0 : x >= 3 ? 1 : (x + 3) / 6);
 }
 
-static double slope(double x)
+static double slope(double x, const double *p)
 {
+    (void)p;
     return x <= -3 ? 0 : x >= 3 ? 1 : x / 3 + .5;
 }
 
 static void forward(const struct op_args *a)
 {
-    const int64_t count = tensor_count(&a->in[0]);
-    const real *x = a->in[0].data;
-    real *y = a->out[0].data;
-    for (int64_t i = 0; i < count; i++)
-        y[i] = (real)(x[i] * gate(x[i]));
+    pointwise_forward(a, value);
 }
 
 static void backward(const struct op_args *a)
 {
-    const int64_t count = tensor_count(&a->dout[0]);
-    const real *x = a->in[0].data, *dy = a->dout[0].data;
-    real *dx = a->din[0].data;
-    for (int64_t i = 0; i < count; i++)
-        dx[i] = (real)(dy[i] * slope(x[i]));
+    pointwise_backward(a, slope);
 }
 
 static const struct op_in in[] = {{.name = "x"}, {0}};

@@ -30,11 +30,8 @@ static int infer(struct node *n, struct err *e)
     const struct shape *x = &n->in[X]->shape;
     int axis;
     if (rule_float(n, X, e) < 0 || rule_real(n, "eps", 0, 1, e) < 0 ||
-        rule_axis(n, "axis", x->rank, &axis, e) < 0)
+        rule_sample_axis(n, "axis", x, &axis, e) < 0)
         return -1;
-    if (rule_batch(x, axis))
-        return err_set(e, ERR_SHAPE, "axis %d of input %s counts the batch",
-                       axis, ST(x));
     const struct shape rest = axis_without(x, axis);
     if (rule_weight(n, WEIGHT, 1, &x->dim[axis], e) < 0 ||
         rule_weight(n, BIAS, 1, &x->dim[axis], e) < 0 ||
@@ -75,7 +72,7 @@ static void forward(const struct op_args *a)
     const real *w = a->in[WEIGHT].data, *b = a->in[BIAS].data;
     real *means = a->out[MEAN].data, *invstds = a->out[INVSTD].data;
     for (int64_t r = 0; r < s.outer * s.inner; r++) {
-        const int64_t at = r / s.inner * s.size * s.inner + r % s.inner;
+        const int64_t at = axis_row(&s, r);
         const real *x = (const real *)a->in[X].data + at;
         real *y = (real *)a->out[Y].data + at;
         double mean, var;
@@ -131,7 +128,7 @@ static void backward(const struct op_args *a)
     real *dx = a->din[X].data, *dw = a->din[WEIGHT].data;
     real *db = a->din[BIAS].data;
     for (int64_t r = 0; dx && r < s.outer * s.inner; r++) {
-        const int64_t at = r / s.inner * s.size * s.inner + r % s.inner;
+        const int64_t at = axis_row(&s, r);
         row_backward(&s, (const real *)a->in[X].data + at,
                      (const real *)a->dout[0].data + at, a->in[WEIGHT].data,
                      means[r], invstds[r], dx + at);

@@ -2,12 +2,13 @@
  * SPDX-License-Identifier: MIT
  *
  * To add an op: one file with its record, one line in op.def, one test.  It
- * runs then, as the reference does.  What makes an activation fast: its
- * formula in cpu/vec.h (enum act, vf_act(), vf_slope()), its name in
- * cpu/follow.c, its offers in cpu/eltwise_body.h; in the sweep of another op
- * its gradient is taken where cpu/writer.c names it, and 8 bits where
- * cpu/quant8.c does.  What has no ONNX op of its own is written by
- * format/onnx_lower.c.  */
+ * runs then, as the reference does; an activation is two functions for
+ * op/pointwise.h, and a line in cpu/parts.c gives it threads and blocked
+ * values.  What makes it fast: its formula in cpu/vec.h (enum act, vf_act(),
+ * vf_slope()), its name in cpu/follow.c, its offers in cpu/eltwise_body.h; in
+ * the sweep of another op its gradient is taken where cpu/writer.c names it,
+ * and 8 bits where cpu/quant8.c does.  What has no ONNX op of its own is
+ * written by format/onnx_lower.c.  */
 #ifndef ADZE_OP_OPS_H
 #define ADZE_OP_OPS_H
 

@@ -4,27 +4,31 @@
  *   x, y: any shape.  Backward keeps y: dx = dy where 0 < y < 6, else 0.
  * Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010.  ONNX
  * Clip.  */
-#include "base/real.h"
 #include "graph/graph.h"
 #include "op/ops.h"
+#include "op/pointwise.h"
 #include "op/rule.h"
+
+static double value(double x, const double *p)
+{
+    (void)p;
+    return x < 0 ? 0 : x > 6 ? 6 : x;
+}
+
+static double slope(double y, const double *p)
+{
+    (void)p;
+    return y > 0 && y < 6;
+}
 
 static void forward(const struct op_args *a)
 {
-    const int64_t count = tensor_count(&a->in[0]);
-    const real *x = a->in[0].data;
-    real *y = a->out[0].data;
-    for (int64_t i = 0; i < count; i++)
-        y[i] = x[i] < 0 ? 0 : x[i] > 6 ? 6 : x[i];
+    pointwise_forward(a, value);
 }
 
 static void backward(const struct op_args *a)
 {
-    const int64_t count = tensor_count(&a->out[0]);
-    const real *y = a->out[0].data, *dy = a->dout[0].data;
-    real *dx = a->din[0].data;
-    for (int64_t i = 0; i < count; i++)
-        dx[i] = y[i] > 0 && y[i] < 6 ? dy[i] : 0;
+    pointwise_backward(a, slope);
 }
 
 static const struct op_in in[] = {{.name = "x"}, {0}};

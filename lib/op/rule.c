@@ -119,6 +119,17 @@ int rule_axis(struct node *n, const char *name, int rank, int *axis,
     return 0;
 }
 
+int rule_sample_axis(struct node *n, const char *name, const struct shape *x,
+                     int *axis, struct err *e)
+{
+    if (rule_axis(n, name, x->rank, axis, e) < 0)
+        return -1;
+    if (rule_batch(x, *axis))
+        return err_set(e, ERR_SHAPE, "axis %d of input %s counts the batch",
+                       *axis, ST(x));
+    return 0;
+}
+
 int rule_int(const struct node *n, const char *name, int64_t min, int64_t max,
              struct err *e)
 {
@@ -138,6 +149,17 @@ int rule_real(const struct node *n, const char *name, double min, double max,
         return err_set(e, ERR_USAGE, "attribute %s = %g is not in [%g, %g]",
                        name, v, min, max);
     return 0;
+}
+
+int rule_range(const struct node *n, const char *low, const char *high,
+               struct err *e)
+{
+    const double min = attr_real(n, low), max = attr_real(n, high);
+
+    if (min <= max)
+        return 0;
+    return err_set(e, ERR_USAGE, "attribute %s = %g is larger than %s = %g",
+                   low, min, high, max);
 }
 
 int rule_choice(const struct node *n, const char *name, const char *const *list,

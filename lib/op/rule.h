@@ -44,11 +44,19 @@ int rule_same(struct node *n, struct err *e);
 int rule_axis(struct node *n, const char *name, int rank, int *axis,
               struct err *e);
 
+/* The same of array X, and the axis does not count the batch.  */
+int rule_sample_axis(struct node *n, const char *name, const struct shape *x,
+                     int *axis, struct err *e);
+
 /* The attribute NAME lies in [MIN, MAX].  */
 int rule_int(const struct node *n, const char *name, int64_t min, int64_t max,
              struct err *e);
 int rule_real(const struct node *n, const char *name, double min, double max,
               struct err *e);
+
+/* The number LOW is at most the number HIGH.  */
+int rule_range(const struct node *n, const char *low, const char *high,
+               struct err *e);
 
 /* The string attribute NAME is one of LIST, ended by NULL.  */
 int rule_choice(const struct node *n, const char *name, const char *const *list,

@@ -4,32 +4,36 @@
  *   x, y: any shape.  Backward keeps y: dx = dy y (1 - y).  ONNX Sigmoid.  */
 #include <math.h>
 
-#include "base/real.h"
 #include "graph/graph.h"
 #include "op/ops.h"
+#include "op/pointwise.h"
 #include "op/rule.h"
 
 static struct op_cost cost(const struct node *n)
 {
-    return (struct op_cost){.flop = 4 * shape_count(&n->out[0]->shape)};
+    return pointwise_cost(n, 4);
+}
+
+static double value(double x, const double *p)
+{
+    (void)p;
+    return 1 / (1 + exp(-x));
+}
+
+static double slope(double y, const double *p)
+{
+    (void)p;
+    return y * (1 - y);
 }
 
 static void forward(const struct op_args *a)
 {
-    const int64_t count = tensor_count(&a->in[0]);
-    const real *x = a->in[0].data;
-    real *y = a->out[0].data;
-    for (int64_t i = 0; i < count; i++)
-        y[i] = (real)(1 / (1 + exp(-(double)x[i])));
+    pointwise_forward(a, value);
 }
 
 static void backward(const struct op_args *a)
 {
-    const int64_t count = tensor_count(&a->dout[0]);
-    const real *y = a->out[0].data, *dy = a->dout[0].data;
-    real *dx = a->din[0].data;
-    for (int64_t i = 0; i < count; i++)
-        dx[i] = (real)(dy[i] * y[i] * (1 - (double)y[i]));
+    pointwise_backward(a, slope);
 }
 
 static const struct op_in in[] = {{.name = "x"}, {0}};

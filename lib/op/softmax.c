@@ -17,11 +17,8 @@ static int infer(struct node *n, struct err *e)
 {
     const struct shape *x = &n->in[0]->shape;
     int axis;
-    if (rule_axis(n, "axis", x->rank, &axis, e) < 0)
+    if (rule_sample_axis(n, "axis", x, &axis, e) < 0)
         return -1;
-    if (rule_batch(x, axis))
-        return err_set(e, ERR_SHAPE, "axis %d of input %s counts the batch",
-                       axis, ST(x));
     return rule_same(n, e);
 }
 

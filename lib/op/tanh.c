@@ -4,32 +4,36 @@
  *   x, y: any shape.  Backward keeps y: dx = dy (1 - y^2).  ONNX Tanh.  */
 #include <math.h>
 
-#include "base/real.h"
 #include "graph/graph.h"
 #include "op/ops.h"
+#include "op/pointwise.h"
 #include "op/rule.h"
 
 static struct op_cost cost(const struct node *n)
 {
-    return (struct op_cost){.flop = 5 * shape_count(&n->out[0]->shape)};
+    return pointwise_cost(n, 5);
+}
+
+static double value(double x, const double *p)
+{
+    (void)p;
+    return tanh(x);
+}
+
+static double slope(double y, const double *p)
+{
+    (void)p;
+    return 1 - y * y;
 }
 
 static void forward(const struct op_args *a)
 {
-    const int64_t count = tensor_count(&a->in[0]);
-    const real *x = a->in[0].data;
-    real *y = a->out[0].data;
-    for (int64_t i = 0; i < count; i++)
-        y[i] = (real)tanh(x[i]);
+    pointwise_forward(a, value);
 }
 
 static void backward(const struct op_args *a)
 {
-    const int64_t count = tensor_count(&a->dout[0]);
-    const real *y = a->out[0].data, *dy = a->dout[0].data;
-    real *dx = a->din[0].data;
-    for (int64_t i = 0; i < count; i++)
-        dx[i] = (real)(dy[i] * (1 - (double)y[i] * y[i]));
+    pointwise_backward(a, slope);
 }
 
 static const struct op_in in[] = {{.name = "x"}, {0}};
