@@ -86,6 +86,25 @@ case("conv2d", "out=2 kernel=[3,2] stride=[2,1] dilation=[1,2] pad=[1,0]",
 case("conv2d", "out=6 kernel=3 pad=1 groups=3", "N,3,5,4",
      lambda x, w: F.conv2d(x, w, None, 1, 1, 1, 3),
      {0: X, 1: (6, 1, 3, 3)})
+
+
+def deform(**kw):
+    from torchvision.ops import deform_conv2d
+
+    def f(x, offset, *rest):
+        mask = rest[0] if kw.get("mask") else None
+        w, *b = rest[1:] if kw.get("mask") else rest
+        return deform_conv2d(x, offset, w, b[0] if b else None, mask=mask,
+                             **{k: v for k, v in kw.items() if k != "mask"})
+    return f
+
+
+case("deformconv2d", "out=2 kernel=2 bias=yes", "N,2,3,4 N,8,2,3", deform(),
+     {0: (N, 2, 3, 4), 1: (N, 8, 2, 3), 3: (2, 2, 2, 2), 4: (2,)})
+case("deformconv2d", "out=2 kernel=3 pad=[1,2] stride=2 dilation=[1,2] "
+     "offset_groups=2 groups=2 mask=yes", "N,2,5,4 N,36,3,2 N,18,3,2",
+     deform(mask=True, padding=(1, 2), stride=2, dilation=(1, 2)),
+     {0: (N, 2, 5, 4), 1: (N, 36, 3, 2), 2: (N, 18, 3, 2), 3: (2, 1, 3, 3)})
 case("linear", "out=3", "N,4,5", F.linear, {0: (N, 4, 5), 1: (3, 5), 2: (3,)})
 case("matmul", "", "N,3,4 N,4,2", torch.matmul, {0: (N, 3, 4), 1: (N, 4, 2)})
 case("matmul", "", "N,3,4 4,2", torch.matmul, {0: (N, 3, 4), 1: (4, 2)})
@@ -185,15 +204,14 @@ for eps in (0, .1):
 
 
 def number(v):
-    return "%.9g" % v if "." in "%.9g" % v or "e" in "%.9g" % v \
-        else "%.9g.0" % v
+    return "%.8g" % v
 
 
 def table(name, values):
     print("static const float %s[] = {" % name)
     line = ""
     for v in values:
-        t = number(v) + "f,"
+        t = number(v) + ","
         if len(line) + len(t) > 76:
             print("   " + line)
             line = ""

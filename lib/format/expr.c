@@ -195,7 +195,8 @@ static int parse_call(struct parser *p, const char *name, struct expr *v)
 
 static int parse_word(struct parser *p, struct expr *v)
 {
-    static const char *const reserved[] = {"and", "or", "not", "if", "else"};
+    static const char *const reserved[] = {"and", "or", "not",
+                                           "in",  "if", "else"};
     char w[WORD];
     const char *const word = take_word(p, w);
 

@@ -5,7 +5,8 @@
  * Text becomes a number or a truth where one is asked for and nowhere else.
  *
  *     $name  12  0.5  word              a word stands for itself
- *     + - * / // % (floors)  == != < <= > >=  and or not  a if c else b
+ *     + - * / // % (floors)  == != < <= > >=  x in LIST
+ *     and or not  a if c else b
  *     x[i]  min max sum len ceil floor round8(v), round8(v, divisor)
  *                                       an argument that is a list: its items
  *

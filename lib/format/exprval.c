@@ -245,6 +245,23 @@ static struct expr do_equal(struct arena *a, const struct expr *x,
     return truth(equal(a, x, y) == want);
 }
 
+/* Is one of the items of list Y equal to X?  */
+static struct expr do_in(struct arena *a, const struct expr *x,
+                         const struct expr *y)
+{
+    int found = 0;
+
+    if (x->kind == EXPR_BAD || y->kind == EXPR_BAD)
+        return x->kind == EXPR_BAD ? *x : *y;
+    if (y->kind != EXPR_LIST)
+        return exprval_bad(arena_printf(a, "'%s' is not a list: write [%s]",
+                                        Q(exprval_show(a, y)),
+                                        Q(exprval_show(a, y))));
+    for (int i = 0; i < y->n && !found; i++)
+        found = equal(a, x, &y->item[i]);
+    return truth(found);
+}
+
 /* The value that decides: X if its truth is STOP, else Y.  */
 static struct expr do_logic(struct arena *a, const struct expr *x,
                             const struct expr *y, int stop)
@@ -255,13 +272,14 @@ static struct expr do_logic(struct arena *a, const struct expr *x,
 }
 
 const struct exprval_op exprval_ops[EXPRVAL_OPS] = {
-    {"or", EXPRVAL_OR, NULL},       {"and", EXPRVAL_AND, NULL},
-    {"==", EXPRVAL_COMPARE, NULL},  {"!=", EXPRVAL_COMPARE, NULL},
-    {"<=", EXPRVAL_COMPARE, do_le}, {">=", EXPRVAL_COMPARE, do_ge},
-    {"<", EXPRVAL_COMPARE, do_lt},  {">", EXPRVAL_COMPARE, do_gt},
-    {"+", EXPRVAL_SUM, do_add},     {"-", EXPRVAL_SUM, do_sub},
-    {"*", EXPRVAL_TERM, do_mul},    {"//", EXPRVAL_TERM, do_floordiv},
-    {"/", EXPRVAL_TERM, do_div},    {"%", EXPRVAL_TERM, do_mod},
+    {"or", EXPRVAL_OR, NULL},          {"and", EXPRVAL_AND, NULL},
+    {"==", EXPRVAL_COMPARE, NULL},     {"!=", EXPRVAL_COMPARE, NULL},
+    {"<=", EXPRVAL_COMPARE, do_le},    {">=", EXPRVAL_COMPARE, do_ge},
+    {"<", EXPRVAL_COMPARE, do_lt},     {">", EXPRVAL_COMPARE, do_gt},
+    {"in", EXPRVAL_COMPARE, NULL},     {"+", EXPRVAL_SUM, do_add},
+    {"-", EXPRVAL_SUM, do_sub},        {"*", EXPRVAL_TERM, do_mul},
+    {"//", EXPRVAL_TERM, do_floordiv}, {"/", EXPRVAL_TERM, do_div},
+    {"%", EXPRVAL_TERM, do_mod},
 };
 
 struct expr exprval_apply(struct arena *a, const struct exprval_op *b,
@@ -269,6 +287,8 @@ struct expr exprval_apply(struct arena *a, const struct exprval_op *b,
 {
     if (b->number)
         return apply_number(a, x, y, b->number);
+    if (b->sign[0] == 'i')
+        return do_in(a, x, y);
     return b->rank == EXPRVAL_COMPARE
                ? do_equal(a, x, y, b->sign[0] == '=')
                : do_logic(a, x, y, b->rank == EXPRVAL_OR);

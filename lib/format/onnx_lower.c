@@ -121,6 +121,31 @@ static int lower_linear(struct onnx_build *b, const struct node *n,
     return 1;
 }
 
+/* Operands in another order.  */
+static int lower_deformconv2d(struct onnx_build *b, const struct node *n,
+                              struct err *e)
+{
+    static const char *const lists[][2] = {{"kernel", "kernel_shape"},
+                                           {"stride", "strides"},
+                                           {"pad", "pads"},
+                                           {"dilation", "dilations"}};
+    const char *in[] = {X, onnx_in(b, n, 3), onnx_in(b, n, 1), onnx_in(b, n, 4),
+                        onnx_in(b, n, 2)};
+    Onnx__NodeProto *op;
+
+    (void)e;
+    op = onnx_op(b, "DeformConv", in, 5, Y);
+    for (size_t i = 0; i < COUNT(lists); i++) {
+        int count;
+        const int64_t *v = attr_ints(n, lists[i][0], &count);
+
+        onnx_set_ints(b, op, lists[i][1], v, count);
+    }
+    onnx_set_int(b, op, "group", attr_int(n, "groups"));
+    onnx_set_int(b, op, "offset_group", attr_int(n, "offset_groups"));
+    return 1;
+}
+
 static int lower_globalavgpool(struct onnx_build *b, const struct node *n,
                                struct err *e)
 {
@@ -659,6 +684,7 @@ static const struct {
     {"batchnorm2d", 9, lower_batchnorm2d},
     {"channelshuffle", 5, lower_channelshuffle},
     {"classtoken", 11, lower_classtoken},
+    {"deformconv2d", 19, lower_deformconv2d},
     {"dequantize", 13, lower_dequantize},
     {"gelu", 9, lower_gelu},
     {"globalavgpool", 9, lower_globalavgpool},

@@ -627,11 +627,55 @@ static int read_prelu(struct reader *r, const onode *o, struct err *e)
     return n ? name_outputs(r, o, n, e) : -1;
 }
 
+/* DeformConv: X, W, offset, B, mask.  */
+static int read_deformconv(struct reader *r, const onode *o, struct err *e)
+{
+    static const char *const pairs[][2] = {{"kernel", "kernel_shape"},
+                                           {"stride", "strides"},
+                                           {"pad", "pads"},
+                                           {"dilation", "dilations"},
+                                           {"groups", "group"},
+                                           {"offset_groups", "offset_group"}};
+    static const int from[] = {0, 2, 4, 1, 3};
+    const struct op *op = op_find("deformconv2d");
+    struct value *in[5] = {NULL};
+    struct attrs a = {.n = 0};
+    struct node *n;
+
+    for (size_t i = 0; i < COUNT(pairs); i++) {
+        const Onnx__AttributeProto *p = find_attr(o, pairs[i][1]);
+        const char *text =
+            p ? attr_value(r, p, op->attr[attr_index(op, pairs[i][0])].kind)
+              : NULL;
+
+        if (p && !text)
+            return unsupported(o, "not in the form that is written", e);
+        if (text)
+            put_attr(&a, pairs[i][0], text);
+    }
+    for (size_t i = 0; i < COUNT(from); i++) {
+        const size_t k = (size_t)from[i];
+
+        if (k < o->n_input && *o->input[k] &&
+            !(in[i] = find_value(r, o->input[k],
+                                 i > 2 ? VALUE_PARAM : VALUE_CONST, e)))
+            return -1;
+    }
+    if (!in[3] || in[3]->shape.rank != 4)
+        return unsupported(o, "the weight is no filter", e);
+    put_int(r, &a, "out", in[3]->shape.dim[0]);
+    put_attr(&a, "mask", in[2] ? "yes" : "no");
+    put_attr(&a, "bias", in[4] ? "yes" : "no");
+    n = add_node(r, o, "deformconv2d", o->output[0], in, 5, &a, e);
+    return n ? name_outputs(r, o, n, e) : -1;
+}
+
 static const struct {
     const char *type;
     size_t min, max; /* operands */
     int (*read)(struct reader *r, const onode *o, struct err *e);
 } readers[] = {
+    {"DeformConv", 3, 5, read_deformconv},
     {"DequantizeLinear", 2, 3, read_dequantize},
     {"GlobalAveragePool", 1, 1, read_globalavgpool},
     {"PRelu", 2, 2, read_prelu},

@@ -319,6 +319,11 @@ static int check_operands(const struct node *n, struct err *e)
         if (!n->in[i] && !info->when)
             return err_set(e, ERR_USAGE, "op '%s' at '%s' needs input '%s'",
                            n->op->name, Q(n->name), info->name);
+        if (info->when && !is_tensor_role(info->role) &&
+            !n->in[i] != !attr_int(n, info->when))
+            return err_set(e, ERR_USAGE, "op '%s' at '%s' %s input '%s'",
+                           n->op->name, Q(n->name),
+                           n->in[i] ? "is not to have" : "needs", info->name);
         if (n->in[i] && n->in[i]->shape.rank < 0 && !is_tensor_role(info->role))
             BUG("operand %d of '%s' has no shape", i, n->name);
     }
@@ -341,7 +346,7 @@ struct node *graph_add(struct graph *g, const struct op *op, const char *name,
     struct node *n;
 
     for (int i = 0; i < n_op; i++)
-        data += !is_tensor_role(op->in[i].role);
+        data += !is_tensor_role(op->in[i].role) && !op->in[i].when;
     if (op->flags & OP_JOIN) {
         join = n_in;
         if (n_in < 1) {

@@ -194,7 +194,7 @@ static const char *choose(const struct value *v, const struct yaml *rules,
     if (by_name || by_op)
         return by_name ? by_name : by_op;
     if (is_fan(v))
-        return n && is_op(n->op, "conv2d") ? "kaiming" : "xavier";
+        return n && node_is(n, "conv2d|deformconv2d") ? "kaiming" : "xavier";
     return v->init ? v->init : "zeros";
 }
 

@@ -125,6 +125,7 @@ static void round_trip(const char *name, const struct graph *g, int64_t opset)
 
 static const struct one {
     const char *op, *attr, *in; /* as in op_check.h */
+    int since;                  /* the lowest opset, if it is above 13 */
 } cases[] = {
     {"adaptiveavgpool2d", "size=[3,2]", "N,3,7,5"},
     {"add", "", "N,3,4 N,3,4 4"},
@@ -149,6 +150,11 @@ static const struct one {
     {"concat", "axis=2", "N,2,3 N,2,4"},
     {"conv2d", "out=4 kernel=3 pad=[0,1,2,1] stride=[2,1] bias=yes", "N,2,7,5"},
     {"conv2d", "out=4 kernel=[1,3] groups=2 dilation=[1,2]", "N,2,7,5"},
+    {"deformconv2d", "out=2 kernel=2", "N,2,3,4 N,8,2,3", 19},
+    {"deformconv2d",
+     "out=2 kernel=3 pad=[1,2,0,1] stride=2 dilation=[1,2] offset_groups=2 "
+     "groups=2 mask=yes bias=yes",
+     "N,2,5,4 N,36,2,2 N,18,2,2", 19},
     {"dropout", "", "N,5"},
     {"droppath", "", "N,5"},
     {"elu", "alpha=0.5", "N,9"},
@@ -250,7 +256,7 @@ static void parse_attrs(struct graph *g, const char *p, struct attr_text *a)
 static struct graph *op_graph(const struct one *c)
 {
     struct graph *g = graph_new(c->op);
-    struct attr_text attr[8] = {{0}};
+    struct attr_text attr[16] = {{0}};
     struct value *in[8];
     const int n_in = parse_inputs(g, c->in, in);
     struct err e = {0};
@@ -282,7 +288,7 @@ static void every_op(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         one_op(&cases[i], (int)i, 0);
-        one_op(&cases[i], (int)i, 13);
+        one_op(&cases[i], (int)i, cases[i].since ? cases[i].since : 13);
         one_op(&cases[i], (int)i, ONNX_OPSET_MAX);
     }
 }
