@@ -125,6 +125,21 @@ static void note_names(const char *what, const char *const *name, int n)
     str_release(&s);
 }
 
+/* Names with both shapes, [3,4] in the file but [5,4] here.  */
+static void note_shapes(const struct modelname_diff *d)
+{
+    struct str s = {0};
+
+    for (int i = 0; i < d->n_shape; i++)
+        str_printf(&s, " '%s' %s, not %s", Q(d->shape[i]),
+                   ST(&set_get(d->s, d->shape[i])->shape),
+                   ST(&graph_value(d->g, d->shape[i])->shape));
+    if (d->n_shape)
+        cli_note("of another shape, initialised %d:%s", d->n_shape,
+                 str_text(&s));
+    str_release(&s);
+}
+
 static void report(const struct weights *w)
 {
     cli_note("took %d tensors with %lld parameters", w->n_taken,
@@ -132,7 +147,7 @@ static void report(const struct weights *w)
     note_names("left in the file", w->diff.unexpected, w->diff.n_unexpected);
     note_names("not in the file, initialised", w->diff.missing,
                w->diff.n_missing);
-    note_names("of another shape, initialised", w->diff.shape, w->diff.n_shape);
+    note_shapes(&w->diff);
     note_names("new head", w->head, w->n_head);
 }
 
@@ -195,6 +210,21 @@ static int take_weights(struct model *m, const struct set *s, struct err *e)
     return rc == 0 && classes ? model_read_classes(m, classes, e) : rc;
 }
 
+/* Without what wrappers put in front of the names.  */
+static int take_stripped(struct model *m, const struct set *file, struct err *e)
+{
+    struct weights_strip cut;
+    struct set s;
+    int rc;
+
+    weights_strip(&s, file, m->graph, &cut);
+    if (cut.n)
+        cli_note("without the prefix '%s' of %d names", Q(cut.prefix), cut.n);
+    rc = take_weights(m, &s, e);
+    set_release(&s);
+    return rc;
+}
+
 static int read_weights(struct model *m, char hash[HASH_TEXT], struct err *e)
 {
     struct set s;
@@ -202,7 +232,7 @@ static int read_weights(struct model *m, char hash[HASH_TEXT], struct err *e)
 
     if (safetensors_read(&s, from, e) < 0)
         return -1;
-    rc = take_weights(m, &s, e);
+    rc = take_stripped(m, &s, e);
     if (rc == 0)
         safetensors_hash(&s, hash);
     set_release(&s);

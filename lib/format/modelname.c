@@ -6,16 +6,24 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "graph/graph.h"
 #include "tensor/set.h"
 
 enum { SHOWN = 5 };
 
+/* Buffers of PyTorch's modules that follow from the network.  */
+static const char *const buffers[] = {".num_batches_tracked",
+                                      ".relative_position_index", ".attn_mask"};
+
 /* NAME is a tensor that adze reads over.  */
 static int ignored(const char *name)
 {
-    return str_ends(name, ".num_batches_tracked") || str_starts(name, "adze:");
+    for (size_t i = 0; i < COUNT(buffers); i++)
+        if (str_ends(name, buffers[i]))
+            return 1;
+    return str_starts(name, "adze:");
 }
 
 #define ADD(d, list, name)                                  \

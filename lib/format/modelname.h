@@ -1,8 +1,9 @@
 /* modelname.h -- do the tensors of a file fit a graph, name by name.
  * SPDX-License-Identifier: MIT
  *
- * `num_batches_tracked' of PyTorch and names that begin with `adze:' are
- * passed over.  */
+ * Passed over are buffers of PyTorch that follow from the network
+ * (num_batches_tracked, relative_position_index, attn_mask) and names that
+ * begin with `adze:'.  */
 #ifndef ADZE_FORMAT_MODELNAME_H
 #define ADZE_FORMAT_MODELNAME_H
 

@@ -2,12 +2,54 @@
  * SPDX-License-Identifier: MIT  */
 #include "format/weights.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "base/mem.h"
+#include "base/str.h"
 #include "graph/graph.h"
 #include "tensor/set.h"
+
+/* ---- prefixes ---- */
+
+static const char *const prefixes[] = {"module.", "model."};
+
+/* NAME behind all prefixes.  */
+static const char *behind(const char *name)
+{
+    for (size_t i = 0; i < COUNT(prefixes); i++)
+        if (str_starts(name, prefixes[i])) {
+            name += strlen(prefixes[i]);
+            i = (size_t)-1; /* from the first one again */
+        }
+    return name;
+}
+
+void weights_strip(struct set *to, const struct set *from,
+                   const struct graph *g, struct weights_strip *cut)
+{
+    *cut = (struct weights_strip){0};
+    set_init(to);
+    for (int64_t i = 0; i < from->n_meta; i++)
+        set_meta_put(to, from->meta[i].key, from->meta[i].value);
+    for (int64_t i = 0; i < from->n; i++) {
+        const char *name = from->item[i].name, *rest = behind(name);
+
+        if (rest != name && !value_is_tensor(graph_value(g, name)) &&
+            value_is_tensor(graph_value(g, rest)) && !set_get(from, rest) &&
+            set_put(to, rest, &from->item[i].t) == 0) {
+            if (!cut->n++)
+                snprintf(cut->prefix, sizeof cut->prefix, "%.*s",
+                         (int)(rest - name), name);
+        } else {
+            set_put(to, name, &from->item[i].t);
+        }
+    }
+}
+
+/* ---- the head ---- */
 
 static int has_params(const struct node *n)
 {
@@ -103,8 +145,11 @@ static int check(struct weights *w, const struct graph *g, const struct set *s,
         w->diff.n_shape = without_head(g, w->diff.shape, w->diff.n_shape);
     }
     d = w->diff;
-    d.n_unexpected = 0;
-    return o->partial || !(d.n_missing || d.n_shape) ? 0 : refuse(&d, e);
+    if (o->new_head)
+        d.n_unexpected = 0;
+    return o->partial || !(d.n_missing || d.n_shape || d.n_unexpected)
+               ? 0
+               : refuse(&d, e);
 }
 
 static int take(struct value *v, const struct tensor *t, struct err *e)
@@ -168,7 +213,7 @@ int weights_take(struct weights *w, struct graph *g, const struct set *s,
     if (!fitting(w, g))
         return err_set(e, ERR_FORMAT,
                        "no tensor has a name and shape of this network");
-    if (w->diff.n_missing + w->diff.n_shape > 0 && check(w, g, s, o, e) < 0)
+    if (check(w, g, s, o, e) < 0)
         return -1;
     return take_all(w, g, s, o, e);
 }

@@ -17,6 +17,19 @@ struct weights_opts {
     int partial;  /* take what fits, leave the rest */
 };
 
+/* What weights_strip() has cut: from how many names, and of the first.  */
+struct weights_strip {
+    int n;
+    char prefix[64];
+};
+
+/* TO becomes FROM (tensors shared, metadata copied) without the prefixes
+ * `module.' and `model.', which wrappers of PyTorch put in front, where the
+ * rest is the name of a tensor of G that FROM does not have, and the whole is
+ * not.  */
+void weights_strip(struct set *to, const struct set *from,
+                   const struct graph *g, struct weights_strip *cut);
+
 /* What happened; names are borrowed from graph and set.  */
 struct weights {
     struct modelname_diff diff; /* unexpected: in the file, left there */
@@ -28,8 +41,9 @@ struct weights {
 /* Give the PARAM and STATE values of G the data of the tensors of S of their
  * names; other float types become f32.  The head is the last layer with
  * parameters before the output `logits'.  ERR_SHAPE for a head of another
- * shape (says --head=new), ERR_FORMAT if tensors are missing or of another
- * shape, unless they may be, or if nothing fits.  */
+ * shape (says --head=new), ERR_FORMAT if tensors are missing, of another shape
+ * or not of this network, unless they may be, or if nothing fits.  With a new
+ * head the file may have tensors besides: those of its own.  */
 int weights_take(struct weights *w, struct graph *g, const struct set *s,
                  const struct weights_opts *o, struct err *e);
 void weights_release(struct weights *w);

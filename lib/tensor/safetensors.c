@@ -730,6 +730,53 @@ static void release_bytes(void *ctx)
     free(ctx);
 }
 
+/* ---- what PyTorch itself saves ---- */
+
+/* A zip, but for NumPy's, or the older stream of a pickle.  */
+static int is_pickle(const unsigned char *p, size_t n)
+{
+    static const char zip[] = "PK\3\4", npy[] = ".npy";
+    size_t end;
+
+    if (n > 8 && p[0] == 0x80 && p[1] >= 2 && p[1] <= 5)
+        return read_u64(p) > HEADER_MAX;
+    if (n < 30 || memcmp(p, zip, 4) != 0)
+        return 0;
+    end = 30 + ((size_t)p[26] | (size_t)p[27] << 8);
+    return end > n || memcmp(p + end - 4, npy, 4) != 0;
+}
+
+static int is_named_pickle(const char *path)
+{
+    static const char *const ends[] = {".pt", ".pth", ".th"};
+
+    for (size_t i = 0; i < COUNT(ends); i++)
+        if (str_ends(path, ends[i]))
+            return 1;
+    return 0;
+}
+
+/* Which can hold programs as well as numbers; Python's own reader knows how to
+ * read it without running them.  */
+static int refuse_pickle(const char *path, struct err *e)
+{
+    const char *dot = strrchr(path, '.'), *name = Q(path);
+    const int stem = (int)(dot && !strchr(dot, '/') ? dot - path : 0);
+    char to[256];
+
+    snprintf(to, sizeof to, "%.*s", stem ? stem : (int)strlen(path), path);
+    *e = (struct err){0};
+    return err_set(
+        e, ERR_UNSUPPORTED,
+        "'%.200s' is a pickle of PyTorch, which is not read; convert it: "
+        "python3 -c \"import torch, safetensors.torch as s; "
+        "d = torch.load('%.200s', 'cpu', weights_only=True); "
+        "d = d.get('state_dict', d.get('model', d)); "
+        "s.save_file({k: v.clone() for k, v in d.items()}, "
+        "'%.200s.safetensors')\"",
+        name, name, Q(to));
+}
+
 static int is_empty(const char *path, struct err *e)
 {
     if (strcmp(path, "-") != 0)
@@ -743,7 +790,7 @@ int safetensors_read(struct set *s, const char *path, struct err *e)
     struct bytes *b = xcalloc(1, sizeof *b);
     struct storage *own;
     size_t n;
-    int r;
+    int r, pickle;
 
     set_init(s);
     if (bytes_read(b, path, INT64_MAX, e) < 0) {
@@ -753,9 +800,13 @@ int safetensors_read(struct set *s, const char *path, struct err *e)
     n = b->n;
     own = storage_wrap(release_bytes, b);
     r = n ? safetensors_parse(s, b->data, n, own, 1, e) : is_empty(path, e);
+    pickle = r < 0 && n && e->code == ERR_FORMAT &&
+             (is_pickle(b->data, n) || is_named_pickle(path));
     storage_unref(own);
     if (r == 0 || !n)
         return r;
+    if (pickle)
+        return refuse_pickle(path, e);
     return strcmp(path, "-") ? err_in(e, "'%s'", Q(path))
                              : err_in(e, "standard input");
 }

@@ -51,11 +51,40 @@ fails 'weights of another network' 3 "'a.st': no tensor has a name" adze-init re
 run 'a small network' 0 adze-init resnet20 -O small.st
 fails 'in a larger one' 3 "missing 'layer1.3.conv1.weight', .* and 55 more" adze-init resnet32 --from small.st
 run 'a part of them' 0 adze-init lenet5 -o channels=3 --partial --from a.st -O e.st
-err_has "of another shape, initialised 1: 'conv1.weight'"
+err_has "of another shape, initialised 1: 'conv1.weight' \[6,1,5,5\], not \[6,3,5,5\]"
+cat >bare.yaml <<'END'
+input: {size: [1, 8, 8]}
+body:
+  - conv: {as: conv1, out: 2, kernel: 3, bias: yes}
+  - bn: {as: bn1}
+  - flatten
+  - linear: {as: fc, out: 3}
+END
+for part in module model; do
+    sed "s/as: [a-z]/as: $part.&/; s/as: $part.as: /as: $part./" bare.yaml >wrapped.yaml
+    run "names behind $part." 0 \
+        sh -c 'adze-init ./wrapped.yaml -O w.st && adze-init ./bare.yaml --from w.st -O bare.st'
+    err_has "^adze-init: without the prefix '$part.' of 8 names\$"
+    err_has 'took 8 tensors with '
+done
+sed '/linear/d' bare.yaml >part.yaml
+fails 'a tensor too many' 3 "unexpected 'fc.weight', 'fc.bias' (--partial" adze-init ./part.yaml --from bare.st -O x.st
+run 'which may be left' 0 adze-init ./part.yaml --partial --from bare.st -O x.st
+err_has "left in the file 2: 'fc.weight' 'fc.bias'"
+rm bare.* wrapped.yaml part.yaml w.st x.st
 run 'the file that is read is replaced' 0 adze-init lenet5 --from d.st --head=new -O d.st
 fails 'a directory' 3 "'.'" adze-init lenet5 --from .
 echo '{"a": 1}' >x.st
 fails 'no weights' 3 "'x.st'" adze-init lenet5 --from x.st
+# PyTorch's own files: the zip of today, the pickle of old, and by the name.
+printf 'PK\003\004%026d%s' 0 archive/data.pkl >p.bin
+printf '\200\002\212\012l\374\234\106\371 j\250P\031.' >p.th
+cp x.st p.pt
+for file in p.bin p.th p.pt; do
+    fails "a pickle, $file" 3 "'$file' is a pickle of PyTorch, .*torch.load('$file'.*'p.safetensors')" \
+        adze-init lenet5 --from $file
+done
+rm p.*
 
 cat >r.yaml <<'END'
 model: {init: {linear: normal 0.01, conv1.bias: constant 2}}

@@ -64,7 +64,7 @@ static void takes_all(void **state)
 {
     static const enum dtype types[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16,
                                        DTYPE_F64};
-    const struct weights_opts o = {0};
+    const struct weights_opts o = {0}, partial = {.partial = 1};
 
     (void)state;
     for (size_t i = 0; i < COUNT(types); i++) {
@@ -75,8 +75,13 @@ static void takes_all(void **state)
 
         fill(&s, types[i], "");
         put(&s, "b.num_batches_tracked", 1);
-        put(&s, "other", 1);
+        put(&s, "b.relative_position_index", 1);
         assert_int_equal(weights_take(&w, g, &s, &o, &e), 0);
+        assert_int_equal(w.n_taken, 7);
+        assert_int_equal(w.diff.n_unexpected, 0);
+        weights_release(&w);
+        put(&s, "other", 1);
+        assert_int_equal(weights_take(&w, g, &s, &partial, &e), 0);
         assert_int_equal(w.n_taken, 7);
         assert_int_equal(w.taken_params, 6 + 4 + 36);
         assert_int_equal(w.diff.n_unexpected, 1);
@@ -116,6 +121,9 @@ static void refuses(void **state)
            ERR_FORMAT);
     fill(&s, DTYPE_F32, "b.bias");
     refuse(&s, new_head, "missing 'b.bias'", ERR_FORMAT);
+    fill(&s, DTYPE_F32, "");
+    put(&s, "other", 1);
+    refuse(&s, plain, "unexpected 'other' (--partial takes", ERR_FORMAT);
     fill(&s, DTYPE_F32, "b.bias");
     put(&s, "b.bias", 3);
     refuse(&s, plain, "'b.bias' is [3], not [2]", ERR_FORMAT);
@@ -160,12 +168,47 @@ static void new_heads_and_parts(void **state)
     graph_free(h);
 }
 
+static int has(const struct set *s, const char *name)
+{
+    return set_get(s, name) != NULL;
+}
+
+/* Only where the rest is ours and the whole is not.  */
+static void strips_prefixes(void **state)
+{
+    struct graph *g = make();
+    struct weights_strip cut;
+    struct set s, t;
+
+    (void)state;
+    set_init(&s);
+    set_meta_put(&s, "key", "value");
+    put(&s, "module.a.weight", 1);
+    put(&s, "module.model.b.weight", 1);
+    put(&s, "model.b.bias", 1);
+    put(&s, "b.bias", 2);
+    put(&s, "model.other", 1);
+    put(&s, "module.", 1);
+    weights_strip(&t, &s, g, &cut);
+    assert_int_equal(cut.n, 2);
+    assert_string_equal(cut.prefix, "module.");
+    assert_int_equal(t.n, s.n);
+    assert_true(has(&t, "a.weight") && has(&t, "b.weight"));
+    assert_true(has(&t, "model.b.bias") && has(&t, "model.other"));
+    assert_int_equal(tensor_count(set_get(&t, "b.bias")), 2);
+    assert_string_equal(set_meta_get(&t, "key"), "value");
+    set_release(&t);
+    set_release(&s);
+    graph_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_all),
         cmocka_unit_test(refuses),
         cmocka_unit_test(new_heads_and_parts),
+        cmocka_unit_test(strips_prefixes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
