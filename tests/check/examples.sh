@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: MIT
 #
 # Each line of EXAMPLES that begins with "$ " is run by sh in a scratch
-# folder and must end with status 0; a line ending in \e goes on.  What the
+# folder and must end with status 0; a line ending in \e goes on.  A display
+# behind a line  .\" file: NAME  is written to that file first.  What else the
 # examples may use is made by `world' below.  An example that needs more than
 # a test has (a GPU, an hour) stands behind a line  .\" not run: REASON
 . tests/cli/lib.sh
@@ -36,10 +37,21 @@ examples() {
     }' "$1"
 }
 
+# Write the files that a page shows.
+files() {
+    awk '
+    /^\.\\" file: / { name = $3 }
+    /^\.Ed/ && name { close(name); name = "" }
+    on && name { gsub(/\\e/, "\\"); gsub(/\\&/, ""); gsub(/\\-/, "-"); print > name }
+    /^\.Bd/ { on = 1 }
+    /^\.Ed/ { on = 0 }' "$1"
+}
+
 shell=$(command -v bash || command -v sh)
 world >"$out" 2>&1
 ok 'the world of the examples' || explain <"$out"
 for page in "$top"/man/*.[1-9]; do
+    files "$page"
     examples "$page" >"$work/examples"
     while read -r line; do
         case $line in '# '*) skip "${page##*/}: ${line#\# }" 'marked not to run' ; continue ;; esac
