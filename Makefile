@@ -185,6 +185,10 @@ test: all $(UNIT_O) $(UNIT_S)
 test-arm64:
 	@scripts/deps arm64 && scripts/run-tests tests/arm64.sh
 
+# Every network of the zoo; NETWORKS='vgg* lenet5' tries these alone.
+test-zoo: all
+	@scripts/run-tests $(wildcard tests/zoo/*.sh)
+
 test-interop: $O/tests/format/onnx
 demo test-interop bench bench-peers: all
 	@scripts/$@ $(and $T,$(wildcard tests/$T.py))
@@ -214,7 +218,7 @@ format:
 	clang-format -i $$(git ls-files '*.[ch]' '*.inc' '*.cu' '*.cuh')
 
 FORCE:
-.PHONY: all deps demo test test-arm64 test-interop bench bench-peers install uninstall pages clean format FORCE
+.PHONY: all deps demo test test-arm64 test-zoo test-interop bench bench-peers install uninstall pages clean format FORCE
 .SECONDARY:
 -include $(foreach d,$O $S,$(wildcard $d/lib/*/*.d $d/double/*.d $d/gen/*/*.d $d/src/*.d $d/tests/*.d $d/tests/*/*.d)) \
          $(CUOBJ:.o=.d)
