@@ -8,7 +8,7 @@
 #include "graph/attr.h"
 #include "graph/graph.h"
 
-enum { CHUNK = 16384, TERMS = 4 };
+enum { CHUNK = 16384, TERMS = 16 };
 
 struct job {
     elem *y;
@@ -107,6 +107,15 @@ INLINE vf sum3(const struct job *j, const vf *x)
     return vf_act(j->act, x[0] + x[1] + x[2], VF1(j->lo), VF1(j->hi));
 }
 
+INLINE vf sum_all(const struct job *j, const vf *x)
+{
+    vf sum = x[0];
+
+    for (int t = 1; t < j->terms; t++)
+        sum += x[t];
+    return vf_act(j->act, sum, VF1(j->lo), VF1(j->hi));
+}
+
 static void sum2_task(void *job, int64_t task, int thread)
 {
     (void)thread;
@@ -117,6 +126,14 @@ static void sum3_task(void *job, int64_t task, int thread)
 {
     (void)thread;
     sweep(job, task, 3, sum3);
+}
+
+static void sum_task(void *job, int64_t task, int thread)
+{
+    const struct job *j = job;
+
+    (void)thread;
+    sweep(j, task, j->terms, sum_all);
 }
 
 static int equal_shapes(const struct step_nodes *s)
@@ -135,19 +152,22 @@ static int equal_shapes(const struct step_nodes *s)
 
 static int add_accepts(const struct step_nodes *s)
 {
-    return s->node[0]->n_join >= 2 && s->node[0]->n_join <= 3 && equal_shapes(s) &&
+    return s->node[0]->n_join >= 2 && s->node[0]->n_join <= TERMS && equal_shapes(s) &&
            follow_accepts(s);
 }
 
 static void add_forward(const struct kernel_args *a)
 {
+    pool_fn *const task = a->op.node->n_join == 2   ? sum2_task
+                          : a->op.node->n_join == 3 ? sum3_task
+                                                    : sum_task;
     struct job j = {.y = a->op.out[0].data, .terms = a->op.node->n_join};
 
     for (int i = 0; i < j.terms; i++)
         j.x[i] = a->op.in[i].data;
     if (a->step->n > 1)
         j.act = (enum act)follow_act(a->step->node[1], &j.lo, &j.hi);
-    run_job(a, &j, j.terms == 2 ? sum2_task : sum3_task);
+    run_job(a, &j, task);
 }
 
 static void copy_task(void *job, int64_t task, int thread)
