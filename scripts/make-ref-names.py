@@ -68,6 +68,10 @@ for name, theirs in (
         ("pp-lcnet-v2-small", "lcnetv2_small"),
         ("pp-lcnet-v2-base", "lcnetv2_base"),
         ("pp-lcnet-v2-large", "lcnetv2_large"),
+        ("darknet53", "darknet53"),
+        ("senet154", "senet154"),
+        ("res2net50", "res2net50_26w_4s"),
+        ("sk-resnet18", "skresnet18"),
 ):
     row(name, "NULL", timm.create_model(theirs))
 row("mobilenet-v3-large", "NULL", m.mobilenet_v3_large())
