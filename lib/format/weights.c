@@ -27,6 +27,41 @@ static const char *behind(const char *name)
     return name;
 }
 
+/* The next size from *I on that is not 1; 0 behind the last.  */
+static int64_t next_size(const struct shape *s, int *i)
+{
+    while (*i < s->rank && s->dim[*i] == 1)
+        ++*i;
+    return *i < s->rank ? s->dim[(*i)++] : 0;
+}
+
+static int equal_but_ones(const struct shape *a, const struct shape *b)
+{
+    int i = 0, k = 0;
+    int64_t size;
+
+    do {
+        size = next_size(a, &i);
+        if (size != next_size(b, &k))
+            return 0;
+    } while (size);
+    return 1;
+}
+
+/* T under NAME, in the shape that G has it in if that differs by sizes of 1
+ * alone.  */
+static int put_fitted(struct set *to, const char *name, const struct tensor *t,
+                      const struct graph *g)
+{
+    const struct value *v = graph_value(g, name);
+    struct tensor own = *t;
+
+    if (value_is_tensor(v) && tensor_count(t) && v->shape.rank &&
+        equal_but_ones(&t->shape, &v->shape))
+        own.shape = v->shape;
+    return set_put(to, name, &own);
+}
+
 void weights_strip(struct set *to, const struct set *from,
                    const struct graph *g, struct weights_strip *cut)
 {
@@ -39,12 +74,12 @@ void weights_strip(struct set *to, const struct set *from,
 
         if (rest != name && !value_is_tensor(graph_value(g, name)) &&
             value_is_tensor(graph_value(g, rest)) && !set_get(from, rest) &&
-            set_put(to, rest, &from->item[i].t) == 0) {
+            put_fitted(to, rest, &from->item[i].t, g) == 0) {
             if (!cut->n++)
                 snprintf(cut->prefix, sizeof cut->prefix, "%.*s",
                          (int)(rest - name), name);
         } else {
-            set_put(to, name, &from->item[i].t);
+            put_fitted(to, name, &from->item[i].t, g);
         }
     }
 }

@@ -26,7 +26,8 @@ struct weights_strip {
 /* TO becomes FROM (tensors shared, metadata copied) without the prefixes
  * `module.' and `model.', which wrappers of PyTorch put in front, where the
  * rest is the name of a tensor of G that FROM does not have, and the whole is
- * not.  */
+ * not; and with the shapes of G's tensors where these differ by sizes of 1
+ * alone, as the filter of a Conv1d does from ours.  */
 void weights_strip(struct set *to, const struct set *from,
                    const struct graph *g, struct weights_strip *cut);
 

@@ -202,6 +202,46 @@ static void strips_prefixes(void **state)
     graph_free(g);
 }
 
+/* Sizes of 1 do not count, others do, in their order.  */
+static void ignores_sizes_of_1(void **state)
+{
+    static const struct {
+        int rank;
+        int64_t dim[4];
+        int fits;
+    } cases[] = {
+        {3, {1, 2, 3}, 1},    {2, {2, 3}, 1},       {4, {2, 1, 3, 1}, 1},
+        {4, {1, 1, 2, 3}, 1}, {3, {1, 3, 2}, 0},    {1, {6}, 0},
+        {3, {2, 3, 2}, 0},    {4, {2, 1, 1, 1}, 0},
+    };
+    const char *const text = "network: t\ninput: {size: [2, 1, 1]}\nbody: "
+                             "[conv: {as: c, out: 2, kernel: [1, 3], pad: "
+                             "[0, 1], groups: 2}]\n";
+    struct err e = {0};
+    struct graph *g = network_parse("t", text, strlen(text), NULL, NULL, &e);
+
+    (void)state;
+    assert_non_null(g);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct shape shape = shape_make(cases[i].rank, cases[i].dim);
+        struct weights_strip cut;
+        struct set s, t;
+        struct tensor x;
+
+        assert_int_equal(tensor_new(&x, DTYPE_F32, &shape, &e), 0);
+        set_init(&s);
+        set_put(&s, "c.weight", &x);
+        weights_strip(&t, &s, g, &cut);
+        assert_int_equal(shape_equal(&set_get(&t, "c.weight")->shape,
+                                     &graph_value(g, "c.weight")->shape),
+                         cases[i].fits);
+        set_release(&t);
+        set_release(&s);
+        tensor_unref(&x);
+    }
+    graph_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +249,7 @@ int main(void)
         cmocka_unit_test(refuses),
         cmocka_unit_test(new_heads_and_parts),
         cmocka_unit_test(strips_prefixes),
+        cmocka_unit_test(ignores_sizes_of_1),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
