@@ -265,7 +265,7 @@ int model_history_has(const char *history, const char *command)
     return has;
 }
 
-static int read_history(struct model *m, const char *text, struct err *e)
+int model_read_history(struct model *m, const char *text, struct err *e)
 {
     json_t *list = text ? load(text, e) : json_array();
     int rc = list ? 0 : -1;
@@ -460,7 +460,7 @@ struct model *model_from_set(const struct set *s, struct err *e)
     if (check_kind(m, s, e) < 0 || read_graph(m, s, e) < 0 ||
         read_preprocess(m, s, e) < 0 ||
         model_read_classes(m, set_meta_get(s, "adze.classes"), e) < 0 ||
-        read_history(m, set_meta_get(s, "adze.history"), e) < 0 ||
+        model_read_history(m, set_meta_get(s, "adze.history"), e) < 0 ||
         read_extra(m, s, e) < 0 || take_tensors(m, s, e) < 0) {
         model_free(m);
         return NULL;

@@ -55,6 +55,9 @@ void model_set_classes(struct model *m, const char *const *names, int n);
 /* The class list from JSON, as `adze.classes' holds it; NULL leaves M alone. */
 int model_read_classes(struct model *m, const char *json, struct err *e);
 
+/* The history from JSON, as `adze.history' holds it; NULL: none.  */
+int model_read_history(struct model *m, const char *json, struct err *e);
+
 /* The name of class C, or its number in BUF.  */
 enum { MODEL_CLASS = 24 };
 const char *model_class_name(const struct model *m, int64_t c,

@@ -9,9 +9,10 @@
  * adze.preprocess and adze.history as the model file does.  Equal models give
  * equal bytes.
  *
- * What is written can be read back; that is adze-export's own check.  Files of
- * other programs are not the aim: an operator or a form of it that we do not
- * write is ERR_UNSUPPORTED.  */
+ * What is written can be read back; that is adze-export's own check.  Read are
+ * files of other programs, too (operator sets 7 to 23): an operator, or a form
+ * of it, that no op says is ERR_UNSUPPORTED with its name.  Names of
+ * initialisers are kept, but for bytes that our files cannot hold.  */
 #ifndef ADZE_FORMAT_ONNX_H
 #define ADZE_FORMAT_ONNX_H
 
@@ -24,6 +25,7 @@ struct model;
 struct str;
 
 enum { ONNX_OPSET_MIN = 11, ONNX_OPSET_MAX = 20 };
+enum { ONNX_READ_MIN = 7, ONNX_READ_MAX = 23 };
 
 struct onnx_opts {
     int64_t opset; /* 0: the lowest that says every op in one operator, at
@@ -47,9 +49,38 @@ int onnx_encode(struct str *to, const struct graph *g,
 int onnx_encode_model(struct str *to, const struct model *m,
                       const struct onnx_opts *o, struct err *e);
 
-/* The graph in the N bytes at P; tensors are copied.  Sizes are checked before
- * memory is taken: at most 8 N + 64 MiB of it.  ERR_FORMAT for bytes that are
- * no ONNX file, ERR_UNSUPPORTED for one that we would not write.  */
+/* A file that is unpacked.  */
+struct onnx_file {
+    void *m;  /* the Onnx__ModelProto, owned */
+    size_t n; /* bytes of the file */
+};
+
+/* The N bytes at P, which must stay.  Sizes are checked before memory is
+ * taken: at most 8 N + 64 MiB of it.  ERR_FORMAT for bytes that are no ONNX
+ * file.  Closed in either case.  */
+int onnx_open(struct onnx_file *f, const unsigned char *p, size_t n,
+              struct err *e);
+void onnx_close(struct onnx_file *f);
+/* A value of metadata_props, NULL if it is not there; lives as F does.  */
+const char *onnx_meta_get(const struct onnx_file *f, const char *key);
+
+int onnx_operators(const struct onnx_file *f);
+
+/* What the file does not say.  */
+struct onnx_source {
+    const char *dir; /* where files of tensors beside it lie; NULL: refused */
+    int64_t size[2]; /* rows and columns of an input that is of any; 0: none */
+    int pictures;    /* the input is pictures, and is called `image': channels
+                        become first, a batch that is fixed symbolic */
+};
+
+/* The graph of F, tensors copied, computed constants of at most 8 N + 4 MiB.
+ * SRC may be NULL.  ERR_UNSUPPORTED names operator and node, ERR_FORMAT what is
+ * damaged.  */
+struct graph *onnx_graph(const struct onnx_file *f,
+                         const struct onnx_source *src, struct err *e);
+
+/* All of it, as our own files are read.  */
 struct graph *onnx_read(const unsigned char *p, size_t n, struct err *e);
 
 int fuzz_onnx(const uint8_t *p, size_t n);

@@ -157,14 +157,20 @@ static void print_from(struct str *s, const struct node *n)
     str_add(s, count == 1 ? "" : "]");
 }
 
+/* The reader gives operand I of N this name by itself.  */
+static int is_own(const struct node *n, int i)
+{
+    return is_implied(n, i) &&
+           is_named(n->in[i], n->name, node_in_info(n, i)->name);
+}
+
 /* The parameter that takes the name of attribute A: `bias: NAME' says yes.  */
 static const struct value *attr_param(const struct node *n, const char *a)
 {
     const int i = node_in_index(n, a);
 
-    return i > 0 && is_role(n, i) && n->in[i] && !is_named(n->in[i], n->name, a)
-               ? n->in[i]
-               : NULL;
+    return i > 0 && is_role(n, i) && n->in[i] && !is_own(n, i) ? n->in[i]
+                                                               : NULL;
 }
 
 static void print_attrs(struct str *s, const struct node *n)
@@ -185,11 +191,9 @@ static void print_attrs(struct str *s, const struct node *n)
 static void print_roles(struct str *s, const struct node *n)
 {
     for (int i = 0; i < n->n_in; i++) {
-        const char *role = node_in_info(n, i)->name;
-
-        if (!n->in[i] || !is_role(n, i) || is_named(n->in[i], n->name, role))
+        if (!n->in[i] || !is_role(n, i) || is_own(n, i))
             continue;
-        str_printf(s, ", %s: ", role);
+        str_printf(s, ", %s: ", node_in_info(n, i)->name);
         quote_yaml(s, n->in[i]->name);
     }
 }

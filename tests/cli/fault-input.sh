@@ -97,6 +97,7 @@ places() {
     evaluate) echo '-m MODEL -d few' && echo '-m m.st -d DATA' ;;
     export) echo '-m MODEL -f onnx -O x' ;;
     fuse-bn | reparam) echo '-m MODEL -O x' ;;
+    import) echo 'ONNX -O x' ;;
     infer) echo "-m MODEL $picture" ;;
     init)
         echo './YAML -O x'
@@ -127,6 +128,7 @@ for c in "$top"/bin/adze-*; do
     while read -r place; do
         case $place in
         *MODEL*) word=MODEL files='words empty half zeros picture folder json half.tar toy.yaml ranges.st plain.st gone' ;;
+        *ONNX*) word=ONNX files='words empty half zeros picture folder json half.tar toy.yaml m.st gone' ;;
         *WEIGHTS*) word=WEIGHTS files='words empty half zeros picture folder json half.tar toy.yaml ranges.st gone' ;;
         *RANGES*) word=RANGES files='words empty half zeros picture folder json half.tar toy.yaml m.st plain.st gone' ;;
         *DATA*) word=DATA files='words empty half zeros picture folder half.tar m.st gone' ;;

@@ -9,7 +9,7 @@ need_preload
 
 toy
 adze-synth -n 3 --size 16 -s 7 -f folder -O few && toy_train trained.st -o global.epochs=1 &&
-    adze-calibrate -q -m trained.st -d few -n 10 -O ranges.st
+    adze-calibrate -q -m trained.st -d few -n 10 -O ranges.st && adze-export -q -m trained.st -O trained.onnx
 ok 'makes what the commands read'
 step=${ADZE_FAULT_STEP:-20}
 
@@ -31,6 +31,7 @@ jobs() {
         echo '-m trained.st -f safetensors -O OUT'
         ;;
     fuse-bn) echo '-m trained.st -O OUT' ;;
+    import) echo 'trained.onnx -O OUT' ;;
     infer)
         echo '-m trained.st few/star/00000.png'
         echo '-m trained.st --json -n 3 few/star/00000.png'

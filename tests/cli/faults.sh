@@ -171,6 +171,7 @@ job() {
     fuse-bn | reparam) echo "adze-$1 -m in.st" ;;
     calibrate | quantize) echo "adze-$1 -m in.st -d set.tar -n 10" ;;
     export) echo adze-export -m in.st -f onnx ;;
+    import) echo adze-import in.onnx ;;
     train) echo adze-train -m in.st -d set.tar -o global.epochs=1 -o train.batch=10 ;;
     esac
 }
@@ -178,7 +179,8 @@ job() {
 inputs() {
     adze-synth -q -n 2 -O set.tar &&
         adze-init -q lenet5 -o classes=10 |
-        adze-train -q -d set.tar -o global.epochs=1 -o train.batch=10 -O in.st
+        adze-train -q -d set.tar -o global.epochs=1 -o train.batch=10 -O in.st &&
+        adze-export -q -m in.st -O in.onnx
 }
 
 rm -rf ./* && mkdir folder shut
@@ -212,7 +214,7 @@ for c in "$bin"/adze-*; do
     [ -d folder ] || complain "$run replaces a folder"
     output 4 -- missing/x
     # shellcheck disable=SC2001
-    gone=$(echo "$run" | sed 's/in\.st/gone.st/; s/set\.tar/gone.tar/')
+    gone=$(echo "$run" | sed 's/in\.st/gone.st/; s/in\.onnx/gone.onnx/; s/set\.tar/gone.tar/')
     # shellcheck disable=SC2086
     status 4 -- $gone -q -O missing/x
     grep -q "'missing/x'" "$err" || complain "$gone reads before it sees that it cannot write"

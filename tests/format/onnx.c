@@ -396,7 +396,7 @@ static void names(void **state)
     assert_non_null(back);
     assert_non_null(graph_value(back, "s2.fc.weight"));
     assert_non_null(graph_value(back, "image"));
-    assert_non_null(graph_value(back, "logits"));
+    assert_non_null(graph_output_value(back, "logits"));
     assert_non_null(graph_output_value(back, "again"));
     graph_free(back);
     graph_free(g);

@@ -1,0 +1,211 @@
+/* import.c -- adze-import: an ONNX file -> a model.
+ * SPDX-License-Identifier: MIT  */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "base/stream.h"
+#include "cli/common.h"
+#include "cli/io.h"
+#include "cli/rows.h"
+#include "format/model.h"
+#include "format/onnx_model.h"
+#include "format/yaml.h"
+#include "graph/graph.h"
+#include "graph/summary.h"
+
+static const char *output, *classes;
+static struct opt_list set;
+
+static const struct opt options[] = {
+    {0, "classes", OPT_TEXT, &classes, "FILE",
+     "names of the classes, one a line; - is standard input"},
+    {'o', "set", OPT_LIST, &set, "KEY=VALUE",
+     "how pictures are prepared: mean, std, size ...; may be repeated"},
+    OPT_OUTPUT(&output),
+    OPT_COMMON,
+    {0}};
+
+static const char *const examples[] = {
+    "adze-import model.onnx -O model.st",
+    "adze-import mobilenet.onnx --classes imagenet.txt -O mobilenet.st",
+    "adze-import keras.onnx -o mean=0.5 -o std=0.5 -o size=[224,224] | adze-show",
+    NULL};
+
+static const struct command cmd = {
+    .name = "import",
+    .brief = "make a model of an ONNX file",
+    .usage = "[--classes=FILE] [-o KEY=VALUE] [-O FILE] FILE",
+    .options = options,
+    .examples = examples,
+    .min_args = 1,
+    .max_args = 1,
+};
+
+/* ---- preprocessing ---- */
+
+/* The mapping that -o gives; NULL with an error.  */
+static struct yaml *read_set(struct arena *a, struct err *e)
+{
+    struct str text = {0};
+    struct yaml *y;
+
+    for (int i = 0; i < set.n; i++) {
+        const char *eq = strchr(set.item[i], '=');
+
+        str_printf(&text, "%.*s: %s\n", (int)(eq - set.item[i]), set.item[i],
+                   eq + 1);
+    }
+    y = yaml_parse(a, "-o", str_text(&text), text.len, e);
+    str_release(&text);
+    if (!y)
+        err_blame(e, ERR_USAGE);
+    return y;
+}
+
+/* The size that -o gives, for inputs of any: 1, 0 if there is none.  */
+static int wanted_size(const struct yaml *y, int64_t size[2])
+{
+    struct yaml *s = yaml_get(y, "size"), *c = s ? s->child : NULL;
+
+    return c && c->next && parse_i64(c->text, 1, 65535, &size[0]) == 0 &&
+           parse_i64(c->next->text, 1, 65535, &size[1]) == 0;
+}
+
+static int prepare(struct model *m, const struct yaml *y, struct err *e)
+{
+    const int size[2] = {m->pre.size[0], m->pre.size[1]};
+    const int channels = m->pre.channels;
+
+    if (preprocess_yaml(&m->pre, y, e) < 0)
+        return err_blame(e, ERR_USAGE);
+    if (m->pre.size[0] == size[0] && m->pre.size[1] == size[1] &&
+        m->pre.channels == channels)
+        return 0;
+    return err_set(e, ERR_USAGE, "the input is fixed to %d channels of %d x %d",
+                   channels, size[0], size[1]);
+}
+
+/* ---- classes ---- */
+
+static int add_class(struct model *m, const char **name, int *n,
+                     const char *line, struct err *e)
+{
+    if (!*line || !str_utf8(line, strlen(line)))
+        return err_set(e, ERR_FORMAT, "line %d is no name", *n + 1);
+    if (*n == model_head(m))
+        return err_set(e, ERR_FORMAT, "more than the %d classes of the head",
+                       *n);
+    name[(*n)++] = arena_strdup(&m->arena, line);
+    return 0;
+}
+
+static int check_twice(const char *const *name, int n, struct err *e)
+{
+    struct name_map seen = {0};
+    int64_t at = -1;
+
+    for (int i = 0; i < n && at < 0; i++)
+        if ((at = name_map_put(&seen, name[i], i)) >= 0)
+            err_set(e, ERR_FORMAT, "'%s' stands in lines %lld and %d",
+                    Q(name[i]), (long long)at + 1, i + 1);
+    name_map_release(&seen);
+    return at < 0 ? 0 : -1;
+}
+
+static int read_lines(struct model *m, struct in *in, struct err *e)
+{
+    const int64_t head = model_head(m);
+    const char **name = ARENA_NEWS(&m->arena, head + 1, const char *);
+    struct str line = {0};
+    int more, n = 0;
+
+    while ((more = in_line(in, &line, '\n', e)) > 0)
+        if (add_class(m, name, &n, str_text(&line), e) < 0)
+            break;
+    str_release(&line);
+    if (more || check_twice(name, n, e) < 0)
+        return -1;
+    if (n < head)
+        return err_set(e, ERR_FORMAT, "%d names for a head of %lld classes", n,
+                       (long long)head);
+    model_set_classes(m, name, n);
+    return 0;
+}
+
+static int read_classes(struct model *m, struct err *e)
+{
+    struct in in;
+    int bad;
+
+    if (in_open(&in, classes, e) < 0)
+        return -1;
+    bad = read_lines(m, &in, e);
+    in_close(&in);
+    return bad ? err_in(e, "'%s'", Q(classes)) : 0;
+}
+
+/* ---- the command ---- */
+
+static void tell(const struct model *m, const struct onnx_report *rep)
+{
+    struct summary s;
+
+    summary_init(&s, m->graph, 0);
+    cli_note("%d operators became %d ops with %lld parameters; input %s, %lld "
+             "classes",
+             rep->operators, m->graph->n_node, (long long)s.total.params,
+             ST(&graph_value(m->graph, "image")->shape),
+             (long long)model_head(m));
+    summary_release(&s);
+    if (rep->softmax)
+        cli_note("the softmax at its end is left out: scores are computed "
+                 "where they are shown");
+    if (rep->outputs)
+        cli_note("%d further outputs are left out", rep->outputs);
+    if (!rep->preprocess && !set.n)
+        cli_note("the file does not say how pictures are prepared: taken is "
+                 "what torchvision's weights want; -o mean=... says otherwise");
+}
+
+static int check_options(const char *from, struct err *e)
+{
+    for (int i = 0; i < set.n; i++)
+        if (!strchr(set.item[i], '='))
+            return err_set(e, ERR_USAGE, "-o wants KEY=VALUE, not '%s'",
+                           Q(set.item[i]));
+    if (classes && !strcmp(classes, "-") && !strcmp(from, "-"))
+        return err_set(e, ERR_USAGE, "standard input is the file already");
+    return cli_streams(from, "", e) < 0 ? -1 : io_check_output(output, e);
+}
+
+static int import(const char *from, struct err *e)
+{
+    struct arena a = {0};
+    struct onnx_report rep;
+    int64_t size[2];
+    struct yaml *y = check_options(from, e) < 0 ? NULL : read_set(&a, e);
+    struct model *m =
+        y ? onnx_model_read(from, wanted_size(y, size) ? size : NULL, &rep, e)
+          : NULL;
+    int bad = !m || (set.n && prepare(m, y, e) < 0) ||
+              (classes && read_classes(m, e) < 0);
+
+    if (!bad) {
+        tell(m, &rep);
+        bad = io_write_model(m, output, e);
+    }
+    model_free(m);
+    arena_release(&a);
+    return bad ? -1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct err e = {0};
+    const int at = cli_start(&cmd, argc, argv);
+
+    import(argv[at], &e);
+    return cli_end(&cmd, &e);
+}
