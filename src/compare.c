@@ -14,6 +14,7 @@
 #include "data/dataset.h"
 #include "data/loader.h"
 #include "format/model.h"
+#include "format/onnx_model.h"
 #include "graph/device.h"
 #include "graph/graph.h"
 #include "run/parity.h"
@@ -48,7 +49,8 @@ static const struct opt options[] = {
     {0}};
 
 static const char *const examples[] = {
-    "adze-compare model.st fused.st", "adze-compare a.npy b.npy --max-abs 1e-3",
+    "adze-compare model.st fused.st", "adze-compare theirs.onnx model.st",
+    "adze-compare a.npy b.npy --max-abs 1e-3",
     NULL};
 
 static const struct command cmd = {
@@ -283,6 +285,13 @@ static int compare_on_data(const struct model *a, const struct model *b,
 
 /* ---- which of the two ---- */
 
+/* A file that is read: a model, or tensors.  */
+struct side {
+    const char *path;
+    struct set s;
+    struct model *m;
+};
+
 /* A model if its metadata says so.  */
 static int is_model(const struct set *s)
 {
@@ -291,53 +300,60 @@ static int is_model(const struct set *s)
     return kind && (!strcmp(kind, "model") || !strcmp(kind, "checkpoint"));
 }
 
-static struct model *take_model(const struct set *s, const char *path,
-                                struct err *e)
+static int read_side(struct side *x, const char *path, struct err *e)
 {
-    struct model *m = model_from_set(s, e);
-
-    if (!m)
-        err_in(e, "'%s'", Q(path));
-    return m;
+    x->path = path;
+    if (str_ends(path, ".onnx"))
+        return (x->m = onnx_model_read(path, NULL, NULL, e)) ? 0 : -1;
+    if (read_tensors(&x->s, path, e) < 0)
+        return -1;
+    if (!is_model(&x->s))
+        return 0;
+    x->m = model_from_set(&x->s, e);
+    return x->m ? 0 : err_in(e, "'%s'", Q(path));
 }
 
-static int compare_as_models(const struct set *s, const char *a,
-                             const struct set *t, const char *b, struct err *e)
+static int compare_as_models(const struct model *m, const struct model *n,
+                             struct err *e)
 {
     struct parity_opts o = {.samples = samples,
                             .seed = (uint64_t)seed,
                             .pool = cli_pool(),
                             .tolerance = tolerance};
-    struct model *m = take_model(s, a, e);
-    struct model *n = m ? take_model(t, b, e) : NULL;
-    int bad = !n || (o.narrow = io_narrow(precision, n->graph, e)) < 0;
 
-    bad = bad || (data ? compare_on_data : compare_models)(m, n, &o, e);
-    model_free(m);
-    model_free(n);
-    return bad ? -1 : 0;
+    if ((o.narrow = io_narrow(precision, n->graph, e)) < 0)
+        return -1;
+    return (data ? compare_on_data : compare_models)(m, n, &o, e);
+}
+
+static int compare_sides(const struct side *a, const struct side *b,
+                         struct err *e)
+{
+    if (!a->m != !b->m)
+        return err_set(
+            e, ERR_FORMAT,
+            "'%s' is a model, '%s' is not: make one of its weights with "
+            "adze-init NETWORK --from, or weights of the model with "
+            "adze-export -f safetensors",
+            Q(a->m ? a->path : b->path), Q(a->m ? b->path : a->path));
+    return a->m ? compare_as_models(a->m, b->m, e)
+                : compare_sets(&a->s, &b->s, e);
 }
 
 /* Each file is read once: one of them may be a pipe.  */
 static int compare(const char *a, const char *b, struct err *e)
 {
-    struct set s, t;
+    struct side x = {0}, y = {0};
     int bad;
 
-    set_init(&s);
-    set_init(&t);
-    bad = read_tensors(&s, a, e) < 0 || read_tensors(&t, b, e) < 0;
-    if (!bad && is_model(&s) != is_model(&t))
-        bad = err_set(e, ERR_FORMAT,
-                      "'%s' is a model, '%s' is not: make one of its weights "
-                      "with adze-init NETWORK --from, or weights of the model "
-                      "with adze-export -f safetensors",
-                      Q(is_model(&s) ? a : b), Q(is_model(&s) ? b : a));
-    if (!bad)
-        bad = is_model(&s) ? compare_as_models(&s, a, &t, b, e)
-                           : compare_sets(&s, &t, e);
-    set_release(&s);
-    set_release(&t);
+    set_init(&x.s);
+    set_init(&y.s);
+    bad = read_side(&x, a, e) < 0 || read_side(&y, b, e) < 0 ||
+          compare_sides(&x, &y, e) < 0;
+    model_free(x.m);
+    model_free(y.m);
+    set_release(&x.s);
+    set_release(&y.s);
     return bad ? -1 : 0;
 }
 

@@ -154,11 +154,32 @@ static struct value *enter(struct import *r, struct slot *s,
     return s->v;
 }
 
+struct value *import_merged(struct import *r, const onode *o, size_t i,
+                            int *merged, struct err *e)
+{
+    struct slot *s = import_slot(r, o, i, e);
+
+    *merged = s ? s->merged : 0;
+    return s && *merged ? s->v : import_value(r, o, i, VALUE_CONST, e);
+}
+
+void import_set_merged(struct import *r, const onode *o, int merged)
+{
+    struct slot *s = import_find(r, o->output[0]);
+
+    if (s)
+        s->merged = merged;
+}
+
 struct value *import_value(struct import *r, const onode *o, size_t i,
                            enum value_kind kind, struct err *e)
 {
     struct slot *s = import_slot(r, o, i, e);
 
+    if (s && s->merged) {
+        import_no(o, "the batch is not the first of the sizes in one", e);
+        return NULL;
+    }
     if (!s || s->v)
         return s ? s->v : NULL;
     if (s->batch) {

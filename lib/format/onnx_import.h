@@ -29,6 +29,8 @@ struct slot {
     uint64_t batch;                /* bit i: number i of t counts batches */
     int is_const;
     struct value *v; /* in the graph; NULL: not there (yet) */
+    int merged;      /* axis of v, the batch, that the file has as one with the
+                        axis before it: [T,N,C] for [T N,C]; 0: none */
     int from;        /* the operator that computes it; -1: none */
     int needed;      /* by an operator that is read, or as an output */
 };
@@ -70,6 +72,9 @@ struct slot *import_new(struct import *r, const char *name, struct err *e);
  * if it is of another float type.  */
 struct value *import_value(struct import *r, const onode *o, size_t i,
                            enum value_kind kind, struct err *e);
+/* The same, merged or not: *MERGED as in struct slot.  */
+struct value *import_merged(struct import *r, const onode *o, size_t i,
+                            int *merged, struct err *e);
 /* The same of what is called NAME.  */
 struct value *import_named(struct import *r, const char *name,
                            enum value_kind kind, struct err *e);
@@ -89,6 +94,7 @@ int import_real(struct import *r, const onode *o, size_t i, double *v);
 /* Result I of O is V, or the constant *T (taken, also on error).  */
 int import_put(struct import *r, const onode *o, size_t i, struct value *v,
                struct err *e);
+void import_set_merged(struct import *r, const onode *o, int merged);
 int import_put_const(struct import *r, const onode *o, size_t i,
                      struct tensor *t, uint64_t batch, struct err *e);
 /* Result 0 of O is what S stands for.  */

@@ -89,13 +89,34 @@ static int fill_open(const struct import *r, const struct shape *x,
     return 0;
 }
 
+/* TO is rows that join the batch of X to an axis before it, [T,N,C] to [T N,C],
+ * which our shapes cannot say: APART has them as two, the axis of the batch is
+ * returned; else 0.  A file of a fixed batch does not say where that is: in
+ * rows of features it counts rows.  */
+static int merges(const struct shape *x, const struct shape *to,
+                  struct shape *apart)
+{
+    int at = 0;
+    int64_t before;
+
+    while (at < x->rank && !is_batch(x, at))
+        at++;
+    before = elements_before(x, at);
+    if (at < 1 || at >= x->rank || before < 2 || to->rank != 2 ||
+        to->dim[0] != before * x->dim[at] || (to->batch & ~1))
+        return 0;
+    *apart = (struct shape){3, {before, x->dim[at], to->dim[1]}, 2};
+    return 1;
+}
+
 /* 0 copies a size, -1 is what remains.  */
 static int read_reshape(struct import *r, const onode *o, struct err *e)
 {
-    struct value *x = import_value(r, o, 0, VALUE_CONST, e);
+    int merged;
+    struct value *x = import_merged(r, o, 0, &merged, e);
     const int zero = import_attr_int(o, "allowzero", 0) != 0;
     const Onnx__AttributeProto *p = import_attr(o, "shape");
-    struct shape to = {0};
+    struct shape to = {0}, apart;
     uint64_t batch = 0;
     int n = 0, open = -1;
     const int64_t *dim = p ? import_list(r, o, "shape", 1, &n)
@@ -111,7 +132,7 @@ static int read_reshape(struct import *r, const onode *o, struct err *e)
             to.dim[i] = x->shape.dim[i];
             to.batch |= (uint8_t)(is_batch(&x->shape, i) << i);
         }
-        if (dim[i] < -1 || (dim[i] == -1 && open >= 0))
+        if (dim[i] < -1 || (dim[i] == -1 && open >= 0) || (!dim[i] && merged))
             return import_no(o, "the sizes do not fit", e);
         open = dim[i] == -1 ? i : open;
     }
@@ -119,7 +140,11 @@ static int read_reshape(struct import *r, const onode *o, struct err *e)
         unfix(r, &x->shape, &to);
     if (fill_open(r, &x->shape, &to, open) < 0)
         return import_no(o, "the sizes do not fit", e);
-    return put(r, o, import_view(r, o, x, &to, e), e);
+    merged = merged ? 0 : merges(&x->shape, &to, &apart);
+    if (put(r, o, import_view(r, o, x, merged ? &apart : &to, e), e) < 0)
+        return -1;
+    import_set_merged(r, o, merged);
+    return 0;
 }
 
 /* From axis 1 on as one; before operator set 11 an axis is not negative.  */

@@ -263,11 +263,12 @@ static int read_gemm(struct import *r, const onode *o, struct err *e)
     const float alpha = (float)import_attr_real(o, "alpha", 1);
     const float beta = (float)import_attr_real(o, "beta", 1);
     const int turned = import_attr_int(o, "transB", 0) != 0;
-    struct value *x = import_value(r, o, 0, VALUE_CONST, e), *w, *b = NULL;
+    int merged;
+    struct value *x = import_merged(r, o, 0, &merged, e), *w, *b = NULL;
 
     if (!x)
         return -1;
-    if (import_attr_int(o, "transA", 0) || x->shape.rank != 2)
+    if (import_attr_int(o, "transA", 0) || x->shape.rank != 2 + (merged > 0))
         return import_no(o, "its first operand is turned", e);
     w = weight(r, o, !turned, alpha, import_has(o, 2) ? o->input[2] : NULL, e);
     if (!w || w->shape.rank != 2)
@@ -278,7 +279,10 @@ static int read_gemm(struct import *r, const onode *o, struct err *e)
         if (!b)
             return -1;
     }
-    return add_linear(r, o, x, w, b, e);
+    if (add_linear(r, o, x, w, b, e) < 0)
+        return -1;
+    import_set_merged(r, o, merged);
+    return 0;
 }
 
 /* A weight behind stacks of vectors is a linear layer; ADD, which may be NULL,

@@ -913,6 +913,8 @@ static int shape_of(struct import *r, const onode *o, struct shape *s)
     if (!at)
         return -1;
     *s = at->is_const ? at->t.shape : at->v->shape;
+    if (at->merged) /* [T,N,C] stands for [T N,C] */
+        *s = (struct shape){2, {s->dim[0] * s->dim[1], s->dim[2]}, 1};
     return 0;
 }
 

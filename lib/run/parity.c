@@ -116,7 +116,127 @@ static void compare_rows(struct parity *r, const float *a, const float *b,
     }
 }
 
-/* Values of one name and shape in both graphs, in the order of A.  */
+/* ---- which values of both graphs belong together ---- */
+
+/* "conv2d [N,64,56,56]": the kind of the result of N.  */
+static const char *kind_of(struct arena *a, const struct node *n)
+{
+    return arena_printf(a, "%s %s", n->op->name, ST(&n->out[0]->shape));
+}
+
+static const struct node *twin(const struct side *other, const struct node *n)
+{
+    const struct value *v = graph_value(other->g, n->out[0]->name);
+
+    return v && v->node && v->out == 0 ? v->node : NULL;
+}
+
+/* Number the nodes of S of one kind that OTHER has no name of: "conv2d
+ * [N,64,56,56] 3" -> index of the node.  */
+static void number_kinds(struct arena *a, const struct side *s,
+                         const struct side *other, struct name_map *map)
+{
+    int *count = xcalloc((size_t)s->g->n_node + 1, sizeof *count);
+    struct name_map kinds = {0};
+
+    for (int i = 0; i < s->g->n_node; i++) {
+        const struct node *n = s->g->node[i];
+        const char *kind = kind_of(a, n);
+        int64_t k;
+
+        if (twin(other, n))
+            continue;
+        k = name_map_put(&kinds, kind, i);
+        k = k < 0 ? i : k;
+        name_map_put(map, arena_printf(a, "%s %d", kind, count[k]++), i);
+    }
+    name_map_release(&kinds);
+    free(count);
+}
+
+/* PAIR[i]: the node of B that does what node I of A does, by name, else by
+ * the order of those of one op and shape; NULL if there is none.  */
+static void pair_nodes(const struct side *a, const struct side *b,
+                       const struct node **pair)
+{
+    struct name_map of_a = {0}, of_b = {0};
+    struct arena arena = {0};
+
+    number_kinds(&arena, a, b, &of_a);
+    number_kinds(&arena, b, a, &of_b);
+    for (int i = 0; i < a->g->n_node; i++)
+        pair[i] = twin(b, a->g->node[i]);
+    for (int64_t k = 0; k < of_a.cap; k++) {
+        const struct name_slot *s = &of_a.slot[k];
+        const int64_t j = s->name ? name_map_get(&of_b, s->name) : -1;
+
+        if (j >= 0)
+            pair[s->value] = b->g->node[j];
+    }
+    name_map_release(&of_a);
+    name_map_release(&of_b);
+    arena_release(&arena);
+}
+
+/* ---- the first that differs ---- */
+
+enum { ALONE, AGREES, DIFFERS };
+
+static int look(const struct side *a, const struct node *n,
+                const struct side *b, const struct node *m, double tolerance,
+                double *rel)
+{
+    const struct tensor *t = plan_find(a->kept, n->out[0]->name);
+    const struct tensor *u = m ? plan_find(b->kept, m->out[0]->name) : NULL;
+    struct err shapes = {0};
+    struct compare c;
+
+    if (!u || !t || !u->data || !t->data || t->dtype != DTYPE_F32 ||
+        compare_tensors(&c, t, u, &shapes) < 0)
+        return ALONE;
+    *rel = c.max_rel;
+    return c.max_rel > tolerance || c.nonfinite ? DIFFERS : AGREES;
+}
+
+/* A value behind which something agrees was no pair: a layer before and after
+ * its normalisation was folded into it.  */
+static int something_agrees(const struct node *n, const char *state,
+                            const char *behind)
+{
+    for (int u = 0; u < n->out[0]->n_use; u++) {
+        const int i = n->out[0]->use[u].node->index;
+
+        if (state[i] == AGREES || behind[i])
+            return 1;
+    }
+    return 0;
+}
+
+static void find_first(struct parity *r, const struct side *a,
+                       const struct side *b, double tolerance)
+{
+    const int n = a->g->n_node;
+    const struct node **pair = xcalloc((size_t)n + 1, sizeof *pair);
+    double *rel = xcalloc((size_t)n + 1, sizeof *rel);
+    char *state = xcalloc((size_t)n + 1, 1), *behind = xcalloc((size_t)n + 1, 1);
+
+    pair_nodes(a, b, pair);
+    for (int i = n - 1; i >= 0; i--) {
+        const struct node *x = a->g->node[i];
+
+        state[i] = (char)look(a, x, b, pair[i], tolerance, &rel[i]);
+        behind[i] = (char)something_agrees(x, state, behind);
+        if (state[i] != DIFFERS || behind[i])
+            continue;
+        snprintf(r->node, sizeof r->node, "%s", x->out[0]->name);
+        r->node_rel = rel[i];
+    }
+    free(pair);
+    free(rel);
+    free(state);
+    free(behind);
+}
+
 static int find_node(struct parity *r, struct side *a, struct side *b,
                      const struct tensor *x, double tolerance, struct err *e)
 {
@@ -124,22 +244,7 @@ static int find_node(struct parity *r, struct side *a, struct side *b,
     memcpy(plan_value(b->kept, "image")->data, x->data, tensor_bytes(x));
     if (plan_run(a->kept, NULL, e) < 0 || plan_run(b->kept, NULL, e) < 0)
         return -1;
-    for (int i = 0; i < a->g->n_node; i++) {
-        const struct value *v = a->g->node[i]->out[0];
-        const struct tensor *t = plan_find(a->kept, v->name);
-        const struct tensor *u = plan_find(b->kept, v->name);
-        struct err shapes = {0};
-        struct compare c;
-
-        if (!u || !u->data || !t->data || t->dtype != DTYPE_F32 ||
-            compare_tensors(&c, t, u, &shapes) < 0)
-            continue;
-        if (c.max_rel > tolerance || c.nonfinite) {
-            snprintf(r->node, sizeof r->node, "%s", v->name);
-            r->node_rel = c.max_rel;
-            return 0;
-        }
-    }
+    find_first(r, a, b, tolerance);
     return 0;
 }
 

@@ -47,8 +47,11 @@ struct parity {
                                 differ in kind; then max_abs is infinite */
     int64_t neither;         /* those that are finite on no side, alike */
     double *class_abs;       /* [classes]: max abs by class; malloc'ed */
-    char node[PARITY_NAME];  /* first value of both graphs, by name, that
-                               differs by more than the tolerance; "" */
+    char node[PARITY_NAME];  /* first value of a that differs from that of b
+                               by more than the tolerance, while nothing
+                               behind it agrees; "".  Values belong together
+                               by name, else by their order among those of one
+                               op and shape */
     double node_rel;
 };
 

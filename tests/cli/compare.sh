@@ -35,3 +35,16 @@ fails 'a model and weights' 3 "'a.st' is a model, 'w.st' is not: make one .* adz
 fails 'needs two operands' 2 'A B' adze-compare a.st
 fails 'a file that is not there' 3 'none.st' adze-compare a.st none.st
 run 'one of them from a pipe' 0 sh -c 'cat a.st | adze-compare a.st -'
+
+adze-export -q --untrained -m a.st -O a.onnx
+run 'an ONNX file equals its model' 0 adze-compare a.onnx a.st
+out_has '^max_abs	0$'
+run 'on either side' 0 adze-compare a.st a.onnx
+adze-fuse-bn -q <a.st | adze-export -q --untrained -O f.onnx
+run 'one with normalisation folded, too' 0 adze-compare a.st f.onnx
+! grep -q first_divergent "$out"
+ok 'no node diverges' || explain <"$out"
+run 'that of another model diverges' 1 adze-compare b.st f.onnx
+out_has '^first_divergent	conv1	'
+fails 'an ONNX file that is none' 3 "'w.onnx': no ONNX file" sh -c 'cp w.st w.onnx; adze-compare a.st w.onnx'
+fails 'and weights' 3 "'a.onnx' is a model, 'w.st' is not" adze-compare w.st a.onnx
