@@ -1,4 +1,4 @@
-/* export.c -- adze-export: model -> ONNX or plain weights, read back before
+/* export.c -- adze-export: model -> ONNX, plain weights or C, read back before
  * they are written.
  * SPDX-License-Identifier: MIT  */
 #include <stdio.h>
@@ -11,19 +11,23 @@
 #include "cli/common.h"
 #include "cli/io.h"
 #include "cli/rows.h"
+#include "format/cexport.h"
 #include "format/model.h"
 #include "format/onnx.h"
 #include "graph/device.h"
 #include "graph/graph.h"
+#include "pass/pass.h"
+#include "run/params.h"
 #include "run/parity.h"
+#include "run/plan.h"
 #include "tensor/safetensors.h"
 #include "tensor/set.h"
 #include "tensor/top.h"
 
 enum { SAMPLES = 16, TOP = 3 };
-enum { ONNX, WEIGHTS };
+enum { ONNX, WEIGHTS, HEADER };
 
-static const char *const formats[] = {"onnx", "safetensors", NULL};
+static const char *const formats[] = {"onnx", "safetensors", "c", NULL};
 static const char *model_path, *output, *proof_path;
 static const char *device_name = "cpu";
 static int64_t opset;
@@ -46,11 +50,12 @@ static const struct opt options[] = {
 static const char *const examples[] = {
     "adze-export -m model.st -O model.onnx",
     "adze-fuse-bn < model.st | adze-export -f onnx -O model.onnx",
-    "adze-export -m model.st -f safetensors -O weights.safetensors", NULL};
+    "adze-export -m model.st -f safetensors -O weights.safetensors",
+    "adze-export -m small.st -O small.h", NULL};
 
 static const struct command cmd = {
     .name = "export",
-    .brief = "write a model as ONNX or plain weights, and prove it",
+    .brief = "write a model as ONNX, plain weights or C, and prove it",
     .usage = "[-m FILE] [-f FORMAT] [--opset=N] [--proof=FILE] [--untrained] "
              "[-O FILE]",
     .options = options,
@@ -237,10 +242,79 @@ static int write_weights(struct out *o, struct model *m, struct err *e)
     return bad;
 }
 
+/* ---- a C header ---- */
+
+/* The logits of one picture.  */
+static int run_plan(const struct graph *g, const struct device *d,
+                    const float *image, float *logits, struct err *e)
+{
+    const struct plan_opts o = {.batch = 1, .pool = cli_pool()};
+    struct params *ps = params_share((struct graph *)(uintptr_t)g, d, e);
+    struct plan *p = ps ? plan_new(g, d, ps, &o, e) : NULL;
+    const struct tensor *y;
+
+    if (p) {
+        memcpy(plan_value(p, "image")->data, image,
+               tensor_bytes(plan_value(p, "image")));
+        if (plan_run(p, NULL, e) == 0) {
+            y = plan_output(p, "logits");
+            memcpy(logits, y->data, tensor_bytes(y));
+        }
+    }
+    plan_free(p);
+    params_free(ps);
+    return e->code ? -1 : 0;
+}
+
+static int run_one(const struct model *m, const float *image, float *logits,
+                   struct err *e)
+{
+    struct device *d = io_device(device_name, e);
+    struct graph *g = d ? pass_simplify(m->graph, e) : NULL;
+    const int bad = !g || run_plan(g, d, image, logits, e) < 0;
+
+    graph_free(g);
+    io_device_free(d);
+    return bad ? -1 : 0;
+}
+
+static int make_header(struct cexport *c, struct str *s, const struct model *m,
+                       struct err *e)
+{
+    struct shape shape;
+    struct tensor logits = {0};
+    int bad = cexport_open(c, m, e) < 0;
+
+    if (!bad) {
+        shape = shape_make(1, &c->n_logits);
+        bad = tensor_new(&logits, DTYPE_F32, &shape, e) < 0 ||
+              run_one(m, c->image, logits.data, e) < 0 ||
+              cexport_write(c, s, logits.data, e) < 0;
+    }
+    if (!bad) {
+        cli_note("%zu bytes of weights, %zu bytes of RAM", c->rom, c->ram);
+        note_top("the model, for the picture of the header's test", m, &logits);
+    }
+    tensor_unref(&logits);
+    return bad ? -1 : 0;
+}
+
+static int write_header(struct out *o, struct model *m, struct err *e)
+{
+    struct cexport c = {0};
+    struct str s = {0};
+    const int bad = make_header(&c, &s, m, e) < 0 ||
+                    out_write(o, str_text(&s), s.len, e) < 0;
+
+    cexport_close(&c);
+    str_release(&s);
+    return bad ? -1 : 0;
+}
+
 /* ---- the command ---- */
 
 static int (*const writers[])(struct out *o, struct model *m, struct err *e) = {
-    [ONNX] = write_onnx, [WEIGHTS] = write_weights};
+    [ONNX] = write_onnx, [WEIGHTS] = write_weights, [HEADER] = write_header};
 
 /* By the ending of -O; ONNX where it has none.  */
 static int settle_format(struct err *e)
@@ -253,10 +327,12 @@ static int settle_format(struct err *e)
         format = ONNX;
     else if (!strcmp(end, ".safetensors") || !strcmp(end, ".st"))
         format = WEIGHTS;
+    else if (!strcmp(end, ".h"))
+        format = HEADER;
     else
         return err_set(e, ERR_USAGE,
-                       "the ending of '%s' names no format: .onnx, .st or "
-                       ".safetensors; or say -f",
+                       "the ending of '%s' names no format: .onnx, .st, "
+                       ".safetensors or .h; or say -f",
                        Q(output));
     return 0;
 }

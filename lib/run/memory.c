@@ -3,13 +3,12 @@
  *
  * Views share their operand's memory, ranges that of the whole (ranges.c); an
  * elementwise step writes over an operand that nobody reads later.  The rest
- * is placed greedily, largest first, at the lowest offset that is free
- * throughout its life (Pisarchyk, Lee, "Efficient memory management for deep
- * neural net inference", 2020, "greedy by size").  */
+ * is placed by lifetimes_place().  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "base/lifetimes.h"
 #include "run/step.h"
 
 enum { ALIGN = 64 };
@@ -157,77 +156,6 @@ static void share_memory(struct plan *p)
     }
 }
 
-/* A buffer to be placed: a root value, or the scratch of a step.  */
-struct item {
-    size_t bytes;
-    int first, last;
-    int64_t at;
-    int64_t *where;
-};
-
-static int larger_first(const void *a, const void *b)
-{
-    const struct item *x = a, *y = b;
-
-    if (x->bytes != y->bytes)
-        return x->bytes < y->bytes ? 1 : -1;
-    return x->first != y->first ? x->first - y->first
-                                : (x->where > y->where) - (x->where < y->where);
-}
-
-static int lower_first(const void *a, const void *b)
-{
-    const struct item *const *x = a, *const *y = b;
-
-    return ((*x)->at > (*y)->at) - ((*x)->at < (*y)->at);
-}
-
-/* The lowest offset at which X overlaps no placed item that lives beside it.
- */
-static int64_t lowest(struct item *const *placed, int n, const struct item *x)
-{
-    int64_t at = 0;
-
-    for (int i = 0; i < n; i++) {
-        const struct item *q = placed[i];
-
-        if (q->last < x->first || q->first > x->last)
-            continue;
-        if (q->at >= at + (int64_t)x->bytes)
-            break;
-        if (q->at + (int64_t)q->bytes > at)
-            at = q->at + (int64_t)q->bytes;
-    }
-    return at;
-}
-
-static void insert(struct item **placed, int n, struct item *x)
-{
-    int i = n;
-
-    while (i && lower_first(&placed[i - 1], &x) > 0) {
-        placed[i] = placed[i - 1];
-        i--;
-    }
-    placed[i] = x;
-}
-
-static size_t place_items(struct item *item, int n)
-{
-    struct item **placed = xcalloc((size_t)n + 1, sizeof *placed);
-    size_t total = 0;
-
-    qsort(item, (size_t)n, sizeof *item, larger_first);
-    for (int i = 0; i < n; i++) {
-        item[i].at = *item[i].where = lowest(placed, i, &item[i]);
-        insert(placed, i, &item[i]);
-        if ((size_t)item[i].at + item[i].bytes > total)
-            total = (size_t)item[i].at + item[i].bytes;
-    }
-    free(placed);
-    return total;
-}
-
 static size_t round_up(size_t bytes)
 {
     return (bytes + ALIGN - 1) / ALIGN * ALIGN;
@@ -237,7 +165,8 @@ int plan_memory(struct plan *p, struct err *e)
 {
     const struct graph *g = p->graph;
     const int places = g->n_value + p->n_copy;
-    struct item *item = xcalloc((size_t)(places + p->n_step + 1), sizeof *item);
+    struct lifetime *item =
+        xcalloc((size_t)(places + p->n_step + 1), sizeof *item);
     int n = 0;
 
     (void)e;
@@ -248,15 +177,15 @@ int plan_memory(struct plan *p, struct err *e)
         struct place *q = &p->place[i];
 
         if (q->root == i && !plan_is_tensor(p, i) && q->last >= q->first)
-            item[n++] =
-                (struct item){round_up(q->bytes), q->first, q->last, 0, &q->at};
+            item[n++] = (struct lifetime){round_up(q->bytes), q->first, q->last,
+                                          0, &q->at};
     }
-    p->value_bytes = place_items(item, n);
+    p->value_bytes = lifetimes_place(item, n);
     for (int i = 0; i < p->n_step; i++)
         if (p->step[i].scratch_bytes)
-            item[n++] = (struct item){round_up(p->step[i].scratch_bytes), i, i,
-                                      0, &p->step[i].scratch_at};
-    p->bytes = place_items(item, n);
+            item[n++] = (struct lifetime){round_up(p->step[i].scratch_bytes), i,
+                                          i, 0, &p->step[i].scratch_at};
+    p->bytes = lifetimes_place(item, n);
     free(item);
     return 0;
 }

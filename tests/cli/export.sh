@@ -49,6 +49,33 @@ for word in QuantizeLinear DequantizeLinear; do grep -qa $word q.onnx || echo $w
 [ ! -s "$out" ]
 ok 'has steps of 8 bits' || explain <"$out"
 
+# C of a network in float and in 8 bits: compiled as strictly as one can, run.
+compiles() { # FILE NAME
+    "${CC:-cc}" -std=c11 -O1 -Wall -Wextra -Werror -pedantic "-D$2_TEST" -x c "$1" -o a.out -lm
+}
+run 'a C header' 0 adze-export -m m.st -O m.h
+err_has '^adze-export: 246824 bytes of weights, 23520 bytes of RAM$'
+err_has 'top of the first input, the model, .*: [a-z]* [-0-9.]*, '
+run 'the same to a pipe' 0 sh -c 'adze-export -q -f c <m.st | cat >n.h'
+same m.h n.h
+run 'is C' 0 compiles m.h lenet5
+run 'and computes the same' 0 ./a.out
+out_has '^[a-z]*$'
+out_has '^here class \([0-9]\), .*the model class \1, .* differ by [0-9.e-]* of the largest$'
+run 'C in 8 bits' 0 adze-export -q --untrained -m q.st -O q.h
+grep -q 'static const int8_t' q.h
+ok 'has weights of 8 bits'
+run 'is C, too' 0 compiles q.h resnet20
+run 'and computes the same levels' 0 ./a.out
+out_has ' differ by 0 of the largest$'
+adze-init mobilenet-v2 -o scale=0.35 -o size=32 -o classes=10 | adze-export -q --untrained -f c -O n.h
+run 'a network of 53 convolutions' 0 sh -c "$(command -v "${CC:-cc}") -std=c11 -Dmobilenet_v2_TEST -x c n.h -lm && ./a.out"
+rm -f a.out ?.h
+fails 'an op that has no C' 3 "op 'tokens' at '[a-z_.]*' has no C" \
+    sh -c 'adze-init -q vit-t-16 -o size=32 -o classes=10 -o depth=1 | adze-export -q --untrained -f c -O v.h'
+fails 'too many weights' 3 'has 25530472 weights; a C header is for small ones' \
+    sh -c 'adze-init -q resnet50 | adze-export -q --untrained -f c -O v.h'
+
 rm -f ?.onnx q.st
 fails 'a head that was never trained' 2 'never trained' adze-export -m new.st -O a.onnx
 run 'which may be wanted' 0 adze-export -q --untrained -m new.st -O b.onnx
