@@ -20,20 +20,23 @@
 #include "run/params.h"
 #include "run/parity.h"
 #include "run/plan.h"
+#include "tensor/npz.h"
 #include "tensor/safetensors.h"
 #include "tensor/set.h"
 #include "tensor/top.h"
 
 enum { SAMPLES = 16, TOP = 3 };
-enum { ONNX, WEIGHTS, HEADER };
+enum { ONNX, WEIGHTS, ARRAYS, HEADER };
 
-static const char *const formats[] = {"onnx", "safetensors", "c", NULL};
+static const char *const formats[] = {"onnx", "safetensors", "npz", "c", NULL};
 static const char *model_path, *output, *proof_path;
 static const char *device_name = "cpu";
-static int64_t opset;
+static int64_t opset, classes;
 static int format = -1, untrained;
 
 static const struct opt options[] = {
+    {0, "classes", OPT_INT, &classes, "K", "insist that the head has K classes",
+     .min = 1, .max = INT32_MAX, .def = "whatever it has"},
     OPT_DEVICE(&device_name),
     OPT_FORMAT(&format, formats, "by the ending of -O, onnx without one"),
     OPT_MODEL(&model_path),
@@ -56,8 +59,9 @@ static const char *const examples[] = {
 static const struct command cmd = {
     .name = "export",
     .brief = "write a model as ONNX, plain weights or C, and prove it",
-    .usage = "[-m FILE] [-f FORMAT] [--opset=N] [--proof=FILE] [--untrained] "
-             "[-O FILE]",
+    .usage =
+        "[-m FILE] [-f FORMAT] [--classes=K] [--opset=N] [--proof=FILE] [--untrained] "
+        "[-O FILE]",
     .options = options,
     .examples = examples,
 };
@@ -223,23 +227,102 @@ static int write_onnx(struct out *o, struct model *m, struct err *e)
 
 /* ---- plain weights ---- */
 
-/* PyTorch's readers want to hear that the tensors are theirs.  */
-static int write_weights(struct out *o, struct model *m, struct err *e)
+static void to_set(const struct graph *g, struct set *s)
 {
-    const struct graph *g = m->graph;
+    set_init(s);
+    for (int i = 0; i < g->n_value; i++)
+        if (value_is_tensor(g->value[i]))
+            set_put(s, g->value[i]->name, &g->value[i]->data);
+}
+
+/* PyTorch's readers want to hear that the tensors are theirs.  */
+static int encode_safetensors(struct str *to, struct set *s, struct err *e)
+{
+    struct out o;
+
+    set_meta_put(s, "format", "pt");
+    out_memory(&o, to);
+    return safetensors_write(s, &o, 0, e);
+}
+
+static int encode_npz(struct str *to, struct set *s, struct err *e)
+{
+    return npz_encode(to, s, e);
+}
+
+static int decode_safetensors(struct set *s, const struct str *from,
+                              struct err *e)
+{
+    return safetensors_parse(s, (const unsigned char *)from->data, from->len,
+                             NULL, 1, e);
+}
+
+static int decode_npz(struct set *s, const struct str *from, struct err *e)
+{
+    return npz_parse(s, (const unsigned char *)from->data, from->len, e);
+}
+
+static const struct {
+    int (*encode)(struct str *to, struct set *s, struct err *e);
+    int (*decode)(struct set *s, const struct str *from, struct err *e);
+} weights[] = {
+    [WEIGHTS] = {encode_safetensors, decode_safetensors},
+    [ARRAYS] = {encode_npz, decode_npz},
+};
+
+/* G with the tensors of S.  */
+static struct graph *with_tensors(const struct graph *in, const struct set *s,
+                                  struct err *e)
+{
+    struct graph *g = graph_copy(in);
+
+    for (int i = 0; i < g->n_value; i++) {
+        struct value *v = g->value[i];
+        const struct tensor *t = set_get(s, v->name);
+
+        if (!value_is_tensor(v))
+            continue;
+        if (!t || t->dtype != v->dtype || !shape_equal(&t->shape, &v->shape)) {
+            err_set(e, ERR_FORMAT, "tensor '%s' is another one", Q(v->name));
+            graph_free(g);
+            return NULL;
+        }
+        value_set_data(v, t);
+    }
+    return g;
+}
+
+static int prove_weights(const struct model *m, const struct str *bytes,
+                         struct err *e)
+{
+    struct graph *back;
     struct set s;
     int bad;
 
-    set_init(&s);
-    set_meta_put(&s, "format", "pt");
-    for (int i = 0; i < g->n_value; i++)
-        if (value_is_tensor(g->value[i]))
-            set_put(&s, g->value[i]->name, &g->value[i]->data);
-    bad = safetensors_write(&s, o, 0, e);
+    if (weights[format].decode(&s, bytes, e) < 0)
+        return err_in(e, "read back");
+    back = with_tensors(m->graph, &s, e);
+    bad = !back || prove(m, back, e) < 0;
+    graph_free(back);
+    set_release(&s);
+    return bad ? -1 : 0;
+}
+
+static int write_weights(struct out *o, struct model *m, struct err *e)
+{
+    struct str bytes = {0};
+    struct set s;
+    int bad;
+
+    to_set(m->graph, &s);
+    bad = weights[format].encode(&bytes, &s, e) < 0 ||
+          prove_weights(m, &bytes, e) < 0 ||
+          out_write(o, str_text(&bytes), bytes.len, e) < 0;
     if (!bad)
         cli_note("%lld tensors", (long long)s.n);
     set_release(&s);
-    return bad;
+    str_release(&bytes);
+    return bad ? -1 : 0;
 }
 
 /* ---- a C header ---- */
@@ -313,8 +396,11 @@ static int write_header(struct out *o, struct model *m, struct err *e)
 
 /* ---- the command ---- */
 
-static int (*const writers[])(struct out *o, struct model *m, struct err *e) = {
-    [ONNX] = write_onnx, [WEIGHTS] = write_weights, [HEADER] = write_header};
+static int (*const writers[])(struct out *o, struct model *m,
+                              struct err *e) = {[ONNX] = write_onnx,
+                                                [WEIGHTS] = write_weights,
+                                                [ARRAYS] = write_weights,
+                                                [HEADER] = write_header};
 
 /* By the ending of -O; ONNX where it has none.  */
 static int settle_format(struct err *e)
@@ -327,12 +413,14 @@ static int settle_format(struct err *e)
         format = ONNX;
     else if (!strcmp(end, ".safetensors") || !strcmp(end, ".st"))
         format = WEIGHTS;
+    else if (!strcmp(end, ".npz"))
+        format = ARRAYS;
     else if (!strcmp(end, ".h"))
         format = HEADER;
     else
         return err_set(e, ERR_USAGE,
                        "the ending of '%s' names no format: .onnx, .st, "
-                       ".safetensors or .h; or say -f",
+                       ".safetensors, .npz or .h; or say -f",
                        Q(output));
     return 0;
 }
@@ -363,6 +451,18 @@ static int settle(struct err *e)
     return io_check_output(output, e) < 0 ? -1 : io_check_file(proof_path, e);
 }
 
+static int check_classes(const struct model *m, struct err *e)
+{
+    if (!classes || classes == model_head(m))
+        return 0;
+    return err_set(e, ERR_USAGE,
+                   "--classes=%lld: the head has %lld; 'adze-init --from=MODEL "
+                   "--head=new -o classes=%lld' makes another one, to be "
+                   "trained",
+                   (long long)classes, (long long)model_head(m),
+                   (long long)classes);
+}
+
 static int export(struct err *e)
 {
     struct model *m = NULL;
@@ -371,7 +471,7 @@ static int export(struct err *e)
 
     if (!bad)
         m = (untrained ? io_model : io_trained_model)(model_path, e);
-    bad = !m || out_open(&o, output, e) < 0;
+    bad = !m || check_classes(m, e) < 0 || out_open(&o, output, e) < 0;
     if (!bad)
         bad = writers[format](&o, m, e) < 0 ? out_abort(&o) : out_commit(&o, e);
     model_free(m);

@@ -12,11 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crc.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "image/codec.h"
-#include "image/crc.h"
 
 void picture_noise(struct image *im, int w, int h)
 {

@@ -702,6 +702,11 @@ int out_open(struct out *o, const char *path, struct err *e)
     return 0;
 }
 
+void out_memory(struct out *o, struct str *to)
+{
+    *o = (struct out){.fd = -1, .memory = to};
+}
+
 static int flush(struct out *o, struct err *e)
 {
     if (write_all(o->fd, o->buf, o->len) < 0)
@@ -712,6 +717,11 @@ static int flush(struct out *o, struct err *e)
 
 int out_write(struct out *o, const void *p, size_t n, struct err *e)
 {
+    if (o->memory) {
+        str_addn(o->memory, p, n);
+        o->offset += (int64_t)n;
+        return 0;
+    }
     if (n > BUF_BYTES - o->len && flush(o, e) < 0)
         return -1;
     if (n >= BUF_BYTES) {
@@ -764,6 +774,10 @@ static int close_out(struct out *o)
 
 int out_commit(struct out *o, struct err *e)
 {
+    if (o->memory) {
+        out_abort(o);
+        return 0;
+    }
     if (flush(o, e) < 0)
         return out_abort(o);
     if ((o->temp && sync_fd(o->fd) < 0) || close_out(o) < 0) {

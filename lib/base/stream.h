@@ -84,9 +84,11 @@ void in_close(struct in *i);
 
 /* ---- writing ---- */
 
+struct str;
 struct out {
     int fd;
-    char *path, *temp; /* temp is NULL for standard output and devices */
+    struct str *memory; /* where it goes instead of a file */
+    char *path, *temp;  /* temp is NULL for standard output and devices */
     unsigned char *buf;
     size_t len;
     int64_t offset; /* bytes written so far */
@@ -96,6 +98,8 @@ struct out {
  * resolved; a regular target keeps its mode; a FIFO or device is written
  * directly; a directory is ERR_OUTPUT.  */
 int out_open(struct out *o, const char *path, struct err *e);
+/* What is written is appended to TO, which is borrowed.  */
+void out_memory(struct out *o, struct str *to);
 int out_write(struct out *o, const void *p, size_t n, struct err *e);
 /* Flush, fsync, close, rename, fsync the folder.  On failure nothing is left
  * under the final name but what was there before.  */

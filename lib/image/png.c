@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crc.h"
 #include "base/err.h"
 #include "base/word.h"
 #include "image/codec.h"
-#include "image/crc.h"
 #include "image/exif.h"
 #include "image/format.h"
 #include "image/inflate.h"

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/stream.h"
+#include "tensor/npz.h"
 #include "tensor/set.h"
 
 enum {
@@ -732,18 +733,12 @@ static void release_bytes(void *ctx)
 
 /* ---- what PyTorch itself saves ---- */
 
-/* A zip, but for NumPy's, or the older stream of a pickle.  */
+/* A zip, or the older stream of a pickle.  */
 static int is_pickle(const unsigned char *p, size_t n)
 {
-    static const char zip[] = "PK\3\4", npy[] = ".npy";
-    size_t end;
-
     if (n > 8 && p[0] == 0x80 && p[1] >= 2 && p[1] <= 5)
         return read_u64(p) > HEADER_MAX;
-    if (n < 30 || memcmp(p, zip, 4) != 0)
-        return 0;
-    end = 30 + ((size_t)p[26] | (size_t)p[27] << 8);
-    return end > n || memcmp(p + end - 4, npy, 4) != 0;
+    return n >= 4 && !memcmp(p, "PK\3\4", 4);
 }
 
 static int is_named_pickle(const char *path)
@@ -799,8 +794,11 @@ int safetensors_read(struct set *s, const char *path, struct err *e)
     }
     n = b->n;
     own = storage_wrap(release_bytes, b);
-    r = n ? safetensors_parse(s, b->data, n, own, 1, e) : is_empty(path, e);
-    pickle = r < 0 && n && e->code == ERR_FORMAT &&
+    if (npz_is(b->data, n))
+        r = npz_parse(s, b->data, n, e);
+    else
+        r = n ? safetensors_parse(s, b->data, n, own, 1, e) : is_empty(path, e);
+    pickle = r < 0 && n && e->code == ERR_FORMAT && !npz_is(b->data, n) &&
              (is_pickle(b->data, n) || is_named_pickle(path));
     storage_unref(own);
     if (r == 0 || !n)

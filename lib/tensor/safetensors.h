@@ -39,7 +39,9 @@ struct storage;
 int safetensors_parse(struct set *s, const unsigned char *p, size_t n,
                       struct storage *own, int verify, struct err *e);
 
-/* Read PATH ("-" is standard input); mapped where possible.  */
+/* Read PATH ("-" is standard input); mapped where possible.  NumPy's archives
+ * (npz.h) are taken as well; a pickle of PyTorch is ERR_UNSUPPORTED, with the
+ * line of Python that converts it.  */
 int safetensors_read(struct set *s, const char *path, struct err *e);
 
 /* One document from a stream of many (frames): 1, 0 at the clean end of the

@@ -31,6 +31,7 @@ run 'another operator set' 0 adze-export -q -m m.st --opset 17 -O o.onnx
 ok 'is another file'
 
 run 'plain weights by the ending' 0 adze-export -m m.st -O w.safetensors
+err_has 'read back, outputs differ by 0, 0 of the largest'
 err_has ' 10 tensors$'
 run 'load again' 0 adze-init lenet5 --from w.safetensors -O again.st
 run 'to the same model' 0 adze-compare --tolerance 0 m.st again.st
@@ -38,6 +39,17 @@ run 'plain weights to a pipe' 0 sh -c 'adze-export -q -f safetensors <m.st | cat
 same w.safetensors x.safetensors
 ! grep -qa 'adze\.' w.safetensors
 ok 'hold nothing of ours'
+run 'an archive of NumPy' 0 adze-export -m m.st -O w.npz
+err_has 'read back, outputs differ by 0, 0 of the largest'
+err_has 'top of the first input, the file: [a-z]* [-0-9.]*, '
+err_has ' 10 tensors$'
+run 'loads again' 0 adze-init lenet5 --from w.npz -O again.st
+run 'to the same model' 0 adze-compare --tolerance 0 m.st again.st
+head -c 20000 w.npz >cut.npz
+fails 'an archive that is cut' 3 "'cut.npz': NPZ archive: no directory: it is cut off" adze-init lenet5 --from cut.npz
+rm w.npz cut.npz
+run 'the count of classes' 0 adze-export -q -m m.st --classes=10 -O w.safetensors
+fails 'another one' 2 '^adze-export: --classes=7: the head has 10; ' adze-export -m m.st --classes=7 -O c.onnx
 
 # The file in 8 bits must run by the same kernels as the model: a sum that is
 # rounded otherwise lands on another step now and then.

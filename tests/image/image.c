@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "../picture.h"
+#include "base/crc.h"
 #include "base/err.h"
-#include "image/crc.h"
 #include "image/image.h"
 
 static void test_sides(void **state)

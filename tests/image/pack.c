@@ -11,8 +11,8 @@
 
 #include "../picture.h"
 #include "base/cpuinfo.h"
+#include "base/crc.h"
 #include "base/err.h"
-#include "image/crc.h"
 #include "image/geometry.h"
 #include "image/image.h"
 #include "image/pack.h"

@@ -38,3 +38,10 @@ ok(open("y.npy", "rb").read() == open("z.npy", "rb").read(), "and writes the sam
 np.save("z.npy", y.astype(np.float64))
 adze("adze-compare y.npy z.npy --tolerance 0")
 ok(True, "adze reads numpy's array")
+
+adze("adze-export -q --untrained -m m.st -O w.npz")
+arrays = np.load("w.npz")
+ok(set(arrays.files) == names and all(np.array_equal(arrays[n], model[n]) for n in names), "numpy loads an archive")
+np.savez("theirs.npz", **{n: arrays[n] for n in arrays.files})
+adze("adze-init resnet20 -q --from theirs.npz -O back.st && adze-compare --tolerance 0 m.st back.st")
+ok(True, "adze reads numpy's archive")

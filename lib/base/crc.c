@@ -1,6 +1,6 @@
 /* crc.c -- see crc.h.
  * SPDX-License-Identifier: MIT  */
-#include "image/crc.h"
+#include "base/crc.h"
 
 #include "base/word.h"
 

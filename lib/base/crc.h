@@ -1,7 +1,7 @@
 /* crc.h -- CRC-32 as PNG and zlib use it (IEEE 802.3, reflected).
  * SPDX-License-Identifier: MIT  */
-#ifndef ADZE_IMAGE_CRC_H
-#define ADZE_IMAGE_CRC_H
+#ifndef ADZE_BASE_CRC_H
+#define ADZE_BASE_CRC_H
 
 #include <stddef.h>
 #include <stdint.h>
