@@ -109,6 +109,17 @@ rows(*[f"regnet-{t}-{f}" for t in "xy" for f in ("400mf", "800mf", "1.6gf", "3.2
 for n, there in (("googlenet", m.googlenet), ("inception-v3", m.inception_v3)):
     aux(n, "NULL", there, True)
     aux(n, '"aux=no"', there, False)
+row("vit-l-16", "NULL", m.vit_l_16())
+row("vit-l-32", "NULL", m.vit_l_32())
+row("vit-t-16", "NULL", timm.create_model("vit_tiny_patch16_224"))
+row("vit-s-16", "NULL", timm.create_model("vit_small_patch16_224"))
+row("vit-s-32", "NULL", timm.create_model("vit_small_patch32_224"))
+for size in "tiny", "small", "base":
+    row(f"deit-{size}", "NULL", timm.create_model(f"deit_{size}_patch16_224"))
+    row(f"deit-{size}-distilled", "NULL", timm.create_model(f"deit_{size}_distilled_patch16_224"))
+for size in "tiny", "small", "base", "large":
+    row(f"convnext-{size}", "NULL", getattr(m, f"convnext_{size}")())
+row("mixer-b-16", "NULL", timm.create_model("mixer_b16_224"))
 import sys
 if len(sys.argv) > 1:
     cifar(sys.argv[1])
