@@ -79,6 +79,20 @@ void graph_remove(struct graph *g, struct node *n)
     compact_values(g);
 }
 
+void graph_move(struct graph *g, int from, int to)
+{
+    const int n = g->n_node - from;
+    const size_t size = sizeof(struct node *);
+    struct node **tail = xcalloc((size_t)n + 1, size);
+
+    memcpy(tail, g->node + from, (size_t)n * size);
+    memmove(g->node + to + n, g->node + to, (size_t)(from - to) * size);
+    memcpy(g->node + to, tail, (size_t)n * size);
+    for (int i = to; i < g->n_node; i++)
+        g->node[i]->index = i;
+    free(tail);
+}
+
 static int node_needed(const struct graph *g, const struct node *n)
 {
     if (n->dir == DIR_UPDATE)

@@ -159,6 +159,8 @@ struct output *graph_output(struct graph *g, const char *name, struct value *v,
 void graph_replace(struct graph *g, struct value *old, struct value *new_);
 /* Operand I of N becomes V (may be NULL).  */
 void node_set_in(struct node *n, int i, struct value *v);
+/* Nodes FROM and all behind it stand in front of node TO (<= FROM) then.  */
+void graph_move(struct graph *g, int from, int to);
 /* Remove a node whose outputs have no use; its outputs go with it.  */
 void graph_remove(struct graph *g, struct node *n);
 /* Drop nodes that reach no output and no update, and tensors unused then.  */

@@ -74,6 +74,28 @@ static void replace_and_remove(void **state)
     graph_free(g);
 }
 
+static void move(void **state)
+{
+    struct graph *g = graph_new("net");
+    struct value *x = image(g);
+    struct node *a = add(g, "relu", "a", x), *b = add(g, "relu6", "b", x);
+    struct node *c = add(g, "tanh", "c", x), *d = add(g, "relu", "d", x);
+
+    (void)state;
+    graph_move(g, 2, 1);
+    assert_ptr_equal(g->node[0], a);
+    assert_ptr_equal(g->node[1], c);
+    assert_ptr_equal(g->node[2], d);
+    assert_ptr_equal(g->node[3], b);
+    assert_int_equal(b->index, 3);
+    check(g);
+    graph_move(g, 4, 0); /* nothing */
+    graph_move(g, 3, 3);
+    assert_ptr_equal(g->node[3], b);
+    check(g);
+    graph_free(g);
+}
+
 static void prune(void **state)
 {
     struct graph *g = graph_new("net");
@@ -164,8 +186,11 @@ static void updates_last(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(replace_and_remove), cmocka_unit_test(prune),
-        cmocka_unit_test(rename_values),      cmocka_unit_test(sort),
+        cmocka_unit_test(replace_and_remove),
+        cmocka_unit_test(move),
+        cmocka_unit_test(prune),
+        cmocka_unit_test(rename_values),
+        cmocka_unit_test(sort),
         cmocka_unit_test(updates_last),
     };
 
