@@ -60,6 +60,12 @@ static double kaiming_uniform(const struct fan *f, double arg)
     return sqrt(6 / f->in);
 }
 
+static double fan_in(const struct fan *f, double arg)
+{
+    (void)arg;
+    return f->in;
+}
+
 static float draw_constant(const struct rng *r, uint64_t i, double c)
 {
     (void)r, (void)i;
@@ -74,6 +80,15 @@ static float draw_uniform(const struct rng *r, uint64_t i, double a)
 static float draw_normal(const struct rng *r, uint64_t i, double s)
 {
     return (float)(s * rng_normal(r, i));
+}
+
+/* Of a row of WIDTH numbers: that of its own place.  */
+static float draw_identity(const struct rng *r, uint64_t i, double width)
+{
+    const uint64_t n = (uint64_t)width;
+
+    (void)r;
+    return i % n == i / n % n;
 }
 
 static float draw_trunc(const struct rng *r, uint64_t i, double s)
@@ -98,6 +113,7 @@ static const struct kind {
     {"zeros", 0, no_spread, draw_constant},
     {"ones", 1, no_spread, draw_constant},
     {"constant", NAN, no_spread, draw_constant},
+    {"identity", 0, fan_in, draw_identity},
     {"uniform", NAN, no_spread, draw_uniform},
     {"normal", NAN, no_spread, draw_normal},
     {"trunc_normal", NAN, no_spread, draw_trunc},

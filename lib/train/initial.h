@@ -6,6 +6,8 @@
  * (of a convolution: per group, times the filter's size):
  *
  *     zeros  ones  constant C
+ *     identity         a matrix, or a 1x1 convolution with groups, that
+ *                      passes its input on
  *     uniform A        in [-A, A)
  *     normal S         of standard deviation S
  *     trunc_normal S   the same, drawn again outside of 2 S

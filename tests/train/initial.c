@@ -128,6 +128,34 @@ static void kinds(void **state)
     }
 }
 
+/* A matrix, and a 1x1 convolution in groups, that pass their input on.  */
+static void identity(void **state)
+{
+    static const char text[] =
+        "input: {size: [4, 2, 2]}\n"
+        "body:\n"
+        "- conv: {as: g, out: 4, kernel: 1, groups: 2, init: {weight: "
+        "identity}}\n"
+        "- flatten\n"
+        "- linear: {as: fc, out: 5, init: {weight: identity}}\n";
+    struct err e = {0};
+    struct graph *g = network_parse("t", text, strlen(text), NULL, NULL, &e);
+    const float *w;
+
+    (void)state;
+    assert_non_null(g);
+    assert_int_equal(initial_fill(g, 1, NULL, &e), 0);
+    w = graph_value(g, "g.weight")->data.data;
+    for (int k = 0; k < 4; k++)
+        for (int c = 0; c < 2; c++)
+            assert_true(w[2 * k + c] == (c == k % 2));
+    w = graph_value(g, "fc.weight")->data.data;
+    for (int k = 0; k < 5; k++)
+        for (int c = 0; c < 16; c++)
+            assert_true(w[16 * k + c] == (c == k));
+    graph_free(g);
+}
+
 static void streams(void **state)
 {
     struct graph *g = filled(1, NULL), *h = filled(1, "{a.weight: zeros}"),
@@ -191,8 +219,11 @@ static void refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults), cmocka_unit_test(kinds),
-        cmocka_unit_test(streams),  cmocka_unit_test(keeps_what_is_there),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(kinds),
+        cmocka_unit_test(identity),
+        cmocka_unit_test(streams),
+        cmocka_unit_test(keeps_what_is_there),
         cmocka_unit_test(refuses),
     };
 
