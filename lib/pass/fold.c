@@ -120,6 +120,113 @@ int fold_identity(struct fold *f, int64_t channels, int64_t groups,
     return 0;
 }
 
+int fold_average(struct fold *f, int64_t channels, int64_t r, int64_t s,
+                 struct err *e)
+{
+    *f = (struct fold){.k = channels, .c = 1, .r = r, .s = s};
+    if (make(f, e) < 0)
+        return -1;
+    for (int64_t i = 0; i < channels * r * s; i++)
+        f->w[i] = 1 / (double)(r * s);
+    return 0;
+}
+
+int fold_regroup(struct fold *f, int64_t channels, int64_t from, int64_t to,
+                 struct err *e)
+{
+    struct fold g = {.k = f->k, .c = channels / to, .r = f->r, .s = f->s};
+    const int64_t row = f->c * f->r * f->s, taps = f->r * f->s;
+
+    if (from == to)
+        return 0;
+    if (from % to || f->c != channels / from)
+        BUG("%lld groups are no %lld", (long long)from, (long long)to);
+    if (make(&g, e) < 0)
+        return -1;
+    for (int64_t k = 0; k < f->k; k++) {
+        const int64_t first = k / (f->k / from) * f->c; /* input channel */
+
+        memcpy(g.w + (k * g.c + first % g.c) * taps, f->w + k * row,
+               (size_t)row * sizeof *f->w);
+        g.b[k] = f->b[k];
+    }
+    fold_release(f);
+    *f = g;
+    return 0;
+}
+
+/* Y[to + i][c] += w X[i][c] for the taps of X, [R, S, C] under [.., S_Y, C].
+ */
+static void add_taps(double *y, int64_t s_y, const double *x,
+                     const struct fold *f, double w)
+{
+    for (int64_t r = 0; r < f->r; r++) {
+        double *to = y + r * s_y * f->c;
+        const double *from = x + r * f->s * f->c;
+
+        for (int64_t i = 0; i < f->s * f->c; i++)
+            to[i] += w * from[i];
+    }
+}
+
+/* TO [T, C] = FROM [C, T].  */
+static void turn(double *to, const double *from, int64_t c, int64_t t)
+{
+    for (int64_t i = 0; i < c; i++)
+        for (int64_t j = 0; j < t; j++)
+            to[j * c + i] = from[i * t + j];
+}
+
+/* Output K of BOTH into Y [R, S, C]; FT holds F with its channels last.  */
+static void compose_row(struct fold *both, const struct fold *f,
+                        const struct fold *g, const double *ft, int64_t k,
+                        double *y)
+{
+    const int64_t plane = f->c * f->r * f->s, taps = g->r * g->s;
+    const int64_t first = k / (g->k / (f->k / g->c)) * g->c; /* F's output */
+
+    memset(y, 0, (size_t)(both->c * both->r * both->s) * sizeof *y);
+    both->b[k] = g->b[k];
+    for (int64_t m = 0; m < g->c; m++)
+        for (int64_t t = 0; t < taps; t++) {
+            const double w = g->w[(k * g->c + m) * taps + t];
+
+            if (w == 0) /* most of a kernel that was regrouped */
+                continue;
+            both->b[k] += w * f->b[first + m];
+            add_taps(y + (t / g->s * both->s + t % g->s) * f->c, both->s,
+                     ft + (first + m) * plane, f, w);
+        }
+}
+
+int fold_compose(struct fold *both, const struct fold *f, const struct fold *g,
+                 struct err *e)
+{
+    const int64_t plane = f->c * f->r * f->s;
+    double *ft, *y;
+
+    *both = (struct fold){
+        .k = g->k, .c = f->c, .r = f->r + g->r - 1, .s = f->s + g->s - 1};
+    if (f->k % g->c || g->k % (f->k / g->c))
+        BUG("a kernel of %lld channels behind %lld", (long long)g->c,
+            (long long)f->k);
+    if (make(both, e) < 0)
+        return -1;
+    const int64_t row = both->c * both->r * both->s;
+
+    ft = xcalloc((size_t)(f->k * plane) + 1, sizeof *ft);
+    y = xcalloc((size_t)row + 1, sizeof *y);
+    for (int64_t m = 0; m < f->k; m++)
+        turn(ft + m * plane, f->w + m * plane, f->c, f->r * f->s);
+    for (int64_t k = 0; k < g->k; k++) {
+        compose_row(both, f, g, ft, k, y);
+        turn(both->w + k * row, y, both->r * both->s, both->c);
+    }
+    free(ft);
+    free(y);
+    return 0;
+}
+
 void fold_release(struct fold *f)
 {
     tensor_unref(&f->keep);

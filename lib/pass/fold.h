@@ -47,7 +47,20 @@ int fold_load(struct fold *f, const struct node *n, struct err *e);
 /* The identity of CHANNELS channels in GROUPS groups, as a 1x1 kernel.  */
 int fold_identity(struct fold *f, int64_t channels, int64_t groups,
                   struct err *e);
+/* The mean under a window of R x S, one channel a group.  */
+int fold_average(struct fold *f, int64_t channels, int64_t r, int64_t s,
+                 struct err *e);
 void fold_release(struct fold *f);
+
+/* F, whose CHANNELS inputs lie in FROM groups, in TO groups, of which FROM is
+ * a multiple: with zeros between the channels of different old groups.  */
+int fold_regroup(struct fold *f, int64_t channels, int64_t from, int64_t to,
+                 struct err *e);
+
+/* BOTH: G after F, which have the same number of groups; tap i of F under tap
+ * j of G is tap i + j.  F and G stay.  */
+int fold_compose(struct fold *both, const struct fold *f, const struct fold *g,
+                 struct err *e);
 
 /* A after F; A has F's k channels.  */
 void fold_absorb(struct fold *f, const struct affine *a);

@@ -29,8 +29,10 @@ struct graph *pass_simplify(const struct graph *in, struct err *e);
 struct graph *pass_fuse_bn(const struct graph *in, struct err *e);
 
 /* Exact.  An add whose operands are parallel linear branches of one value
- * (conv2d, 1x1 conv2d, avgpool-free identity, each with or without
- * batchnorm2d) becomes one conv2d with bias (RepVGG: Ding et al., CVPR 2021).
+ * becomes one conv2d with bias.  A branch is a run of conv2d, batchnorm2d,
+ * avgpool2d, pad and slice, or nothing (branch.h); what it reads lies among
+ * what one branch that is a conv2d reads.  RepVGG: Ding et al., CVPR 2021;
+ * ACNet: Ding et al., ICCV 2019; Diverse Branch Block: Ding et al., CVPR 2021.
  */
 struct graph *pass_reparam(const struct graph *in, struct err *e);
 

@@ -1,68 +1,40 @@
 /* reparam.c -- parallel linear branches into one convolution: see pass.h.
  * SPDX-License-Identifier: MIT
  *
- * A branch is a convolution, or nothing, with or without batch normalisation
- * behind it.  Branches of one value that end in one add are one convolution
- * if the taps of each fall on taps of the largest: with padding p and dilation
- * d, tap j reads the input at output stride - p + j d.  Ding et al., "RepVGG",
- * CVPR 2021; the weights are named as timm names them after its
- * reparameterize_model(): SCOPE.reparam_conv.weight.  */
+ * Branches of one value that end in one add (branch.h) are one convolution if
+ * one of them is a convolution on whose taps those of each other one fall.
+ * Ding et al., "RepVGG", CVPR 2021; the weights are named as timm names them
+ * after its reparameterize_model(), SCOPE.reparam_conv.weight, or where the
+ * branches are the parts of a layer, as that layer's: LAYER.weight.  */
 #include <string.h>
 
 #include "base/err.h"
 #include "graph/graph.h"
+#include "pass/branch.h"
 #include "pass/fold.h"
 #include "pass/match.h"
 #include "pass/pass.h"
 
-struct branch {
-    struct value *source;
-    struct node *conv, *bn; /* either may be NULL */
-    int64_t top, left;      /* its first tap among those of the base */
-};
-
 enum { BRANCH_MAX = 64 };
 
-/* The branches of one add that become one: at[0] is the base.  */
+/* The branches of one add that become one: the first is the base.  */
 struct group {
     struct node *add;
     int n, at[BRANCH_MAX]; /* operands of the add */
     struct branch branch[BRANCH_MAX];
+    int64_t top[BRANCH_MAX], left[BRANCH_MAX]; /* the first tap of each among
+                                                  those of the base */
 };
 
-static struct branch branch_of(const struct graph *g, struct value *v)
+static const struct node *conv_of(const struct branch *base)
 {
-    struct branch b = {.source = v};
-    struct node *bn = match_source(g, v, "batchnorm2d");
-
-    if (bn && !bn->train && v->shape.rank == 4) {
-        b.bn = bn;
-        b.source = bn->in[0];
-    }
-    b.conv = match_source(g, b.source, "conv2d");
-    if (b.conv)
-        b.source = b.conv->in[0];
-    return b;
-}
-
-/* Geometry along one direction.  */
-struct taps {
-    int64_t kernel, stride, dilation, pad;
-};
-
-static struct taps taps_of(const struct node *conv, int d)
-{
-    if (!conv)
-        return (struct taps){1, 1, 1, 0};
-    return (struct taps){
-        attr_ints(conv, "kernel", NULL)[d], attr_ints(conv, "stride", NULL)[d],
-        attr_ints(conv, "dilation", NULL)[d], attr_ints(conv, "pad", NULL)[d]};
+    return base->part[0];
 }
 
 /* The tap of BASE on which the first tap of B falls, or -1.  */
-static int64_t tap_at(const struct node *base, const struct node *b, int d)
+static int64_t tap_at(const struct branch *base, const struct branch *b, int d)
 {
-    const struct taps s = taps_of(base, d), t = taps_of(b, d);
+    const struct taps s = base->taps[d], t = b->taps[d];
     const int64_t off = s.pad - t.pad;
 
     if (s.stride != t.stride || off < 0 || off % s.dilation ||
@@ -72,38 +44,41 @@ static int64_t tap_at(const struct node *base, const struct node *b, int d)
     return off / s.dilation;
 }
 
-static int fits(const struct branch *base, struct branch *b)
-{
-    if (b->source != base->source)
-        return 0;
-    if (b->conv &&
-        attr_int(b->conv, "groups") != attr_int(base->conv, "groups"))
-        return 0;
-    b->top = tap_at(base->conv, b->conv, 0);
-    b->left = tap_at(base->conv, b->conv, 1);
-    return b->top >= 0 && b->left >= 0;
-}
-
 static int64_t kernel_area(const struct branch *b)
 {
-    return b->conv ? taps_of(b->conv, 0).kernel * taps_of(b->conv, 1).kernel
-                   : 0;
+    return b->taps[0].kernel * b->taps[1].kernel;
 }
 
-/* Fill G with the branches that go with operand BASE.  */
-static void collect(struct group *g, const struct branch *all, int n, int base)
+/* B is branch number I of G's add.  */
+static void put(struct group *g, int i, const struct branch *b)
 {
-    g->n = 1;
-    g->at[0] = base;
-    g->branch[0] = all[base];
-    for (int i = 0; i < n; i++) {
-        struct branch b = all[i];
+    const struct branch *base = g->n ? &g->branch[0] : b;
+    const int64_t top = tap_at(base, b, 0), left = tap_at(base, b, 1);
 
-        if (i != base && fits(&all[base], &b)) {
-            g->at[g->n] = i;
-            g->branch[g->n++] = b;
-        }
-    }
+    if (top < 0 || left < 0 ||
+        !branch_has_groups(b, attr_int(conv_of(base), "groups")))
+        return;
+    g->at[g->n] = i;
+    g->branch[g->n] = *b;
+    g->top[g->n] = top;
+    g->left[g->n++] = left;
+}
+
+/* Fill G with the branches of ADD that go with its operand I, a convolution
+ * (which leaves it empty where it is none).  */
+static void collect(struct group *g, const struct graph *graph,
+                    struct node *add, int i)
+{
+    struct branch b;
+
+    g->add = add;
+    g->n = 0;
+    if (!branch_conv(&b, graph, add->in[i]))
+        return;
+    put(g, i, &b);
+    for (int k = 0; k < add->n_in; k++)
+        if (k != i && branch_find(&b, graph, add->in[k], g->branch[0].source))
+            put(g, k, &b);
 }
 
 /* The largest kernel that has company, or is all of the sum, becomes the base;
@@ -111,61 +86,37 @@ static void collect(struct group *g, const struct branch *all, int n, int base)
 static int find_group(const struct graph *graph, struct node *add,
                       struct group *best)
 {
-    struct branch all[BRANCH_MAX];
     int64_t area = 0;
 
     if (!match_op(add, "add") || add->n_in > BRANCH_MAX)
         return 0;
-    for (int i = 0; i < add->n_in; i++) {
+    for (int i = 0; i < add->n_in; i++)
         if (!shape_equal(&add->in[i]->shape, &add->out[0]->shape))
             return 0;
-        all[i] = branch_of(graph, add->in[i]);
-    }
     for (int i = 0; i < add->n_in; i++) {
         struct group g;
 
-        if (kernel_area(&all[i]) <= area)
-            continue;
-        collect(&g, all, add->n_in, i);
-        if (g.n > 1 || add->n_in == 1) {
+        collect(&g, graph, add, i);
+        if (g.n > (add->n_in > 1) && kernel_area(&g.branch[0]) > area) {
             *best = g;
-            best->add = add;
-            area = kernel_area(&all[i]);
+            area = kernel_area(&g.branch[0]);
         }
     }
     return area > 0;
 }
 
-static int load(struct fold *f, const struct branch *b, const struct node *base,
-                struct err *e)
-{
-    struct affine a = {0};
-    int bad = b->conv ? fold_load(f, b->conv, e) < 0
-                      : fold_identity(f, b->source->shape.dim[1],
-                                      attr_int(base, "groups"), e) < 0;
-
-    if (!bad && b->bn) {
-        bad = affine_load(&a, b->bn, e) < 0;
-        if (!bad)
-            fold_absorb(f, &a);
-        affine_release(&a);
-    }
-    return bad ? -1 : 0;
-}
-
 static int sum(struct fold *f, const struct group *g, struct err *e)
 {
-    const struct node *base = g->branch[0].conv;
+    const int64_t groups = attr_int(conv_of(&g->branch[0]), "groups");
 
-    if (load(f, &g->branch[0], base, e) < 0)
+    if (branch_load(&g->branch[0], f, groups, e) < 0)
         return -1;
     for (int i = 1; i < g->n; i++) {
-        const struct branch *b = &g->branch[i];
-        struct fold one = {0};
-        const int bad = load(&one, b, base, e) < 0;
+        struct fold one;
+        const int bad = branch_load(&g->branch[i], &one, groups, e) < 0;
 
         if (!bad)
-            fold_add(f, &one, b->top, b->left);
+            fold_add(f, &one, g->top[i], g->left[i]);
         fold_release(&one);
         if (bad)
             return -1;
@@ -184,20 +135,38 @@ static size_t common_scope(const char *a, size_t n, const char *b)
     return last;
 }
 
+/* The scope that all layers of GR are in, N bytes at the beginning of the
+ * name of the first one; *DIRECT: none is in a scope further inside.  */
+static size_t scope_of(const struct group *gr, int *direct)
+{
+    const char *name = conv_of(&gr->branch[0])->name;
+    size_t n = strlen(name);
+
+    for (int i = 0; i < gr->n; i++)
+        for (int k = 0; k < gr->branch[i].n; k++)
+            n = common_scope(name, n, gr->branch[i].part[k]->name);
+    *direct = 1;
+    for (int i = 0; i < gr->n; i++)
+        for (int k = 0; k < gr->branch[i].n; k++)
+            *direct &= !strchr(gr->branch[i].part[k]->name + n, '.');
+    return n;
+}
+
 /* Where the new weights belong.  */
 static const char *stem_of(struct graph *g, const struct group *gr)
 {
     const char *name = gr->add->name, *stem;
-    size_t n = strlen(name);
+    const char *layer = conv_of(&gr->branch[0])->name;
+    int direct;
+    size_t n = scope_of(gr, &direct);
 
-    for (int i = 0; i < gr->n; i++) {
-        const struct branch *b = &gr->branch[i];
-        const struct node *end = b->bn ? b->bn : b->conv;
-
-        if (end)
-            n = common_scope(name, n, end->name);
+    if (n && direct && gr->n > 1 && strncmp(name, layer, n) != 0) {
+        stem = arena_strndup(&g->arena, layer, n - 1);
+    } else {
+        n = common_scope(name, strlen(name),
+                         arena_strndup(&g->arena, layer, n));
+        stem = arena_printf(&g->arena, "%.*sreparam_conv", (int)n, name);
     }
-    stem = arena_printf(&g->arena, "%.*sreparam_conv", (int)n, name);
     if (n && graph_value(g, arena_printf(&g->arena, "%s.weight", stem)) == NULL)
         return stem;
     return name;
@@ -230,7 +199,7 @@ static int in_group(const struct group *gr, int operand)
 static int rewire(struct graph *g, const struct group *gr, const char *stem,
                   struct err *e)
 {
-    struct node *add = gr->add, *base = gr->branch[0].conv;
+    struct node *add = gr->add, *base = gr->branch[0].part[0];
     const char *name = add->name;
     struct value *left[BRANCH_MAX], *sum_of = base->out[0];
     int n = 0;
@@ -260,7 +229,7 @@ static int rewire(struct graph *g, const struct group *gr, const char *stem,
 
 static int merge(struct graph *g, const struct group *gr, struct err *e)
 {
-    struct node *base = gr->branch[0].conv;
+    struct node *base = gr->branch[0].part[0];
     const char *stem = stem_of(g, gr);
     const int w = node_in_index(base, "weight");
     struct tensor weight = {0}, bias = {0};

@@ -231,19 +231,154 @@ static void alignment(void **state)
         left_of((struct attr_text[]){
             {"out", "4"}, {"kernel", "2"}, {"pad", "[0, 0, 1, 1]"}, {0}}),
         1);
-    /* Taps between those of the base, other groups.  */
+    /* Taps between those of the base.  */
     assert_int_equal(left_of((struct attr_text[]){{"out", "4"},
                                                   {"kernel", "3"},
                                                   {"pad", "2"},
                                                   {"dilation", "2"},
                                                   {0}}),
                      3);
+    /* Groups inside of the base's one.  */
     assert_int_equal(left_of((struct attr_text[]){
                          {"out", "4"}, {"kernel", "1"}, {"groups", "2"}, {0}}),
-                     3);
+                     1);
     /* Another size that adds by broadcasting.  */
     assert_int_equal(
         left_of((struct attr_text[]){{"out", "1"}, {"kernel", "1"}, {0}}), 3);
+}
+
+/* One node of a run, behind the one before.  */
+struct part {
+    const char *op;
+    struct attr_text attr[5];
+};
+
+/* How many nodes remain of run PART, N long, beside a 3x3 of stride STRIDE and
+ * padding PAD.  */
+static int left_of_run(const struct part *part, int n, const char *stride,
+                       const char *pad)
+{
+    const struct attr_text base[] = {
+        {"out", "4"}, {"kernel", "3"}, {"stride", stride}, {"pad", pad}, {0}};
+    struct graph *g = graph_new("run"), *p;
+    struct value *x = image(g), *v[2];
+    struct err e = {0};
+
+    v[0] = add(g, "conv2d", "base", x, base);
+    for (int i = 0; i < n; i++)
+        x = add(g, part[i].op, graph_name_free(g, "part"), x, part[i].attr);
+    v[1] = x;
+    graph_output(g, "logits", sum(g, "add", v, 2), 0);
+    graph_random_fill(g, 9);
+    pass_check_one(pass_reparam, g, 1);
+    p = pass_reparam(g, &e);
+    n = p->n_node;
+    graph_free(p);
+    graph_free(g);
+    return n;
+}
+
+/* clang-format off */
+#define CONV(out, ...) {"conv2d", {{"out", out}, __VA_ARGS__}}
+#define K1 {"kernel", "1"}
+#define K3 {"kernel", "3"}
+#define POINT CONV("6", K1)
+#define BIASED CONV("6", K1, {"bias", "yes"})
+#define SQUARE(pad) CONV("4", K3, {"pad", pad})
+#define BN {"batchnorm2d", {{0}}}
+#define PAD(...) {"pad", {{"pad", "1"}, __VA_ARGS__}}
+#define MEAN(pad, all) \
+    {"avgpool2d", {K3, {"stride", "1"}, {"pad", pad}, \
+                   {"count_include_pad", all}}}
+#define CUT(axis, from, length) \
+    {"slice", {{"axis", axis}, {"start", from}, {"length", length}}}
+
+/* Runs of linear nodes; those that are no convolution at the border stay.  */
+static const struct {
+    int left, n;
+    struct part part[6];
+    const char *stride, *pad;
+} run_cases[] = {
+    /* zeros around what is zero there, or around nothing */
+    {1, 2, {POINT, SQUARE("1")}, "1", "1"},
+    {1, 3, {POINT, SQUARE("1"), BN}, "1", "1"},
+    {1, 3, {BIASED, BN, SQUARE("0")}, "1", "0"},
+    /* zeros around constants */
+    {4, 2, {BIASED, SQUARE("1")}, "1", "1"},
+    {5, 3, {POINT, BN, SQUARE("1")}, "1", "1"},
+    {4, 2, {BN, SQUARE("1")}, "1", "1"},
+    /* zeros in front: pad, or a 1x1 that pads */
+    {1, 4, {PAD({0}), POINT, BN, SQUARE("0")}, "1", "1"},
+    {1, 3, {CONV("2", K1, {"pad", "1"}), BN, SQUARE("0")}, "1", "1"},
+    {5, 3, {PAD({"value", "1"}), POINT, SQUARE("0")}, "1", "1"},
+    {5, 3, {PAD({"mode", "edge"}), POINT, SQUARE("0")}, "1", "1"},
+    /* averages */
+    {1, 1, {MEAN("1", "yes")}, "1", "1"},
+    {1, 2, {MEAN("1", "yes"), BN}, "1", "1"},
+    {3, 1, {MEAN("1", "no")}, "1", "1"},
+    {1, 1, {MEAN("0", "no")}, "1", "0"},
+    /* strides: of the first, of the second */
+    {1, 2, {CONV("6", K1, {"stride", "2"}), CONV("4", K1)}, "2", "1"},
+    {1, 2, {POINT, CONV("4", K3, {"stride", "2"}, {"pad", "1"})}, "2", "1"},
+    /* a kernel that grows beyond the base */
+    {4, 2, {SQUARE("1"), SQUARE("1")}, "1", "1"},
+    /* cut off at both ends, or at one with zeros again */
+    {1, 3, {CUT("2", "1", "5"), CUT("-1", "1", "4"), CONV("4", K1)}, "1", "0"},
+    {4, 2, {CUT("2", "0", "5"), CONV("4", K3, {"pad", "[2, 1]"})}, "1", "1"},
+    /* groups inside of the base's one */
+    {1, 2, {CONV("8", K1, {"groups", "4"}),
+            CONV("4", K3, {"pad", "1"}, {"groups", "2"})}, "1", "1"},
+};
+/* clang-format on */
+
+static void runs(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(run_cases); i++) {
+        const int left = left_of_run(run_cases[i].part, run_cases[i].n,
+                                     run_cases[i].stride, run_cases[i].pad);
+
+        if (left != run_cases[i].left)
+            fail_msg("run %d: %d nodes are left, not %d", (int)i, left,
+                     run_cases[i].left);
+    }
+}
+
+/* Branches right below the name of a layer, which the sum is not, are parts
+ * of that layer; else the scope gets the new weights.  */
+static void names(void **state)
+{
+    static const struct {
+        const char *large, *small, *sum, *weight;
+    } t[] = {
+        {"s.a.k", "s.a.p", "s.bn", "s.a.weight"},
+        {"a.k", "a.p", "a", "a.weight"},
+        {"s.a.k", "s.a.p", "s.a.add", "s.a.reparam_conv.weight"},
+        {"s.a.k.conv", "s.a.p", "s.add", "s.reparam_conv.weight"},
+        {"s.a.k", "s.b.p", "s.add", "s.reparam_conv.weight"},
+        {"k", "p", "add", "add.weight"},
+    };
+    const struct attr_text small[] = {{"out", "4"}, {"kernel", "1"}, {0}};
+    const struct attr_text large[] = {
+        {"out", "4"}, {"kernel", "3"}, {"pad", "1"}, {0}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(t); i++) {
+        struct graph *g = graph_new("names"), *p;
+        struct value *x = image(g), *v[2];
+        struct err e = {0};
+
+        v[0] = add(g, "conv2d", t[i].small, x, small);
+        v[1] = add(g, "conv2d", t[i].large, x, large);
+        graph_output(g, "logits", sum(g, t[i].sum, v, 2), 0);
+        graph_random_fill(g, 5);
+        p = pass_reparam(g, &e);
+        assert_int_equal(p->n_node, 1);
+        assert_string_equal(p->node[0]->name, t[i].sum);
+        assert_string_equal(p->node[0]->in[1]->name, t[i].weight);
+        graph_free(p);
+        graph_free(g);
+    }
 }
 
 /* A residual block is no block of parallel linear branches; an operand of
@@ -293,7 +428,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_graphs), cmocka_unit_test(behind_fuse_bn),
         cmocka_unit_test(repvgg),        cmocka_unit_test(mobileone),
-        cmocka_unit_test(alignment),     cmocka_unit_test(others_stay),
+        cmocka_unit_test(alignment),     cmocka_unit_test(runs),
+        cmocka_unit_test(names),         cmocka_unit_test(others_stay),
         cmocka_unit_test(bad_numbers),
     };
 
