@@ -83,7 +83,7 @@ SKIP    := $(if $(filter 1,$(BLAS)),lib/cpu/gemm_own.c,lib/cpu/gemm_blas.c) \
            $(if $(filter 1,$(JPEG)),lib/image/jpeg_stb.c,lib/image/jpeg_turbo.c) \
            $(if $(CUSRC),lib/cuda/none.c) $(addprefix %_,$(addsuffix .c,$(filter-out $(ISAS),$(x86_64) $(aarch64))))
 LIBSRC  := $(filter-out $(SKIP),$(foreach l,$(LAYERS),$(sort $(wildcard lib/$l/*.c))))
-ZOO     := $(sort $(wildcard models/*.yaml models/recipes/*.yaml))
+ZOO     := $(sort $(wildcard models/*.yaml models/*/*.yaml))
 PROTO   := $(wildcard lib/format/onnx.proto)
 GENSRC  := $(PROTO:lib/%.proto=$G/%.pb-c.c) $(if $(ZOO),$G/format/zoo_text.c)
 CUOBJ   := $(CUSRC:%.cu=$B/cuda/%.o)

@@ -51,6 +51,7 @@ static const struct opt options[] = {
 
 static const char *const examples[] = {
     "adze-init resnet20 -o classes=10 -O new.st",
+    "adze-init resnet20 -o conv=dbb -O branches.st   # see adze-networks(7)",
     "adze-init --list",
     "adze-init resnet18 --from=resnet18.safetensors --head=new -o classes=37",
     NULL,

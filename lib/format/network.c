@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/stream.h"
+#include "format/convform.h"
 #include "format/model.h"
 #include "format/preprocess.h"
 #include "format/stepname.h"
@@ -32,6 +33,10 @@ enum {
 static const char *const keys[] = {"network", "with",    "input", "blocks",
                                    "body",    "outputs", "base",  "preprocess",
                                    "paper",   "weights", "top1",  NULL};
+
+/* Parameters that every network has besides its own; what they do is done to
+ * the whole network when it stands.  */
+static const char *const common[] = {"conv", NULL};
 
 /* A file and those it is based on, nearest first.  */
 struct file {
@@ -150,6 +155,17 @@ static int add_name(struct file *f, const char *name)
                    Q(name), NEAR(name, network_names()));
 }
 
+/* Library file NAME of models/blocks; NULL on error.  */
+static const struct yaml *library(struct file *f, const char *name)
+{
+    const char *file = arena_printf(&f->arena, "blocks/%s.yaml", name);
+    const char *text = zoo_find(file);
+
+    if (!text)
+        BUG("no library '%s' is built in", name);
+    return yaml_parse(&f->arena, file, text, strlen(text), f->e);
+}
+
 /* The nearest file's value of KEY.  */
 static const struct yaml *get(const struct file *f, const char *key)
 {
@@ -181,12 +197,14 @@ static int no_param(struct file *f, const struct yaml *at, const char *name,
                     size_t n)
 {
     const struct yaml *with = family(f);
-    const char *list[PARAMS + 1];
+    const char *list[PARAMS + COUNT(common)];
     char *key = arena_strndup(&f->arena, name, n);
     int k = 0;
 
     for (const struct yaml *c = with ? with->child : NULL; c; c = c->next)
         list[k++] = c->key->text;
+    for (int i = 0; common[i]; i++)
+        list[k++] = common[i];
     list[k] = NULL;
     err_set(f->e, at ? ERR_FORMAT : ERR_USAGE,
             "the network has no parameter '%s'%s", Q(key), NEAR(key, list));
@@ -204,7 +222,8 @@ static int check_with(struct file *f)
             return yaml_err(with, f->e, ERR_FORMAT,
                             "'with' is a mapping of at most 256 parameters");
         for (const struct yaml *c = with ? with->child : NULL; c; c = c->next)
-            if (!yaml_get(known, c->key->text))
+            if (!yaml_get(known, c->key->text) &&
+                str_index(c->key->text, common) < 0)
                 return no_param(f, c->key, c->key->text, strlen(c->key->text));
     }
     return 0;
@@ -217,14 +236,11 @@ static int check_opts(struct file *f, const char *const *opts)
     for (; opts && *opts; opts++) {
         const char *eq = strchr(*opts, '=');
         const size_t n = eq ? (size_t)(eq - *opts) : strlen(*opts);
-        int known = 0;
+        const char *key = arena_strndup(&f->arena, *opts, n);
 
         if (!eq)
             return err_set(f->e, ERR_USAGE, "'%s' is not KEY=VALUE", Q(*opts));
-        for (const struct yaml *c = with ? with->child : NULL; c; c = c->next)
-            known |=
-                strlen(c->key->text) == n && !strncmp(c->key->text, *opts, n);
-        if (!known)
+        if ((!with || !yaml_get(with, key)) && str_index(key, common) < 0)
             return no_param(f, NULL, *opts, n);
     }
     return 0;
@@ -266,7 +282,29 @@ static const struct yaml *from_files(const struct file *f, const char *key)
     return NULL;
 }
 
-/* The environment of the network's parameters, in the family's order.  */
+/* Put KEY in front of ENV where an option or a file says its value.  */
+static int bind_one(struct file *f, const char *const *opts, const char *key,
+                    const struct expr_env **env)
+{
+    const struct yaml *y = from_files(f, key);
+    struct expr_env *b = ARENA_NEW(&f->arena, struct expr_env);
+
+    if (from_opts(f, opts, key, &y) < 0)
+        return -1;
+    if (!y)
+        return 0;
+    if (y->kind == YAML_SCALAR && !*y->text)
+        return yaml_err(y, f->e, ERR_USAGE,
+                        "the network needs its parameter '%s'", Q(key));
+    *b = (struct expr_env){.up = *env, .name = key};
+    if (expr_yaml(&b->value, y, *env, &f->arena, f->e) < 0)
+        return -1;
+    *env = b;
+    return 0;
+}
+
+/* The environment of the network's parameters, in the family's order, and of
+ * those of every network that are given.  */
 static int bind(struct file *f, const char *const *opts,
                 const struct expr_env **env)
 {
@@ -275,22 +313,22 @@ static int bind(struct file *f, const char *const *opts,
     *env = NULL;
     if (check_with(f) < 0 || check_opts(f, opts) < 0)
         return -1;
-    for (const struct yaml *c = with ? with->child : NULL; c; c = c->next) {
-        const struct yaml *y = from_files(f, c->key->text);
-        struct expr_env *b = ARENA_NEW(&f->arena, struct expr_env);
-
-        if (from_opts(f, opts, c->key->text, &y) < 0)
+    for (const struct yaml *c = with ? with->child : NULL; c; c = c->next)
+        if (bind_one(f, opts, c->key->text, env) < 0)
             return -1;
-        if (y->kind == YAML_SCALAR && !*y->text)
-            return yaml_err(y, f->e, ERR_USAGE,
-                            "the network needs its parameter '%s'",
-                            Q(c->key->text));
-        *b = (struct expr_env){.up = *env, .name = c->key->text};
-        if (expr_yaml(&b->value, y, *env, &f->arena, f->e) < 0)
+    for (int i = 0; common[i]; i++)
+        if (!(with && yaml_get(with, common[i])) &&
+            bind_one(f, opts, common[i], env) < 0)
             return -1;
-        *env = b;
-    }
     return 0;
+}
+
+static const struct expr *param(const struct steps *st, const char *name)
+{
+    for (const struct expr_env *b = st->params; b; b = b->up)
+        if (!strcmp(b->name, name))
+            return &b->value;
+    return NULL;
 }
 
 /* ---- inputs ---- */
@@ -485,6 +523,34 @@ static int read_outputs(struct steps *st, const struct yaml *y,
     return 0;
 }
 
+/* ---- the parameters of every network ---- */
+
+/* The text of parameter NAME, or NULL.  */
+static const char *param_text(struct steps *st, const char *name)
+{
+    const struct expr *v = param(st, name);
+    struct str s = {0};
+    const char *text;
+
+    if (!v)
+        return NULL;
+    expr_print(&s, v);
+    text = arena_strdup(st->arena, str_text(&s));
+    str_release(&s);
+    return text;
+}
+
+static int form_convolutions(struct file *f, struct steps *st)
+{
+    const char *form = param_text(st, "conv");
+    const struct yaml *lib;
+
+    if (!form || !strcmp(form, "plain"))
+        return 0;
+    lib = library(f, "conv");
+    return lib ? convform_apply(st, lib, form) : -1;
+}
+
 /* ---- the whole ---- */
 
 static int build(struct file *f, struct steps *st)
@@ -506,7 +572,8 @@ static int build(struct file *f, struct steps *st)
     top.x = st->g->value[0];
     top.env = st->params;
     if (steps_run(st, body, &top, &last) < 0 ||
-        read_outputs(st, get(f, "outputs"), last) < 0)
+        read_outputs(st, get(f, "outputs"), last) < 0 ||
+        form_convolutions(f, st) < 0)
         return -1;
     return graph_check(st->g, f->e);
 }

@@ -69,5 +69,21 @@ plain() { # NAME TRAINED DEPLOYED
 }
 plain mobileone-s0 5293272 2078504
 plain pp-lcnet-v2-small 4128552 4092840
+
+# Networks whose convolutions are forms for training: learnt statistics, then
+# the plain shape with the same logits.
+toy
+adze-init ./toy.yaml | adze-fuse-bn -q | adze-show --graph >plain
+for form in acb dbb rep; do
+    run "conv=$form: trains a network" 0 sh -c "adze-init ./toy.yaml -o conv=$form -s 5 |
+        adze-train -q -m - -d train.tar -e valid.tar -o global.epochs=1 -o train.batch=40 -O $form.st"
+    run 'says by how much it differs' 0 adze-reparam -m $form.st -O plain-$form.st
+    err_has 'outputs differ by .* of the largest, on 16 inputs$'
+    run 'agrees with its plain form' 0 adze-compare $form.st plain-$form.st
+    adze-show --graph -m plain-$form.st | cmp - plain
+    ok 'is the plain network, name by name'
+done
+fails 'a form that is none' 2 "-o conv=ac: .*'conv' is none of plain, acb, dbb, rep: 'ac'" \
+    adze-init resnet20 -o conv=ac
 fails 'no model' 3 "'none.st'" adze-reparam -m none.st -O x.st
 fails 'a full disk' 4 "'/dev/full'" adze-reparam -q -m a.st -O /dev/full
