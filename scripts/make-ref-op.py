@@ -105,6 +105,21 @@ case("deformconv2d", "out=2 kernel=3 pad=[1,2] stride=2 dilation=[1,2] "
      "offset_groups=2 groups=2 mask=yes", "N,2,5,4 N,36,3,2 N,18,3,2",
      deform(mask=True, padding=(1, 2), stride=2, dilation=(1, 2)),
      {0: (N, 2, 5, 4), 1: (N, 36, 3, 2), 2: (N, 18, 3, 2), 3: (2, 1, 3, 3)})
+for attr, kw in (("", {"scale_factor": 2}), ("size=[2,5]", {"size": (2, 5)}),
+                 ("mode=bilinear size=[5,2]", {"size": (5, 2)}),
+                 ("mode=bilinear align_corners=yes size=[5,2]",
+                  {"size": (5, 2), "align_corners": True})):
+    kw.update(mode="bilinear" if "bilinear" in attr else "nearest")
+    case("upsample", attr, "N,1,3,4", lambda x: F.interpolate(x, **kw),
+         {0: (N, 1, 3, 4)})
+for align in (False, True):
+    yes = "align_corners=%s" % ("no", "yes")[align]
+    case("affinegrid", "size=[2,3] " + yes, "N,2,3",
+         lambda t: F.affine_grid(t, (N, 1, 2, 3), align), {0: (N, 2, 3)})
+    for pad in ("zeros", "border"):
+        case("gridsample", "padding=%s %s" % (pad, yes), "N,2,3,4 N,2,3,2",
+             lambda x, g: F.grid_sample(x, g, "bilinear", pad, align),
+             {0: (N, 2, 3, 4), 1: (N, 2, 3, 2)}, scale=.6)
 case("linear", "out=3", "N,4,5", F.linear, {0: (N, 4, 5), 1: (3, 5), 2: (3,)})
 case("matmul", "", "N,3,4 N,4,2", torch.matmul, {0: (N, 3, 4), 1: (N, 4, 2)})
 case("matmul", "", "N,3,4 4,2", torch.matmul, {0: (N, 3, 4), 1: (4, 2)})

@@ -146,6 +146,86 @@ static int lower_deformconv2d(struct onnx_build *b, const struct node *n,
     return 1;
 }
 
+/* A scale that leads to exactly TO pixels: their number is rounded down.  */
+static float scale_to(int64_t from, int64_t to)
+{
+    const float s = (float)to / (float)from;
+
+    return floorf((float)from * s) < (float)to ? nextafterf(s, INFINITY) : s;
+}
+
+/* Sizes would hold the batch: scales do not.  */
+static int lower_upsample(struct onnx_build *b, const struct node *n,
+                          struct err *e)
+{
+    const struct shape *x = &n->in[0]->shape, *y = &n->out[0]->shape;
+    const struct shape four = shape_make(1, (int64_t[]){4});
+    const float scale[] = {1, 1, scale_to(x->dim[2], y->dim[2]),
+                           scale_to(x->dim[3], y->dim[3])};
+    const int nearest = !strcmp(attr_str(n, "mode"), "nearest");
+    const char *in[] = {X, "", onnx_const_data(b, n, &four, scale)};
+    Onnx__NodeProto *op = onnx_op(b, "Resize", in, 3, Y);
+
+    (void)e;
+    onnx_set_text(b, op, "mode", nearest ? "nearest" : "linear");
+    onnx_set_text(b, op, "coordinate_transformation_mode",
+                  nearest                        ? "asymmetric"
+                  : attr_int(n, "align_corners") ? "align_corners"
+                                                 : "half_pixel");
+    if (nearest)
+        onnx_set_text(b, op, "nearest_mode", "floor");
+    return 1;
+}
+
+/* The places of the outputs, (u, v, 1) each, times the matrix.  */
+static int lower_affinegrid(struct onnx_build *b, const struct node *n,
+                            struct err *e)
+{
+    const struct shape *y = &n->out[0]->shape;
+    const int64_t rows = y->dim[1], columns = y->dim[2], count = rows * columns;
+    const int64_t size[2] = {columns, rows};
+    const int align = (int)attr_int(n, "align_corners");
+    const struct shape s = shape_make(2, (int64_t[]){3, count});
+    float *at = ARENA_NEWS(&b->arena, 3 * count, float);
+    const char *t = X;
+
+    (void)e;
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t place[2] = {i % columns, i / columns};
+
+        for (int d = 0; d < 2; d++)
+            at[d * count + i] =
+                !align        ? (float)(2 * place[d] + 1) / (float)size[d] - 1
+                : size[d] > 1 ? 2 * (float)place[d] / (float)(size[d] - 1) - 1
+                              : 0;
+        at[2 * count + i] = 1;
+    }
+    if (attr_int(n, "residual")) {
+        const float identity[] = {1, 0, 0, 0, 1, 0};
+        const struct shape m = shape_make(3, (int64_t[]){1, 2, 3});
+
+        t = onnx_op2(b, n, "Add", t, onnx_const_data(b, n, &m, identity), NULL);
+    }
+    t = onnx_op2(b, n, "MatMul", t, onnx_const_data(b, n, &s, at), NULL);
+    t = transpose(b, n, t, (int64_t[]){0, 2, 1}, 3, NULL);
+    reshape(b, n, t, (int64_t[]){0, rows, columns, 2}, 4, Y);
+    return 1;
+}
+
+/* The name of the mode has changed.  */
+static int lower_gridsample(struct onnx_build *b, const struct node *n,
+                            struct err *e)
+{
+    const char *in[] = {X, onnx_in(b, n, 1)};
+    Onnx__NodeProto *op = onnx_op(b, "GridSample", in, 2, Y);
+
+    (void)e;
+    onnx_set_text(b, op, "mode", b->opset >= 20 ? "linear" : "bilinear");
+    onnx_set_text(b, op, "padding_mode", attr_str(n, "padding"));
+    onnx_set_int(b, op, "align_corners", attr_int(n, "align_corners"));
+    return 1;
+}
+
 static int lower_globalavgpool(struct onnx_build *b, const struct node *n,
                                struct err *e)
 {
@@ -679,6 +759,7 @@ static const struct {
 } lowerings[] = {
     {"adaptiveavgpool2d", 9, lower_adaptiveavgpool2d},
     {"add", 7, lower_add},
+    {"affinegrid", 9, lower_affinegrid},
     {"attention", 13, lower_attention},
     {"avgpool2d", 11, lower_avgpool2d},
     {"batchnorm2d", 9, lower_batchnorm2d},
@@ -688,6 +769,7 @@ static const struct {
     {"dequantize", 13, lower_dequantize},
     {"gelu", 9, lower_gelu},
     {"globalavgpool", 9, lower_globalavgpool},
+    {"gridsample", 16, lower_gridsample},
     {"hardswish", 7, lower_hardswish},
     {"layernorm", 7, lower_layernorm},
     {"linear", 9, lower_linear},
@@ -707,6 +789,7 @@ static const struct {
     {"split", 11, lower_split},
     {"subsample", 10, lower_subsample},
     {"tokens", 5, lower_tokens},
+    {"upsample", 13, lower_upsample},
 };
 
 onnx_lower_fn *onnx_lower_find(const char *op, int *since)

@@ -18,12 +18,11 @@
  * slope towards the next one counts.  Dai et al., "Deformable convolutional
  * networks", ICCV 2017, equations 2 to 4; with a mask: Zhu et al., "Deformable
  * ConvNets v2", CVPR 2019, equation 1.  ONNX DeformConv.  */
-#include <math.h>
-
 #include "base/err.h"
 #include "base/real.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
+#include "op/bilinear.h"
 #include "op/ops.h"
 #include "op/rule.h"
 #include "op/window.h"
@@ -133,24 +132,11 @@ static struct geometry geometry(const struct op_args *a)
     return g;
 }
 
-/* ---- a place between four pixels ---- */
-
+/* A place between pixels, and the weight of what is read there.  */
 struct spot {
-    int64_t at[4]; /* the pixels in a plane of x; -1: outside */
-    double part[4], down[4], right[4]; /* their weights, and how these change
-                                          with the place */
+    struct bilinear b;
     double mask;
 };
-
-static void corner(struct spot *s, int i, const struct geometry *g, int64_t h,
-                   int64_t w, double ph, double pw)
-{
-    const int inside = h >= 0 && h < g->w.in[0] && w >= 0 && w < g->w.in[1];
-    s->at[i] = inside ? h * g->w.in[1] + w : -1;
-    s->part[i] = ph * pw;
-    s->down[i] = (i < 2 ? -1 : 1) * pw;
-    s->right[i] = (i % 2 ? 1 : -1) * ph;
-}
 
 /* Where tap T of offset group O reads at output I (= p Q + q).  OFFSET and
  * MASK are those of the image.  */
@@ -164,28 +150,16 @@ static struct spot spot_of(const struct geometry *g, const real *offset,
     const double w = (double)(q * g->w.stride[1] - g->w.pad[1] +
                               t % g->w.kernel[1] * g->w.dilation[1]) +
                      offset[(2 * j + 1) * g->py + i];
-    struct spot s = {{-1, -1, -1, -1}, {0}, {0}, {0}, 1};
+    struct spot s = {bilinear_at(h, w, g->w.in[0], g->w.in[1]), 1};
     if (mask)
         s.mask = mask[j * g->py + i];
-    if (!(h >= -1 && h < (double)g->w.in[0] && w >= -1 &&
-          w < (double)g->w.in[1]))
-        return s;
-    const double top = floor(h), left = floor(w);
-    for (int k = 0; k < 4; k++)
-        corner(&s, k, g, (int64_t)top + k / 2, (int64_t)left + k % 2,
-               k / 2 ? h - top : 1 - (h - top),
-               k % 2 ? w - left : 1 - (w - left));
     return s;
 }
 
-/* The sum of the pixels of plane X, weighed by PART.  */
-static double sample(const struct spot *s, const double *part, const real *x)
+/* What is read of plane X, before the mask.  */
+static double sample(const struct spot *s, const real *x)
 {
-    double sum = 0;
-    for (int i = 0; i < 4; i++)
-        if (s->at[i] >= 0)
-            sum += part[i] * x[s->at[i]];
-    return sum;
+    return bilinear_sum(&s->b, s->b.part, x);
 }
 
 /* ---- the result ---- */
@@ -207,7 +181,7 @@ static void sums(const struct geometry *g, const struct op_args *a, int64_t n,
         for (int64_t t = 0; t < g->pw; t++) {
             const struct spot s =
                 spot_of(g, offset, mask, (c0 + c) / g->co, t, i);
-            const double v = s.mask * sample(&s, s.part, x + c * g->px);
+            const double v = s.mask * sample(&s, x + c * g->px);
             for (int64_t j = 0; j < count; j++)
                 sum[j] += v * w[j * size + c * g->pw + t];
         }
@@ -264,12 +238,11 @@ static void tap_backward(const struct geometry *g, const struct back *b,
     for (int64_t c = o * g->co; c < (o + 1) * g->co; c++) {
         const double d = of_sample(g, b->w, b->dy, c, t, i);
         const real *x = b->x + c * g->px;
-        for (int k = 0; b->dx && k < 4; k++)
-            if (s.at[k] >= 0)
-                b->dx[c * g->px + s.at[k]] += (real)(d * s.mask * s.part[k]);
-        down += d * s.mask * sample(&s, s.down, x);
-        right += d * s.mask * sample(&s, s.right, x);
-        mask += d * sample(&s, s.part, x);
+        if (b->dx)
+            bilinear_back(&s.b, d * s.mask, b->dx + c * g->px);
+        down += d * s.mask * bilinear_sum(&s.b, s.b.down, x);
+        right += d * s.mask * bilinear_sum(&s.b, s.b.right, x);
+        mask += d * sample(&s, x);
     }
     if (b->doffset) {
         b->doffset[2 * j * g->py + i] = (real)down;
@@ -318,7 +291,7 @@ static void correlate(const struct geometry *g, const struct op_args *a,
                 spot_of(g, image(&a->in[OFFSET], n), image(&a->in[MASK], n),
                         c / g->co, t, i);
             const double v =
-                s.mask * sample(&s, s.part, image(&a->in[X], n) + c * g->px);
+                s.mask * sample(&s, image(&a->in[X], n) + c * g->px);
             const real *dy = image(&a->dout[0], n) + k * g->py + i;
             for (int64_t j = 0; j < count; j++)
                 sum[j] += v * dy[j * g->py];

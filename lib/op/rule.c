@@ -151,6 +151,20 @@ int rule_real(const struct node *n, const char *name, double min, double max,
     return 0;
 }
 
+int rule_picture(struct node *n, int i, const char *name, int64_t *size,
+                 struct err *e)
+{
+    const struct value *like = i < n->n_in ? n->in[i] : NULL;
+
+    if (like && rule_data(n, i, 4, 4, e) < 0)
+        return -1;
+    if (attr_expand(n, name, 2, 0, 1 << 16, e) < 0)
+        return -1;
+    for (int d = 0; d < 2; d++)
+        size[d] = like ? like->shape.dim[2 + d] : attr_ints(n, name, NULL)[d];
+    return 0;
+}
+
 int rule_range(const struct node *n, const char *low, const char *high,
                struct err *e)
 {

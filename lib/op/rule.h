@@ -54,6 +54,11 @@ int rule_int(const struct node *n, const char *name, int64_t min, int64_t max,
 int rule_real(const struct node *n, const char *name, double min, double max,
               struct err *e);
 
+/* SIZE [2], height and width: those of operand I, a picture, if it is there,
+ * else the attribute NAME (one number counts for both; 0: not said).  */
+int rule_picture(struct node *n, int i, const char *name, int64_t *size,
+                 struct err *e);
+
 /* The number LOW is at most the number HIGH.  */
 int rule_range(const struct node *n, const char *low, const char *high,
                struct err *e);

@@ -130,6 +130,8 @@ static const struct one {
     {"adaptiveavgpool2d", "size=[3,2]", "N,3,7,5"},
     {"add", "", "N,3,4 N,3,4 4"},
     {"add", "", "N,3,4 N,1,4"},
+    {"affinegrid", "size=[2,3]", "N,2,3"},
+    {"affinegrid", "size=[3,1] residual=yes align_corners=yes", "N,2,3"},
     {"attention", "heads=2", "N,5,12"},
     {"attention", "heads=1", "N,1,6"},
     {"avgpool2d", "kernel=3 stride=2 pad=1", "N,2,7,6"},
@@ -162,6 +164,8 @@ static const struct one {
     {"gelu", "", "N,9"},
     {"gelu", "approximate=tanh", "N,9"},
     {"globalavgpool", "", "N,3,4,5"},
+    {"gridsample", "", "N,2,3,4 N,2,3,2", 16},
+    {"gridsample", "padding=border align_corners=yes", "N,2,3,4 N,2,3,2", 16},
     {"hardsigmoid", "", "N,9"},
     {"hardtanh", "min=-0.5 max=0.75", "N,9"},
     {"hardswish", "", "N,9"},
@@ -210,6 +214,10 @@ static const struct one {
     {"tanh", "", "N,9"},
     {"tokens", "", "N,3,4,2"},
     {"transpose", "perm=[0,2,1]", "N,4,3"},
+    {"upsample", "", "N,2,3,2"},
+    {"upsample", "size=[7,2]", "N,2,3,5"},
+    {"upsample", "mode=bilinear size=[7,2]", "N,2,3,5"},
+    {"upsample", "mode=bilinear size=[7,2] align_corners=yes", "N,2,3,5"},
 };
 
 /* "N,3,4": a shape.  Returns what follows.  */
