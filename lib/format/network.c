@@ -23,6 +23,7 @@
 
 enum {
     BASES = 8,
+    LIBRARIES = 16,
     PARAMS = 256,
     OUTPUTS = 1000,
     LIMIT_NODES = 100000,
@@ -30,9 +31,13 @@ enum {
     TEXT_BYTES = 16 << 20
 };
 
-static const char *const keys[] = {"network", "with",    "input", "blocks",
-                                   "body",    "outputs", "base",  "preprocess",
-                                   "paper",   "weights", "top1",  NULL};
+static const char *const keys[] = {
+    "network",    "with",  "input",   "blocks", "body", "outputs", "base",
+    "preprocess", "paper", "weights", "top1",   "use",  NULL};
+static const char *const library_keys[] = {"blocks", NULL};
+
+/* Where the libraries that are compiled in lie in models/.  */
+#define LIBRARY_PATH "blocks/"
 
 /* Parameters that every network has besides its own; what they do is done to
  * the whole network when it stands.  */
@@ -43,6 +48,8 @@ struct file {
     struct arena arena;
     const struct yaml *doc[BASES];
     int n;
+    const struct yaml *library[LIBRARIES]; /* what they use */
+    int n_library;
     int bound; /* the options were sound, so far as they are known */
     struct err *e;
 };
@@ -62,19 +69,16 @@ static const char *stem_of(struct arena *a, const char *file)
                                 : arena_strdup(a, s);
 }
 
-static int unknown_key(struct file *f, const struct yaml *y)
-{
-    return yaml_err(y->key, f->e, ERR_FORMAT, "a network has no key '%s'%s",
-                    Q(y->key->text), NEAR(y->key->text, keys));
-}
-
-static int check_keys(struct file *f, const struct yaml *y)
+/* WHAT ("a network") has only the keys of LIST.  */
+static int check_keys(struct file *f, const struct yaml *y, const char *what,
+                      const char *const *list)
 {
     if (y->kind != YAML_MAP)
-        return yaml_err(y, f->e, ERR_FORMAT, "a network is a mapping");
+        return yaml_err(y, f->e, ERR_FORMAT, "%s is a mapping", what);
     for (const struct yaml *c = y->child; c; c = c->next)
-        if (str_index(c->key->text, keys) < 0)
-            return unknown_key(f, c);
+        if (str_index(c->key->text, list) < 0)
+            return yaml_err(c->key, f->e, ERR_FORMAT, "%s has no key '%s'%s",
+                            what, Q(c->key->text), NEAR(c->key->text, list));
     return 0;
 }
 
@@ -129,14 +133,90 @@ static int add_base(struct file *f, const struct yaml *y, const char *dir)
                     Q(y->text));
 }
 
+/* ---- libraries of blocks ---- */
+
+static int add_library(struct file *f, const char *name, const char *text,
+                       size_t n)
+{
+    const struct yaml *y = yaml_parse(&f->arena, name, text, n, f->e);
+
+    if (!y || check_keys(f, y, "a library of blocks", library_keys) < 0)
+        return -1;
+    f->library[f->n_library++] = y;
+    return 0;
+}
+
+static int add_library_path(struct file *f, const char *path)
+{
+    struct bytes b;
+    int rc;
+
+    if (bytes_read(&b, path, TEXT_BYTES, f->e) < 0)
+        return -1;
+    rc = add_library(f, path, (const char *)b.data, b.n);
+    bytes_release(&b);
+    return rc;
+}
+
+static int no_library(struct file *f, const struct yaml *y)
+{
+    const char **list;
+    int n = 0;
+
+    while (zoo_files[n].name)
+        n++;
+    list = ARENA_NEWS(&f->arena, n + 1, const char *);
+    n = 0;
+    for (const struct zoo_file *z = zoo_files; z->name; z++)
+        if (str_starts(z->name, LIBRARY_PATH))
+            list[n++] = stem_of(&f->arena, z->name);
+    return yaml_err(y, f->e, ERR_FORMAT,
+                    "no library of blocks is called '%s'%s (a file is written "
+                    "with '/' or '.yaml')",
+                    Q(y->text), NEAR(y->text, list));
+}
+
+/* One of `use': a library that is compiled in, or a file beside this one.  */
+static int add_use(struct file *f, const struct yaml *y, const char *dir)
+{
+    const char *text;
+
+    if (y->kind != YAML_SCALAR || !*y->text)
+        return yaml_err(y, f->e, ERR_FORMAT,
+                        "'use' is a list of libraries of blocks");
+    if (f->n_library == LIBRARIES)
+        return yaml_err(y, f->e, ERR_FORMAT, "more than 16 libraries");
+    if (dir && is_path(y->text))
+        return add_library_path(
+            f, *y->text == '/' ? y->text
+                               : arena_printf(&f->arena, "%s%s", dir, y->text));
+    text = zoo_find(arena_printf(&f->arena, LIBRARY_PATH "%s.yaml", y->text));
+    return text ? add_library(f, y->text, text, strlen(text))
+                : no_library(f, y);
+}
+
+static int add_uses(struct file *f, const struct yaml *y, const char *dir)
+{
+    if (y->kind != YAML_LIST)
+        return add_use(f, y, dir);
+    for (const struct yaml *c = y->child; c; c = c->next)
+        if (add_use(f, c, dir) < 0)
+            return -1;
+    return 0;
+}
+
 static int add_text(struct file *f, const char *name, const char *text,
                     size_t n, const char *dir)
 {
     const struct yaml *y = yaml_parse(&f->arena, name, text, n, f->e), *base;
+    const struct yaml *use;
 
-    if (!y || check_keys(f, y) < 0)
+    if (!y || check_keys(f, y, "a network", keys) < 0)
         return -1;
     f->doc[f->n++] = y;
+    use = yaml_get(y, "use");
+    if (use && add_uses(f, use, dir) < 0)
+        return -1;
     base = yaml_get(y, "base");
     return base ? add_base(f, base, dir) : 0;
 }
@@ -565,6 +645,10 @@ static int build(struct file *f, struct steps *st)
         if (blocks && steps_blocks(st, blocks) < 0)
             return -1;
     }
+    for (int i = 0; i < f->n_library; i++)
+        if (yaml_get(f->library[i], "blocks") &&
+            steps_blocks(st, yaml_get(f->library[i], "blocks")) < 0)
+            return -1;
     if (!body)
         return yaml_err(f->doc[0], f->e, ERR_FORMAT, "a network needs 'body'");
     if (read_input(st, get(f, "input")) < 0)

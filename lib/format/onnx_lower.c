@@ -374,20 +374,53 @@ static int axis_of_node(const struct node *n)
     return (int)(a < 0 ? a + n->in[0]->shape.rank : a);
 }
 
+/* How the axes of a reduction are said: an attribute until opset SINCE, then
+ * an operand.  */
+static Onnx__NodeProto *reduction(struct onnx_build *b, const struct node *n,
+                                  const char *type, int since, const char *x,
+                                  const int64_t *axes, int count, const char *y)
+{
+    const char *in[2] = {x};
+    Onnx__NodeProto *op;
+
+    if (b->opset >= since)
+        in[1] = onnx_const_ints(b, n, axes, count);
+    op = onnx_op(b, type, in, b->opset >= since ? 2 : 1, y);
+    if (b->opset < since)
+        onnx_set_ints(b, op, "axes", axes, count);
+    return op;
+}
+
 static const char *mean(struct onnx_build *b, const struct node *n,
                         const char *x, int axis)
 {
     const int64_t a = axis;
     const char *y = onnx_temp(b, n);
 
-    if (b->opset >= 18) {
-        const char *in[] = {x, onnx_const_ints(b, n, &a, 1)};
-
-        onnx_op(b, "ReduceMean", in, 2, y);
-    } else {
-        onnx_set_ints(b, onnx_op(b, "ReduceMean", &x, 1, y), "axes", &a, 1);
-    }
+    reduction(b, n, "ReduceMean", 18, x, &a, 1, y);
     return y;
+}
+
+static int lower_reduce(struct onnx_build *b, const struct node *n,
+                        struct err *e)
+{
+    static const struct {
+        const char *kind, *type;
+        int since;
+    } kinds[] = {{"mean", "ReduceMean", 18},
+                 {"sum", "ReduceSum", 13},
+                 {"max", "ReduceMax", 18}};
+    int count;
+    const int64_t *axes = attr_ints(n, "axes", &count);
+
+    (void)e;
+    for (size_t i = 0; i < COUNT(kinds); i++)
+        if (!strcmp(attr_str(n, "kind"), kinds[i].kind))
+            onnx_set_int(b,
+                         reduction(b, n, kinds[i].type, kinds[i].since, X, axes,
+                                   count, Y),
+                         "keepdims", attr_int(n, "keep"));
+    return 1;
 }
 
 /* LayerNormalization is of the last axis and of opset 17.  */
@@ -780,6 +813,7 @@ static const struct {
     {"padchannels", 11, lower_padchannels},
     {"prelu", 7, lower_prelu},
     {"quantize", 13, lower_quantize},
+    {"reduce", 11, lower_reduce},
     {"reshape", 5, lower_reshape},
     {"scale", 7, lower_scale},
     {"select", 10, lower_select},

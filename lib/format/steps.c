@@ -85,19 +85,25 @@ static int read_from(struct steps *s, const struct yaml *y, struct entry *n)
     return 0;
 }
 
-/* $in: the channels of the current value; $in_n: its tokens.  */
+static void bind_size(struct entry *n, int i, const char *name, int64_t size)
+{
+    n->in[i] = (struct expr_env){n->at.env, name, expr_int(size)};
+    n->at.env = &n->in[i];
+}
+
+/* $in: the channels of the current value; $in_n: its tokens; $in_h, $in_w: its
+ * height and width.  */
 static void bind_in(struct entry *n)
 {
     const struct shape *x = &n->at.x->shape;
 
-    if (x->rank >= 2) {
-        n->in[0] = (struct expr_env){
-            n->at.env, "in", expr_int(x->dim[x->rank == 4 ? 1 : x->rank - 1])};
-        n->at.env = &n->in[0];
-    }
-    if (x->rank == 3) {
-        n->in[1] = (struct expr_env){n->at.env, "in_n", expr_int(x->dim[1])};
-        n->at.env = &n->in[1];
+    if (x->rank >= 2)
+        bind_size(n, 0, "in", x->dim[x->rank == 4 ? 1 : x->rank - 1]);
+    if (x->rank == 3)
+        bind_size(n, 1, "in_n", x->dim[1]);
+    if (x->rank == 4) {
+        bind_size(n, 2, "in_h", x->dim[2]);
+        bind_size(n, 3, "in_w", x->dim[3]);
     }
 }
 
@@ -311,10 +317,10 @@ static int check_with(struct steps *s, const struct yaml *with)
 static int bind_params(struct steps *s, const struct yaml *with,
                        const struct entry *n, const struct expr_env **env)
 {
-    struct expr_env *in = ARENA_NEWS(s->arena, 2, struct expr_env);
+    struct expr_env *in = ARENA_NEWS(s->arena, COUNT(n->in), struct expr_env);
 
     *env = s->params;
-    for (int i = 0; i < 2; i++)
+    for (size_t i = 0; i < COUNT(n->in); i++)
         if (n->in[i].name) {
             in[i] = n->in[i];
             in[i].up = *env;

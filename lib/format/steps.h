@@ -56,7 +56,7 @@ struct entry {
     int named, go;                  /* it has `as'; its condition holds */
     struct value **from;
     int n_from;
-    struct expr_env in[2]; /* $in, $in_n */
+    struct expr_env in[4]; /* $in, $in_n, $in_h, $in_w */
 };
 
 void steps_init(struct steps *s, struct graph *g, struct arena *a,

@@ -50,6 +50,27 @@ static char *outline(const struct graph *g)
     return str_take(&s);
 }
 
+/* A network that uses TEXT, a library beside it.  */
+static struct graph *use(const char *library, const char *text, struct err *e)
+{
+    char dir[] = "/tmp/adze-use-XXXXXX";
+    struct arena a = {0};
+    struct graph *g;
+
+    assert_non_null(mkdtemp(dir));
+    const char *path = arena_printf(&a, "%s/mine.yaml", dir);
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    assert_true(fputs(library, f) >= 0 && fclose(f) == 0);
+    g = network_parse("t", text, strlen(text), arena_printf(&a, "%s/", dir),
+                      NULL, e);
+    remove(path);
+    rmdir(dir);
+    arena_release(&a);
+    return g;
+}
+
 static void expect(const char *text, const char *want)
 {
     struct graph *g = parse(text);
@@ -656,24 +677,99 @@ static void fuzz(void **state)
     fuzz_run(fuzz_network, wrong, COUNT(wrong), NULL, 2000, 2);
 }
 
+/* ---- libraries of blocks ---- */
+
+static void libraries(void **state)
+{
+    static const char mine[] = "blocks:\n"
+                               "  twice: {do: [relu, relu]}\n"
+                               "  se: {do: relu}\n";
+    struct err e = {0};
+    struct graph *g;
+
+    (void)state;
+    expect(IN "use: attention\nbody: [ese]\n",
+           "global_avg_pool=globalavgpool(image) "
+           "reshape=reshape(global_avg_pool) "
+           "fc=conv2d(reshape fc.weight fc.bias) hardsigmoid=hardsigmoid(fc) "
+           "mul=mul(image hardsigmoid) ");
+    expect("use: [attention]\n" IN "blocks: {se: {do: [relu]}}\nbody: [se]\n",
+           "relu=relu(image) ");
+    g = use(mine, IN "use: [mine.yaml, attention]\nbody: [twice, se]\n", &e);
+    assert_non_null(g);
+    assert_int_equal(g->n_node, 3);
+    graph_free(g);
+}
+
+static void wrong_libraries(void **state)
+{
+    static const struct {
+        const char *library, *use, *part;
+    } t[] = {
+        {"", "atention", "did you mean 'attention'? (a file is written"},
+        {"", "[[attention]]", "'use' is a list of libraries"},
+        {"", "other.yaml", "other.yaml'"},
+        {"body: [relu]", "mine.yaml", "a library of blocks has no key 'body'"},
+        {"relu", "mine.yaml", "a library of blocks is a mapping"},
+        {"blocks: [relu]", "mine.yaml", "'blocks' is a mapping"},
+        {"blocks: {relu: {do: relu}}", "mine.yaml", "has the name of an op"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(t); i++) {
+        struct arena a = {0};
+        struct err e = {0};
+
+        assert_null(
+            use(t[i].library,
+                arena_printf(&a, IN "use: %s\nbody: [relu]\n", t[i].use), &e));
+        if (!strstr(e.msg, t[i].part))
+            fail_msg("'%s' is not in: %s", t[i].part, e.msg);
+        arena_release(&a);
+    }
+}
+
+/* Each block of the built-in libraries leaves the shape.  */
+static void attention(void **state)
+{
+    static const char *const steps[] = {"se",
+                                        "ese",
+                                        "eca",
+                                        "spatial",
+                                        "spatial_transformer",
+                                        "cbam",
+                                        "sk",
+                                        "ge",
+                                        "ge: {extent: 2}",
+                                        "ge: {extent: 4, to: 0}",
+                                        "coord",
+                                        "se: {to: 2}",
+                                        "sk: {out: 3, groups: 3, to: 8}"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(steps); i++) {
+        struct arena a = {0};
+        struct graph *g = parse(
+            arena_printf(&a, IN "use: attention\nbody: [%s]\n", steps[i]));
+
+        assert_string_equal(ST(&g->output[0].value->shape), "[N,3,8,8]");
+        graph_free(g);
+        arena_release(&a);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names),
-        cmocka_unit_test(values),
-        cmocka_unit_test(conditions),
-        cmocka_unit_test(loops),
-        cmocka_unit_test(branches),
-        cmocka_unit_test(blocks),
-        cmocka_unit_test(parameters),
-        cmocka_unit_test(outputs),
-        cmocka_unit_test(says_what_is_wrong),
-        cmocka_unit_test(options),
-        cmocka_unit_test(files_and_bases),
-        cmocka_unit_test(bombs),
-        cmocka_unit_test(long_flat_form),
-        cmocka_unit_test(every_cut),
-        cmocka_unit_test(fuzz),
+        cmocka_unit_test(libraries), cmocka_unit_test(wrong_libraries),
+        cmocka_unit_test(attention), cmocka_unit_test(names),
+        cmocka_unit_test(values),    cmocka_unit_test(conditions),
+        cmocka_unit_test(loops),     cmocka_unit_test(branches),
+        cmocka_unit_test(blocks),    cmocka_unit_test(parameters),
+        cmocka_unit_test(outputs),   cmocka_unit_test(says_what_is_wrong),
+        cmocka_unit_test(options),   cmocka_unit_test(files_and_bases),
+        cmocka_unit_test(bombs),     cmocka_unit_test(long_flat_form),
+        cmocka_unit_test(every_cut), cmocka_unit_test(fuzz),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
