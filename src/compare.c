@@ -50,8 +50,7 @@ static const struct opt options[] = {
 
 static const char *const examples[] = {
     "adze-compare model.st fused.st", "adze-compare theirs.onnx model.st",
-    "adze-compare a.npy b.npy --max-abs 1e-3",
-    NULL};
+    "adze-compare a.npy b.npy --max-abs 1e-3", NULL};
 
 static const struct command cmd = {
     .name = "compare",

@@ -218,7 +218,8 @@ static void find_first(struct parity *r, const struct side *a,
     const int n = a->g->n_node;
     const struct node **pair = xcalloc((size_t)n + 1, sizeof *pair);
     double *rel = xcalloc((size_t)n + 1, sizeof *rel);
-    char *state = xcalloc((size_t)n + 1, 1), *behind = xcalloc((size_t)n + 1, 1);
+    char *state = xcalloc((size_t)n + 1, 1),
+         *behind = xcalloc((size_t)n + 1, 1);
 
     pair_nodes(a, b, pair);
     for (int i = n - 1; i >= 0; i--) {
