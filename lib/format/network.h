@@ -30,7 +30,8 @@ struct graph *network_graph(struct network *n, const char *const *opts,
 struct preprocess;
 int network_preprocess(struct network *n, struct preprocess *p, struct err *e);
 /* What it says of itself: KEY is "paper", "weights" (published ones that fit),
- * "top1" (of those, per cent).  Lives as long as N; NULL if it does not say. */
+ * "top1" (an accuracy that was published, per cent).  Lives as long as N; NULL
+ * if it does not say.  */
 const char *network_about(struct network *n, const char *key);
 void network_close(struct network *n); /* N may be NULL */
 
