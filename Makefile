@@ -139,7 +139,7 @@ $1/tests/%: $1/tests/%.o $1/tests/lib.a $1/libadze.a
 	$$Q$$(CC) $2 $$(LDFLAGS) -o $$@ $$^ $$(or $$(TESTLIBS),-lcmocka) $$(LDLIBS)
 
 # Files that include a generated header wait for it.
-$(patsubst %.c,$1/%.o,$(filter lib/format/onnx%,$(LIBSRC))): | $(PROTO:lib/%.proto=$G/%.pb-c.c)
+$(patsubst %.c,$1/%.o,$(filter lib/format/onnx%,$(LIBSRC)) tests/format/onnx_import.c): | $(PROTO:lib/%.proto=$G/%.pb-c.c)
 endef
 $(eval $(call rules,$O,$(CFLAGS) $(call sanflag,$(SAN))))
 $(if $(filter-out $O,$S),$(eval $(call rules,$S,-O1 -g $(call sanflag,$(SANS)))))

@@ -341,7 +341,10 @@ static int read_graph(struct import *r, const struct onnx_source *src,
     for (size_t i = 0; i < r->m->n_node; i++)
         if (!r->skip[i] && read_node(r, i, e) < 0)
             return -1;
-    return read_outputs(r, e);
+    if (read_outputs(r, e) < 0)
+        return -1;
+    graph_prune(r->g); /* turns that became one with others */
+    return 0;
 }
 
 static int64_t opset_of(const Onnx__ModelProto *m)
