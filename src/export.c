@@ -76,7 +76,7 @@ struct proof {
 static int proof_init(struct proof *p, const struct graph *g, struct err *e)
 {
     const struct value *x = graph_value(g, "image");
-    const struct value *y = graph_output_value(g, "logits");
+    const struct value *y = graph_output_value(g, graph_answer(g));
     struct shape in, out;
 
     if (!x || !y || !x->shape.batch || !y->shape.batch)
@@ -139,6 +139,8 @@ static void note_top(const char *whose, const struct model *m,
     char name[MODEL_CLASS];
     struct str s = {0};
 
+    if (!k)
+        return;
     top_find(row, k, n, best);
     for (int64_t i = 0; i < n; i++) {
         str_add(&s, i ? ", " : "");

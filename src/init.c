@@ -12,6 +12,7 @@
 #include "cli/io.h"
 #include "cli/rows.h"
 #include "cli/table.h"
+#include "format/head.h"
 #include "format/model.h"
 #include "format/network.h"
 #include "format/preprocess.h"
@@ -242,13 +243,19 @@ static int read_weights(struct model *m, char hash[HASH_TEXT], struct err *e)
 
 /* ---- the model ---- */
 
-/* No parameter of the head came from the file.  */
+/* There is a head, and no parameter of it came from the file.  */
 static int head_is_new(const struct graph *g)
 {
-    for (int i = 0; i < g->n_value; i++)
-        if (g->value[i]->data.data && weights_is_head(g, g->value[i]))
+    int some = 0;
+
+    for (int i = 0; i < g->n_value; i++) {
+        if (!value_is_tensor(g->value[i]) || !head_has(g, g->value[i]))
+            continue;
+        if (g->value[i]->data.data)
             return 0;
-    return 1;
+        some = 1;
+    }
+    return some;
 }
 
 struct pairs {

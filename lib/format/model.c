@@ -96,12 +96,12 @@ const char *model_class_name(const struct model *m, int64_t c,
 
 int64_t model_head(const struct model *m)
 {
-    const struct value *v = graph_output_value(m->graph, "logits");
-    const struct shape *s =
-        v ? &v->shape
-          : (m->graph->n_output ? &m->graph->output[0].value->shape : NULL);
+    const char *answer = graph_answer(m->graph);
+    const struct value *v = strcmp(answer, "features")
+                                ? graph_output_value(m->graph, answer)
+                                : NULL;
 
-    return s && s->rank ? s->dim[s->rank - 1] : 0;
+    return v && v->shape.rank ? v->shape.dim[v->shape.rank - 1] : 0;
 }
 
 /* ---- JSON ---- */

@@ -64,7 +64,7 @@ const char *model_class_name(const struct model *m, int64_t c,
                              char buf[MODEL_CLASS]);
 
 /* Logits' width: the last dimension of the output `logits', or of the first
- * output.  */
+ * output; 0 where that is `features'.  */
 int64_t model_head(const struct model *m);
 
 /* Was the head ever trained or loaded: refused by infer, evaluate, export

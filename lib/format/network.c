@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "base/stream.h"
 #include "format/convform.h"
+#include "format/head.h"
 #include "format/model.h"
 #include "format/preprocess.h"
 #include "format/stepname.h"
@@ -28,7 +29,8 @@ enum {
     OUTPUTS = 1000,
     LIMIT_NODES = 100000,
     FUZZ_NODES = 1000,
-    TEXT_BYTES = 16 << 20
+    TEXT_BYTES = 16 << 20,
+    EMBEDDING = 65536
 };
 
 static const char *const keys[] = {
@@ -41,7 +43,7 @@ static const char *const library_keys[] = {"blocks", NULL};
 
 /* Parameters that every network has besides its own; what they do is done to
  * the whole network when it stands.  */
-static const char *const common[] = {"conv", NULL};
+static const char *const common[] = {"conv", "embedding", NULL};
 
 /* A file and those it is based on, nearest first.  */
 struct file {
@@ -631,6 +633,28 @@ static int form_convolutions(struct file *f, struct steps *st)
     return lib ? convform_apply(st, lib, form) : -1;
 }
 
+static int has_no_classes(struct steps *st)
+{
+    const char *classes = param_text(st, "classes");
+
+    return classes && !strcmp(classes, "0");
+}
+
+/* The head as `classes=0' and `embedding' want it.  */
+static int finish_head(struct steps *st)
+{
+    const char *text = param_text(st, "embedding");
+    int64_t width = 0;
+
+    if (st->left_out)
+        head_cut(st->g);
+    if (text && parse_i64(text, 0, EMBEDDING, &width) < 0)
+        return err_set(st->e, ERR_FORMAT,
+                       "'embedding' is a whole number from 0 to %d, not '%s'",
+                       EMBEDDING, Q(text));
+    return width ? head_embed(st->g, width, st->e) : 0;
+}
+
 /* ---- the whole ---- */
 
 static int build(struct file *f, struct steps *st)
@@ -655,8 +679,9 @@ static int build(struct file *f, struct steps *st)
         return -1;
     top.x = st->g->value[0];
     top.env = st->params;
+    st->no_classes = has_no_classes(st);
     if (steps_run(st, body, &top, &last) < 0 ||
-        read_outputs(st, get(f, "outputs"), last) < 0 ||
+        read_outputs(st, get(f, "outputs"), last) < 0 || finish_head(st) < 0 ||
         form_convolutions(f, st) < 0)
         return -1;
     return graph_check(st->g, f->e);

@@ -313,6 +313,25 @@ static const char *node_name(struct steps *s, const struct entry *n,
     return name;
 }
 
+/* A classifier of no classes: what it reads passes.  */
+static int is_left_out(const struct call *c)
+{
+    for (int i = 0; c->s->no_classes && i < c->n_attr; i++)
+        if (!strcmp(c->attr[i].name, "out") && !strcmp(c->attr[i].text, "0"))
+            return 1;
+    return 0;
+}
+
+static int leave_out(struct steps *s, const struct entry *n, struct value *x,
+                     struct value **out)
+{
+    *out = x;
+    s->left_out++;
+    if (n->named)
+        stepname_scope(s, n->at.path, x);
+    return 0;
+}
+
 int opstep_add(struct steps *s, const struct op *op, const char *name,
                const struct entry *n, struct value *const *values, int n_values,
                struct value **out)
@@ -329,6 +348,8 @@ int opstep_add(struct steps *s, const struct op *op, const char *name,
                         "the network has too many ops");
     if (read_args(&c) < 0)
         return -1;
+    if (is_left_out(&c))
+        return leave_out(s, n, values[0], out);
     c.name = node_name(s, n, name);
     if (!c.name)
         return -1;

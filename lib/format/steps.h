@@ -35,6 +35,8 @@ struct steps {
     struct name_map counts; /* stem of unnamed steps -> count */
     int *count;
     int n_count, cap_count;
+    int no_classes;     /* layers of no outputs are left out */
+    int left_out;       /* how many were */
     int64_t nodes_left; /* ops that may still be added */
     int64_t work_left;  /* bytes of text that may still be evaluated */
 };

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "format/head.h"
 #include "graph/graph.h"
 #include "tensor/set.h"
 
@@ -86,36 +87,6 @@ void weights_strip(struct set *to, const struct set *from,
 
 /* ---- the head ---- */
 
-static int has_params(const struct node *n)
-{
-    for (int i = 0; i < n->n_in; i++)
-        if (n->in[i] && n->in[i]->kind == VALUE_PARAM)
-            return 1;
-    return 0;
-}
-
-/* The layer that gives the logits.  */
-static const struct node *head_of(const struct graph *g)
-{
-    const struct value *v = graph_output_value(g, "logits");
-
-    if (!v && g->n_output)
-        v = g->output[0].value;
-    while (v && v->node && !has_params(v->node))
-        v = v->node->in[0];
-    return v ? v->node : NULL;
-}
-
-int weights_is_head(const struct graph *g, const struct value *v)
-{
-    const struct node *n = head_of(g);
-
-    for (int i = 0; n && i < n->n_in; i++)
-        if (n->in[i] == v)
-            return 1;
-    return 0;
-}
-
 static int is_ours(const struct value *v)
 {
     return v->kind == VALUE_PARAM || v->kind == VALUE_STATE;
@@ -133,7 +104,7 @@ static int check_head(const struct weights *w, const struct graph *g,
     for (int i = 0; i < w->diff.n_shape; i++) {
         const struct value *v = find(g, w->diff.shape[i]);
 
-        if (weights_is_head(g, v))
+        if (head_has(g, v))
             return err_set(e, ERR_SHAPE,
                            "the head '%s' is %s in the file, %s here: "
                            "--head=new takes the rest and makes a new head",
@@ -141,7 +112,7 @@ static int check_head(const struct weights *w, const struct graph *g,
                            ST(&v->shape));
     }
     for (int i = 0; i < w->diff.n_missing; i++)
-        if (weights_is_head(g, find(g, w->diff.missing[i])))
+        if (head_has(g, find(g, w->diff.missing[i])))
             return err_set(e, ERR_FORMAT,
                            "the file has no head '%s': --head=new makes a "
                            "new one",
@@ -155,7 +126,7 @@ static int without_head(const struct graph *g, const char **list, int n)
     int k = 0;
 
     for (int i = 0; i < n; i++)
-        if (!weights_is_head(g, find(g, list[i])))
+        if (!head_has(g, find(g, list[i])))
             list[k++] = list[i];
     return k;
 }
@@ -213,7 +184,7 @@ static int take_all(struct weights *w, struct graph *g, const struct set *s,
         struct value *v = g->value[i];
         const struct tensor *t = is_ours(v) ? set_get(s, v->name) : NULL;
 
-        if (o->new_head && is_ours(v) && weights_is_head(g, v)) {
+        if (o->new_head && is_ours(v) && head_has(g, v)) {
             ARRAY_GROW(w->head, w->n_head, w->cap_head);
             w->head[w->n_head++] = v->name;
             continue;

@@ -40,16 +40,13 @@ struct weights {
 };
 
 /* Give the PARAM and STATE values of G the data of the tensors of S of their
- * names; other float types become f32.  The head is the last layer with
- * parameters before the output `logits'.  ERR_SHAPE for a head of another
+ * names; other float types become f32.  The head is as head.h has it.
+ * ERR_SHAPE for a head of another
  * shape (says --head=new), ERR_FORMAT if tensors are missing, of another shape
  * or not of this network, unless they may be, or if nothing fits.  With a new
  * head the file may have tensors besides: those of its own.  */
 int weights_take(struct weights *w, struct graph *g, const struct set *s,
                  const struct weights_opts *o, struct err *e);
 void weights_release(struct weights *w);
-
-/* Is V a parameter of the head.  */
-int weights_is_head(const struct graph *g, const struct value *v);
 
 #endif

@@ -546,6 +546,13 @@ struct value *graph_output_value(const struct graph *g, const char *name)
     return NULL;
 }
 
+const char *graph_answer(const struct graph *g)
+{
+    if (graph_output_value(g, "logits"))
+        return "logits";
+    return g->n_output ? g->output[0].name : "";
+}
+
 const char *graph_name_free(struct graph *g, const char *stem)
 {
     const char *name = stem;

@@ -178,6 +178,9 @@ struct value *graph_value(const struct graph *g, const char *name);
 /* NAME itself, or the last value below the scope NAME: "layer3".  */
 struct value *graph_scope_value(const struct graph *g, const char *name);
 struct value *graph_output_value(const struct graph *g, const char *name);
+/* The output that a network is asked for: `logits', or else its first one,
+ * such as `features' where it ends before its classifier; "" for none.  */
+const char *graph_answer(const struct graph *g);
 /* STEM, or STEM_2, STEM_3 ...: a name that no value has (arena text).  */
 const char *graph_name_free(struct graph *g, const char *stem);
 

@@ -53,8 +53,8 @@ static int same_ends(const struct side *a, const struct side *b, struct err *e)
 {
     const struct tensor *x = plan_find(a->p, "image");
     const struct tensor *y = plan_find(b->p, "image");
-    const struct value *u = graph_output_value(a->g, "logits");
-    const struct value *v = graph_output_value(b->g, "logits");
+    const struct value *u = graph_output_value(a->g, graph_answer(a->g));
+    const struct value *v = graph_output_value(b->g, graph_answer(b->g));
 
     if (!x || !y || !shape_equal(&x->shape, &y->shape))
         return err_set(e, ERR_SHAPE, "the inputs differ: %s and %s",
@@ -266,8 +266,8 @@ static int run_both(struct parity *r, struct side *a, struct side *b,
             return -1;
         if (plan_run(a->p, NULL, e) < 0 || plan_run(b->p, NULL, e) < 0)
             return -1;
-        const float *u = plan_output(a->p, "logits")->data;
-        const float *v = plan_output(b->p, "logits")->data;
+        const float *u = plan_output(a->p, graph_answer(a->g))->data;
+        const float *v = plan_output(b->p, graph_answer(b->g))->data;
 
         compare_rows(r, u, v, n, &scale);
         if (o->see)
@@ -292,7 +292,8 @@ int parity_run(struct parity *r, const struct graph *a, const struct graph *b,
           open_side(&s[1], b, d, o, o->narrow, e) < 0 ||
           same_ends(&s[0], &s[1], e) < 0;
     if (!bad) {
-        r->classes = graph_output_value(s[0].g, "logits")->shape.dim[1];
+        r->classes =
+            graph_output_value(s[0].g, graph_answer(s[0].g))->shape.dim[1];
         r->class_abs = xcalloc((size_t)r->classes, sizeof *r->class_abs);
         bad = run_both(r, &s[0], &s[1], o, e) < 0;
     }

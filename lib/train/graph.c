@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/err.h"
 #include "base/str.h"
 #include "graph/graph.h"
 #include "op/ops.h"
@@ -107,7 +108,13 @@ struct graph *train_graph(const struct graph *network, const struct recipe *r,
 {
     struct graph *loss = NULL, *joined = NULL, *g = NULL, *split = NULL;
 
-    if (pass_need_float(network, e) == 0 && pattern_check(r, network, e) == 0)
+    if (!graph_output_value(network, "logits"))
+        err_set(e, ERR_SHAPE,
+                "the network ends in '%s' and gives no logits to train: make "
+                "it with adze-init -o classes=N",
+                graph_answer(network));
+    else if (pass_need_float(network, e) == 0 &&
+             pattern_check(r, network, e) == 0)
         loss = loss_graph(network, r, e);
     if (loss)
         joined = pass_join(network, loss, r->freeze, e);

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "format/head.h"
 #include "format/network.h"
 #include "graph/graph.h"
 #include "tensor/set.h"
@@ -156,8 +157,8 @@ static void new_heads_and_parts(void **state)
     assert_int_equal(w.n_taken, 5);
     assert_int_equal(w.n_head, 2);
     assert_null(graph_value(g, "fc.weight")->data.data);
-    assert_true(weights_is_head(g, graph_value(g, "fc.weight")));
-    assert_false(weights_is_head(g, graph_value(g, "b.weight")));
+    assert_true(head_has(g, graph_value(g, "fc.weight")));
+    assert_false(head_has(g, graph_value(g, "b.weight")));
     weights_release(&w);
     assert_int_equal(weights_take(&w, h, &s, &partial, &e), 0);
     assert_int_equal(w.n_taken, 6);
