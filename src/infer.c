@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "base/thread.h"
 #include "cli/common.h"
+#include "cli/features.h"
 #include "cli/io.h"
 #include "cli/rows.h"
 #include "data/loader.h"
@@ -25,7 +26,7 @@
 #include "tensor/top.h"
 
 static const char *model_path, *plan_path, *batch_text = "auto";
-static const char *device_name = "cpu";
+static const char *device_name = "cpu", *features, *output;
 static int64_t top = 1;
 static int json, zero, precision;
 
@@ -35,10 +36,16 @@ static const struct opt options[] = {
     {'b', "batch", OPT_TEXT, &batch_text, "N", "pictures at once",
      .def = "auto"},
     OPT_DEVICE(&device_name),
+    {0, "features", OPT_TEXT, &features, "NAMES",
+     "also write values of these names to the file of -O; without names what "
+     "the classifier reads and the maps in front of each down-sampling",
+     .bare = "auto"},
     OPT_JSON(&json),
     OPT_MODEL(&model_path),
     {'n', "count", OPT_INT, &top, "N", "best classes to print", .min = 1,
      .max = 1e6, .def = "1"},
+    {'O', "output", OPT_TEXT, &output, "FILE",
+     "where the values of --features go: .npy or safetensors"},
     OPT_PLAN(&plan_path),
     OPT_PRECISION(&precision, "compute in fp32 or bf16"),
     OPT_COMMON,
@@ -46,12 +53,14 @@ static const struct opt options[] = {
 
 static const char *const examples[] = {
     "find photos -name '*.jpg' | adze-infer -m model.st",
-    "adze-infer -m model.st --json picture.png", NULL};
+    "adze-infer -m model.st --json picture.png",
+    "adze-infer -m model.st --features -O maps.st picture.png", NULL};
 
 static const struct command cmd = {
     .name = "infer",
     .brief = "classify pictures",
-    .usage = "-m FILE [-b N] [-n N] [--json] [--plan=FILE] [PICTURE ...]",
+    .usage = "-m FILE [-b N] [-n N] [--json] [--plan=FILE] "
+             "[--features[=NAMES] -O FILE] [PICTURE ...]",
     .options = options,
     .examples = examples,
     .max_args = -1,
@@ -65,7 +74,10 @@ struct job {
     struct plan *plan;
     struct preprocess pre;
     struct pictures *source;
-    int64_t batch, k;
+    struct features features;
+    const char *answer; /* logits, or where the model has no classes features */
+    int64_t batch, k;   /* pictures; numbers of an answer */
+    int classes;        /* it is logits */
     struct picture *pic; /* [batch] */
     float *score;        /* [k] */
     int64_t *best;       /* [top] */
@@ -124,21 +136,78 @@ static void print_json(const struct job *j, const struct picture *p)
     str_release(&s);
 }
 
-static void print_row(struct job *j, struct picture *p, const float *logits)
+static void print_vector_text(const struct job *j, const struct picture *p,
+                              const float *row)
 {
-    if (!p->err.code) {
-        top_softmax(logits, j->k, j->score);
-        top_find(logits, j->k, top, j->best);
-        if (!isfinite(j->score[j->best[0]]))
-            err_set(&p->err, ERR_NONFINITE,
-                    "the outputs of the model are not finite");
-    }
-    (json ? print_json : print_text)(j, p);
+    char num[FMT_NUM];
+
+    print_cell(p->name);
+    putchar('\t');
+    for (int64_t i = 0; i < j->k && !p->err.code; i++)
+        printf("%s%s", i ? " " : "", fmt_f32(num, row[i]));
+    putchar('\t');
+    print_cell(p->err.code ? p->err.msg : "");
+    putchar('\n');
+}
+
+static void print_vector_json(const struct job *j, const struct picture *p,
+                              const float *row)
+{
+    char num[FMT_NUM];
+    struct str s = {0};
+
+    str_add(&s, "{\"path\":");
+    quote_json(&s, p->name);
     if (p->err.code) {
-        if (p->data) /* else it says what could not be read */
-            err_in(&p->err, "'%s'", Q(p->name));
-        cli_fail(&p->err);
+        str_add(&s, ",\"error\":");
+        quote_json(&s, p->err.msg);
     }
+    str_add(&s, ",\"features\":[");
+    for (int64_t i = 0; i < j->k && !p->err.code; i++)
+        str_printf(&s, "%s%s", i ? "," : "", fmt_f32(num, row[i]));
+    str_add(&s, "]}");
+    puts(str_text(&s));
+    str_release(&s);
+}
+
+static void print_vector(const struct job *j, const struct picture *p,
+                         const float *row)
+{
+    (json ? print_vector_json : print_vector_text)(j, p, row);
+}
+
+static int all_finite(const float *row, int64_t k)
+{
+    for (int64_t i = 0; i < k; i++)
+        if (!isfinite(row[i]))
+            return 0;
+    return 1;
+}
+
+/* The best classes of ROW, which must be found.  */
+static int rate(struct job *j, const float *row)
+{
+    top_softmax(row, j->k, j->score);
+    top_find(row, j->k, top, j->best);
+    return isfinite(j->score[j->best[0]]);
+}
+
+/* 0 for a picture that failed.  */
+static int print_row(struct job *j, struct picture *p, const float *row)
+{
+    if (!p->err.code && !(j->classes ? rate(j, row) : all_finite(row, j->k)))
+        err_set(&p->err, ERR_NONFINITE,
+                "the outputs of the model are not finite");
+    if (!j->classes)
+        print_vector(j, p, row);
+    else
+        (json ? print_json : print_text)(j, p);
+    if (!p->err.code)
+        return 1;
+    if (p->data) /* else it says what could not be read */
+        err_in(&p->err, "'%s'", Q(p->name));
+    cli_fail(&p->err);
+    return 0;
 }
 
 /* ---- a batch ---- */
@@ -161,16 +230,26 @@ static void decode(void *ctx, int64_t i, int thread)
 
 static int run_batch(struct job *j, int64_t n, struct err *e)
 {
-    const float *logits = plan_output(j->plan, "logits")->data;
+    const float *rows = plan_output(j->plan, j->answer)->data;
 
     pool_run(cli_pool(), n, decode, j);
     if (plan_run(j->plan, NULL, e) < 0)
         return -1;
     for (int64_t i = 0; i < n; i++) {
-        print_row(j, &j->pic[i], logits + i * j->k);
+        if (print_row(j, &j->pic[i], rows + i * j->k) &&
+            features_add(&j->features, j->plan, i, j->pic[i].name, e) < 0)
+            return -1;
         picture_release(&j->pic[i]);
     }
     return 0;
+}
+
+static void print_head(const struct job *j)
+{
+    fputs("# path", stdout);
+    for (int64_t i = 0; i < top && j->classes; i++)
+        fputs("\tlabel\tscore", stdout);
+    fputs(j->classes ? "\terror\n" : "\tfeatures\terror\n", stdout);
 }
 
 static int run(struct job *j, struct err *e)
@@ -178,21 +257,17 @@ static int run(struct job *j, struct err *e)
     int64_t n = 0;
     int r;
 
-    if (!json) {
-        fputs("# path", stdout);
-        for (int64_t i = 0; i < top; i++)
-            fputs("\tlabel\tscore", stdout);
-        fputs("\terror\n", stdout);
-    }
+    if (!json)
+        print_head(j);
     while ((r = pictures_next(j->source, &j->pic[n], e)) > 0)
         if (++n == j->batch) {
             if (run_batch(j, n, e) < 0)
                 return -1;
             n = 0;
         }
-    if (n && run_batch(j, n, e) < 0)
+    if (r < 0 || (n && run_batch(j, n, e) < 0))
         return -1;
-    return r;
+    return features ? features_save(&j->features, j->g, e) : 0;
 }
 
 /* ---- opening ---- */
@@ -209,19 +284,54 @@ static int read_batch(int paths, int64_t *n, struct err *e)
                : 0;
 }
 
+/* The graph to run, with the outputs that are asked for.  */
+static struct graph *asked(struct job *j, struct err *e)
+{
+    struct graph *g =
+        features ? features_graph(&j->features, j->m->graph, features, e)
+                 : pass_simplify(j->m->graph, e);
+
+    if (g && features && features_open(&j->features, output, e) < 0) {
+        graph_free(g);
+        return NULL;
+    }
+    return g;
+}
+
+static void set_answer(struct job *j)
+{
+    j->answer = graph_answer(j->m->graph);
+    j->k = shape_count(&graph_output_value(j->g, j->answer)->shape);
+    j->classes = model_head(j->m) > 0;
+    if (top > j->k)
+        top = j->k;
+}
+
+static int check_options(struct err *e)
+{
+    if (!model_path)
+        return err_set(e, ERR_USAGE, "no model: give it with -m");
+    if (features && (!output || !strcmp(output, "-")))
+        return err_set(e, ERR_USAGE,
+                       "--features wants a file for the values: -O FILE");
+    if (output && !features)
+        return err_set(e, ERR_USAGE, "-O is for the values of --features");
+    return io_check_file(output, e);
+}
+
 static int open_all(struct job *j, const char *const *paths, int n,
                     struct err *e)
 {
     struct planfile plan;
     int narrow;
 
-    if (!model_path)
-        return err_set(e, ERR_USAGE, "no model: give it with -m");
+    if (check_options(e) < 0)
+        return -1;
     if (read_batch(n, &j->batch, e) < 0 || io_plan(&plan, plan_path, e) < 0 ||
         (!n && cli_streams("-", "", e) < 0))
         return -1;
     j->m = io_trained_model(model_path, e);
-    j->g = j->m ? pass_simplify(j->m->graph, e) : NULL;
+    j->g = j->m ? asked(j, e) : NULL;
     j->dev = j->g ? io_device(device_name, e) : NULL;
     j->params = j->dev ? params_share(j->g, j->dev, e) : NULL;
     if (!j->params)
@@ -238,9 +348,7 @@ static int open_all(struct job *j, const char *const *paths, int n,
         return -1;
     io_detail_plan(j->plan);
     j->pre = j->m->pre;
-    j->k = model_head(j->m);
-    if (top > j->k)
-        top = j->k;
+    set_answer(j);
     j->pic = xcalloc((size_t)j->batch, sizeof *j->pic);
     j->score = xcalloc((size_t)j->k, sizeof *j->score);
     j->best = xcalloc((size_t)top, sizeof *j->best);
@@ -256,6 +364,7 @@ static void release(struct job *j)
     free(j->pic);
     free(j->score);
     free(j->best);
+    features_release(&j->features);
     plan_free(j->plan);
     params_free(j->params);
     io_device_free(j->dev);

@@ -28,7 +28,9 @@ static void tables_init(struct tables *t, const struct opt *o)
     *t = (struct tables){0};
     *p++ = ':'; /* a missing value returns ':' */
     for (; o->kind != OPT_END; o++, t->n++) {
-        int arg = o->kind == OPT_FLAG ? no_argument : required_argument;
+        int arg = o->kind == OPT_FLAG ? no_argument
+                  : o->bare           ? optional_argument
+                                      : required_argument;
 
         if (t->n == MAX_ROWS)
             BUG("more than %d options", MAX_ROWS);
@@ -125,6 +127,8 @@ static int set_value(const struct opt *o, const char *text, const char *given,
         return set_real(o, text, given, e);
     if (o->kind == OPT_CHOICE)
         return set_choice(o, text, given, e);
+    if (!text)
+        text = o->bare;
     if (!*text)
         return err_set(e, ERR_USAGE, "option '%s' has an empty value", given);
     if (o->kind == OPT_LIST)
@@ -294,7 +298,7 @@ static void help_row(struct str *s, const struct opt *o)
     else
         str_printf(s, "      --%s", o->name);
     if (o->arg)
-        str_printf(s, "=%s", o->arg);
+        str_printf(s, o->bare ? "[=%s]" : "=%s", o->arg);
     used = s->len - start;
     if (used + 2 > COLUMN) {
         str_addc(s, '\n');

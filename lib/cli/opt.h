@@ -51,7 +51,9 @@ struct opt {
     const char *help; /* one line, lower case; the default is appended */
     double min, max;
     const char *const *choices;
-    const char *def; /* default as shown; NULL: none shown */
+    const char *def;  /* default as shown; NULL: none shown */
+    const char *bare; /* OPT_TEXT, long only: the value where none is given;
+                         NULL: one must be */
 };
 
 enum { OPT_KEY = 64 };

@@ -32,12 +32,13 @@ for c in bin/*; do
     ok "$page: NAME is the brief line" || cat "$work/a" "$work/b" | explain
 
     # .It Fl n , -count Ns = Ns Ar N      .It Fl -json
-    sed -n 's/^  \(-.,\|   \) \(--[a-z0-9-]*\(=[^ ]*\)\{0,1\}\).*/\1 \2/p' "$work/help" |
+    # .It Fl -features Ns Oo = Ns Ar NAMES Oc
+    sed -n 's/^  \(-.,\|   \) \(--[a-z0-9-]*\(\[\{0,1\}=[^ ]*\)\{0,1\}\).*/\1 \2/p' "$work/help" |
         sed 's/^ *//' | sort >"$work/a"
     sed -n '/^\.Sh EXAMPLES/q
         s/^\.It Fl \(.\) , \(-[a-z0-9-]*\)/\1, -\2/p
         s/^\.It Fl \(-[a-z0-9-]*\)/-\1/p' "$page" |
-        sed 's/ Ns = Ns Ar /=/;s/^\(.\),/-\1,/' | sort >"$work/b"
+        sed 's/ Ns Oo = Ns Ar \(.*\) Oc/[=\1]/;s/ Ns = Ns Ar /=/;s/^\(.\),/-\1,/' | sort >"$work/b"
     diff "$work/a" "$work/b" >"$out"
     ok "$page: the options are those of --help" || explain <"$out"
 

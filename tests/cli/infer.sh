@@ -72,3 +72,48 @@ else
 fi
 fails 'needs a model' 2 '-m' adze-infer "$first"
 fails 'an untrained head is refused' 2 'never trained' adze-infer -m start.st "$first"
+
+# Values inside, and networks that end before their classifier.
+run 'writes features' 0 adze-infer -m m.st --features -O f.st <list
+cmp -s "$out" rows
+ok 'and the rows'
+adze-infer -m m.st -b 3 --features -O g.st <list >"$out" && cmp -s f.st g.st
+ok 'the same for batches of 3'
+run 'of those that can be read' 3 adze-infer -m m.st --features=features -O f.npy "$first" none.png cut.png "$first"
+head -c 128 f.npy | grep -qa "'shape': (2, 64)"
+ok 'a row for each'
+for name in layer1.0.relu_2:16,32,32 layer2.0.relu_2:32,16,16 layer3.0.relu_2:64,8,8 features:64; do
+    grep -qa "\"${name%:*}\":{\"dtype\":\"F32\",\"shape\":\[200,${name#*:}\]" f.st
+    ok "the maps in front of each down-sampling: ${name%:*}" || head -c 900 f.st | explain
+done
+grep -qa '"paths":"\[\\"d/' f.st
+ok 'the paths of the rows'
+run 'a scope means its last value' 0 adze-infer -m m.st --features=layer2,conv1 -O h.st "$first"
+grep -qa '"layer2":{"dtype":"F32","shape":\[1,32,16,16\]' h.st
+ok 'as in messages'
+fails 'a name that is none' 2 "has no value 'layer9'" adze-infer -m m.st --features=layer9 -O x.st "$first"
+fails 'a parameter' 2 "'bn1.weight' is no value of a picture" \
+    adze-infer -m m.st --features=bn1.weight -O x.st "$first"
+fails 'an empty name' 2 'an empty name' adze-infer -m m.st --features=a, -O x.st "$first"
+fails 'several in one array' 2 "'x.npy' holds one value, not 2" \
+    adze-infer -m m.st --features=layer1,layer2 -O x.npy "$first"
+fails 'features without a file' 2 'a file for the values: -O FILE' adze-infer -m m.st --features "$first"
+fails 'a file without features' 2 '-O is for the values' adze-infer -m m.st -O x.st "$first"
+fails 'a folder that is not there' 4 "'no/x.st'" adze-infer -m m.st --features -O no/x.st "$first"
+[ ! -e x.st ] && [ ! -e x.npy ]
+ok 'nothing is left of what failed'
+
+adze-init -q resnet20 -o classes=0 -o depths='[1, 1, 1]' --from=m.st --head=new -O e.st
+ok 'a network without classes'
+run 'prints vectors' 0 adze-infer -m e.st "$first"
+[ "$(head -1 "$out")" = "# path	features	error" ] && [ "$(tail -1 "$out" | cut -f2 | wc -w)" = 64 ]
+ok 'of 64 numbers'
+run 'as JSON' 0 adze-infer -m e.st --json "$first"
+out_has '"features":\[[0-9.e+-]*\(,[0-9.e+-]*\)\{63\}\]'
+adze-infer -m e.st --features=features -O e.npy "$first" >"$out"
+tail -c +129 e.npy >a && tail -c +129 f.npy | head -c 256 | cmp -s - a
+ok 'the numbers that the classifier had read'
+adze-fuse-bn -q -m e.st | adze-compare e.st - >"$out"
+ok 'other commands take it'
+fails 'it has no classes to train' 3 "the network's head 0 classes" adze-train -q -m e.st -d d -O x.st
+fails 'or to evaluate' 3 '0 classes' adze-evaluate -m e.st -d d
