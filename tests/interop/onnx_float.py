@@ -17,8 +17,8 @@ def check(model, name):
     os.remove(f"{model}.onnx")
 
 
-for network in run_onnx.networks():
-    run_onnx.new_model(network, "a.st")
+for network, options in run_onnx.networks():
+    run_onnx.new_model(network, "a.st", options)
     check("a.st", network)
 
 run_onnx.new_model("repvgg-a0", "a.st", "-o size=64 -o classes=10")

@@ -22,6 +22,11 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from tap import adze, data, have_data, ok, skip, top
 
+# One of each family; make test-zoo asks all what they learned.
+NETWORKS = """lenet5 resnet18 resnet50 resnet50-vd resnet20 mobilenet-v1-x0.25 mobilenet-v2 mobilenet-v3-small
+    mobilenet-v3-large shufflenet-v1-g3 shufflenet-v2-x0.5 shufflenet-v2-x1.0 squeezenet1.0 squeezenet1.1 repvgg-a0
+    vgg11-bn densenet121 googlenet resnext50-32x4d wrn-16-4 mnasnet0.5 regnet-x-400mf ghostnet-x0.5 pp-lcnet-x0.5
+    efficientnet-b0 vit-b-32 vit-t-16""".split()
 STEPS = {"vit": 32}  # of 255 that the outputs span, else 2
 AGREE = 0.99
 
@@ -94,7 +99,7 @@ def trained_network(name, model, calibration, test):
 
 
 adze("adze-synth -q -n 10 -O d.tar")
-for network in run_onnx.networks():
+for network in NETWORKS:
     random_network(network)
 
 demo = os.path.join(top, ".build", "demo")

@@ -18,7 +18,13 @@ RULES = """model:
 
 
 def networks():
-    return [line.split()[0] for line in adze("adze-init --list").splitlines() if not line.startswith("#")]
+    """Each network, and options: a small picture shows as much as a large one."""
+    for line in adze("adze-init --list").splitlines():
+        name, _, shape = line.lstrip("# ").split()
+        if not line.startswith("#"):
+            large = int(shape.strip("[]").split(",")[-1]) > 64
+            least = 96 if name in ("alexnet", "inception-v3") else 64
+            yield name, f"-o size={least}" if large else ""
 
 
 def new_model(network, path, options=""):
