@@ -41,6 +41,13 @@ struct params {
     struct name_map index;
 };
 
+/* What was read from a file is not likely to be read again.  */
+static void copy(struct tensor *to, const struct tensor *from)
+{
+    memcpy(to->data, from->data, tensor_bytes(to));
+    bytes_forget(from->data, tensor_bytes(from));
+}
+
 static int take(struct params *p, const struct value *v, struct err *e)
 {
     struct param q = {.name = arena_strdup(&p->arena, v->name)};
@@ -55,7 +62,7 @@ static int take(struct params *p, const struct value *v, struct err *e)
     else if (tensor_new(&q.t, v->data.dtype, &v->data.shape, e) < 0)
         return err_in(e, "'%s'", Q(v->name));
     else
-        memcpy(q.t.data, v->data.data, tensor_bytes(&q.t));
+        copy(&q.t, &v->data);
     name_map_put(&p->index, q.name, p->n);
     ARRAY_GROW(p->item, p->n, p->cap);
     p->item[p->n++] = q;
@@ -165,6 +172,16 @@ int params_store(const struct params *p, struct graph *g, struct err *e)
         tensor_unref(&t);
     }
     return 0;
+}
+
+void params_give(const struct params *p, struct graph *g)
+{
+    for (int i = 0; i < g->n_value; i++) {
+        const struct param *q = find(p, g->value[i]->name);
+
+        if (q && value_is_tensor(g->value[i]))
+            value_set_data(g->value[i], &q->t);
+    }
 }
 
 void params_touch(struct params *p, const char *name)

@@ -43,6 +43,10 @@ struct tensor *params_get(const struct params *p, const char *name);
  * P's.  */
 int params_store(const struct params *p, struct graph *g, struct err *e);
 
+/* The same without copies: the graph shares the tensors, which nothing may
+ * change from now on.  */
+void params_give(const struct params *p, struct graph *g);
+
 /* NAME changed: its packed forms are stale until params_refresh().  */
 void params_touch(struct params *p, const char *name);
 

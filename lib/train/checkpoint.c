@@ -197,11 +197,12 @@ int checkpoint_save(struct trainer *t, int64_t epoch, struct err *e)
     char name[64];
     int bad;
 
-    if (check_finite(t->graph, t->params, e) < 0 ||
-        params_store(t->params, t->m->graph, e) < 0)
+    if (check_finite(t->graph, t->params, e) < 0)
         return -1;
     if (!t->o->run_dir)
         return 0;
+    if (params_store(t->params, t->m->graph, e) < 0)
+        return -1;
     pack_state(t);
     t->m->kind = "checkpoint";
     snprintf(name, sizeof name, "epoch-%06lld.st", (long long)epoch);

@@ -459,20 +459,21 @@ static int write_start(const struct trainer *t, struct err *e)
     return bad ? -1 : 0;
 }
 
+/* The fingerprint comes first: building copies the model's tensors and lets
+ * the pages of the file go.  */
 static int begin(struct trainer *t, struct err *e)
 {
-    int bad;
+    const int fresh = strcmp(t->m->kind, "checkpoint");
 
     t->best = -1;
     dataset_fingerprint(t->o->train, t->data);
     if (t->o->valid)
         dataset_fingerprint(t->o->valid, t->valid);
-    if (build(t, e) < 0 || (t->o->run_dir && open_dir(t, e) < 0))
+    if ((fresh && model_fingerprint(t->m, t->start, e) < 0) ||
+        build(t, e) < 0 || (t->o->run_dir && open_dir(t, e) < 0) ||
+        (!fresh && checkpoint_restore(t, e) < 0))
         return -1;
-    bad = strcmp(t->m->kind, "checkpoint")
-              ? model_fingerprint(t->m, t->start, e) < 0
-              : checkpoint_restore(t, e) < 0;
-    return bad || (t->o->run_dir && write_start(t, e) < 0) ? -1 : 0;
+    return t->o->run_dir ? write_start(t, e) : 0;
 }
 
 static void take_tensors(struct graph *to, const struct graph *from)
@@ -492,7 +493,7 @@ int train_run(struct model *m, const struct train_opts *o, int *best,
     const int bad = begin(&t, e) < 0 || loop(&t, e) < 0;
 
     if (!bad) {
-        params_store(t.params, m->graph, e);
+        params_give(t.params, m->graph);
         *best = t.best_graph != NULL;
         if (*best)
             take_tensors(m->graph, t.best_graph);

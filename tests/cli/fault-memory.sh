@@ -111,6 +111,29 @@ done
 rm -rf OUT OUT2 run
 fails 'F-142 a limit of memory' 4 'memory' \
     bash -c 'ulimit -v 400000; exec adze-infer -j 1 -m trained.st -b 1000000 few/star/00000.png'
+# A head of 20,000 classes on 1024 features: 82 MB.  Training holds six of it
+# (the file, weights, momentum, gradient, two packed forms), inference two.
+cat >wide.yaml <<'Y'
+network: wide
+input: {size: [3, 16, 16]}
+body:
+  - conv: {as: conv, out: 1024, kernel: 4, stride: 4}
+  - bn: {as: bn}
+  - relu
+  - global_avg_pool
+  - linear: {as: fc, out: 20000}
+Y
+adze-synth -n 4 --size 16 -f folder -O wide
+limited() { # KB COMMAND...
+    kb=$1
+    shift
+    bash -c "ulimit -v $kb; exec \"\$@\"" limited "$@"
+}
+run 'a large head is made in 260 MB' 0 limited 260000 adze-init -q ./wide.yaml -O wide.st
+run 'trained in 740 MB' 0 limited 740000 adze-train -q -j 1 -m wide.st -d wide \
+    -o global.epochs=1 -o train.batch=8 -n 1 -O wide.st
+run 'used in 260 MB' 0 limited 260000 adze-infer -j 1 -m wide.st "$(find wide -name '*.png' | sort | head -1)"
+rm -rf wide wide.st
 run 'F-142 a stack of 64 KB' 0 bash -c 'ulimit -s 64; exec adze-evaluate -m trained.st -d few -j 2'
 run 'F-143 ten files at a time' 0 bash -c 'ulimit -n 10; exec adze-evaluate -m trained.st -d few -j 2'
 run 'trains so, too' 0 bash -c 'ulimit -n 10; ulimit -s 64

@@ -71,6 +71,24 @@ static void test_copies(void **state)
     graph_free(other);
 }
 
+/* Given: the graph has the tensors themselves, others stay.  */
+static void test_give(void **state)
+{
+    struct graph *g = linear("3"), *other = graph_copy(g);
+    struct params *p = make(g);
+    const float *w = params_get(p, "fc.weight")->data;
+    const void *was = graph_value(g, "fc.weight")->data.data;
+
+    (void)state;
+    params_give(p, g);
+    params_free(p);
+    assert_ptr_equal(graph_value(g, "fc.weight")->data.data, w);
+    assert_ptr_equal(graph_value(other, "fc.weight")->data.data, was);
+    assert_true(w[5] == ((const float *)was)[5]);
+    graph_free(g);
+    graph_free(other);
+}
+
 /* Shared: the graph's own tensors, given back as copies all the same.  */
 static void test_share(void **state)
 {
@@ -213,9 +231,9 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_copies), cmocka_unit_test(test_share),
-        cmocka_unit_test(test_add),    cmocka_unit_test(test_no_values),
-        cmocka_unit_test(test_packed),
+        cmocka_unit_test(test_copies),    cmocka_unit_test(test_give),
+        cmocka_unit_test(test_share),     cmocka_unit_test(test_add),
+        cmocka_unit_test(test_no_values), cmocka_unit_test(test_packed),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
