@@ -4,7 +4,8 @@ PyTorch's exporters: adze imports them and computes what ONNX Runtime does.
 SPDX-License-Identifier: MIT
 
 PyTorch is large, so its files are made by the Python that `make bench-peers'
-has installed, or by that of ADZE_TORCH_PYTHON; without, this is skipped.
+has installed, or by that of ADZE_TORCH_PYTHON, if it has timm and onnxscript,
+too; without, this is skipped.
 """
 import os
 import subprocess
@@ -45,7 +46,12 @@ def run():
     ok(maker.wait() == 0 and good >= 15, f"{good} files")
 
 
-if os.access(python, os.X_OK):
+def has_torch():
+    return os.access(python, os.X_OK) and not subprocess.run(
+        [python, "-c", "import torch, torchvision, timm, onnxscript"], capture_output=True, check=False).returncode
+
+
+if has_torch():
     run()
 else:
-    skip("networks of PyTorch", "no PyTorch: make bench-peers installs it")
+    skip("networks of PyTorch", "no Python with torch, torchvision, timm and onnxscript: ADZE_TORCH_PYTHON names one")

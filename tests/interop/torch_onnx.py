@@ -37,7 +37,7 @@ NETWORKS = {
     "shufflenet-v2": (lambda: tv.shufflenet_v2_x0_5(), 64),
     "efficientnet-v2": (lambda: tv.efficientnet_v2_s(), 64),
     "regnet-y": (lambda: tv.regnet_y_400mf(), 64),
-    "convnext": (lambda: tv.convnext_tiny(), 64),
+    "convnext": (lambda: tv.convnext_tiny(), 32),
     "vit": (lambda: tv.VisionTransformer(32, 16, 2, 4, 64, 128), 32),
     "swin": (lambda: tv.SwinTransformer([4, 4], 24, [2, 2], [3, 6], [7, 7]), 64),
     "timm-efficientnet-b0": (lambda: timm.create_model("efficientnet_b0"), 64),
