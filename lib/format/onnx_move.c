@@ -419,6 +419,32 @@ static struct value *pick(struct import *r, const onode *o, struct value *x,
     return all ? all->out[0] : parts == 1 ? part[0] : NULL;
 }
 
+/* All numbers of one sample in their order: what PyTorch makes of as_strided
+ * where nothing is strided.  X is [n], and so many are those of T.  */
+static int in_order(const struct import *r, const struct value *x,
+                    const struct tensor *t)
+{
+    const int64_t n = tensor_count(t);
+
+    if (r->batch != 1 || x->shape.rank != 1 || x->shape.batch != 1 ||
+        x->shape.dim[0] != n || t->dtype != DTYPE_I64 || t->shape.rank < 1 ||
+        t->shape.dim[0] != 1)
+        return 0;
+    for (int64_t i = 0; i < n; i++)
+        if (((const int64_t *)t->data)[i] != i)
+            return 0;
+    return 1;
+}
+
+static int read_in_order(struct import *r, const onode *o, struct value *x,
+                         const struct tensor *t, struct err *e)
+{
+    struct shape s = t->shape;
+
+    s.batch = 1;
+    return put(r, o, import_view(r, o, x, &s, e), e);
+}
+
 static int read_gather(struct import *r, const onode *o, struct err *e)
 {
     struct value *x = import_value(r, o, 0, VALUE_CONST, e);
@@ -429,6 +455,8 @@ static int read_gather(struct import *r, const onode *o, struct err *e)
     const int64_t *index = import_ints(r, o, 1, &n, NULL);
     struct attrs a = {.n = 0};
 
+    if (x && t && !axis && in_order(r, x, t))
+        return read_in_order(r, o, x, t, e);
     if (!x || !index || axis < 0 || is_batch(&x->shape, axis) || n < 1)
         return import_no(o, "its places are not read", e);
     if (t->shape.rank == 1)

@@ -769,8 +769,9 @@ static int fold_scatter(struct import *r, const onode *o, struct err *e)
 
     if (!operand(r, o, 0, &s) || !operand(r, o, 1, &index) ||
         !operand(r, o, 2, &more) || s.batch || index.batch || more.batch ||
-        o->n_attribute || s.t.dtype != more.t.dtype ||
-        !is_whole(index.t.dtype) || index.t.shape.rank < 1 ||
+        (o->n_attribute && !import_attr_is(o, "reduction", "none")) ||
+        s.t.dtype != more.t.dtype || !is_whole(index.t.dtype) ||
+        index.t.shape.rank < 1 ||
         index.t.shape.dim[index.t.shape.rank - 1] > s.t.shape.rank ||
         !tensor_count(&index.t))
         return 0;
