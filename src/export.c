@@ -1,11 +1,14 @@
 /* export.c -- adze-export: model -> ONNX, plain weights or C, read back before
  * they are written.
  * SPDX-License-Identifier: MIT  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "base/mem.h"
+#include "base/rng.h"
 #include "base/str.h"
 #include "base/stream.h"
 #include "cli/common.h"
@@ -17,6 +20,7 @@
 #include "graph/device.h"
 #include "graph/graph.h"
 #include "pass/pass.h"
+#include "run/observe.h"
 #include "run/params.h"
 #include "run/parity.h"
 #include "run/plan.h"
@@ -32,36 +36,45 @@ static const char *const formats[] = {"onnx", "safetensors", "npz", "c", NULL};
 static const char *model_path, *output, *proof_path;
 static const char *device_name = "cpu";
 static int64_t opset, classes;
-static int format = -1, untrained;
+static int format = -1, half, front, untrained;
+
+static const char *const dtypes[] = {"fp32", "fp16", NULL};
 
 static const struct opt options[] = {
     {0, "classes", OPT_INT, &classes, "K", "insist that the head has K classes",
      .min = 1, .max = INT32_MAX, .def = "whatever it has"},
     OPT_DEVICE(&device_name),
+    {0, "dtype", OPT_CHOICE, &half, "TYPE",
+     "of weights and arithmetic in ONNX; inputs and outputs stay fp32",
+     .choices = dtypes, .def = "fp32"},
     OPT_FORMAT(&format, formats, "by the ending of -O, onnx without one"),
     OPT_MODEL(&model_path),
     {0, "opset", OPT_INT, &opset, "N", "ONNX operator set",
-     .min = ONNX_OPSET_MIN, .max = ONNX_OPSET_MAX, .def = "the lowest"},
+     .min = ONNX_OPSET_MIN, .max = ONNX_OPSET_MAX, .def = "the lowest from 11"},
     OPT_OUTPUT(&output),
     {0, "proof", OPT_TEXT, &proof_path, "FILE",
      "also write the inputs of the check and the model's logits, safetensors"},
     {0, "untrained", OPT_FLAG, &untrained, NULL,
      "export a model whose head was never trained"},
+    {0, "with-preprocess", OPT_FLAG, &front, NULL,
+     "put what makes numbers of pixels inside the ONNX graph"},
     OPT_COMMON,
     {0}};
 
 static const char *const examples[] = {
     "adze-export -m model.st -O model.onnx",
     "adze-fuse-bn < model.st | adze-export -f onnx -O model.onnx",
+    "adze-export -m model.st --with-preprocess --dtype=fp16 -O half.onnx",
     "adze-export -m model.st -f safetensors -O weights.safetensors",
-    "adze-export -m small.st -O small.h", NULL};
+    "adze-export -m small.st -O small.h",
+    NULL};
 
 static const struct command cmd = {
     .name = "export",
     .brief = "write a model as ONNX, plain weights or C, and prove it",
-    .usage =
-        "[-m FILE] [-f FORMAT] [--classes=K] [--opset=N] [--proof=FILE] [--untrained] "
-        "[-O FILE]",
+    .usage = "[-m FILE] [-f FORMAT] [--classes=K] [--dtype=TYPE] [--opset=N] "
+             "[--proof=FILE] [--untrained] [--with-preprocess] "
+             "[-O FILE]",
     .options = options,
     .examples = examples,
 };
@@ -70,21 +83,65 @@ static const struct command cmd = {
 
 /* Samples, and the logits of both sides: [SAMPLES, ...] each.  */
 struct proof {
+    const struct model *m;
     struct tensor image, ours, theirs;
+    struct tensor levels; /* u8 [SAMPLES,H,W,C], where the file reads them */
 };
 
-static int proof_init(struct proof *p, const struct graph *g, struct err *e)
+/* Numbers of channel C of a picture from its levels, or normal noise.  */
+static void fill_plane(const struct proof *p, int64_t sample, int64_t c,
+                       float *to)
 {
+    const struct preprocess *pre = &p->m->pre;
+    const int64_t *dim = p->image.shape.dim, area = dim[2] * dim[3];
+    const int64_t at = (sample * dim[1] + c) * area;
+    const int64_t from = pre->bgr ? dim[1] - 1 - c : c;
+    const struct rng r = rng_at(1, RNG_TEST, 1, 0);
+    uint8_t *level = p->levels.data;
+
+    for (int64_t i = 0; i < area; i++) {
+        if (!front) {
+            to[i] = (float)rng_normal(&r, (uint64_t)(at + i));
+            continue;
+        }
+        const uint8_t v = (uint8_t)rng_below(&r, (uint64_t)(at + i), 256);
+
+        level[(sample * area + i) * dim[1] + from] = v;
+        to[i] = ((float)v / 255.0f - pre->mean[c]) / pre->std[c];
+    }
+}
+
+static int fill(void *ctx, int64_t from, int64_t n, float *image, struct err *e)
+{
+    const struct proof *p = ctx;
+    const int64_t *dim = p->image.shape.dim;
+
+    (void)e;
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t c = 0; c < dim[1]; c++)
+            fill_plane(p, from + i, c,
+                       image + (i * dim[1] + c) * dim[2] * dim[3]);
+    return 0;
+}
+
+static int proof_init(struct proof *p, const struct model *m, struct err *e)
+{
+    const struct graph *g = m->graph;
     const struct value *x = graph_value(g, "image");
     const struct value *y = graph_output_value(g, graph_answer(g));
-    struct shape in, out;
+    struct shape in, out, levels;
 
-    if (!x || !y || !x->shape.batch || !y->shape.batch)
+    p->m = m;
+    if (!x || !y || x->shape.rank != 4 || !x->shape.batch || !y->shape.batch)
         return err_set(e, ERR_SHAPE,
                        "the network has no 'image' or no 'logits' of a batch");
     in = shape_bind(x->shape, SAMPLES);
     out = shape_bind(y->shape, SAMPLES);
+    levels =
+        shape_make(4, (int64_t[]){in.dim[0], in.dim[2], in.dim[3], in.dim[1]});
     return tensor_new(&p->image, DTYPE_F32, &in, e) < 0 ||
+                   (front &&
+                    tensor_new(&p->levels, DTYPE_U8, &levels, e) < 0) ||
                    tensor_new(&p->ours, DTYPE_F32, &out, e) < 0 ||
                    tensor_new(&p->theirs, DTYPE_F32, &out, e) < 0
                ? -1
@@ -93,6 +150,7 @@ static int proof_init(struct proof *p, const struct graph *g, struct err *e)
 
 static void proof_release(struct proof *p)
 {
+    tensor_unref(&p->levels);
     tensor_unref(&p->image);
     tensor_unref(&p->ours);
     tensor_unref(&p->theirs);
@@ -122,7 +180,10 @@ static int proof_save(const struct proof *p, struct err *e)
 
     set_init(&s);
     set_meta_put(&s, "adze.kind", "tensors");
-    set_put(&s, "image", &p->image);
+    if (front)
+        set_put(&s, "image_u8", &p->levels);
+    else
+        set_put(&s, "image", &p->image);
     set_put(&s, "logits", &p->ours);
     bad = safetensors_save(&s, proof_path, e);
     set_release(&s);
@@ -151,12 +212,81 @@ static void note_top(const char *whose, const struct model *m,
     str_release(&s);
 }
 
+/* ---- fp16 ---- */
+
+enum { HALF_BITS = 11 }; /* of a number's digits */
+#define HALF_MAX 65504
+
+/* Every step rounds its weights once and its result once, each by 2^-11 of it
+ * at most; to first order these shares add.  */
+static double half_limit(const struct graph *g, int *steps)
+{
+    *steps = 0;
+    for (int i = 0; i < g->n_node; i++)
+        *steps += !(g->node[i]->op->flags & OP_VIEW);
+    return 2 * *steps * ldexp(1, -HALF_BITS);
+}
+
+/* No value of G, as run on the samples, is beyond fp16.  */
+static int check_values(struct proof *p, const struct graph *g,
+                        const struct device *d, struct err *e)
+{
+    struct range *r = xcalloc((size_t)g->n_node + 1, sizeof *r);
+    const struct observe_opts o = {.samples = SAMPLES,
+                                   .batch = PARITY_BATCH,
+                                   .pool = cli_pool(),
+                                   .fill = fill,
+                                   .ctx = p};
+    int n = 0, bad;
+
+    for (int i = 0; i < g->n_node; i++)
+        r[n++].name = g->node[i]->name;
+    bad = observe_run(r, n, g, d, &o, e) < 0;
+    for (int i = 0; i < n && !bad; i++)
+        if (fmax(fabs(r[i].min), fabs(r[i].max)) > HALF_MAX)
+            bad = err_set(
+                e, ERR_NO, "'%s' reaches %g, which is beyond fp16 (%d)",
+                Q(r[i].name), fmax(fabs(r[i].min), fabs(r[i].max)), HALF_MAX);
+    free(r);
+    return bad ? -1 : 0;
+}
+
+static int check_half(struct proof *p, const struct parity *r,
+                      const struct device *d, struct err *e)
+{
+    struct graph *g = pass_simplify(p->m->graph, e);
+    int steps, bad = !g || parity_finite(r, e) < 0;
+
+    if (!bad) {
+        const double limit = half_limit(g, &steps);
+
+        cli_note("fp16 may differ by %.3g of the largest: two roundings of "
+                 "2^-%d in each of %d steps",
+                 limit, HALF_BITS, steps);
+        bad = check_values(p, g, d, e) < 0;
+        if (!bad && !(r->max_rel <= limit))
+            bad = err_set(e, ERR_NO, "fp16 differs by %.3g of the largest",
+                          r->max_rel);
+    }
+    graph_free(g);
+    return bad ? -1 : 0;
+}
+
+static int check(struct proof *p, const struct parity *r,
+                 const struct device *d, struct err *e)
+{
+    return half ? check_half(p, r, d, e) : parity_exact(r, e);
+}
+
+/* ---- comparing ---- */
+
 static int compare(struct proof *p, const struct model *m,
                    const struct graph *back, struct err *e)
 {
     const struct parity_opts o = {.samples = SAMPLES,
                                   .seed = 1,
                                   .pool = cli_pool(),
+                                  .fill = fill,
                                   .see = see,
                                   .ctx = p};
     struct device *d = io_device(device_name, e);
@@ -170,7 +300,7 @@ static int compare(struct proof *p, const struct model *m,
                  (long long)r.agree);
         note_top("the model", m, &p->ours);
         note_top("the file", m, &p->theirs);
-        bad = parity_exact(&r, e) < 0 || (proof_path && proof_save(p, e) < 0);
+        bad = check(p, &r, d, e) < 0 || (proof_path && proof_save(p, e) < 0);
     }
     parity_release(&r);
     io_device_free(d);
@@ -181,7 +311,7 @@ static int compare(struct proof *p, const struct model *m,
 static int prove(const struct model *m, const struct graph *back, struct err *e)
 {
     struct proof p = {0};
-    const int bad = proof_init(&p, m->graph, e) < 0 || compare(&p, m, back, e);
+    const int bad = proof_init(&p, m, e) < 0 || compare(&p, m, back, e);
 
     proof_release(&p);
     return bad ? -1 : 0;
@@ -189,28 +319,71 @@ static int prove(const struct model *m, const struct graph *back, struct err *e)
 
 /* ---- ONNX ---- */
 
+static int add_pair(const char **pair, int n, const char *name,
+                    const char *value)
+{
+    if (!value)
+        return n;
+    pair[n] = name;
+    pair[n + 1] = value;
+    return n + 2;
+}
+
 static int add_history(struct model *m, struct err *e)
 {
     char from[HASH_TEXT], number[24];
+    const char *pair[9] = {"format", formats[format]};
+    int n = 2;
 
     if (model_fingerprint(m, from, e) < 0)
         return -1;
     snprintf(number, sizeof number, "%lld", (long long)opset);
-    model_history_add(m, "export",
-                      (const char *[]){"format", formats[format],
-                                       opset ? "opset" : NULL, number, NULL},
-                      (const char *[]){"model", from, NULL});
+    n = add_pair(pair, n, "dtype", half ? dtypes[half] : NULL);
+    n = add_pair(pair, n, "opset", opset ? number : NULL);
+    add_pair(pair, n, "with-preprocess", front ? "yes" : NULL);
+    model_history_add(m, "export", pair, (const char *[]){"model", from, NULL});
     return 0;
+}
+
+/* The preprocessing inside is that of M.  */
+static int check_front(const struct onnx_file *f, const struct model *m,
+                       struct err *e)
+{
+    struct preprocess pre = m->pre;
+    const size_t bytes = (size_t)m->pre.channels * sizeof *pre.mean;
+
+    memset(pre.mean, 0, sizeof pre.mean);
+    memset(pre.std, 0, sizeof pre.std);
+    if (onnx_front_of(f, &pre) != front ||
+        (front &&
+         (memcmp(pre.mean, m->pre.mean, bytes) != 0 ||
+          memcmp(pre.std, m->pre.std, bytes) != 0 || pre.bgr != m->pre.bgr)))
+        return err_set(e, ERR_NO, "the preprocessing is another one");
+    return 0;
+}
+
+static struct graph *read_onnx(const struct str *s, const struct model *m,
+                               struct err *e)
+{
+    struct graph *g = NULL;
+    struct onnx_file f;
+
+    if (onnx_open(&f, (const unsigned char *)s->data, s->len, e) == 0 &&
+        check_front(&f, m, e) == 0)
+        g = onnx_graph(&f, NULL, e);
+    onnx_close(&f);
+    return g;
 }
 
 static int make_onnx(struct str *s, struct model *m, struct err *e)
 {
-    const struct onnx_opts o = {.opset = opset};
+    const struct onnx_opts o = {
+        .opset = opset, .half = half, .front = front ? &m->pre : NULL};
     struct graph *back = NULL;
     int bad = add_history(m, e) < 0 || onnx_encode_model(s, m, &o, e) < 0;
 
     if (!bad) {
-        back = onnx_read((const unsigned char *)s->data, s->len, e);
+        back = read_onnx(s, m, e);
         bad = back ? prove(m, back, e) : err_in(e, "read back");
     }
     graph_free(back);
@@ -342,7 +515,7 @@ static int run_plan(const struct graph *g, const struct device *d,
         memcpy(plan_value(p, "image")->data, image,
                tensor_bytes(plan_value(p, "image")));
         if (plan_run(p, NULL, e) == 0) {
-            y = plan_output(p, "logits");
+            y = plan_output(p, graph_answer(g));
             memcpy(logits, y->data, tensor_bytes(y));
         }
     }
@@ -447,9 +620,12 @@ static int settle(struct err *e)
     if ((format < 0 && (check_other(e) < 0 || settle_format(e) < 0)) ||
         cli_apart(output, proof_path, e) < 0)
         return -1;
-    if (format != ONNX && (opset || proof_path))
+    if (format != ONNX && (opset || proof_path || half || front))
         return err_set(e, ERR_USAGE, "'--%s' is for ONNX alone",
-                       opset ? "opset" : "proof");
+                       opset        ? "opset"
+                       : proof_path ? "proof"
+                       : half       ? "dtype"
+                                    : "with-preprocess");
     return io_check_output(output, e) < 0 ? -1 : io_check_file(proof_path, e);
 }
 

@@ -34,6 +34,12 @@ static struct graph *prepare(const struct graph *in, struct err *e)
     return fused;
 }
 
+/* The logits, or the features of a network without classes.  */
+static const struct value *answer(const struct graph *g)
+{
+    return graph_output_value(g, graph_answer(g));
+}
+
 /* One picture: the batch is the first size, and 1.  */
 static int is_single(const struct value *v)
 {
@@ -44,7 +50,7 @@ static int is_single(const struct value *v)
 static int check_ends(struct cexport *c, struct err *e)
 {
     const struct value *x = graph_value(c->g, "image");
-    const struct value *y = graph_output_value(c->g, "logits");
+    const struct value *y = answer(c->g);
 
     if (!is_single(x) || x->kind != VALUE_INPUT || !is_single(y))
         return err_set(e, ERR_SHAPE,
@@ -345,8 +351,7 @@ static int overwritten(const struct block *b, int i)
 
 static void share(struct block *b)
 {
-    const int logits =
-        b->c->value[graph_output_value(b->c->g, "logits")->index].root;
+    const int logits = b->c->value[answer(b->c->g)->index].root;
 
     for (int i = 0; i < b->c->n_step; i++) {
         const int out = b->c->step[i].out->index, root = overwritten(b, i);
@@ -363,7 +368,7 @@ static void share(struct block *b)
 static size_t place(struct block *b)
 {
     struct cgen *c = b->c;
-    const struct value *y = graph_output_value(c->g, "logits");
+    const struct value *y = answer(c->g);
     struct cgen_value *logits = &c->value[c->value[y->index].root];
     struct lifetime *item =
         ARENA_NEWS(&c->arena, c->n_step + 1, struct lifetime);
@@ -454,7 +459,7 @@ static int put_steps(struct cgen *c, struct err *e)
 /* Logits that lie elsewhere are copied.  */
 static void put_logits(struct cgen *c)
 {
-    const struct value *y = graph_output_value(c->g, "logits");
+    const struct value *y = answer(c->g);
 
     if (!strcmp(cgen_array(c, y), "logits"))
         return;

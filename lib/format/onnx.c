@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT  */
 #include "format/onnx.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,8 @@
 #include "base/str.h"
 #include "format/model.h"
 #include "format/onnx_build.h"
+#include "format/onnx_front.h"
+#include "format/preprocess.h"
 #include "graph/graph.h"
 #include "pass/pass.h"
 
@@ -20,6 +23,38 @@ static void take_name(struct onnx_build *b, int value, const char *name)
     name_map_put(&b->names, name, 0);
 }
 
+static void cast(struct onnx_build *b, const char *x, const char *y,
+                 Onnx__TensorProto__DataType to)
+{
+    onnx_set_int(b, onnx_op(b, "Cast", &x, 1, y), "to", to);
+}
+
+/* In f16 the network reads a copy.  */
+static void name_input(struct onnx_build *b, const struct value *v)
+{
+    const char *name = v->name;
+
+    if (b->half && v->dtype == DTYPE_F32) {
+        name_map_put(&b->names, name, 0);
+        name = arena_printf(&b->arena, "%s:f16", name);
+    }
+    take_name(b, v->index, name);
+}
+
+/* What stands between the inputs of the file and what the network reads.  */
+static void put_front(struct onnx_build *b, const struct preprocess *front)
+{
+    const struct graph *g = b->g;
+
+    if (front)
+        onnx_front_write(b, front, "image");
+    for (int i = 0; i < g->n_value; i++)
+        if (g->value[i]->kind == VALUE_INPUT &&
+            strcmp(b->name[i], g->value[i]->name) != 0)
+            cast(b, g->value[i]->name, b->name[i],
+                 ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16);
+}
+
 /* Outputs and inputs bear the names by which they are asked for; a value that
  * two outputs want keeps the first.  Other values keep theirs where it is
  * free.  */
@@ -27,14 +62,17 @@ static void name_values(struct onnx_build *b)
 {
     const struct graph *g = b->g;
 
+    name_map_put(&b->names, ONNX_FRONT, 0);
     for (int i = 0; i < g->n_value; i++)
         if (g->value[i]->kind == VALUE_INPUT)
-            take_name(b, i, g->value[i]->name);
+            name_input(b, g->value[i]);
     for (int i = 0; i < g->n_output; i++) {
         const struct value *v = g->output[i].value;
 
-        if (v->kind == VALUE_NODE && !b->name[v->index] &&
-            name_map_get(&b->names, g->output[i].name) < 0)
+        if (b->half)
+            name_map_put(&b->names, g->output[i].name, 0);
+        else if (v->kind == VALUE_NODE && !b->name[v->index] &&
+                 name_map_get(&b->names, g->output[i].name) < 0)
             take_name(b, v->index, g->output[i].name);
     }
     for (int i = 0; i < g->n_value; i++) {
@@ -169,7 +207,7 @@ enum { ROW_LIMIT = 17 };
 
 static int64_t lowest_opset(const struct graph *g)
 {
-    int64_t opset = ONNX_OPSET_MIN;
+    int64_t opset = ONNX_OPSET_FLOOR;
 
     for (int i = 0; i < g->n_node; i++) {
         const struct op *op = g->node[i]->op;
@@ -187,6 +225,33 @@ static int64_t lowest_opset(const struct graph *g)
 
 /* ---- the parts of the file ---- */
 
+/* From here on a number rounds to infinity in f16.  */
+#define HALF_MAX 65520.0f
+
+/* The numbers of V in f16, which must not become infinite.  */
+static Onnx__TensorProto *tensor_half(struct onnx_build *b,
+                                      Onnx__TensorProto *t,
+                                      const struct value *v, struct err *e)
+{
+    const float *p = v->data.data;
+    const int64_t n = tensor_count(&v->data);
+
+    for (int64_t i = 0; i < n; i++)
+        if (fabsf(p[i]) >= HALF_MAX) {
+            err_set(e, ERR_UNSUPPORTED,
+                    "tensor '%s' holds %g, which is beyond fp16 (65504)",
+                    Q(v->name), (double)p[i]);
+            return NULL;
+        }
+    t->has_data_type = 1;
+    t->data_type = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16;
+    t->has_raw_data = 1;
+    t->raw_data.len = (size_t)n * sizeof(uint16_t);
+    t->raw_data.data = arena_alloc(&b->arena, t->raw_data.len + 1);
+    dtype_convert(DTYPE_F16, t->raw_data.data, DTYPE_F32, p, n);
+    return t;
+}
+
 static Onnx__TensorProto *tensor(struct onnx_build *b, const struct value *v,
                                  struct err *e)
 {
@@ -200,10 +265,12 @@ static Onnx__TensorProto *tensor(struct onnx_build *b, const struct value *v,
     }
     onnx__tensor_proto__init(t);
     t->name = (char *)(uintptr_t)b->name[v->index];
-    t->has_data_type = 1;
-    t->data_type = onnx_type(v->dtype);
     t->n_dims = (size_t)v->shape.rank;
     t->dims = (int64_t *)(uintptr_t)v->shape.dim;
+    if (b->half && v->dtype == DTYPE_F32)
+        return tensor_half(b, t, v, e);
+    t->has_data_type = 1;
+    t->data_type = onnx_type(v->dtype);
     t->has_raw_data = 1;
     t->raw_data.len = tensor_bytes(&v->data);
     t->raw_data.data = v->data.data;
@@ -277,15 +344,24 @@ static Onnx__ValueInfoProto *value_info(struct onnx_build *b, const char *name,
 
 /* An output that does not bear its value's name becomes a copy.  */
 static void put_values(struct onnx_build *b, Onnx__GraphProto *to,
-                       int64_t batch)
+                       const struct onnx_opts *o)
 {
+    const int64_t batch = o ? o->batch : 0;
     const struct graph *g = b->g;
 
     to->input = ARENA_NEWS(&b->arena, g->n_value, Onnx__ValueInfoProto *);
-    for (int i = 0; i < g->n_value; i++)
-        if (g->value[i]->kind == VALUE_INPUT)
-            to->input[to->n_input++] =
-                value_info(b, b->name[i], g->value[i], batch);
+    for (int i = 0; i < g->n_value; i++) {
+        struct value v = *g->value[i];
+
+        if (v.kind != VALUE_INPUT)
+            continue;
+        if (o && o->front) {
+            v.name = ONNX_FRONT;
+            v.dtype = DTYPE_U8;
+            v.shape = onnx_front_shape(&v.shape);
+        }
+        to->input[to->n_input++] = value_info(b, v.name, &v, batch);
+    }
     to->output = ARENA_NEWS(&b->arena, g->n_output + 1, Onnx__ValueInfoProto *);
     for (int i = 0; i < g->n_output; i++) {
         const struct value *v = g->output[i].value;
@@ -293,7 +369,11 @@ static void put_values(struct onnx_build *b, Onnx__GraphProto *to,
 
         if (strcmp(b->name[v->index], name) != 0) {
             b->used[v->index] = 1;
-            onnx_op(b, "Identity", &b->name[v->index], 1, name);
+            if (b->half)
+                cast(b, b->name[v->index], name,
+                     ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT);
+            else
+                onnx_op(b, "Identity", &b->name[v->index], 1, name);
         }
         to->output[to->n_output++] = value_info(b, name, v, batch);
     }
@@ -319,10 +399,16 @@ static void put_meta(struct onnx_build *b, Onnx__ModelProto *m,
     }
 }
 
-/* The IR version that came with each opset.  */
+/* The IR version that came with each opset; 4 for those before 9, since in
+ * older ones initialisers had to be inputs as well.  */
 static int64_t ir_version(int64_t opset)
 {
-    return opset >= 19 ? 9 : opset >= 15 ? 8 : opset >= 12 ? 7 : 6;
+    static const int since[] = {9, 10, 11, 12, 15, 19, 21};
+    int64_t version = 3;
+
+    for (size_t i = 0; i < COUNT(since); i++)
+        version += opset >= since[i];
+    return version < 4 ? 4 : version;
 }
 
 /* protobuf-c hands us the file piece by piece.  */
@@ -349,7 +435,8 @@ static int pack(struct str *to, const Onnx__ModelProto *m, struct err *e)
 }
 
 static int build(struct onnx_build *b, struct str *to,
-                 const struct onnx_meta *meta, int64_t batch, struct err *e)
+                 const struct onnx_meta *meta, const struct onnx_opts *o,
+                 struct err *e)
 {
     Onnx__ModelProto m = ONNX__MODEL_PROTO__INIT;
     Onnx__GraphProto graph = ONNX__GRAPH_PROTO__INIT;
@@ -357,10 +444,11 @@ static int build(struct onnx_build *b, struct str *to,
     Onnx__OperatorSetIdProto *opsets = &opset;
 
     name_values(b);
+    put_front(b, o ? o->front : NULL);
     for (int i = 0; i < b->g->n_node; i++)
         if (emit(b, b->g->node[i], e) < 0)
             return -1;
-    put_values(b, &graph, batch);
+    put_values(b, &graph, o);
     if (put_tensors(b, &graph, e) < 0)
         return -1;
     graph.name = (char *)(uintptr_t)b->g->name;
@@ -380,6 +468,36 @@ static int build(struct onnx_build *b, struct str *to,
     return pack(to, &m, e);
 }
 
+/* F fits the only input.  */
+static int check_front(const struct graph *g, const struct preprocess *f,
+                       struct err *e)
+{
+    const struct value *x = graph_value(g, "image");
+
+    for (int i = 0; i < g->n_value; i++)
+        if (g->value[i]->kind == VALUE_INPUT && g->value[i] != x)
+            return err_set(e, ERR_SHAPE,
+                           "a second input, '%s', has no preprocessing",
+                           Q(g->value[i]->name));
+    if (!x || x->shape.rank != 4 || x->shape.dim[1] != f->channels ||
+        x->shape.dim[2] != f->size[0] || x->shape.dim[3] != f->size[1])
+        return err_set(
+            e, ERR_SHAPE,
+            "the preprocessing gives [N,%d,%d,%d], the network reads "
+            "%s",
+            f->channels, f->size[0], f->size[1],
+            x ? ST(&x->shape) : "no 'image'");
+    return 0;
+}
+
+static int check_opts(const struct graph *g, const struct onnx_opts *o,
+                      struct err *e)
+{
+    if (o && o->half && pass_need_float(g, e) < 0)
+        return -1;
+    return o && o->front ? check_front(g, o->front, e) : 0;
+}
+
 int onnx_encode(struct str *to, const struct graph *in,
                 const struct onnx_meta *meta, const struct onnx_opts *o,
                 struct err *e)
@@ -391,18 +509,19 @@ int onnx_encode(struct str *to, const struct graph *in,
     if (!g)
         return -1;
     b.opset = o && o->opset ? o->opset : lowest_opset(g);
+    b.half = o && o->half;
     b.name = ARENA_NEWS(&b.arena, g->n_value + 1, const char *);
     b.used = ARENA_NEWS(&b.arena, g->n_value + 1, char);
     bad = b.opset < ONNX_OPSET_MIN || b.opset > ONNX_OPSET_MAX
               ? err_set(e, ERR_USAGE, "opset %lld is not within %d..%d",
                         (long long)b.opset, ONNX_OPSET_MIN, ONNX_OPSET_MAX)
-              : build(&b, to, meta, o ? o->batch : 0, e);
+              : check_opts(g, o, e) < 0 || build(&b, to, meta, o, e) < 0;
     name_map_release(&b.names);
     free(b.node);
     free(b.tensor);
     arena_release(&b.arena);
     graph_free(g);
-    return bad;
+    return bad ? -1 : 0;
 }
 
 int onnx_encode_model(struct str *to, const struct model *m,

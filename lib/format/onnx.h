@@ -22,15 +22,20 @@
 struct err;
 struct graph;
 struct model;
+struct preprocess;
 struct str;
 
-enum { ONNX_OPSET_MIN = 11, ONNX_OPSET_MAX = 20 };
+/* FLOOR: the lowest that is taken unasked.  Below it, limits and borders are
+ * attributes, and programs of today have ceased to read some of them.  */
+enum { ONNX_OPSET_MIN = 7, ONNX_OPSET_FLOOR = 11, ONNX_OPSET_MAX = 21 };
 enum { ONNX_READ_MIN = 7, ONNX_READ_MAX = 23 };
 
 struct onnx_opts {
-    int64_t opset; /* 0: the lowest that says every op in one operator, at
-                      most 17, or has a lowering for it */
+    int64_t opset; /* 0: the lowest from the floor on that says every op in one
+                      operator, at most 17, or has a lowering for it */
     int64_t batch; /* 0: symbolic */
+    int half;      /* weights and arithmetic in f16; inputs and outputs f32 */
+    const struct preprocess *front; /* inside the graph (onnx_front.h); NULL */
 };
 
 /* A pair for metadata_props; a list is ended by a NULL key.  */
@@ -39,8 +44,9 @@ struct onnx_meta {
 };
 
 /* Append G as an ONNX file to TO.  META, O may be NULL.  ERR_UNSUPPORTED
- * names an op that cannot be said, and the opset that could; ERR_USAGE a
- * tensor without data.  */
+ * names an op that cannot be said, and the opset that could, a tensor that has
+ * no f16, or 8 bits where f16 is asked for; ERR_USAGE a tensor without data;
+ * ERR_SHAPE a front that does not fit.  */
 int onnx_encode(struct str *to, const struct graph *g,
                 const struct onnx_meta *meta, const struct onnx_opts *o,
                 struct err *e);
@@ -79,6 +85,11 @@ struct onnx_source {
  * damaged.  */
 struct graph *onnx_graph(const struct onnx_file *f,
                          const struct onnx_source *src, struct err *e);
+
+/* Preprocessing that stands inside the file, in a form that is written here:
+ * fill mean, std, order, channels and size of *P and return 1; else 0.
+ * onnx_graph() leaves it out.  */
+int onnx_front_of(const struct onnx_file *f, struct preprocess *p);
 
 /* All of it, as our own files are read.  */
 struct graph *onnx_read(const unsigned char *p, size_t n, struct err *e);

@@ -155,6 +155,21 @@ int onnx_type(enum dtype dt)
     return types[dt];
 }
 
+/* N elements of DT at DATA as bytes of the file, in the arena; f32 as f16 where
+ * that is asked for.  */
+static void put_data(struct onnx_build *b, Onnx__TensorProto *t, enum dtype dt,
+                     const void *data, int64_t n)
+{
+    const enum dtype to = b->half && dt == DTYPE_F32 ? DTYPE_F16 : dt;
+
+    t->has_data_type = 1;
+    t->data_type = onnx_type(to);
+    t->has_raw_data = 1;
+    t->raw_data.len = (size_t)n * dtype_size(to);
+    t->raw_data.data = arena_alloc(&b->arena, t->raw_data.len + 1);
+    dtype_convert(to, t->raw_data.data, dt, data, n);
+}
+
 static const char *add_const(struct onnx_build *b, const struct node *n,
                              enum dtype dt, const struct shape *s,
                              const void *data)
@@ -163,15 +178,10 @@ static const char *add_const(struct onnx_build *b, const struct node *n,
 
     onnx__tensor_proto__init(t);
     t->name = text(onnx_temp(b, n));
-    t->has_data_type = 1;
-    t->data_type = onnx_type(dt);
     t->n_dims = (size_t)s->rank;
     t->dims = ARENA_NEWS(&b->arena, SHAPE_MAX, int64_t);
     memcpy(t->dims, s->dim, (size_t)s->rank * sizeof *t->dims);
-    t->has_raw_data = 1;
-    t->raw_data.len = (size_t)shape_count(s) * dtype_size(dt);
-    t->raw_data.data = arena_alloc(&b->arena, t->raw_data.len + 1);
-    memcpy(t->raw_data.data, data, t->raw_data.len);
+    put_data(b, t, dt, data, shape_count(s));
     ARRAY_GROW(b->tensor, b->n_tensor, b->cap_tensor);
     b->tensor[b->n_tensor++] = t;
     return t->name;

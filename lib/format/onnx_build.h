@@ -25,6 +25,7 @@ struct onnx_build {
     struct arena arena;
     const struct graph *g;
     int64_t opset;
+    int half;          /* f32 is written as f16 */
     const char **name; /* [n_value]: names in the file */
     char *used;        /* [n_value]: tensors that are read */
     struct name_map names;

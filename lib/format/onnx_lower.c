@@ -31,6 +31,96 @@ static const char *transpose(struct onnx_build *b, const struct node *n,
     return out;
 }
 
+static int axis_of_node(const struct node *n)
+{
+    const int64_t a = attr_int(n, "axis");
+
+    return (int)(a < 0 ? a + n->in[0]->shape.rank : a);
+}
+
+/* Places [FROM, TO) of X along AXIS.  They are operands since opset 10.  */
+static const char *cut(struct onnx_build *b, const struct node *n,
+                       const char *x, int64_t axis, int64_t from, int64_t to,
+                       const char *out)
+{
+    const char *in[4] = {x};
+    Onnx__NodeProto *op;
+
+    out = out ? out : onnx_temp(b, n);
+    if (b->opset >= 10) {
+        in[1] = onnx_const_ints(b, n, &from, 1);
+        in[2] = onnx_const_ints(b, n, &to, 1);
+        in[3] = onnx_const_ints(b, n, &axis, 1);
+        onnx_op(b, "Slice", in, 4, out);
+        return out;
+    }
+    op = onnx_op(b, "Slice", in, 1, out);
+    onnx_set_ints(b, op, "axes", &axis, 1);
+    onnx_set_ints(b, op, "starts", &from, 1);
+    onnx_set_ints(b, op, "ends", &to, 1);
+    return out;
+}
+
+/* Pad by the COUNT sizes DIM (those in front, then those behind) with VALUE.
+ * They are operands since opset 11.  MODE may be NULL.  */
+static const char *pad(struct onnx_build *b, const struct node *n,
+                       const char *x, const int64_t *dim, int count,
+                       double value, const char *mode, const char *out)
+{
+    const char *in[3] = {x, "", ""};
+    Onnx__NodeProto *op;
+
+    out = out ? out : onnx_temp(b, n);
+    if (b->opset >= 11) {
+        in[1] = onnx_const_ints(b, n, dim, count);
+        in[2] = value != 0 ? onnx_const_real(b, n, value) : "";
+    }
+    op = onnx_op(b, "Pad", in, 3, out);
+    if (mode)
+        onnx_set_text(b, op, "mode", mode);
+    if (b->opset >= 11)
+        return out;
+    onnx_set_ints(b, op, "pads", dim, count);
+    onnx_set_real(b, op, "value", value);
+    return out;
+}
+
+/* Limits are operands since opset 11.  */
+static int clip(struct onnx_build *b, const struct node *n, double min,
+                double max)
+{
+    const char *x = X;
+    Onnx__NodeProto *op;
+
+    if (b->opset >= 11)
+        return 0;
+    op = onnx_op(b, "Clip", &x, 1, Y);
+    onnx_set_real(b, op, "min", min);
+    onnx_set_real(b, op, "max", max);
+    return 1;
+}
+
+/* Until opset 13 all axes from the one that is said on are one: only the last
+ * means the same.  */
+static int softmax(struct onnx_build *b, const struct node *n, const char *type)
+{
+    const int rank = n->in[0]->shape.rank, axis = axis_of_node(n);
+    int64_t turn[SHAPE_MAX];
+    const char *x = X, *y;
+
+    if (b->opset >= 13)
+        return 0;
+    for (int i = 0; i < rank; i++)
+        turn[i] = i == axis ? rank - 1 : i == rank - 1 ? axis : i;
+    if (axis != rank - 1)
+        x = transpose(b, n, x, turn, rank, NULL);
+    y = axis == rank - 1 ? Y : onnx_temp(b, n);
+    onnx_set_int(b, onnx_op(b, type, &x, 1, y), "axis", rank - 1);
+    if (axis != rank - 1)
+        transpose(b, n, y, turn, rank, Y);
+    return 1;
+}
+
 /* X cut along AXIS into the pieces PART.  Their sizes are an attribute until
  * opset 13, then an operand.  */
 static void split(struct onnx_build *b, const struct node *n,
@@ -105,6 +195,18 @@ static int lower_batchnorm2d(struct onnx_build *b, const struct node *n,
     return 1;
 }
 
+/* Until opset 11 the third operand must be there.  */
+static void gemm(struct onnx_build *b, const struct node *n)
+{
+    const struct shape c = {.rank = 1, .dim = {n->in[1]->shape.dim[0]}};
+    const char *in[3] = {X, onnx_in(b, n, 1), onnx_in(b, n, 2)};
+
+    if (!n->in[2])
+        in[2] = onnx_const_data(b, n, &c,
+                                ARENA_NEWS(&b->arena, c.dim[0] + 1, float));
+    onnx_set_int(b, onnx_op(b, "Gemm", in, 3, Y), "transB", 1);
+}
+
 /* Gemm takes two axes.  */
 static int lower_linear(struct onnx_build *b, const struct node *n,
                         struct err *e)
@@ -112,8 +214,11 @@ static int lower_linear(struct onnx_build *b, const struct node *n,
     const char *w, *y;
 
     (void)e;
-    if (n->in[0]->shape.rank == 2)
-        return 0;
+    if (n->in[0]->shape.rank == 2) {
+        if (b->opset < 11)
+            gemm(b, n);
+        return b->opset < 11;
+    }
     w = transpose(b, n, onnx_in(b, n, 1), (int64_t[]){1, 0}, 2, NULL);
     y = onnx_op2(b, n, "MatMul", X, w, n->in[2] ? NULL : Y);
     if (n->in[2])
@@ -162,11 +267,15 @@ static int lower_upsample(struct onnx_build *b, const struct node *n,
     const struct shape four = shape_make(1, (int64_t[]){4});
     const float scale[] = {1, 1, scale_to(x->dim[2], y->dim[2]),
                            scale_to(x->dim[3], y->dim[3])};
-    const int nearest = !strcmp(attr_str(n, "mode"), "nearest");
-    const char *in[] = {X, "", onnx_const_data(b, n, &four, scale)};
-    Onnx__NodeProto *op = onnx_op(b, "Resize", in, 3, Y);
+    const int nearest = !strcmp(attr_str(n, "mode"), "nearest"), half = b->half;
+    const char *in[] = {X, "", NULL};
+    Onnx__NodeProto *op;
 
     (void)e;
+    b->half = 0; /* scales are f32, whatever the numbers are */
+    in[2] = onnx_const_data(b, n, &four, scale);
+    b->half = half;
+    op = onnx_op(b, "Resize", in, 3, Y);
     onnx_set_text(b, op, "mode", nearest ? "nearest" : "linear");
     onnx_set_text(b, op, "coordinate_transformation_mode",
                   nearest                        ? "asymmetric"
@@ -267,7 +376,8 @@ static void pool_attrs(struct onnx_build *b, const struct node *n,
     onnx_set_ints(b, op, "kernel_shape", attr_ints(n, "kernel", NULL), 2);
     onnx_set_ints(b, op, "strides", attr_ints(n, "stride", NULL), 2);
     onnx_set_ints(b, op, "pads", pad, 4);
-    onnx_set_int(b, op, "ceil_mode", 0);
+    if (b->opset >= 10)
+        onnx_set_int(b, op, "ceil_mode", 0);
 }
 
 /* ceil_mode of ONNX lets a window begin behind the input, and runtimes differ
@@ -279,23 +389,10 @@ static int lower_maxpool2d(struct onnx_build *b, const struct node *n,
     const char *x = X;
 
     (void)e;
-    if (!attr_int(n, "ceil_mode"))
+    if (!attr_int(n, "ceil_mode") && b->opset >= 10)
         return 0;
     pool_attrs(b, n, onnx_op(b, "MaxPool", &x, 1, Y), h.pad);
     return 1;
-}
-
-/* Pad by DIM [8] (begins, then ends, of N C H W) with VALUE.  */
-static const char *pad(struct onnx_build *b, const struct node *n,
-                       const char *x, const int64_t *dim, double value,
-                       const char *mode, const char *out)
-{
-    const char *in[] = {x, onnx_const_ints(b, n, dim, 8),
-                        value != 0 ? onnx_const_real(b, n, value) : ""};
-
-    out = out ? out : onnx_temp(b, n);
-    onnx_set_text(b, onnx_op(b, "Pad", in, 3, out), "mode", mode);
-    return out;
 }
 
 /* The overhang never counts in a mean, the padding may.  */
@@ -307,11 +404,11 @@ static int lower_avgpool2d(struct onnx_build *b, const struct node *n,
     const char *x = X;
 
     (void)e;
-    if (!attr_int(n, "ceil_mode"))
+    if (!attr_int(n, "ceil_mode") && b->opset >= 10)
         return 0;
     if (h.over && attr_int(n, "count_include_pad") &&
         (p[0] || p[1] || p[2] || p[3])) {
-        x = pad(b, n, x, (int64_t[]){0, 0, p[0], p[1], 0, 0, p[2], p[3]}, 0,
+        x = pad(b, n, x, (int64_t[]){0, 0, p[0], p[1], 0, 0, p[2], p[3]}, 8, 0,
                 "constant", NULL);
         for (int i = 0; i < 4; i++)
             h.pad[i] -= p[i];
@@ -365,13 +462,6 @@ static const char *along(struct onnx_build *b, const struct node *n,
     for (int i = 0; i < rank - axis; i++)
         dim[i] = i ? 1 : c;
     return reshape(b, n, p, dim, rank - axis, NULL);
-}
-
-static int axis_of_node(const struct node *n)
-{
-    const int64_t a = attr_int(n, "axis");
-
-    return (int)(a < 0 ? a + n->in[0]->shape.rank : a);
 }
 
 /* How the axes of a reduction are said: an attribute until opset SINCE, then
@@ -465,6 +555,33 @@ static int lower_scale(struct onnx_build *b, const struct node *n,
 
 /* ---- elementwise ---- */
 
+static int lower_clip(struct onnx_build *b, const struct node *n, struct err *e)
+{
+    (void)e;
+    return clip(b, n, attr_real(n, "min"), attr_real(n, "max"));
+}
+
+static int lower_relu6(struct onnx_build *b, const struct node *n,
+                       struct err *e)
+{
+    (void)e;
+    return clip(b, n, 0, 6);
+}
+
+static int lower_softmax(struct onnx_build *b, const struct node *n,
+                         struct err *e)
+{
+    (void)e;
+    return softmax(b, n, "Softmax");
+}
+
+static int lower_logsoftmax(struct onnx_build *b, const struct node *n,
+                            struct err *e)
+{
+    (void)e;
+    return softmax(b, n, "LogSoftmax");
+}
+
 static int lower_silu(struct onnx_build *b, const struct node *n, struct err *e)
 {
     (void)e;
@@ -494,9 +611,12 @@ static int lower_gelu(struct onnx_build *b, const struct node *n, struct err *e)
 {
     const char *x = X, *half, *t;
 
-    (void)e;
     if (b->opset >= 20)
         return 0;
+    if (b->opset < 9 && strcmp(attr_str(n, "approximate"), "tanh") != 0)
+        return err_set(e, ERR_UNSUPPORTED,
+                       "op 'gelu' at '%s' needs opset 9, not %lld", Q(n->name),
+                       (long long)b->opset);
     if (!strcmp(attr_str(n, "approximate"), "tanh")) {
         t = onnx_op2(b, n, "Mul", x, x, NULL);
         t = onnx_op2(b, n, "Mul", t, onnx_const_real(b, n, 0.044715), NULL);
@@ -580,32 +700,37 @@ static int lower_reshape(struct onnx_build *b, const struct node *n,
     return reshape_to(b, n, X, e);
 }
 
+/* Slice has no steps until opset 10: the largest of one is the one.  */
 static int lower_subsample(struct onnx_build *b, const struct node *n,
                            struct err *e)
 {
     const int64_t s = attr_int(n, "stride");
-    const char *in[] = {
-        X, onnx_const_ints(b, n, (int64_t[]){0, 0}, 2),
-        onnx_const_ints(b, n, (int64_t[]){INT64_MAX, INT64_MAX}, 2),
-        onnx_const_ints(b, n, (int64_t[]){2, 3}, 2),
-        onnx_const_ints(b, n, (int64_t[]){s, s}, 2)};
+    const char *in[5] = {X};
+    Onnx__NodeProto *op;
 
     (void)e;
-    onnx_op(b, "Slice", in, 5, Y);
+    if (b->opset >= 10) {
+        in[1] = onnx_const_ints(b, n, (int64_t[]){0, 0}, 2);
+        in[2] = onnx_const_ints(b, n, (int64_t[]){INT64_MAX, INT64_MAX}, 2);
+        in[3] = onnx_const_ints(b, n, (int64_t[]){2, 3}, 2);
+        in[4] = onnx_const_ints(b, n, (int64_t[]){s, s}, 2);
+        onnx_op(b, "Slice", in, 5, Y);
+        return 1;
+    }
+    op = onnx_op(b, "MaxPool", in, 1, Y);
+    onnx_set_ints(b, op, "kernel_shape", (int64_t[]){1, 1}, 2);
+    onnx_set_ints(b, op, "strides", (int64_t[]){s, s}, 2);
+    onnx_set_ints(b, op, "pads", (int64_t[]){0, 0, 0, 0}, 4);
     return 1;
 }
 
 static int lower_slice(struct onnx_build *b, const struct node *n,
                        struct err *e)
 {
-    const int64_t axis = axis_of_node(n), from = attr_int(n, "start");
-    const int64_t to = from + attr_int(n, "length");
-    const char *in[] = {X, onnx_const_ints(b, n, &from, 1),
-                        onnx_const_ints(b, n, &to, 1),
-                        onnx_const_ints(b, n, &axis, 1)};
+    const int64_t from = attr_int(n, "start");
 
     (void)e;
-    onnx_op(b, "Slice", in, 4, Y);
+    cut(b, n, X, axis_of_node(n), from, from + attr_int(n, "length"), Y);
     return 1;
 }
 
@@ -613,15 +738,10 @@ static int lower_slice(struct onnx_build *b, const struct node *n,
 static int lower_select(struct onnx_build *b, const struct node *n,
                         struct err *e)
 {
-    const int64_t axis = axis_of_node(n), from = attr_int(n, "index");
-    const int64_t to = from + 1;
-    const char *in[] = {X, onnx_const_ints(b, n, &from, 1),
-                        onnx_const_ints(b, n, &to, 1),
-                        onnx_const_ints(b, n, &axis, 1)};
-    const char *one = onnx_temp(b, n);
+    const int64_t from = attr_int(n, "index");
 
-    onnx_op(b, "Slice", in, 4, one);
-    return reshape_to(b, n, one, e);
+    return reshape_to(b, n, cut(b, n, X, axis_of_node(n), from, from + 1, NULL),
+                      e);
 }
 
 /* [N,C,H,W] -> [N,C,H W] -> [N,H W,C].  */
@@ -668,7 +788,8 @@ static int lower_attention(struct onnx_build *b, const struct node *n,
     k = head_part(b, n, part[1], turned);
     v = head_part(b, n, part[2], forth);
     q = onnx_op2(b, n, "MatMul", q, k, NULL);
-    onnx_set_int(b, onnx_op(b, "Softmax", &q, 1, p), "axis", -1);
+    onnx_set_int(b, onnx_op(b, "Softmax", &q, 1, p), "axis",
+                 b->opset >= 13 ? -1 : 3); /* the last, both */
     p = onnx_op2(b, n, "MatMul", p, v, NULL);
     p = transpose(b, n, p, forth, 4, NULL);
     reshape(b, n, p, (int64_t[]){0, y->dim[1], c}, 3, Y);
@@ -686,9 +807,8 @@ static int lower_classtoken(struct onnx_build *b, const struct node *n,
     const char *x, *t;
 
     (void)e;
-    x = onnx_op2(b, n, "Pad", X, onnx_const_ints(b, n, front, 6), NULL);
-    t = onnx_op2(b, n, "Pad", onnx_in(b, n, 1),
-                 onnx_const_ints(b, n, behind, 6), NULL);
+    x = pad(b, n, X, front, 6, 0, NULL, NULL);
+    t = pad(b, n, onnx_in(b, n, 1), behind, 6, 0, NULL, NULL);
     onnx_op2(b, n, "Add", x, t, Y);
     return 1;
 }
@@ -700,13 +820,11 @@ static int lower_padchannels(struct onnx_build *b, const struct node *n,
     const int64_t more = n->out[0]->shape.dim[1] - x->dim[1];
     const int64_t front = attr_int(n, "split") ? more / 2 : 0;
     int64_t dim[2 * SHAPE_MAX] = {0};
-    const char *in[2] = {X};
 
     (void)e;
     dim[1] = front;
     dim[x->rank + 1] = more - front;
-    in[1] = onnx_const_ints(b, n, dim, 2 * x->rank);
-    onnx_op(b, "Pad", in, 2, Y);
+    pad(b, n, X, dim, 2 * x->rank, 0, NULL, Y);
     return 1;
 }
 
@@ -715,7 +833,7 @@ static int lower_pad(struct onnx_build *b, const struct node *n, struct err *e)
     const int64_t *p = attr_ints(n, "pad", NULL);
 
     (void)e;
-    pad(b, n, X, (int64_t[]){0, 0, p[0], p[1], 0, 0, p[2], p[3]},
+    pad(b, n, X, (int64_t[]){0, 0, p[0], p[1], 0, 0, p[2], p[3]}, 8,
         attr_real(n, "value"), attr_str(n, "mode"), Y);
     return 1;
 }
@@ -790,38 +908,43 @@ static const struct {
     int since; /* lowest opset of the operators used */
     onnx_lower_fn *lower;
 } lowerings[] = {
-    {"adaptiveavgpool2d", 9, lower_adaptiveavgpool2d},
+    {"adaptiveavgpool2d", 7, lower_adaptiveavgpool2d},
     {"add", 7, lower_add},
     {"affinegrid", 9, lower_affinegrid},
-    {"attention", 13, lower_attention},
-    {"avgpool2d", 11, lower_avgpool2d},
-    {"batchnorm2d", 9, lower_batchnorm2d},
+    {"attention", 7, lower_attention},
+    {"avgpool2d", 7, lower_avgpool2d},
+    {"batchnorm2d", 7, lower_batchnorm2d},
     {"channelshuffle", 5, lower_channelshuffle},
-    {"classtoken", 11, lower_classtoken},
+    {"classtoken", 7, lower_classtoken},
+    {"clip", 7, lower_clip},
     {"deformconv2d", 19, lower_deformconv2d},
     {"dequantize", 13, lower_dequantize},
-    {"gelu", 9, lower_gelu},
-    {"globalavgpool", 9, lower_globalavgpool},
+    {"gelu", 7, lower_gelu},
+    {"globalavgpool", 7, lower_globalavgpool},
     {"gridsample", 16, lower_gridsample},
+    {"hardtanh", 7, lower_clip},
     {"hardswish", 7, lower_hardswish},
     {"layernorm", 7, lower_layernorm},
-    {"linear", 9, lower_linear},
-    {"maxpool2d", 10, lower_maxpool2d},
+    {"linear", 7, lower_linear},
+    {"logsoftmax", 7, lower_logsoftmax},
+    {"maxpool2d", 7, lower_maxpool2d},
     {"mish", 7, lower_mish},
     {"mul", 7, lower_mul},
-    {"pad", 11, lower_pad},
-    {"padchannels", 11, lower_padchannels},
+    {"pad", 7, lower_pad},
+    {"padchannels", 7, lower_padchannels},
     {"prelu", 7, lower_prelu},
     {"quantize", 13, lower_quantize},
     {"reduce", 11, lower_reduce},
+    {"relu6", 7, lower_relu6},
     {"reshape", 5, lower_reshape},
     {"scale", 7, lower_scale},
-    {"select", 10, lower_select},
+    {"select", 7, lower_select},
     {"silu", 7, lower_silu},
-    {"slice", 10, lower_slice},
+    {"slice", 7, lower_slice},
+    {"softmax", 7, lower_softmax},
     {"softplus", 7, lower_softplus},
-    {"split", 11, lower_split},
-    {"subsample", 10, lower_subsample},
+    {"split", 7, lower_split},
+    {"subsample", 7, lower_subsample},
     {"tokens", 5, lower_tokens},
     {"upsample", 13, lower_upsample},
 };

@@ -129,8 +129,11 @@ static int pads(struct import *r, const onode *o, int64_t *front,
 {
     int n = 0;
     const int64_t *p = import_list(r, o, "pads", 1, &n);
+    const size_t known =
+        (import_attr(o, "pads") != NULL) + (import_attr(o, "value") != NULL);
 
-    if (!p || n != 6 || p[0] || p[2] || p[3] || p[5] || o->n_attribute)
+    if (!p || n != 6 || p[0] || p[2] || p[3] || p[5] ||
+        o->n_attribute != known || import_attr_real(o, "value", 0) != 0)
         return 0;
     *front = p[1];
     *behind = p[4];
@@ -226,7 +229,8 @@ static int match_leaf(struct import *r, const char *p, const char *name,
     memcpy(num, p, n < sizeof num ? n : 0);
     num[n < sizeof num ? n : 0] = 0;
     return parse_f64(num, -1e9, 1e9, &want) == 0 &&
-           fabs(v - want) <= 1e-5 * fabs(want);
+           (fabs(v - want) <= 1e-5 * fabs(want) ||
+            (float)v == f16_to_f32(f32_to_f16((float)want)));
 }
 
 /* NAME is what the expression at P says.  Depth is that of the expression. */

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "format/onnx.h"
+#include "format/onnx_front.h"
 #include "format/onnx_import.h"
 #include "format/onnx_scan.h"
 #include "graph/graph.h"
@@ -478,11 +479,18 @@ int onnx_operators(const struct onnx_file *f)
 struct graph *onnx_graph(const struct onnx_file *f,
                          const struct onnx_source *src, struct err *e)
 {
-    struct graph *g = read_model(f->m, f->n, src, e);
+    struct graph *g;
 
+    onnx_front_off(f->m);
+    g = read_model(f->m, f->n, src, e);
     if (e->code == ERR_USAGE) /* what the file asks for, not the user */
         e->code = ERR_FORMAT;
     return g;
+}
+
+int onnx_front_of(const struct onnx_file *f, struct preprocess *p)
+{
+    return onnx_front_read(f->m, p);
 }
 
 struct graph *onnx_read(const unsigned char *p, size_t n, struct err *e)

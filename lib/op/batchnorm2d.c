@@ -166,5 +166,5 @@ const struct op op_batchnorm2d = {
     .forward = forward,
     .backward = backward,
     .update = update,
-    .onnx = {"BatchNormalization", 9, onnx},
+    .onnx = {"BatchNormalization", 7, onnx},
 };

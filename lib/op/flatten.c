@@ -42,5 +42,5 @@ const struct op op_flatten = {
     .cost = view_cost,
     .forward = view_forward,
     .backward = view_backward,
-    .onnx = {"Flatten", 9, onnx},
+    .onnx = {"Flatten", 1, onnx},
 };

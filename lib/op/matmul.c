@@ -157,5 +157,5 @@ const struct op op_matmul = {
     .cost = cost,
     .forward = forward,
     .backward = backward,
-    .onnx = {"MatMul", 9, NULL},
+    .onnx = {"MatMul", 1, NULL},
 };

@@ -61,6 +61,7 @@ for word in QuantizeLinear DequantizeLinear; do grep -qa $word q.onnx || echo $w
 [ ! -s "$out" ]
 ok 'has steps of 8 bits' || explain <"$out"
 
+fails '8 bits in fp16' 3 'in 8 bits' adze-export --untrained -m q.st --dtype=fp16 -O c.onnx
 # C of a network in float and in 8 bits: compiled as strictly as one can, run.
 compiles() { # FILE NAME
     "${CC:-cc}" -std=c11 -O1 -Wall -Wextra -Werror -pedantic "-D$2_TEST" -x c "$1" -o a.out -lm
@@ -80,8 +81,8 @@ ok 'has weights of 8 bits'
 run 'is C, too' 0 compiles q.h resnet20
 run 'and computes the same levels' 0 ./a.out
 out_has ' differ by 0 of the largest$'
-adze-init mobilenet-v2 -o scale=0.35 -o size=32 -o classes=10 | adze-export -q --untrained -f c -O n.h
-run 'a network of 53 convolutions' 0 sh -c "$(command -v "${CC:-cc}") -std=c11 -Dmobilenet_v2_TEST -x c n.h -lm && ./a.out"
+adze-init mobilenet-v1-x0.25 -o size=32 -o classes=10 | adze-export -q --untrained -f c -O n.h
+run 'a network of 27 convolutions' 0 sh -c "$(command -v "${CC:-cc}") -std=c11 -Dmobilenet_v1_x0_25_TEST -x c n.h -lm && ./a.out"
 rm -f a.out ?.h
 fails 'an op that has no C' 3 "op 'tokens' at '[a-z_.]*' has no C" \
     sh -c 'adze-init -q vit-t-16 -o size=32 -o classes=10 -o depth=1 | adze-export -q --untrained -f c -O v.h'
@@ -94,12 +95,40 @@ run 'which may be wanted' 0 adze-export -q --untrained -m new.st -O b.onnx
 cat >soft.yaml <<END
 network: soft
 input: {size: [3, 8, 8]}
-body: [global_avg_pool, {linear: {as: fc, out: 4}}, softmax]
+body: [pad_channels: {to: 4}, subsample: {stride: 2}, gelu, global_avg_pool, {linear: {as: fc, out: 4, bias: no}}, softmax]
 END
 adze-init ./soft.yaml -O soft.st
-fails 'an op that the operator set has not' 3 "op 'softmax' at 'softmax' needs opset 13, not 12" \
-    adze-export --untrained -m soft.st --opset 12 -O c.onnx
-fails 'an operator set that is not' 2 'from 11 to 20' adze-export -m m.st --opset 10 -O c.onnx
+fails 'an op that the operator set has not' 3 "op 'gelu' at 'gelu' needs opset 9, not 8" \
+    adze-export --untrained -m soft.st --opset 8 -O c.onnx
+for n in 9 10 11 12 21; do
+    run "which operator set $n has" 0 adze-export --untrained -m soft.st --opset $n -O c.onnx
+    err_has 'the best class agrees on 16$'
+done
+run 'the oldest' 0 adze-export -m m.st --opset 7 -O c.onnx
+err_has 'the best class agrees on 16$'
+rm c.onnx
+fails 'an operator set that is not' 2 'from 7 to 21' adze-export -m m.st --opset 6 -O c.onnx
+run 'in fp16' 0 adze-export -m m.st --dtype=fp16 -O h.onnx --proof h.st
+err_has 'fp16 may differ by 0.01[0-9]* of the largest: two roundings of 2^-11 in each of [0-9]* steps$'
+err_has 'read back, outputs differ by [0-9.e-]*, [0-9.]*e-0[45] of the largest\|0.000[0-9]* of the largest'
+err_has 'top of the first input, the file: [a-z]* [-0-9.]*, '
+adze-export -q -m m.st -O f.onnx
+[ "$(wc -c <h.onnx)" -lt $(($(wc -c <f.onnx) * 6 / 10)) ]
+ok 'is half as large'
+run 'and a model when it is read' 0 adze-import -q h.onnx -O i.st
+run 'which differs by roundings' 0 adze-compare --tolerance 0.01 m.st i.st
+run 'with preprocessing inside' 0 adze-export -m m.st --with-preprocess -O h.onnx --proof h.st
+err_has 'read back, outputs differ by 0, 0 of the largest, on 16 inputs; the best class agrees on 16$'
+run 'it reads levels' 0 adze-compare h.st h.st
+out_has '^image_u8	16384	0	'
+grep -qa 'image_u8' h.onnx
+ok 'by another name'
+run 'and a model when it is read' 0 adze-import -q h.onnx -O i.st
+run 'the same one' 0 adze-compare --tolerance 0 m.st i.st
+run 'all at once' 0 adze-export -m m.st --with-preprocess --dtype=fp16 --opset=7 -O h.onnx
+rm [fh].onnx h.st i.st
+fails 'fp16 of weights' 2 "'--dtype' is for ONNX alone" adze-export -m m.st --dtype=fp16 -O c.npz
+fails 'preprocessing of C' 2 "'--with-preprocess' is for ONNX alone" adze-export -m m.st --with-preprocess -O c.h
 fails 'an operator set for weights' 2 'for ONNX alone' adze-export -m m.st --opset 12 -O c.safetensors
 fails 'an ending of another format' 2 'names no format' adze-export -m m.st -O c.tflite
 fails 'a file for two outputs' 2 'two outputs' adze-export -m m.st --proof c.onnx -O c.onnx

@@ -33,6 +33,8 @@ static const char *const bodies[] = {
     "[conv: {out: 4, kernel: 3, pad: [0, 1, 2, 1], stride: [2, 1], bias: yes}]",
     "[conv: {out: 6, kernel: [1, 3], groups: 3, dilation: [1, 2]}, sigmoid]",
     "[conv: {out: 3, kernel: 3, pad: 3, dilation: 2, groups: 3}, silu]",
+    "[hardtanh: {max: 2}, leakyrelu: {slope: 0.1}, elu: {alpha: 0.5}, selu]",
+    "[softsign, mish, softplus: {beta: 2, threshold: 1}]",
     "[maxpool: {kernel: 3, stride: 2, pad: 1}, tanh]",
     "[maxpool: {kernel: 3, stride: 2, ceil_mode: yes}, clip: {min: 0, max: 1}]",
     "[avgpool: {kernel: 3, stride: 2, pad: 1}, hardswish]",

@@ -23,6 +23,7 @@
 #include "../pass_check.h"
 #include "base/str.h"
 #include "base/stream.h"
+#include "format/preprocess.h"
 #include "tensor/npy.h"
 
 enum { BATCH = 2 };
@@ -70,8 +71,8 @@ static void keep(const char *name, const struct graph *g, struct interp *r,
                     interp_output(r, g->output[i].name));
 }
 
-static void compare(const char *name, struct interp *a, struct interp *b,
-                    const char *output)
+static void near(const char *name, struct interp *a, struct interp *b,
+                 const char *output, double share)
 {
     const struct tensor *x = interp_output(a, output);
     const struct tensor *y = interp_output(b, output);
@@ -86,11 +87,17 @@ static void compare(const char *name, struct interp *a, struct interp *b,
     for (int64_t i = 0; i < tensor_count(x); i++) {
         const double d = fabs(trial_get(x, i) - trial_get(y, i));
 
-        /* Some 100 roundings of sums no larger than 16 times the result.  */
-        if (!(d <= 100 * 16 * ldexp(1, -24) * scale))
+        if (!(d <= share * scale))
             fail_msg("%s: %s [%d] is %.9g, was %.9g", name, output, (int)i,
                      trial_get(y, i), trial_get(x, i));
     }
+}
+
+/* Some 100 roundings of sums no larger than 16 times the result.  */
+static void compare(const char *name, struct interp *a, struct interp *b,
+                    const char *output)
+{
+    near(name, a, b, output, 100 * 16 * ldexp(1, -24));
 }
 
 static void round_trip(const char *name, const struct graph *g, int64_t opset)
@@ -294,6 +301,139 @@ static void one_op(const struct one *c, int number, int64_t opset)
     graph_free(g);
 }
 
+/* The lowest operator set that says it.  */
+static int64_t lowest(const struct one *c)
+{
+    int64_t opset = ONNX_OPSET_MIN;
+
+    for (;; opset++) {
+        const struct onnx_opts o = {.opset = opset};
+        struct graph *g = op_graph(c);
+        struct str s = {0};
+        struct err e = {0};
+
+        graph_random_fill(g, 2);
+        const int bad = onnx_encode(&s, g, NULL, &o, &e) < 0;
+
+        if (bad && !strstr(e.msg, "needs opset"))
+            fail_msg("%s", e.msg);
+        graph_free(g);
+        str_release(&s);
+        if (!bad)
+            return opset;
+    }
+}
+
+/* In f16 numbers are rounded, and some ops round many of them.  */
+static void half_precision(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct onnx_opts o = {.half = 1,
+                                    .opset = cases[i].since > 13
+                                                 ? cases[i].since
+                                             : i % 2 ? 13
+                                                     : 0};
+        struct graph *g = op_graph(&cases[i]), *back = NULL;
+        struct interp a, b;
+        struct str s = {0};
+        struct err e = {0};
+
+        graph_random_fill(g, 2);
+        if (onnx_encode(&s, g, NULL, &o, &e) < 0 ||
+            !(back = onnx_read((const unsigned char *)s.data, s.len, &e)))
+            fail_msg("%s, case %d: %s", cases[i].op, (int)i, e.msg);
+        interp_run(&a, g, BATCH, 3);
+        interp_run(&b, back, BATCH, 3);
+        for (int k = 0; k < g->n_output; k++)
+            near(cases[i].op, &a, &b, g->output[k].name, ldexp(1, -8));
+        interp_release(&a);
+        interp_release(&b);
+        graph_free(back);
+        graph_free(g);
+        str_release(&s);
+    }
+}
+
+/* A network over pictures of C x 3 x 4, and its preprocessing.  */
+static struct graph *pictures(struct preprocess *pre, int c)
+{
+    struct graph *g = op_graph(
+        &(struct one){"linear", "out=2", c == 1 ? "N,1,3,4" : "N,3,3,4"});
+
+    graph_random_fill(g, 1);
+    value_rename(g, g->value[0], "image");
+    preprocess_init(pre, c, 3, 4);
+    return g;
+}
+
+static struct graph *pixels(struct preprocess *pre)
+{
+    struct graph *g = pictures(pre, 3);
+
+    pre->bgr = 1;
+    return g;
+}
+
+/* Levels of pixels in, the same numbers out, whatever stands inside.  */
+static void preprocessing_inside(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 8; way++) {
+        const int grey = way % 4 == 3;
+        struct preprocess pre, back = {0};
+        struct graph *g = pictures(&pre, grey ? 1 : 3);
+        const struct onnx_opts o = {
+            .front = &pre, .half = way & 1, .opset = way & 4 ? 7 : 0};
+        struct str s = {0};
+        struct err e = {0};
+        struct onnx_file f;
+        struct graph *h;
+
+        pre.bgr = !grey && way & 2;
+        if (onnx_encode(&s, g, NULL, &o, &e) < 0 ||
+            onnx_open(&f, (const unsigned char *)s.data, s.len, &e) < 0)
+            fail_msg("%d: %s", way, e.msg);
+        assert_int_equal(onnx_front_of(&f, &back), 1);
+        assert_int_equal(back.bgr, pre.bgr);
+        assert_int_equal(back.channels, pre.channels);
+        assert_int_equal(back.size[0], 3);
+        assert_int_equal(back.size[1], 4);
+        assert_memory_equal(back.mean, pre.mean,
+                            (size_t)pre.channels * sizeof(float));
+        assert_memory_equal(back.std, pre.std,
+                            (size_t)pre.channels * sizeof(float));
+        h = onnx_graph(&f, NULL, &e);
+        if (!h)
+            fail_msg("%d: %s", way, e.msg);
+        assert_string_equal(ST(&graph_value(h, "image")->shape),
+                            grey ? "[N,1,3,4]" : "[N,3,3,4]");
+        onnx_close(&f);
+        graph_free(h);
+        graph_free(g);
+        str_release(&s);
+    }
+}
+
+/* Below 11 much has another form; few ops need more than 7.  */
+static void old_operator_sets(void **state)
+{
+    int first = 0;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const int64_t since = lowest(&cases[i]);
+
+        one_op(&cases[i], (int)i, since);
+        if (since < 9)
+            one_op(&cases[i], (int)i, 9);
+        if (since < 10)
+            one_op(&cases[i], (int)i, 10);
+        first += since == ONNX_OPSET_MIN;
+    }
+    assert_true(first * 10 > 8 * (int)COUNT(cases));
+}
+
 static void every_op(void **state)
 {
     (void)state;
@@ -427,13 +567,50 @@ static void refuses(struct graph *g, int64_t opset, int code, const char *word)
     str_release(&s);
 }
 
-static void errors(void **state)
+static void refuses_opts(struct graph *g, const struct onnx_opts *o, int code,
+                         const char *word)
 {
-    struct graph *g = op_graph(&(struct one){"softmax", "", "N,3"});
+    struct str s = {0};
+    struct err e = {0};
+
+    assert_int_equal(onnx_encode(&s, g, NULL, o, &e), -1);
+    assert_int_equal(e.code, code);
+    if (!strstr(e.msg, word))
+        fail_msg("'%s' is not in: %s", word, e.msg);
+    str_release(&s);
+}
+
+static void errors_of_forms(void **state)
+{
+    struct graph *g = op_graph(&(struct one){"linear", "out=3", "N,3"}), *q;
+    const struct onnx_opts half = {.half = 1};
+    struct preprocess pre;
+    const struct onnx_opts front = {.front = &pre};
 
     (void)state;
-    refuses(g, 11, ERR_UNSUPPORTED, "needs opset 13");
-    refuses(g, 5, ERR_USAGE, "not within 11..20");
+    preprocess_init(&pre, 3, 8, 8);
+    graph_random_fill(g, 1);
+    refuses_opts(g, &front, ERR_SHAPE, "a second input, 'x0'");
+    ((float *)graph_value(g, "op.weight")->data.data)[1] = 70000;
+    refuses_opts(g, &half, ERR_UNSUPPORTED,
+                 "'op.weight' holds 70000, which is beyond fp16");
+    graph_free(g);
+    g = graph_random(1, 3);
+    q = int8(g);
+    refuses_opts(q, &half, ERR_UNSUPPORTED, "8 bits");
+    pre.size[1] = 999;
+    refuses_opts(g, &front, ERR_SHAPE, "999], the network reads [N,");
+    graph_free(q);
+    graph_free(g);
+}
+
+static void errors(void **state)
+{
+    struct graph *g = op_graph(&(struct one){"gelu", "", "N,3"});
+
+    (void)state;
+    refuses(g, 8, ERR_UNSUPPORTED, "needs opset 9");
+    refuses(g, 5, ERR_USAGE, "not within 7..21");
     graph_free(g);
     g = op_graph(&(struct one){"crossentropy", "", "N,3 N,3"});
     refuses(g, 0, ERR_UNSUPPORTED, "cannot be said");
@@ -511,24 +688,30 @@ static struct graph *small_int8(void)
 
 static void damaged(void **state)
 {
-    enum { SEEDS = COUNT(cases) + 1 };
+    enum { SEEDS = COUNT(cases) + 2 }; /* 8 bits; levels of pixels in f16 */
     struct str s[SEEDS] = {{0}};
     struct fuzz_seed seeds[SEEDS];
+    struct preprocess pre;
+    const struct onnx_opts o = {.half = 1, .front = &pre};
     struct err e = {0};
 
     (void)state;
     for (int i = 0; i < SEEDS; i++) {
-        struct graph *g = i < SEEDS - 1 ? op_graph(&cases[i]) : small_int8();
+        struct graph *g = i < (int)COUNT(cases) ? op_graph(&cases[i])
+                          : i < SEEDS - 1       ? small_int8()
+                                                : pixels(&pre);
 
-        if (i < SEEDS - 1)
+        if (i < (int)COUNT(cases))
             graph_random_fill(g, 2);
 
-        assert_int_equal(onnx_encode(&s[i], g, NULL, NULL, &e), 0);
+        assert_int_equal(
+            onnx_encode(&s[i], g, NULL, i < SEEDS - 1 ? NULL : &o, &e), 0);
         seeds[i] = (struct fuzz_seed){s[i].data, s[i].len};
         graph_free(g);
     }
     fuzz_run(fuzz_onnx, seeds, SEEDS, repair, 10000, 1);
     fuzz_cut(fuzz_onnx, s[0].data, s[0].len);
+    fuzz_cut(fuzz_onnx, s[SEEDS - 1].data, s[SEEDS - 1].len);
     for (int i = 0; i < SEEDS; i++)
         str_release(&s[i]);
 }
@@ -537,12 +720,16 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_op),
+        cmocka_unit_test(old_operator_sets),
+        cmocka_unit_test(half_precision),
+        cmocka_unit_test(preprocessing_inside),
         cmocka_unit_test(patterns_come_back),
         cmocka_unit_test(no_op_is_forgotten),
         cmocka_unit_test(random_graphs),
         cmocka_unit_test(quantized),
         cmocka_unit_test(names),
         cmocka_unit_test(errors),
+        cmocka_unit_test(errors_of_forms),
         cmocka_unit_test(damaged),
     };
 

@@ -53,8 +53,9 @@ def export(model, options="", as_written=False):
     """The model in ONNX Runtime and in adze on adze's 16 inputs: (theirs, ours)."""
     adze(f"adze-export -q --untrained -m {model} {options} -O {model}.onnx --proof {model}.proof")
     proof = load_file(f"{model}.proof")
-    assert proof["image"].shape[0] == 16
-    return session(f"{model}.onnx", as_written).run(["logits"], {"image": proof["image"]})[0], proof["logits"]
+    image = "image_u8" if "image_u8" in proof else "image"
+    assert proof[image].shape[0] == 16
+    return session(f"{model}.onnx", as_written).run(["logits"], {image: proof[image]})[0], proof["logits"]
 
 
 def apart(a, b):
