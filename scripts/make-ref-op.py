@@ -120,6 +120,20 @@ for align in (False, True):
         case("gridsample", "padding=%s %s" % (pad, yes), "N,2,3,4 N,2,3,2",
              lambda x, g: F.grid_sample(x, g, "bilinear", pad, align),
              {0: (N, 2, 3, 4), 1: (N, 2, 3, 2)}, scale=.6)
+case("groupnorm", "groups=2", "N,4,2,2", lambda x, w, b: F.group_norm(x, 2, w, b),
+     {0: (N, 4, 2, 2), 1: (4,), 2: (4,)})
+case("instancenorm", "affine=yes", "N,2,5",
+     lambda x, w, b: F.instance_norm(x, None, None, w, b),
+     {0: (N, 2, 5), 1: (2,), 2: (2,)})
+case("lrn", "size=3 alpha=0.5 beta=0.6 k=2", "N,4,2",
+     lambda x: F.local_response_norm(x, 3, .5, .6, 2), {0: (N, 4, 2)})
+case("l2norm", "", "N,5,2", lambda x: F.normalize(x), {0: (N, 5, 2)})
+case("embedding", "rows=5 dim=3", "i64%5:N,2",
+     lambda x, w: F.embedding(x.reshape(N, 2), w), {1: (5, 3)},
+     fixed={0: index(4, 0, 5)})
+for kind, f in (("mean", torch.mean), ("sum", torch.sum), ("max", torch.amax)):
+    case("reduce", "axes=[1,2] kind=" + kind, "N,2,3,2",
+         lambda x: f(x, (1, 2), keepdim=True), {0: (N, 2, 3, 2)})
 case("linear", "out=3", "N,4,5", F.linear, {0: (N, 4, 5), 1: (3, 5), 2: (3,)})
 case("matmul", "", "N,3,4 N,4,2", torch.matmul, {0: (N, 3, 4), 1: (N, 4, 2)})
 case("matmul", "", "N,3,4 4,2", torch.matmul, {0: (N, 3, 4), 1: (4, 2)})
@@ -219,7 +233,7 @@ for eps in (0, .1):
 
 
 def number(v):
-    return "%.8g" % v
+    return ("%.8g" % v).replace("0.", ".", 1) if abs(v) < 1 and v else "%.8g" % v
 
 
 def table(name, values):

@@ -180,7 +180,8 @@ int import_axis(int64_t axis, int rank);
  * -1.  */
 int import_row(struct import *r, const onode *o, struct err *e);
 
-/* onnx_ops.c, onnx_move.c, onnx_quant.c: operators that need a function.  */
+/* onnx_ops.c, onnx_move.c, onnx_picture.c, onnx_quant.c: operators that need a
+ * function.  */
 typedef int import_fn(struct import *r, const onode *o, struct err *e);
 
 struct import_op {
@@ -189,7 +190,11 @@ struct import_op {
     import_fn *read;
 };
 
-extern const struct import_op import_layers[], import_moves[], import_quants[];
+extern const struct import_op import_layers[], import_moves[],
+    import_pictures[], import_quants[];
+
+/* onnx_picture.c: O, a Gather, looks up rows of a constant.  */
+int import_embedding(struct import *r, const onode *o, struct err *e);
 
 /* onnx_ops.c: O, a MatMul with a constant matrix, and operand AT of ADD, which
  * may be NULL, as a linear layer.  */

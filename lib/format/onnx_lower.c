@@ -540,6 +540,67 @@ static int lower_layernorm(struct onnx_build *b, const struct node *n,
     return 1;
 }
 
+static const char *filled(struct onnx_build *b, const struct node *n,
+                          int64_t count, float v)
+{
+    const struct shape s = shape_make(1, &count);
+    float *p = ARENA_NEWS(&b->arena, count, float);
+
+    for (int64_t i = 0; i < count; i++)
+        p[i] = v;
+    return onnx_const_data(b, n, &s, p);
+}
+
+static int lower_instancenorm(struct onnx_build *b, const struct node *n,
+                              struct err *e)
+{
+    const int64_t c = n->in[0]->shape.dim[1];
+    const char *in[] = {X, n->in[1] ? onnx_in(b, n, 1) : filled(b, n, c, 1),
+                        n->in[2] ? onnx_in(b, n, 2) : filled(b, n, c, 0)};
+
+    (void)e;
+    onnx_set_real(b, onnx_op(b, "InstanceNormalization", in, 3, Y), "epsilon",
+                  attr_real(n, "eps"));
+    return 1;
+}
+
+/* The groups as channels, and back; then the scale and shift of channels.  */
+static int lower_groupnorm(struct onnx_build *b, const struct node *n,
+                           struct err *e)
+{
+    const struct shape *x = &n->in[0]->shape;
+    const int64_t groups = attr_int(n, "groups"), c = x->dim[1];
+    int64_t back[SHAPE_MAX] = {0};
+    const char *in[3], *y = onnx_temp(b, n);
+
+    (void)e;
+    for (int i = 1; i < x->rank; i++)
+        back[i] = x->dim[i];
+    in[0] = reshape(b, n, X, (int64_t[]){0, groups, -1}, 3, NULL);
+    in[1] = filled(b, n, groups, 1);
+    in[2] = filled(b, n, groups, 0);
+    onnx_set_real(b, onnx_op(b, "InstanceNormalization", in, 3, y), "epsilon",
+                  attr_real(n, "eps"));
+    y = reshape(b, n, y, back, x->rank, n->in[1] || n->in[2] ? NULL : Y);
+    if (n->in[1])
+        y = onnx_op2(b, n, "Mul", y,
+                     along(b, n, onnx_in(b, n, 1), c, 1, x->rank),
+                     n->in[2] ? NULL : Y);
+    if (n->in[2])
+        onnx_op2(b, n, "Add", y, along(b, n, onnx_in(b, n, 2), c, 1, x->rank),
+                 Y);
+    return 1;
+}
+
+/* Operands in another order.  */
+static int lower_embedding(struct onnx_build *b, const struct node *n,
+                           struct err *e)
+{
+    (void)e;
+    onnx_op2(b, n, "Gather", onnx_in(b, n, 1), X, Y);
+    return 1;
+}
+
 static int lower_scale(struct onnx_build *b, const struct node *n,
                        struct err *e)
 {
@@ -919,11 +980,14 @@ static const struct {
     {"clip", 7, lower_clip},
     {"deformconv2d", 19, lower_deformconv2d},
     {"dequantize", 13, lower_dequantize},
+    {"embedding", 7, lower_embedding},
     {"gelu", 7, lower_gelu},
     {"globalavgpool", 7, lower_globalavgpool},
     {"gridsample", 16, lower_gridsample},
+    {"groupnorm", 7, lower_groupnorm},
     {"hardtanh", 7, lower_clip},
     {"hardswish", 7, lower_hardswish},
+    {"instancenorm", 7, lower_instancenorm},
     {"layernorm", 7, lower_layernorm},
     {"linear", 7, lower_linear},
     {"logsoftmax", 7, lower_logsoftmax},

@@ -445,7 +445,7 @@ static int read_in_order(struct import *r, const onode *o, struct value *x,
     return put(r, o, import_view(r, o, x, &s, e), e);
 }
 
-static int read_gather(struct import *r, const onode *o, struct err *e)
+static int gather_const(struct import *r, const onode *o, struct err *e)
 {
     struct value *x = import_value(r, o, 0, VALUE_CONST, e);
     const struct tensor *t = import_const(r, o, 1);
@@ -465,6 +465,13 @@ static int read_gather(struct import *r, const onode *o, struct err *e)
     import_set_int(r, &a, "index",
                    index[0] < 0 ? index[0] + x->shape.dim[axis] : index[0]);
     return import_as(r, o, "select", 1, &a, e);
+}
+
+static int read_gather(struct import *r, const onode *o, struct err *e)
+{
+    return import_const(r, o, 0) && !import_const(r, o, 1)
+               ? import_embedding(r, o, e)
+               : gather_const(r, o, e);
 }
 
 /* Sizes that are said, or equal ones with what is less at the end.  */

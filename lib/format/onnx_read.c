@@ -33,7 +33,7 @@ static const struct import_op *find_in(const struct import_op *list,
 const struct import_op *import_op_find(const onode *o)
 {
     const struct import_op *const lists[] = {import_layers, import_moves,
-                                             import_quants};
+                                             import_pictures, import_quants};
     const struct import_op *found = NULL;
 
     for (size_t i = 0; i < COUNT(lists) && !found; i++)

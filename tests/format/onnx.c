@@ -167,16 +167,22 @@ static const struct one {
     {"dropout", "", "N,5"},
     {"droppath", "", "N,5"},
     {"elu", "alpha=0.5", "N,9"},
+    {"embedding", "rows=5 dim=3", "i64:N,4"},
     {"flatten", "", "N,2,3,4"},
     {"gelu", "", "N,9"},
     {"gelu", "approximate=tanh", "N,9"},
     {"globalavgpool", "", "N,3,4,5"},
     {"gridsample", "", "N,2,3,4 N,2,3,2", 16},
     {"gridsample", "padding=border align_corners=yes", "N,2,3,4 N,2,3,2", 16},
+    {"groupnorm", "groups=2", "N,4,3,2"},
+    {"groupnorm", "groups=3 affine=no", "N,3,5"},
     {"hardsigmoid", "", "N,9"},
     {"hardtanh", "min=-0.5 max=0.75", "N,9"},
     {"hardswish", "", "N,9"},
     {"identity", "", "N,9"},
+    {"instancenorm", "", "N,3,5"},
+    {"instancenorm", "affine=yes eps=1e-3", "N,2,3,4"},
+    {"l2norm", "", "N,5,3"},
     {"layernorm", "", "N,5,6"},
     {"layernorm", "axis=1", "N,5,3,2"},
     {"layernorm", "affine=no", "N,5,6"},
@@ -186,12 +192,14 @@ static const struct one {
     {"linear", "out=4", "N,3,5"},
     {"linear", "out=4 bias=no", "N,3,5"},
     {"logsoftmax", "axis=1", "N,4,3"},
+    {"lrn", "size=3 alpha=0.5 beta=0.6 k=2", "N,4,3,2"},
     {"matmul", "", "N,2,3,4 N,2,4,5"},
     {"maxpool2d", "kernel=3 stride=2 pad=1", "N,2,7,6"},
     {"maxpool2d", "kernel=3 stride=2 pad=1 ceil_mode=yes", "N,2,6,6"},
     {"maxpool2d", "kernel=2 stride=2 ceil_mode=yes", "N,2,7,5"},
     {"mish", "", "N,9"},
     {"mul", "", "N,3,4 N,3,1 N,3,4"},
+    {"oneslike", "", "N,4,2"},
     {"pad", "pad=[1,2,0,3] value=0.5", "N,2,4,5"},
     {"pad", "pad=1 mode=reflect", "N,2,4,5"},
     {"pad", "pad=2 mode=edge", "N,2,4,5"},
@@ -228,6 +236,7 @@ static const struct one {
     {"upsample", "size=[7,2]", "N,2,3,5"},
     {"upsample", "mode=bilinear size=[7,2]", "N,2,3,5"},
     {"upsample", "mode=bilinear size=[7,2] align_corners=yes", "N,2,3,5"},
+    {"zeroslike", "", "N,4,2"},
 };
 
 /* "N,3,4": a shape.  Returns what follows.  */
@@ -249,11 +258,11 @@ static int parse_inputs(struct graph *g, const char *p, struct value **in)
     int n = 0;
 
     while (*p) {
+        const enum dtype dt = str_starts(p, "i64:") ? DTYPE_I64 : DTYPE_F32;
         struct shape s;
 
-        p = parse_shape(&s, p);
-        in[n] =
-            graph_input(g, arena_printf(&g->arena, "x%d", n), DTYPE_F32, &s);
+        p = parse_shape(&s, p + (dt == DTYPE_I64 ? strlen("i64:") : 0));
+        in[n] = graph_input(g, arena_printf(&g->arena, "x%d", n), dt, &s);
         n++;
     }
     return n;
@@ -477,7 +486,8 @@ static void patterns_come_back(void **state)
 /* Every op of inference is in a case above or in quantized() below.  */
 static void no_op_is_forgotten(void **state)
 {
-    static const char *const others = "crossentropy quantize dequantize";
+    static const char *const others =
+        "crossentropy quantize dequantize maskedselect";
 
     (void)state;
     for (int i = 0; op_all[i]; i++) {

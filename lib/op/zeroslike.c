@@ -1,0 +1,45 @@
+/* zeroslike.c -- zeros in the shape of another array.
+ * SPDX-License-Identifier: MIT
+ *
+ *   x, y: any shape, y = 0.  Backward keeps nothing: dx = 0.  ONNX Clip
+ * between equal limits.  */
+#include "base/real.h"
+#include "graph/graph.h"
+#include "op/ops.h"
+#include "op/pointwise.h"
+#include "op/rule.h"
+
+static struct op_cost cost(const struct node *n)
+{
+    return pointwise_cost(n, 0);
+}
+
+static void forward(const struct op_args *a)
+{
+    real *y = a->out[0].data;
+    for (int64_t i = 0; i < tensor_count(&a->out[0]); i++)
+        y[i] = 0;
+}
+
+static void backward(const struct op_args *a)
+{
+    real *dx = a->din[0].data;
+    for (int64_t i = 0; i < tensor_count(&a->din[0]); i++)
+        dx[i] = 0;
+}
+
+static const struct op_in in[] = {{.name = "x"}, {0}};
+
+static const char *const onnx[] = {"=0", "@1", "=0", "@2", NULL};
+
+const struct op op_zeroslike = {
+    .name = "zeroslike",
+    .brief = "zeros in the shape of another array",
+    .in = in,
+    .n_out = 1,
+    .infer = rule_same,
+    .cost = cost,
+    .forward = forward,
+    .backward = backward,
+    .onnx = {"Clip", 11, onnx},
+};
