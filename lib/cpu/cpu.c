@@ -38,6 +38,7 @@ static const struct kernel *const families[] = {
     KERNELS(layernorm_kernels),
     KERNELS(matmul_kernels),
     linear_kernels,
+    deform_kernels,
     optim_kernels,
     KERNELS(maxpool_kernels),
     KERNELS_BF16(channels_blocked_kernels),

@@ -22,23 +22,14 @@
 #include "base/real.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
-#include "op/bilinear.h"
+#include "op/deform.h"
 #include "op/ops.h"
 #include "op/rule.h"
-#include "op/window.h"
 
 enum { X, OFFSET, MASK, WEIGHT, BIAS };
 
 /* Outputs that are summed side by side, so that a sample serves them all.  */
 enum { WIDE = 64 };
-
-struct geometry {
-    struct window w;
-    int64_t n, c, k;    /* images, channels in and out */
-    int64_t cg, kg;     /* the same of one group */
-    int64_t o, co;      /* offset groups, channels of one */
-    int64_t px, pw, py; /* elements of a plane of x, weight, y */
-};
 
 /* Operand I is [N, CHANNELS, P, Q] beside the result Y.  */
 static int check_plane(const struct node *n, int i, int64_t channels,
@@ -115,49 +106,13 @@ static struct op_cost cost(const struct node *n)
     };
 }
 
-static struct geometry geometry(const struct op_args *a)
+static struct deform geometry(const struct op_args *a)
 {
-    const struct shape *x = &a->in[X].shape, *y = &a->out[0].shape;
-    struct geometry g = {.w = window_of(a->node, x, y)};
-    g.n = x->dim[0];
-    g.c = x->dim[1];
-    g.k = y->dim[1];
-    g.cg = g.c / attr_int(a->node, "groups");
-    g.kg = g.k / attr_int(a->node, "groups");
-    g.o = attr_int(a->node, "offset_groups");
-    g.co = g.c / g.o;
-    g.px = g.w.in[0] * g.w.in[1];
-    g.pw = g.w.kernel[0] * g.w.kernel[1];
-    g.py = g.w.out[0] * g.w.out[1];
-    return g;
-}
-
-/* A place between pixels, and the weight of what is read there.  */
-struct spot {
-    struct bilinear b;
-    double mask;
-};
-
-/* Where tap T of offset group O reads at output I (= p Q + q).  OFFSET and
- * MASK are those of the image.  */
-static struct spot spot_of(const struct geometry *g, const real *offset,
-                           const real *mask, int64_t o, int64_t t, int64_t i)
-{
-    const int64_t j = o * g->pw + t, p = i / g->w.out[1], q = i % g->w.out[1];
-    const double h = (double)(p * g->w.stride[0] - g->w.pad[0] +
-                              t / g->w.kernel[1] * g->w.dilation[0]) +
-                     offset[2 * j * g->py + i];
-    const double w = (double)(q * g->w.stride[1] - g->w.pad[1] +
-                              t % g->w.kernel[1] * g->w.dilation[1]) +
-                     offset[(2 * j + 1) * g->py + i];
-    struct spot s = {bilinear_at(h, w, g->w.in[0], g->w.in[1]), 1};
-    if (mask)
-        s.mask = mask[j * g->py + i];
-    return s;
+    return deform_of(a->node, &a->in[X].shape, &a->out[0].shape);
 }
 
 /* What is read of plane X, before the mask.  */
-static double sample(const struct spot *s, const real *x)
+static double sample(const struct deform_spot *s, const real *x)
 {
     return bilinear_sum(&s->b, s->b.part, x);
 }
@@ -165,7 +120,7 @@ static double sample(const struct spot *s, const real *x)
 /* ---- the result ---- */
 
 /* Outputs [K, K + COUNT) of one group at output I of image N.  */
-static void sums(const struct geometry *g, const struct op_args *a, int64_t n,
+static void sums(const struct deform *g, const struct op_args *a, int64_t n,
                  int64_t i, int64_t k, int64_t count, double *sum)
 {
     const real *w = (const real *)a->in[WEIGHT].data + k * g->cg * g->pw;
@@ -179,8 +134,8 @@ static void sums(const struct geometry *g, const struct op_args *a, int64_t n,
         sum[j] = bias ? bias[k + j] : 0;
     for (int64_t c = 0; c < g->cg; c++)
         for (int64_t t = 0; t < g->pw; t++) {
-            const struct spot s =
-                spot_of(g, offset, mask, (c0 + c) / g->co, t, i);
+            const struct deform_spot s =
+                deform_spot(g, offset, mask, (c0 + c) / g->co, t, i);
             const double v = s.mask * sample(&s, x + c * g->px);
             for (int64_t j = 0; j < count; j++)
                 sum[j] += v * w[j * size + c * g->pw + t];
@@ -194,7 +149,7 @@ static int64_t least(int64_t a, int64_t b)
 
 static void forward(const struct op_args *a)
 {
-    const struct geometry g = geometry(a);
+    const struct deform g = geometry(a);
     real *y = a->out[0].data;
     double sum[WIDE];
     for (int64_t n = 0; n < g.n; n++)
@@ -212,7 +167,7 @@ static void forward(const struct op_args *a)
 
 /* Of the masked sample of channel C by tap T at output I; DY is that of the
  * image.  */
-static double of_sample(const struct geometry *g, const real *w, const real *dy,
+static double of_sample(const struct deform *g, const real *w, const real *dy,
                         int64_t c, int64_t t, int64_t i)
 {
     const int64_t k0 = c / g->cg * g->kg, size = g->cg * g->pw;
@@ -229,10 +184,10 @@ struct back {
     real *dx, *doffset, *dmask; /* NULL: not wanted */
 };
 
-static void tap_backward(const struct geometry *g, const struct back *b,
+static void tap_backward(const struct deform *g, const struct back *b,
                          int64_t o, int64_t t, int64_t i)
 {
-    const struct spot s = spot_of(g, b->offset, b->mask, o, t, i);
+    const struct deform_spot s = deform_spot(g, b->offset, b->mask, o, t, i);
     const int64_t j = o * g->pw + t;
     double down = 0, right = 0, mask = 0;
     for (int64_t c = o * g->co; c < (o + 1) * g->co; c++) {
@@ -259,7 +214,7 @@ static real *image(const struct tensor *t, int64_t i)
 }
 
 /* Those of x, offset and mask.  */
-static void backward_image(const struct geometry *g, const struct op_args *a,
+static void backward_image(const struct deform *g, const struct op_args *a,
                            int64_t n)
 {
     const struct back b = {.x = image(&a->in[X], n),
@@ -279,7 +234,7 @@ static void backward_image(const struct geometry *g, const struct op_args *a,
 }
 
 /* dweight of tap T between channel C and the outputs [K, K + COUNT).  */
-static void correlate(const struct geometry *g, const struct op_args *a,
+static void correlate(const struct deform *g, const struct op_args *a,
                       int64_t c, int64_t t, int64_t k, int64_t count,
                       double *sum)
 {
@@ -287,9 +242,9 @@ static void correlate(const struct geometry *g, const struct op_args *a,
         sum[j] = 0;
     for (int64_t n = 0; n < g->n; n++)
         for (int64_t i = 0; i < g->py; i++) {
-            const struct spot s =
-                spot_of(g, image(&a->in[OFFSET], n), image(&a->in[MASK], n),
-                        c / g->co, t, i);
+            const struct deform_spot s =
+                deform_spot(g, image(&a->in[OFFSET], n), image(&a->in[MASK], n),
+                            c / g->co, t, i);
             const double v =
                 s.mask * sample(&s, image(&a->in[X], n) + c * g->px);
             const real *dy = image(&a->dout[0], n) + k * g->py + i;
@@ -298,7 +253,7 @@ static void correlate(const struct geometry *g, const struct op_args *a,
         }
 }
 
-static void backward_w(const struct geometry *g, const struct op_args *a,
+static void backward_w(const struct deform *g, const struct op_args *a,
                        real *dw)
 {
     double sum[WIDE];
@@ -314,7 +269,7 @@ static void backward_w(const struct geometry *g, const struct op_args *a,
             }
 }
 
-static void backward_b(const struct geometry *g, const real *dy, real *db)
+static void backward_b(const struct deform *g, const real *dy, real *db)
 {
     for (int64_t k = 0; k < g->k; k++) {
         double sum = 0;
@@ -327,7 +282,7 @@ static void backward_b(const struct geometry *g, const real *dy, real *db)
 
 static void backward(const struct op_args *a)
 {
-    const struct geometry g = geometry(a);
+    const struct deform g = geometry(a);
     if (a->din[X].data || a->din[OFFSET].data || a->din[MASK].data)
         for (int64_t n = 0; n < g.n; n++)
             backward_image(&g, a, n);
