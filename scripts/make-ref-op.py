@@ -192,10 +192,12 @@ case("mul", "", "N,3,2,2 N,3,1,1", lambda x, y: x * y,
 
 
 def attention(heads):
-    def f(x):
+    def f(x, bias=None):
         q, k, v = (p.unflatten(2, (heads, -1)).transpose(1, 2)
                    for p in x.chunk(3, 2))
-        y = F.scaled_dot_product_attention(q, k, v)
+        if bias is not None:
+            bias = bias.repeat(len(x) // len(bias), 1, 1, 1)
+        y = F.scaled_dot_product_attention(q, k, v, bias)
         return y.transpose(1, 2).flatten(2)
     return f
 
@@ -203,6 +205,51 @@ def attention(heads):
 for heads in (1, 2):
     case("attention", "heads=%d" % heads, "N,3,12", attention(heads),
          {0: (N, 3, 12)})
+case("attention", "heads=2 bias=yes", "2*N,2,6 2,2,2,2", attention(2),
+     {0: (2 * N, 2, 6), 1: (2, 2, 2, 2)})
+
+
+def windows(x, h, w, s, shift):
+    """As torchvision's shifted_window_attention: pad, roll, cut."""
+    n, c = len(x), x.shape[2]
+    x = F.pad(x.unflatten(1, (h, w)), (0, 0, 0, -w % s, 0, -h % s))
+    h, w = x.shape[1:3]
+    x = torch.roll(x, (-shift, -shift), (1, 2))
+    x = x.view(n, h // s, s, w // s, s, c).permute(0, 1, 3, 2, 4, 5)
+    return x.reshape(n * (h // s) * (w // s), s * s, c)
+
+
+def whole(x, h, w, s, shift):
+    a, b, c = -(-h // s), -(-w // s), x.shape[2]
+    x = x.view(-1, a, b, s, s, c).permute(0, 1, 3, 2, 4, 5)
+    x = torch.roll(x.reshape(-1, a * s, b * s, c), (shift, shift), (1, 2))
+    return x[:, :h, :w].flatten(1, 2)
+
+
+def window_bias(x, h, w, s, shift):
+    at = torch.stack(torch.meshgrid(torch.arange(s), torch.arange(s), indexing="ij")).flatten(1)
+    at = (at[:, :, None] - at[:, None] + s - 1)
+    y = x[(at[0] * (2 * s - 1) + at[1]).flatten()].view(s * s, s * s, -1).permute(2, 0, 1)[None]
+    if shift:
+        part = torch.zeros(-(-h // s) * s, -(-w // s) * s)
+        cuts = ((0, -s), (-s, -shift), (-shift, None))
+        for i, r in enumerate(cuts):
+            for j, c in enumerate(cuts):
+                part[r[0]:r[1], c[0]:c[1]] = 3 * i + j
+        part = windows(part.flatten()[None, :, None], *part.shape, s, 0)[:, :, 0]
+        y = y + -100. * (part[:, None] != part[:, :, None])[:, None]
+    return y
+
+
+for h, w, s, shift in ((2, 4, 2, 0), (3, 3, 2, 1)):
+    place = "grid=[%d,%d] size=%d shift=%d" % (h, w, s, shift)
+    n = -(-h // s) * -(-w // s)
+    case("windowpartition", place, "N,%d,1" % (h * w),
+         lambda x: windows(x, h, w, s, shift), {0: (N, h * w, 1)})
+    case("windowreverse", place, "%d*N,%d,1" % (n, s * s),
+         lambda x: whole(x, h, w, s, shift), {0: (n * N, s * s, 1)})
+    case("windowbias", place, "%d,1" % (2 * s - 1) ** 2,
+         lambda x: window_bias(x, h, w, s, shift), {0: ((2 * s - 1) ** 2, 1)})
 case("classtoken", "", "N,3,2",
      lambda x, t: torch.cat((t.expand(N, -1, -1), x), 1),
      {0: (N, 3, 2), 1: (1, 1, 2)})

@@ -7,7 +7,8 @@
  * as a tile of rows in groups of 16 numbers, what from the right in panels of
  * 16 outputs; a product is again such a tile, so that scores become shares in
  * place and are multiplied on.  No more than the scores of a tile are in
- * memory at a time.  */
+ * memory at a time.  A bias is added to them there; its gradient is the sum of
+ * those of all samples that read it, which are one task.  */
 #include <math.h>
 #include <string.h>
 
@@ -26,16 +27,18 @@ enum { PIXEL = LANES };
 #define NOTHING VF0
 #include "cpu/tiles.inc"
 
+enum { X, BIAS };
 enum { Y, LSE };
 enum { QUERY, KEY, VALUE, PARTS };
 enum { TASKS = 8 }; /* at least, for each thread */
 
 struct attention {
     int64_t n, t, c, heads, d;
+    int64_t groups;        /* biases; sample i reads number i % groups */
     int64_t chunks, tiles; /* of a head; in all tasks of a chunk */
     float scale;
-    const float *x, *y, *dy;
-    float *out, *lse, *dx;
+    const float *x, *bias, *y, *dy; /* bias: NULL if there is none */
+    float *out, *lse, *dx, *dbias;
     float *scratch;
     size_t scratch_floats; /* of a thread */
 };
@@ -44,11 +47,12 @@ static struct attention attention_of(const struct node *n, const struct shape *x
 {
     struct attention r = {.n = x->dim[0], .t = x->dim[1], .c = x->dim[2] / PARTS};
 
+    r.groups = n->in[BIAS] ? n->in[BIAS]->shape.dim[0] : r.n;
     r.heads = attr_int(n, "heads");
     r.d = r.c / r.heads;
     r.scale = (float)(1 / sqrt((double)r.d));
     r.tiles = up(r.t, MR);
-    r.chunks = up(TASKS * (int64_t)threads, r.n * r.heads);
+    r.chunks = up(TASKS * (int64_t)threads, (n->dir == DIR_BACKWARD ? r.groups : r.n) * r.heads);
     if (r.chunks > r.tiles)
         r.chunks = r.tiles;
     return r;
@@ -137,13 +141,41 @@ static void multiply(const float *x, int64_t m, int64_t k, const float *w, int64
 
 /* ---- forward ---- */
 
+/* The bias of head HEAD of all samples.  */
+static int64_t bias_at(const struct attention *r, int64_t head)
+{
+    return (head / r->heads % r->groups * r->heads + head % r->heads) * r->t * r->t;
+}
+
+/* N lanes; zeros behind them.  */
+INLINE vf load_part(const float *p, int64_t n)
+{
+    return n >= VL ? vf_load(p) : vf_load_n(p, n);
+}
+
+/* A row of scores, 16 every STEP: times the scale, and BIAS added.  */
+static void add_bias(const struct attention *r, float *row, int64_t step, const float *bias)
+{
+    const vf scale = VF1(r->scale);
+
+    for (int64_t u = 0; u < r->t; u += LANES, row += step)
+        EACH (v, PV) {
+            const int64_t at = u + v * VL;
+
+            if (at < r->t)
+                vf_store(row + v * VL,
+                         vf_fma(vf_load(row + v * VL), scale, load_part(bias + at, r->t - at)));
+        }
+}
+
 /* Row I of M of a tile of scores: exponentials of what each is below the
- * largest.  Returns their sum.  */
-static float exponentials(const struct attention *r, float *s, int64_t m, int64_t i, float *max)
+ * largest, times BY.  Returns their sum.  */
+static float exponentials(const struct attention *r, float *s, int64_t m, int64_t i, float by,
+                          float *max)
 {
     const int64_t groups = up(r->t, LANES), step = m * LANES;
     float *row = s + i * LANES, *last = row + (groups - 1) * step;
-    vf most = VF1(-INFINITY), sum = VF0, scale = VF1(r->scale);
+    vf most = VF1(-INFINITY), sum = VF0, scale = VF1(by);
 
     for (int64_t u = r->t - (groups - 1) * LANES; u < LANES; u++)
         last[u] = -INFINITY;
@@ -188,17 +220,21 @@ static void forward_tile(const struct attention *r, const struct forward *f, int
                          int64_t t, int64_t m)
 {
     const int64_t n = head / r->heads, at = head % r->heads * r->d, ld = PARTS * r->c;
+    const float *bias = r->bias ? r->bias + bias_at(r, head) + t * r->t : NULL;
+    const float by = bias ? 1 : r->scale;
     float factor[MR];
 
     pack_plain(r, r->x + (n * r->t + t) * ld + at, ld, m, f->query);
     multiply(f->query, m, r->d, f->keys, r->t, f->scores);
     for (int64_t i = 0; i < m; i++) {
-        float max;
-        const float sum = exponentials(r, f->scores, m, i, &max);
+        float max, sum;
 
+        if (bias)
+            add_bias(r, f->scores + i * LANES, m * LANES, bias + i * r->t);
+        sum = exponentials(r, f->scores, m, i, by, &max);
         factor[i] = 1 / sum;
         if (r->lse)
-            r->lse[head * r->t + t + i] = max * r->scale + (float)log(sum);
+            r->lse[head * r->t + t + i] = max * by + (float)log(sum);
     }
     multiply(f->scores, m, r->t, f->values, r->d, f->mean);
     spread(r, f->mean, m, factor, r->out + (n * r->t + t) * r->c + at, r->c);
@@ -230,7 +266,8 @@ static void forward(const struct kernel_args *a)
 {
     struct attention r = attention_of(a->op.node, &a->op.in[0].shape, pool_threads(a->pool));
 
-    r.x = a->op.in[0].data;
+    r.x = a->op.in[X].data;
+    r.bias = a->op.in[BIAS].data;
     r.out = a->op.out[Y].data;
     r.lse = a->op.out[LSE].data;
     r.scratch = a->scratch;
@@ -240,13 +277,14 @@ static void forward(const struct kernel_args *a)
 
 /* ---- backward ---- */
 
-/* Tiles of queries give dq, tiles of keys dk and dv: each gradient is one
- * chain, and no task adds to what another one writes.  */
+/* Tiles of queries give dq and dbias, tiles of keys dk and dv: each gradient
+ * is one chain, and no task adds to what another one writes.  */
 struct backward {
     float *turned[4], *plain[4]; /* q, k, v, dy of the head */
     float *lse, *mean;           /* [t]: of the queries; dy y' */
     float *left, *right;         /* tiles of D columns */
     float *shares, *slopes;      /* tiles of T columns */
+    float *by_key;               /* [t][t]: the bias turned */
 };
 enum { DY = PARTS };
 
@@ -266,13 +304,14 @@ static struct backward backward_scratch(const struct attention *r, int thread)
     b.right = b.left + tile_floats(r->d);
     b.shares = b.right + tile_floats(r->d);
     b.slopes = b.shares + tile_floats(r->t);
+    b.by_key = b.slopes + tile_floats(r->t);
     return b;
 }
 
-static size_t backward_floats(const struct attention *r)
+static size_t backward_floats(const struct attention *r, int bias)
 {
     return 4 * (turned_floats(r) + plain_floats(r)) + 2 * (size_t)lanes_of(r->t) +
-           2 * tile_floats(r->d) + 2 * tile_floats(r->t);
+           2 * tile_floats(r->d) + 2 * tile_floats(r->t) + (bias ? (size_t)(r->t * r->t) : 0);
 }
 
 /* Part I of the head whose queries begin at X; a row of it is *LD apart.  */
@@ -306,19 +345,20 @@ static void pack_head(const struct attention *r, const struct backward *b, int64
     }
 }
 
-/* One vector of scores S and of dy v': the share, and in *DP the slope.  */
-INLINE vf share(vf s, vf *dp, vf lse, vf mean, vf scale)
+/* One vector of products S and of dy v': the share, and in *DP the slope.
+ * BIAS: less the logarithm of the sum.  */
+INLINE vf share(vf s, vf *dp, vf bias, vf mean, vf scale)
 {
-    const vf p = vf_exp_below(vf_fma(s, scale, VF0 - lse));
+    const vf p = vf_exp_below(vf_fma(s, scale, bias));
 
-    *dp = p * (*dp - mean) * scale;
+    *dp = p * (*dp - mean);
     return p;
 }
 
-/* A tile of M rows of scores and of dy v': shares and slopes.  LSE and MEAN
- * are of the rows from T on, or of the columns.  */
+/* A tile of M rows of products and of dy v': shares and slopes.  LSE and MEAN
+ * are of the rows from T on, or of the columns.  BIAS is that of row T.  */
 static void shares(const struct attention *r, const struct backward *b, int64_t t, int64_t m,
-                   int by_column)
+                   const float *bias, int by_column)
 {
     const vf scale = VF1(r->scale);
     float *s = b->shares, *dp = b->slopes;
@@ -328,22 +368,35 @@ static void shares(const struct attention *r, const struct backward *b, int64_t 
             EACH (v, PV) {
                 const vf lse = by_column ? vf_load(b->lse + u + v * VL) : VF1(b->lse[t + i]);
                 const vf mean = by_column ? vf_load(b->mean + u + v * VL) : VF1(b->mean[t + i]);
+                const int64_t at = u + v * VL;
+                const vf add = bias && at < r->t ? load_part(bias + i * r->t + at, r->t - at) : VF0;
                 vf slope = vf_load(dp + v * VL);
 
-                vf_store(s + v * VL, share(vf_load(s + v * VL), &slope, lse, mean, scale));
+                vf_store(s + v * VL, share(vf_load(s + v * VL), &slope, add - lse, mean, scale));
                 vf_store(dp + v * VL, slope);
             }
 }
 
-/* Rows [T, T + M) of the gradient of part TO: FROM, a tile of T columns, times
- * part I.  */
-static void gradient(const struct attention *r, const struct backward *b, const float *from, int i,
-                     int64_t m, float *to)
+/* A tile of M rows of slopes added to rows of T numbers.  */
+static void add_slopes(const struct attention *r, const float *slopes, int64_t m, float *to)
 {
-    static const float one[MR] = {[0 ... MR - 1] = 1};
+    for (int64_t u = 0; u < r->t; u += LANES)
+        for (int64_t i = 0; i < m; i++, slopes += LANES)
+            for (int64_t v = 0; v < LANES && u + v < r->t; v++)
+                to[i * r->t + u + v] += slopes[v];
+}
 
+/* Rows [T, T + M) of the gradient of part TO: FROM, a tile of T columns, times
+ * part I, times BY.  */
+static void gradient(const struct attention *r, const struct backward *b, const float *from, int i,
+                     int64_t m, float by, float *to)
+{
+    float factor[MR];
+
+    EACH (k, MR)
+        factor[k] = by;
     multiply(from, m, r->t, b->plain[i], r->d, b->right);
-    spread(r, b->right, m, one, to, PARTS * r->c);
+    spread(r, b->right, m, factor, to, PARTS * r->c);
 }
 
 /* The products of row tile T of part LEFT, part LEFT_2 with all of RIGHT,
@@ -362,42 +415,61 @@ static void pair(const struct attention *r, const struct backward *b, const floa
     }
 }
 
-static void backward_task(void *attention, int64_t task, int thread)
+/* Chunk CHUNK of head HEAD of all samples.  */
+static void backward_chunk(const struct attention *r, const struct backward *b, int64_t head,
+                           int64_t chunk)
 {
     static const int by_query[] = {QUERY, KEY, DY, VALUE}, by_key[] = {KEY, QUERY, VALUE, DY};
-    const struct attention *r = attention;
-    const int64_t head = task / r->chunks, chunk = task % r->chunks, ld = PARTS * r->c;
-    const int64_t n = head / r->heads, at = head % r->heads * r->d;
+    const int64_t n = head / r->heads, at = head % r->heads * r->d, ld = PARTS * r->c;
     const float *x = r->x + n * r->t * ld + at, *dy = r->dy + n * r->t * r->c + at;
-    const struct backward b = backward_scratch(r, thread);
+    const float *bias = r->bias ? r->bias + bias_at(r, head) : NULL;
 
-    pack_head(r, &b, head, x, dy);
+    pack_head(r, b, head, x, dy);
     for (int64_t i = chunk * r->tiles / r->chunks; i < (chunk + 1) * r->tiles / r->chunks; i++) {
         const int64_t t = tile_row(r, i), m = tile_row(r, i + 1) - t;
         float *dx = r->dx + (n * r->t + t) * ld + at;
 
-        pair(r, &b, x, dy, t, m, by_query);
-        shares(r, &b, t, m, 0);
-        gradient(r, &b, b.slopes, KEY, m, dx + QUERY * r->c);
-        pair(r, &b, x, dy, t, m, by_key);
-        shares(r, &b, t, m, 1);
-        gradient(r, &b, b.slopes, QUERY, m, dx + KEY * r->c);
-        gradient(r, &b, b.shares, DY, m, dx + VALUE * r->c);
+        pair(r, b, x, dy, t, m, by_query);
+        shares(r, b, t, m, bias ? bias + t * r->t : NULL, 0);
+        if (r->dbias)
+            add_slopes(r, b->slopes, m, r->dbias + bias_at(r, head) + t * r->t);
+        gradient(r, b, b->slopes, KEY, m, r->scale, dx + QUERY * r->c);
+        pair(r, b, x, dy, t, m, by_key);
+        shares(r, b, t, m, bias ? b->by_key + t * r->t : NULL, 1);
+        gradient(r, b, b->slopes, QUERY, m, r->scale, dx + KEY * r->c);
+        gradient(r, b, b->shares, DY, m, 1, dx + VALUE * r->c);
     }
+}
+
+/* That chunk of the samples that read one bias.  */
+static void backward_task(void *attention, int64_t task, int thread)
+{
+    const struct attention *r = attention;
+    const int64_t first = task / r->chunks, chunk = task % r->chunks;
+    const struct backward b = backward_scratch(r, thread);
+
+    if (r->bias)
+        transpose(b.by_key, r->t, r->bias + bias_at(r, first), r->t, r->t, r->t);
+    for (int64_t head = first; head < r->n * r->heads; head += r->groups * r->heads)
+        backward_chunk(r, &b, head, chunk);
 }
 
 static void backward(const struct kernel_args *a)
 {
     struct attention r = attention_of(a->op.node, &a->op.in[0].shape, pool_threads(a->pool));
 
-    r.x = a->op.in[0].data;
+    r.x = a->op.in[X].data;
+    r.bias = a->op.in[BIAS].data;
     r.y = a->op.out[Y].data;
     r.lse = a->op.out[LSE].data;
     r.dy = a->op.dout[0].data;
-    r.dx = a->op.din[0].data;
+    r.dx = a->op.din[X].data;
+    r.dbias = a->op.din[BIAS].data;
     r.scratch = a->scratch;
-    r.scratch_floats = backward_floats(&r);
-    pool_run(a->pool, r.n * r.heads * r.chunks, backward_task, &r);
+    r.scratch_floats = backward_floats(&r, r.bias != NULL);
+    if (r.dbias)
+        memset(r.dbias, 0, (size_t)(r.groups * r.heads * r.t * r.t) * sizeof *r.dbias);
+    pool_run(a->pool, r.groups * r.heads * r.chunks, backward_task, &r);
 }
 
 /* ---- the record ---- */
@@ -407,9 +479,16 @@ static size_t scratch(const struct step_nodes *s, int threads)
     const struct node *n = s->node[0];
     const struct shape x = shape_bind(n->in[0]->shape, s->batch);
     const struct attention r = attention_of(n, &x, threads);
-    const size_t floats = n->dir == DIR_BACKWARD ? backward_floats(&r) : forward_floats(&r);
+    const size_t floats =
+        n->dir == DIR_BACKWARD ? backward_floats(&r, n->in[BIAS] != NULL) : forward_floats(&r);
 
     return (size_t)threads * floats * sizeof(float);
+}
+
+/* A frozen layer before a bias that learns is not worth code.  */
+static int wants_x(const struct step_nodes *s)
+{
+    return s->node[0]->out[X] != NULL;
 }
 
 /* clang-format off */
@@ -418,7 +497,7 @@ static size_t scratch(const struct step_nodes *s, int threads)
 
 const struct kernel ISA(attention_kernels)[] = {
     {COMMON, .dir = DIR_FORWARD, .run = forward},
-    {COMMON, .dir = DIR_BACKWARD, .run = backward},
+    {COMMON, .dir = DIR_BACKWARD, .accepts = wants_x, .run = backward},
     {0},
 };
 /* clang-format on */

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "format/onnx_build.h"
 #include "graph/graph.h"
+#include "op/partition.h"
 
 #define X onnx_in(b, n, 0)
 #define Y onnx_out(b, n, 0)
@@ -830,7 +831,22 @@ static const char *head_part(struct onnx_build *b, const struct node *n,
     return transpose(b, n, reshape(b, n, part, dim, 4, NULL), perm, 4, NULL);
 }
 
-/* Split, a stack of matrices each, softmax((q / sqrt D) k') v, and back.  */
+/* Bias G is that of each Gth sample on.  */
+static const char *biased(struct onnx_build *b, const struct node *n,
+                          const char *scores)
+{
+    const struct shape *s = &n->in[1]->shape;
+    const int64_t wide[] = {-1, s->dim[0], s->dim[1], s->dim[2], s->dim[3]};
+    const int64_t back[] = {-1, s->dim[1], s->dim[2], s->dim[3]};
+
+    if (s->dim[0] > 1)
+        scores = reshape(b, n, scores, wide, 5, NULL);
+    scores = onnx_op2(b, n, "Add", scores, onnx_in(b, n, 1), NULL);
+    return s->dim[0] > 1 ? reshape(b, n, scores, back, 4, NULL) : scores;
+}
+
+/* Split, a stack of matrices each, softmax((q / sqrt D) k' + bias) v, and
+ * back.  */
 static int lower_attention(struct onnx_build *b, const struct node *n,
                            struct err *e)
 {
@@ -849,11 +865,118 @@ static int lower_attention(struct onnx_build *b, const struct node *n,
     k = head_part(b, n, part[1], turned);
     v = head_part(b, n, part[2], forth);
     q = onnx_op2(b, n, "MatMul", q, k, NULL);
+    if (n->in[1])
+        q = biased(b, n, q);
     onnx_set_int(b, onnx_op(b, "Softmax", &q, 1, p), "axis",
                  b->opset >= 13 ? -1 : 3); /* the last, both */
     p = onnx_op2(b, n, "MatMul", p, v, NULL);
     p = transpose(b, n, p, forth, 4, NULL);
     reshape(b, n, p, (int64_t[]){0, y->dim[1], c}, 3, Y);
+    return 1;
+}
+
+/* ---- windows ---- */
+
+/* [N,H,W,C] with zeros below and at the right, to HEIGHT x WIDTH: Pad of other
+ * axes than the last two is not read.  */
+static const char *fill_up(struct onnx_build *b, const struct node *n,
+                           const char *x, const struct partition *p)
+{
+    const int64_t more[] = {0,
+                            0,
+                            0,
+                            0,
+                            0,
+                            0,
+                            p->windows[0] * p->side - p->grid[0],
+                            p->windows[1] * p->side - p->grid[1]};
+
+    if (!more[6] && !more[7])
+        return x;
+    x = transpose(b, n, x, (int64_t[]){0, 3, 1, 2}, 4, NULL);
+    x = pad(b, n, x, more, 8, 0, "constant", NULL);
+    return transpose(b, n, x, (int64_t[]){0, 2, 3, 1}, 4, NULL);
+}
+
+static const char *run(struct onnx_build *b, const struct node *n,
+                       const char *x, int64_t axis, int64_t from, int64_t to)
+{
+    const char *in[] = {x, onnx_const_ints(b, n, &from, 1),
+                        onnx_const_ints(b, n, &to, 1),
+                        onnx_const_ints(b, n, &axis, 1)};
+    const char *y = onnx_temp(b, n);
+
+    onnx_op(b, "Slice", in, 4, y);
+    return y;
+}
+
+/* Both middle axes moved: what was at SHIFT, from the edge for negative ones,
+ * comes first.  */
+static const char *roll(struct onnx_build *b, const struct node *n,
+                        const char *x, const struct partition *p, int64_t shift)
+{
+    for (int i = 0; i < 2 && shift; i++) {
+        const int64_t size = p->windows[i] * p->side;
+        const int64_t at = shift < 0 ? size + shift : shift;
+        const char *in[] = {run(b, n, x, 1 + i, at, size),
+                            run(b, n, x, 1 + i, 0, at)};
+
+        x = onnx_temp(b, n);
+        onnx_set_int(b, onnx_op(b, "Concat", in, 2, x), "axis", 1 + i);
+    }
+    return x;
+}
+
+static int lower_windowpartition(struct onnx_build *b, const struct node *n,
+                                 struct err *e)
+{
+    const struct partition p = partition_of(n);
+    const int64_t c = n->in[0]->shape.dim[2];
+    const int64_t map[] = {0, p.grid[0], p.grid[1], c};
+    const int64_t cut[] = {0, p.windows[0], p.side, p.windows[1], p.side, c};
+    const char *x = fill_up(b, n, reshape(b, n, X, map, 4, NULL), &p);
+
+    (void)e;
+    x = reshape(b, n, roll(b, n, x, &p, p.shift), cut, 6, NULL);
+    x = transpose(b, n, x, (int64_t[]){0, 1, 3, 2, 4, 5}, 6, NULL);
+    reshape(b, n, x, (int64_t[]){-1, p.tokens, c}, 3, Y);
+    return 1;
+}
+
+static int lower_windowreverse(struct onnx_build *b, const struct node *n,
+                               struct err *e)
+{
+    const struct partition p = partition_of(n);
+    const int64_t c = n->in[0]->shape.dim[2];
+    const int64_t cut[] = {-1, p.windows[0], p.windows[1], p.side, p.side, c};
+    const int64_t map[] = {0, p.windows[0] * p.side, p.windows[1] * p.side, c};
+    const char *x = reshape(b, n, X, cut, 6, NULL);
+
+    (void)e;
+    x = transpose(b, n, x, (int64_t[]){0, 1, 3, 2, 4, 5}, 6, NULL);
+    x = roll(b, n, reshape(b, n, x, map, 4, NULL), &p, -p.shift);
+    for (int i = 0; i < 2; i++)
+        if (p.grid[i] < map[1 + i])
+            x = run(b, n, x, 1 + i, 0, p.grid[i]);
+    reshape(b, n, x, (int64_t[]){0, p.grid[0] * p.grid[1], c}, 3, Y);
+    return 1;
+}
+
+/* A constant: the table is read at places that are fixed.  */
+static int lower_windowbias(struct onnx_build *b, const struct node *n,
+                            struct err *e)
+{
+    const struct shape *s = &n->out[0]->shape;
+    struct tensor out =
+        tensor_view(DTYPE_F32, s, ARENA_NEWS(&b->arena, shape_count(s), float));
+    const struct op_args a = {.node = n, .in = &n->in[0]->data, .out = &out};
+
+    if (!n->in[0]->data.data)
+        return err_set(e, ERR_UNSUPPORTED,
+                       "op 'windowbias' at '%s': its table is no parameter",
+                       Q(n->name));
+    n->op->forward(&a);
+    onnx_op1(b, n, "Identity", onnx_const_data(b, n, s, out.data), Y);
     return 1;
 }
 
@@ -1011,6 +1134,9 @@ static const struct {
     {"subsample", 7, lower_subsample},
     {"tokens", 5, lower_tokens},
     {"upsample", 13, lower_upsample},
+    {"windowbias", 1, lower_windowbias},
+    {"windowpartition", 11, lower_windowpartition},
+    {"windowreverse", 10, lower_windowreverse},
 };
 
 onnx_lower_fn *onnx_lower_find(const char *op, int *since)

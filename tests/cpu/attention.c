@@ -23,6 +23,11 @@ static const struct kernel_case cases[] = {
     {"attention", "heads=2", "2,17,96", NULL, B, 66, 0},
     {"attention", "heads=3", "1,34,63", NULL, B, 66, 0},
     {"attention", "heads=1", "2,30,60", NULL, B, 66, 0},
+    {"attention", "heads=2 bias=yes", "4,17,96 1,2,17,17", NULL, 0, 33, 0},
+    {"attention", "heads=1 bias=yes", "6,49,30 3,1,49,49", NULL, TRAIN, 60, 0},
+    {"attention", "heads=2 bias=yes", "4,17,96 1,2,17,17", NULL, B, 66, 0},
+    {"attention", "heads=1 bias=yes", "6,49,30 3,1,49,49", NULL, B, 99, 0},
+    {"attention", "heads=1 bias=yes", "2,5,9 2,1,5,5", NULL, B, 66, 1},
 };
 
 static void test_cases(void **state)

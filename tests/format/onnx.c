@@ -141,6 +141,8 @@ static const struct one {
     {"affinegrid", "size=[3,1] residual=yes align_corners=yes", "N,2,3"},
     {"attention", "heads=2", "N,5,12"},
     {"attention", "heads=1", "N,1,6"},
+    {"attention", "heads=2 bias=yes", "N,5,12 1,2,5,5"},
+    {"attention", "heads=1 bias=yes", "4N,3,6 2,1,3,3"},
     {"avgpool2d", "kernel=3 stride=2 pad=1", "N,2,7,6"},
     {"avgpool2d", "kernel=3 stride=2 pad=1 count_include_pad=no", "N,2,7,6"},
     {"avgpool2d", "kernel=2 stride=2 ceil_mode=yes", "N,2,7,5"},
@@ -236,10 +238,14 @@ static const struct one {
     {"upsample", "size=[7,2]", "N,2,3,5"},
     {"upsample", "mode=bilinear size=[7,2]", "N,2,3,5"},
     {"upsample", "mode=bilinear size=[7,2] align_corners=yes", "N,2,3,5"},
+    {"windowpartition", "grid=[4,6] size=2", "N,24,3"},
+    {"windowpartition", "grid=[5,3] size=3 shift=2", "N,15,2"},
+    {"windowreverse", "grid=[4,6] size=2 shift=1", "6N,4,3"},
+    {"windowreverse", "grid=[5,3] size=3", "2N,9,2"},
     {"zeroslike", "", "N,4,2"},
 };
 
-/* "N,3,4": a shape.  Returns what follows.  */
+/* "N,3,4" or "2N,3,4": a shape.  Returns what follows.  */
 static const char *parse_shape(struct shape *s, const char *p)
 {
     *s = (struct shape){.rank = 0};
@@ -247,8 +253,9 @@ static const char *parse_shape(struct shape *s, const char *p)
         char *end = (char *)(uintptr_t)p + 1;
 
         s->dim[s->rank] = *p == 'N' ? 1 : strtol(p, &end, 10);
+        p = *p == 'N' ? p : end;
         s->batch |= (uint8_t)((*p == 'N') << s->rank++);
-        p = end;
+        p += *p == 'N';
     }
     return p + (*p == ' ');
 }
@@ -483,11 +490,42 @@ static void patterns_come_back(void **state)
     }
 }
 
-/* Every op of inference is in a case above or in quantized() below.  */
+/* A table of distances becomes a constant, and is no operand.  */
+static void window_bias(void **state)
+{
+    const struct shape table = shape_make(2, (int64_t[]){9, 2});
+    static const struct attr_text attr[] = {
+        {"size", "2"}, {"grid", "[2, 4]"}, {"shift", "1"}, {0}};
+    static const struct attr_text heads[] = {
+        {"heads", "2"}, {"bias", "yes"}, {0}};
+    struct shape x = shape_make(3, (int64_t[]){2, 4, 12});
+    struct graph *g = graph_new("bias");
+    struct value *in[2], *t;
+    struct err e = {0};
+    struct str s = {0};
+
+    (void)state;
+    x.batch = 1;
+    in[0] = graph_input(g, "x", DTYPE_F32, &x);
+    t = graph_tensor(g, "table", VALUE_PARAM, &table, NULL);
+    in[1] = graph_add(g, op_find("windowbias"), "b", &t, 1, attr, &e)->out[0];
+    graph_output(
+        g, "y",
+        graph_add(g, op_find("attention"), "a", in, 2, heads, &e)->out[0], 0);
+    assert_int_equal(onnx_encode(&s, g, NULL, NULL, &e), -1);
+    assert_int_equal(e.code, ERR_UNSUPPORTED);
+    graph_random_fill(g, 2);
+    round_trip("windowbias", g, 0);
+    str_release(&s);
+    graph_free(g);
+}
+
+/* Every op of inference is in a case above, in one of its own, or in
+ * quantized() below.  */
 static void no_op_is_forgotten(void **state)
 {
     static const char *const others =
-        "crossentropy quantize dequantize maskedselect";
+        "crossentropy quantize dequantize maskedselect windowbias";
 
     (void)state;
     for (int i = 0; op_all[i]; i++) {
@@ -734,6 +772,7 @@ int main(void)
         cmocka_unit_test(half_precision),
         cmocka_unit_test(preprocessing_inside),
         cmocka_unit_test(patterns_come_back),
+        cmocka_unit_test(window_bias),
         cmocka_unit_test(no_op_is_forgotten),
         cmocka_unit_test(random_graphs),
         cmocka_unit_test(quantized),

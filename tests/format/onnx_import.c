@@ -113,7 +113,8 @@ static void put_tensor(struct maker *m, char *name, const char *p)
     Onnx__TensorProto *t = ARENA_NEW(&m->a, Onnx__TensorProto);
     const char *type = word(m, &p);
     int64_t *v = ARENA_NEWS(&m->a, 16, int64_t), count = 1;
-    const int given = *p == '=', n = list(p + given + strspn(p + given, " "), v);
+    const int given = *p == '=',
+              n = list(p + given + strspn(p + given, " "), v);
 
     onnx__tensor_proto__init(t);
     t->name = name;
@@ -237,7 +238,7 @@ static void make(struct str *to, const char *text, int64_t opset)
 
 /* ---- which ops they become ---- */
 
-#define X "x [N,3,8,8]\n"
+#define X   "x [N,3,8,8]\n"
 #define ONE "one f32 = 1000000\n"
 
 static const struct row {
@@ -251,8 +252,8 @@ static const struct row {
     {"a weight that is turned",
      X "w f32 192 5\nb f32 5\nf = Flatten x\ny = Gemm f w b\n",
      "flatten linear"},
-    {"MatMul and its bias", X "w f32 8 5\nb f32 5\ny = MatMul x w\nz = Add b y\n",
-     "linear"},
+    {"MatMul and its bias",
+     X "w f32 8 5\nb f32 5\ny = MatMul x w\nz = Add b y\n", "linear"},
     {"MatMul and more", X "w f32 8 5\nb f32 8 5\ny = MatMul x w\nz = Add b y\n",
      "linear add"},
     {"what nobody reads", X "d = Sinh x\ny = Relu x\n", "relu"},
@@ -305,8 +306,7 @@ static const struct row {
        "y = Slice x a b c d\n",
      "reshape select"},
     {"places", X "i i64 = 2 0\ny = Gather x i axis=1\n", "slice slice concat"},
-    {"means",
-     X "y = ReduceMean x axes=2,3 keepdims=0\nz = Relu y\n",
+    {"means", X "y = ReduceMean x axes=2,3 keepdims=0\nz = Relu y\n",
      "globalavgpool relu", 13},
     {"sums", X "a i64 = 1 2\ny = ReduceSum x a\n",
      "transpose reshape linear reshape", 13},
@@ -410,8 +410,8 @@ static const struct {
      ERR_UNSUPPORTED},
     {X "w f32 4 3 3 3\ny = Conv x w group=0\n", "groups", 0, ERR_FORMAT},
     {X "i i64 = 9 9\ny = Gather x i axis=1\n", "places", 0, ERR_UNSUPPORTED},
-    {X "s i64 = 99999 99999\nc = ConstantOfShape s\ny = Add x c\n",
-     "too large", 0, ERR_UNSUPPORTED},
+    {X "s i64 = 99999 99999\nc = ConstantOfShape s\ny = Add x c\n", "too large",
+     0, ERR_UNSUPPORTED},
     {"x [N,3,H,8]\ny = Relu x\n", "does not say its size 2", 0,
      ERR_UNSUPPORTED},
 };

@@ -6,6 +6,9 @@ static const struct op_case cases[] = {
     {"attention", "heads=1", "N,4,9", "N,4,3"},
     {"attention", "heads=2", "N,3,12", "N,3,4", 0, 2},
     {"attention", "heads=3", "N,1,9", "N,1,3"},
+    {"attention", "heads=2 bias=yes", "N,3,12 1,2,3,3", "N,3,4"},
+    {"attention", "heads=1 bias=yes", "2*N,2,3 2,1,2,2", "2*N,2,1"},
+    {"attention", "heads=1 bias=yes", "6,2,3 3,1,2,2", "6,2,1"},
 };
 
 static const struct op_bad bad[] = {
@@ -13,6 +16,17 @@ static const struct op_bad bad[] = {
     {{"attention", "heads=2", "N,4,9"}, ERR_SHAPE, "of 2 heads"},
     {{"attention", "heads=0", "N,4,9"}, ERR_USAGE, "heads = 0"},
     {{"attention", "heads=1", "N,9"}, ERR_SHAPE, "[N,9]"},
+    {{"attention", "heads=1 bias=yes", "N,3,9"}, ERR_USAGE, "input 'bias'"},
+    {{"attention", "heads=1", "N,3,9 1,1,3,3"}, ERR_USAGE, "is not to have"},
+    {{"attention", "heads=1 bias=yes", "N,3,9 1,1,3,2"},
+     ERR_SHAPE,
+     "[G,1,3,3]"},
+    {{"attention", "heads=1 bias=yes", "4*N,3,9 3,1,3,3"},
+     ERR_SHAPE,
+     "does not fit"},
+    {{"attention", "heads=1 bias=yes", "N,3,9 N,1,3,3"},
+     ERR_SHAPE,
+     "does not fit"},
 };
 
 static void check_bad(void **state)
