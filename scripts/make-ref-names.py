@@ -12,7 +12,7 @@ def fnv(text):
 
 def row(name, opts, net):
     state = {k: list(v.shape) for k, v in net.state_dict().items()
-             if not k.endswith("num_batches_tracked")}
+             if not k.endswith(("num_batches_tracked", "relative_position_index"))}
     lines = sorted(f"{k} [{','.join(map(str, s))}]\n" for k, s in state.items())
     params = sum(p.numel() for p in net.parameters())
     print(f'    {{"{name}", {opts}, {params}, {len(state)}, '
@@ -117,6 +117,8 @@ row("vit-s-32", "NULL", timm.create_model("vit_small_patch32_224"))
 for size in "tiny", "small", "base":
     row(f"deit-{size}", "NULL", timm.create_model(f"deit_{size}_patch16_224"))
     row(f"deit-{size}-distilled", "NULL", timm.create_model(f"deit_{size}_distilled_patch16_224"))
+for size in "t", "s", "b":
+    row(f"swin-{size}", "NULL", getattr(m, f"swin_{size}")())
 for size in "tiny", "small", "base", "large":
     row(f"convnext-{size}", "NULL", getattr(m, f"convnext_{size}")())
 row("mixer-b-16", "NULL", timm.create_model("mixer_b16_224"))
