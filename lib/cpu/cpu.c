@@ -37,6 +37,8 @@ static const struct kernel *const families[] = {
     KERNELS(attention_kernels),
     KERNELS(layernorm_kernels),
     KERNELS(matmul_kernels),
+    KERNELS(permute_kernels),
+    KERNELS(rowscale_kernels),
     linear_kernels,
     deform_kernels,
     optim_kernels,

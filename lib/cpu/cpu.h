@@ -15,7 +15,8 @@
  *       dwconv2d_blocked  a filter for each channel
  *       pool_blocked, norm_blocked, channels_blocked, eltwise
  *     the same of u8 (vec8.h, quant8.h): names with _8
- *     rows of numbers: linear_packed, linear_grad, attention, matmul, layernorm
+ *     rows of numbers: linear_packed, linear_grad, attention, matmul, layernorm,
+ *       rowscale, permute
  *     plain values, where nothing else accepts: conv2d_gemm, dwconv2d, maxpool,
  *       linear.c; pool.c and parts.c run references on pieces
  *

@@ -53,6 +53,8 @@ DECLARE_VNNI(linear_packed_8_kernels);
 DECLARE(matmul_kernels);
 DECLARE(maxpool_kernels);
 DECLARE_BF16(norm_blocked_kernels);
+DECLARE(permute_kernels);
+DECLARE(rowscale_kernels);
 extern const struct kernel deform_kernels[], linear_kernels[], optim_kernels[], parts_kernels[],
     pool_kernels[];
 

@@ -1,0 +1,3 @@
+/* permute_any.c -- permute_body.h for this instruction set.
+ * SPDX-License-Identifier: MIT  */
+#include "cpu/permute_body.h"

@@ -1,0 +1,3 @@
+/* permute_neon.c -- permute_body.h for this instruction set.
+ * SPDX-License-Identifier: MIT  */
+#include "cpu/permute_body.h"
