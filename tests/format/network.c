@@ -695,6 +695,13 @@ static void libraries(void **state)
            "mul=mul(image hardsigmoid) ");
     expect("use: [attention]\n" IN "blocks: {se: {do: [relu]}}\nbody: [se]\n",
            "relu=relu(image) ");
+    expect("use: fusion\n" IN
+           "body: [global_avg_pool: {as: a}, flatten: {as: b, from: image}, "
+           "dcafuse: {as: f, first: a, second: b, to: 4, how: concat}]\n",
+           "a=globalavgpool(image) b=flatten(image) "
+           "f.first=linear(a f.first.weight f.first.bias) "
+           "f.second=linear(b f.second.weight f.second.bias) "
+           "f.concat=concat(f.first f.second) ");
     g = use(mine, IN "use: [mine.yaml, attention]\nbody: [twice, se]\n", &e);
     assert_non_null(g);
     assert_int_equal(g->n_node, 3);
