@@ -20,7 +20,7 @@ fails 'an unknown network' 2 "did you mean 'lenet5'" adze-init lenet
 fails 'an unknown parameter' 2 "did you mean 'classes'" adze-init lenet5 -o clases=3
 fails 'a value that is no number' 2 "-o classes=nan: built-in network 'resnet20'.*an integer, not 'nan'" \
     adze-init resnet20 -o depths='[1, 1, 1]' -o classes=nan
-fails 'no classes' 2 '-o classes=0: ' adze-init resnet20 -o classes=0
+fails 'no number of classes' 2 '-o classes=-1: ' adze-init resnet20 -o classes=-1
 fails 'a list that is none' 2 "-o dcn=3: .*'3' is not a list: write \[3\]" adze-init resnet20 -o dcn=3
 fails 'a word that is none' 2 '-o shortcut=foo: ' adze-init resnet20 -o shortcut=foo
 fails 'a picture that is too small' 2 '-o size=4: ' adze-init lenet5 -o size=4
