@@ -21,7 +21,7 @@ static struct node *layer_of(const struct graph *g, const struct node *bn)
     /* Behind a matrix the channels are the last axis: that of batchnorm2d
      * only where the value has two.  */
     if (bn->in[0]->shape.rank != 2)
-        return match_source(g, bn->in[0], "conv2d");
+        return match_source(g, bn->in[0], "conv2d|deformconv2d");
     return match_source(g, bn->in[0], "linear");
 }
 

@@ -26,6 +26,11 @@ run 'quiet' 0 adze-fuse-bn -q -m a.st -j 2 -O d.st
 [ ! -s "$err" ]
 ok 'says nothing'
 same b.st d.st
+adze-init -q resnet20 -c stats.yaml -o depths='[1, 1, 1]' -o 'dcn=[3]' -O f.st
+run 'a deformable layer takes one, too' 0 adze-fuse-bn -m f.st -O g.st
+run 'and the models agree' 0 adze-compare f.st g.st
+[ "$(adze-show --graph -m g.st | grep -c batchnorm)" = 0 ]
+ok 'none is left'
 run 'once more changes nothing but the history' 0 adze-fuse-bn -m b.st -O e.st
 err_is 'adze-fuse-bn: nothing to fuse: no batch-norm alone reads a convolution or linear layer'
 adze-show --graph -m b.st >before && adze-show --graph -m e.st | cmp -s before -
