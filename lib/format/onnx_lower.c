@@ -252,12 +252,13 @@ static int lower_deformconv2d(struct onnx_build *b, const struct node *n,
     return 1;
 }
 
-/* A scale that leads to exactly TO pixels: their number is rounded down.  */
+/* A scale that leads to exactly TO pixels: their number is rounded down, and
+ * programs differ about whether the product is one of float or double.  */
 static float scale_to(int64_t from, int64_t to)
 {
     const float s = (float)to / (float)from;
 
-    return floorf((float)from * s) < (float)to ? nextafterf(s, INFINITY) : s;
+    return floor((double)from * s) < (double)to ? nextafterf(s, INFINITY) : s;
 }
 
 /* Sizes would hold the batch: scales do not.  */
