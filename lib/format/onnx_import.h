@@ -171,6 +171,11 @@ struct value *import_cut(struct import *r, const onode *o, struct value *x,
                          int axis, int64_t start, int64_t length,
                          struct err *e);
 
+/* IN, one behind the other along the axis of O; what is the same for all
+ * samples as tokens in front.  NULL with an error.  */
+struct value *import_join(struct import *r, const onode *o,
+                          struct value *const *in, int n, struct err *e);
+
 /* AXIS of something of rank RANK, from the front; -1 if it is none.  */
 int import_axis(int64_t axis, int rank);
 
@@ -203,6 +208,11 @@ int import_linear(struct import *r, const onode *o, const onode *add, size_t at,
 
 /* The function for O, or NULL.  */
 const struct import_op *import_op_find(const onode *o);
+
+/* onnx_quant.c: OP reads O, which moves numbers or chooses among them, in
+ * floating point where its operand is in 8 bits.  1: read, 0: it is not, -1. */
+int import_eight(struct import *r, const onode *o, const struct import_op *op,
+                 struct err *e);
 
 /* onnx_shape.c: evaluate O if all that it reads is constant, or it asks for
  * sizes.  1: done, 0: not one of those, -1.  */

@@ -514,45 +514,54 @@ static struct value *join(struct import *r, const onode *o,
     return all ? all->out[0] : n == 1 ? in[0] : NULL;
 }
 
-/* Constants in front of the tokens of each sample: all but the last operand.
- */
-static int tokens_in_front(struct import *r, const onode *o,
-                           struct value *const *in, int n, struct err *e)
+/* What is the same for all samples in front of the tokens of each: all but the
+ * last operand.  */
+static struct value *tokens_in_front(struct import *r, const onode *o,
+                                     struct value *const *in, int n,
+                                     struct err *e)
 {
     struct value *token = join(r, o, in, n - 1, 1, e), *both[2] = {in[n - 1]};
     struct attrs a = {.n = 0};
     struct node *y;
 
     if (!token)
-        return -1;
+        return NULL;
     if (token->kind == VALUE_CONST && token->n_use == 0)
         token->kind = VALUE_PARAM;
     both[1] = token;
     import_set_int(r, &a, "count", token->shape.dim[1]);
     y = import_add(r, o, "classtoken", both, 2, &a, e);
-    return y ? import_results(r, o, y, e) : -1;
+    return y ? y->out[0] : NULL;
+}
+
+struct value *import_join(struct import *r, const onode *o,
+                          struct value *const *in, int n, struct err *e)
+{
+    const struct shape *last = &in[n - 1]->shape;
+    const int axis = import_axis(import_attr_int(o, "axis", 1), last->rank);
+    int same = 0; /* for all samples */
+
+    for (int i = 0; i < n; i++)
+        same += !in[i]->shape.batch;
+    if (axis < 0) {
+        import_no(o, "its axis does not fit", e);
+        return NULL;
+    }
+    if (same == n - 1 && n > 1 && last->batch == 1 && axis == 1 &&
+        last->rank == 3)
+        return tokens_in_front(r, o, in, n, e);
+    return join(r, o, in, n, axis, e);
 }
 
 static int read_concat(struct import *r, const onode *o, struct err *e)
 {
     const int n = (int)o->n_input;
     struct value **in = ARENA_NEWS(&r->g->arena, n + 1, struct value *);
-    int constants = 0;
 
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n; i++)
         if (!(in[i] = import_value(r, o, (size_t)i, VALUE_CONST, e)))
             return -1;
-        constants += value_is_tensor(in[i]);
-    }
-    const struct shape *last = &in[n - 1]->shape;
-    const int axis = import_axis(import_attr_int(o, "axis", 1), last->rank);
-
-    if (constants == n - 1 && n > 1 && last->batch == 1 && axis == 1 &&
-        last->rank == 3)
-        return tokens_in_front(r, o, in, n, e);
-    return put(r, o, axis < 0 ? NULL : join(r, o, in, n, axis, e), e) < 0
-               ? import_no(o, "its operands do not fit", e)
-               : 0;
+    return put(r, o, import_join(r, o, in, n, e), e);
 }
 
 /* ---- borders ---- */

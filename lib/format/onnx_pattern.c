@@ -3,12 +3,11 @@
  * SPDX-License-Identifier: MIT
  *
  * A pattern is an expression of operators, read from the result back.  In it
- * x is any value (the same wherever it stands), u v w constants, e one number
- * that is taken, and a number stands for itself.  Operands of Add and Mul may
- * change places.  Operators that pass a value on (Identity) are looked
+ * x y are any values (the same wherever they stand), u v constants, e one
+ * number that is taken, and a number stands for itself.  Operands of Add and
+ * Mul may change places.  Operators that pass a value on (Identity) are looked
  * through.  Going from the last operator to the first, a match asks for what
  * its expression ends in; what nobody asks for is skipped.  */
-#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -21,7 +20,7 @@ struct pattern;
 
 struct match {
     const struct pattern *p; /* NULL: an operator by itself */
-    const char *x, *w[3];    /* u v w */
+    const char *x, *w[3];    /* u v y */
     const onode *inner;      /* the last MatMul that was met */
     double eps;
     int64_t axis; /* of the means that were met */
@@ -218,7 +217,9 @@ static int match_leaf(struct import *r, const char *p, const char *name,
 
     if (*p == 'x')
         return bind(&m->x, name);
-    if (*p >= 'u' && *p <= 'w')
+    if (*p == 'y')
+        return bind(&m->w[2], name);
+    if (*p == 'u' || *p == 'v')
         return is_const(r, name) && bind(&m->w[*p - 'u'], name);
     if (scalar(r, name, &v) < 0)
         return 0;
@@ -343,7 +344,7 @@ static int build_classtoken(struct import *r, const onode *o,
                             const struct match *m, struct err *e)
 {
     struct value *in[] = {import_named(r, m->x, VALUE_CONST, e),
-                          import_named(r, m->w[0], VALUE_PARAM, e)};
+                          import_named(r, m->w[2], VALUE_PARAM, e)};
     struct attrs a = {.n = 0};
     struct node *n;
 
@@ -402,7 +403,7 @@ static const struct pattern patterns[] = {
     {"hardsigmoid", NULL, NULL, build_op, "Mul(" LINE "," SIXTH ")"},
     {"mish", NULL, NULL, build_op, "Mul(x,Tanh(Softplus(x)))"},
     {"silu", NULL, NULL, build_op, "Mul(x,Sigmoid(x))"},
-    {NULL, NULL, NULL, build_classtoken, "Add(Front(x),Behind(u))"},
+    {NULL, NULL, NULL, build_classtoken, "Add(Front(x),Behind(y))"},
     {NULL, NULL, NULL, build_linear, "Add(MatMul(x,u),v)", is_layer},
 };
 

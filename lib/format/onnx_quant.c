@@ -226,6 +226,13 @@ static int read_qaverage(struct import *r, const onode *o, struct err *e)
     return one(r, o, "AveragePool", e);
 }
 
+static int read_qsoftmax(struct import *r, const onode *o, struct err *e)
+{
+    if (import_attr_int(o, "opset", 13) < 13)
+        return import_no(o, "in the form before operator set 13", e);
+    return one(r, o, "Softmax", e);
+}
+
 static int read_qsigmoid(struct import *r, const onode *o, struct err *e)
 {
     return one(r, o, "Sigmoid", e);
@@ -241,17 +248,55 @@ static int read_qconcat(struct import *r, const onode *o, struct err *e)
 {
     const int n = ((int)o->n_input - 2) / 3;
     struct value **in = ARENA_NEWS(&r->g->arena, n + 1, struct value *);
-    struct attrs a = {.n = 0};
-    struct node *y;
 
     if (n < 1 || (int)o->n_input != 3 * n + 2)
         return import_no(o, "not the usual number of operands", e);
     for (int i = 0; i < n; i++)
         if (!(in[i] = floats(r, o, (size_t)(2 + 3 * i), 1, e)))
             return -1;
-    import_set_int(r, &a, "axis", import_attr_int(o, "axis", 1));
-    y = import_add(r, o, "concat", in, n, &a, e);
-    return bits(r, o, 0, y ? y->out[0] : NULL, e);
+    return bits(r, o, 0, import_join(r, o, in, n, e), e);
+}
+
+/* ---- operators that move numbers of 8 bits ---- */
+
+/* The step into 8 bits that V is the result of, by one scale; or NULL.  */
+static const struct node *step_of(const struct value *v)
+{
+    const struct node *n = v ? v->node : NULL;
+
+    return n && node_is(n, "quantize") && n->in[1]->data.data &&
+                   tensor_count(&n->in[1]->data) == 1
+               ? n
+               : NULL;
+}
+
+int import_eight(struct import *r, const onode *o, const struct import_op *op,
+                 struct err *e)
+{
+    const struct slot *s =
+        import_has(o, 0) ? import_find(r, o->input[0]) : NULL;
+    const struct node *n = step_of(s ? s->v : NULL);
+    char **names, *out[1];
+    struct slot *in;
+    struct value *x;
+    onode f = *o;
+
+    if (!n || o->n_output != 1)
+        return 0;
+    x = pair(r, o, "dequantize", n->out[0], n->in[1], n->in[2], 1, e);
+    names = ARENA_NEWS(&r->g->arena, o->n_input, char *);
+    memcpy(names, o->input, o->n_input * sizeof *names);
+    names[0] = arena_printf(&r->g->arena, "%s\n8", o->output[0]);
+    out[0] = arena_printf(&r->g->arena, "%s\nfloat", o->output[0]);
+    f.input = names;
+    f.output = out;
+    if (!x || !(in = import_new(r, names[0], e)))
+        return -1;
+    in->v = x;
+    if (op->read(r, &f, e) < 0 || !(s = import_find(r, out[0])) || !s->v)
+        return -1;
+    x = pair(r, o, "quantize", s->v, n->in[1], n->in[2], 1, e);
+    return x && import_put(r, o, 0, x, e) == 0 ? 1 : -1;
 }
 
 const struct import_op import_quants[] = {
@@ -266,6 +311,7 @@ const struct import_op import_quants[] = {
     {"QLinearMatMul", 8, 8, read_qmatmul},
     {"QLinearMul", 7, 8, read_qmul},
     {"QLinearSigmoid", 4, 5, read_qsigmoid},
+    {"QLinearSoftmax", 4, 5, read_qsoftmax},
     {"QuantizeLinear", 2, 3, read_quantize},
     {0},
 };

@@ -65,8 +65,11 @@ static int read_node(struct import *r, size_t at, struct err *e)
     op = import_op_find(o);
     if (op && (o->n_input < op->min || o->n_input > op->max))
         return import_no(o, "not the usual number of operands", e);
+    if (op &&
+        (find_in(import_moves, o->op_type) || !strcmp(o->op_type, "MaxPool")))
+        done = import_eight(r, o, op, e);
     if (op)
-        return op->read(r, o, e);
+        return done ? (done < 0 ? -1 : 0) : op->read(r, o, e);
     done = import_row(r, o, e);
     return done ? (done < 0 ? -1 : 0) : import_no(o, "not read here", e);
 }

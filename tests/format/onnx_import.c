@@ -330,6 +330,12 @@ static const struct row {
      "quantize dequantize dequantize conv2d quantize dequantize dequantize add "
      "quantize dequantize",
      13},
+    {"moves in 8 bits",
+     X "s f32 = 20000\nz i8 1\na = QuantizeLinear x s z\n"
+       "y = MaxPool a kernel_shape=2,2\nt = Transpose y perm=0,2,3,1\n"
+       "d = DequantizeLinear t s z\n",
+     "quantize dequantize maxpool2d quantize dequantize transpose quantize "
+     "dequantize"},
     {"other moves",
      X "y = SpaceToDepth x blocksize=2\nz = DepthToSpace y blocksize=2\n"
        "u = Unsqueeze z axes=1,\nv = Squeeze u axes=1,\n"

@@ -216,6 +216,14 @@ check("QLinearGlobalAveragePool",
       [("a", "QuantizeLinear", "x xs xz"), ("c", "QLinearGlobalAveragePool", "a xs xz ys yz", ms), ("y", "DequantizeLinear", "c ys yz")],
       q8 | {"ys": np.float32(.004)}, 10, limit=step)
 
+check("MaxPool in 8 bits",
+      [("a", "QuantizeLinear", "x xs xz"), ("p", "MaxPool", "a", {"kernel_shape": [2, 2]}), ("y", "DequantizeLinear", "p xs xz")], q8, 13, limit=step)
+check("QLinearConcat behind a token",
+      [("a", "QuantizeLinear", "x xs xz"), ("t", "Reshape", "a s"), ("c", "QLinearConcat", "ys yz k ks kz t xs xz", ms | {"axis": 1}),
+       ("y", "DequantizeLinear", "c ys yz")],
+      q8 | {"s": ints(0, 24, 8), "k": np.arange(8, dtype=np.uint8).reshape(1, 1, 8), "ks": np.float32(.1), "kz": np.uint8(3)}, 13,
+      shape=(1, 3, 8, 8), limit=step)
+
 # ---- what is not read ----
 refuses("an unknown operator", "'Sinh' at 'n0'", [("y", "Sinh", "x")])
 refuses("a divisor that is no constant", "'Div' at 'n1'", [("e", "Relu", "x"), ("y", "Div", "x e")])
