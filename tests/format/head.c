@@ -40,7 +40,8 @@ static const struct {
     {"squeezenet1.1", "global_avg_pool", "[N,512]", "classifier.1"},
     {"googlenet", "dropout", "[N,1024]", "fc"},
     {"lenet5", "relu_4", "[N,84]", "fc3"},
-    {"vit-t-16", "select", "[N,192]", "heads.head"},
+    {"vit-b-32", "select", "[N,768]", "heads.head"},
+    {"deit-tiny", "select", "[N,192]", "head"},
     {"mobilenet-v3-small", "classifier.2", "[N,1024]", "classifier.3"},
 };
 
@@ -120,6 +121,22 @@ static void two_classifiers(void **state)
     graph_free(g);
 }
 
+/* The same in the zoo, with both for a teacher in training.  */
+static void distilled(void **state)
+{
+    struct graph *g = read("deit-tiny-distilled", "classes=0", NULL);
+
+    (void)state;
+    assert_int_equal(g->n_output, 1);
+    assert_string_equal(ST(&graph_output_value(g, "features")->shape),
+                        "[N,192]");
+    graph_free(g);
+    g = read("deit-tiny-distilled", "embedding=16", NULL);
+    assert_string_equal(graph_value(g, "head_dist")->node->in[0]->name,
+                        "embedding_2");
+    graph_free(g);
+}
+
 static void refused(void **state)
 {
     static const struct {
@@ -153,9 +170,8 @@ static void refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_classes),
-        cmocka_unit_test(embedding),
-        cmocka_unit_test(two_classifiers),
+        cmocka_unit_test(no_classes),      cmocka_unit_test(embedding),
+        cmocka_unit_test(two_classifiers), cmocka_unit_test(distilled),
         cmocka_unit_test(refused),
     };
 
