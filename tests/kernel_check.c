@@ -130,7 +130,7 @@ static void add_followers(struct bench *b, const char *names)
 static void build(struct bench *b, const struct kernel_case *c)
 {
     struct attr_text attr[16];
-    struct value *in[8];
+    struct value *in[24];
     char text[TEXT], name[16];
     struct err e = {0};
     int n = 0;
@@ -154,7 +154,7 @@ static void build(struct bench *b, const struct kernel_case *c)
     add_followers(b, c->follow);
     if (c->flags & (KERNEL_BACKWARD | KERNEL_TRAIN)) {
         struct value *dout[4];
-        int want[8];
+        int want[24];
         const int results = b->node[0]->n_out - b->node[0]->op->n_aux;
 
         for (int i = 0; i < results; i++) {

@@ -98,7 +98,7 @@ run 'a checkpoint can be used' 0 adze-evaluate -m ck/last.st -d both/val
 run 'and passed on' 0 sh -c 'adze-fuse-bn -q <ck/last.st | adze-evaluate -d both/val'
 
 # A vision transformer, with another optimiser.
-adze-init -q vit-t-16 -o classes=10 -o size=32 -o patch=8 -o dim=48 -o heads=3 -o depth=2 -O vit.st
+adze-init -q vit-b-16 -o classes=10 -o size=32 -o patch=8 -o dim=48 -o heads=3 -o depth=2 -O vit.st
 vit_train() { # OUTPUT OPTION...
     vit=$1
     shift
