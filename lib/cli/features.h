@@ -4,7 +4,7 @@
  *     g = features_graph(&f, model->graph, names, e);    // plan that
  *     features_open(&f, "f.safetensors", e);
  *     ... features_add(&f, plan, i, path, e);            // of each picture
- *     features_save(&f, e);
+ *     features_save(&f, g, e);
  *
  * Rows wait in files without a name beside the output, so that memory does
  * not grow with the number of pictures.  */

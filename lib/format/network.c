@@ -97,7 +97,9 @@ static int add_path(struct file *f, const char *path)
 
     if (str_ends(path, ".onnx"))
         return err_set(f->e, ERR_UNSUPPORTED,
-                       "'%s': ONNX is written, but not read", Q(path));
+                       "'%s' is ONNX, not a network file: adze-import makes a "
+                       "model of it",
+                       Q(path));
     if (bytes_read(&b, path, TEXT_BYTES, f->e) < 0)
         return -1;
     rc = add_text(f, path, (const char *)b.data, b.n, dir);

@@ -15,27 +15,19 @@ static const struct {
     const char *type, *name, *text;
 } defaults[] = {
     {"BatchNormalization", "epsilon", "1e-5"},
-    {"Celu", "alpha", "1"},
     {"Elu", "alpha", "1"},
     {"Flatten", "axis", "1"},
     {"Gelu", "approximate", "none"},
     {"HardSigmoid", "alpha", "0.2"},
     {"HardSigmoid", "beta", "0.5"},
-    {"InstanceNormalization", "epsilon", "1e-5"},
-    {"GroupNormalization", "epsilon", "1e-5"},
     {"LRN", "alpha", "1e-4"},
     {"LRN", "beta", "0.75"},
     {"LRN", "bias", "1"},
-    {"LayerNormalization", "axis", "-1"},
-    {"LayerNormalization", "epsilon", "1e-5"},
     {"LeakyRelu", "alpha", "0.01"},
-    {"LogSoftmax", "axis", "-1"},
     {"LpNormalization", "axis", "-1"},
     {"LpNormalization", "p", "2"},
     {"Selu", "alpha", "1.6732632423543772"},
     {"Selu", "gamma", "1.0507009873554805"},
-    {"Softmax", "axis", "-1"},
-    {"ThresholdedRelu", "alpha", "1"},
 };
 
 /* Attributes that change nothing: whatever they say, or if they say TEXT.  */
@@ -47,29 +39,9 @@ static const struct {
     {"BatchNormalization", "momentum", NULL},
     {"BatchNormalization", "spatial", "1"},
     {"BatchNormalization", "training_mode", "0"},
-    {"GroupNormalization", "stash_type", NULL},
-    {"LayerNormalization", "stash_type", NULL},
     {"Relu", "consumed_inputs", NULL},
     {"Sigmoid", "consumed_inputs", NULL},
 };
-
-/* Rows hold for earlier operator sets than those that we write.  */
-static const struct {
-    const char *type;
-    int since;
-} earlier[] = {
-    {"BatchNormalization", 7},
-    {"Flatten", 1},
-    {"MatMul", 1},
-};
-
-static int since(const struct op *op)
-{
-    for (size_t i = 0; i < COUNT(earlier); i++)
-        if (!strcmp(earlier[i].type, op->onnx.type))
-            return earlier[i].since;
-    return op->onnx.since;
-}
 
 /* The text of A as attribute kind KIND takes it; NULL where it is another
  * kind.  */
@@ -151,12 +123,23 @@ static int match_pair(struct import *r, const onode *o, const struct op *op,
     return 1;
 }
 
-/* Attributes of O that no pair of the row of OP names.  */
+/* Is A written, but what it would be if it were not.  */
+static int is_default(const onode *o, const Onnx__AttributeProto *a)
+{
+    const char *text = a->name ? default_text(o, a->name) : NULL;
+    double v;
+
+    return text && a->has_f && parse_f64(text, -1e9, 1e9, &v) == 0 &&
+           a->f == (float)v;
+}
+
+/* Attributes of O that no pair of the row of OP names, and that matter.  */
 static int has_others(const onode *o, const struct op *op)
 {
     for (size_t i = 0; i < o->n_attribute; i++) {
         const char *name = o->attribute[i]->name;
-        int named = is_ignored(o, o->attribute[i]);
+        int named =
+            is_ignored(o, o->attribute[i]) || is_default(o, o->attribute[i]);
 
         for (const char *const *p = op->onnx.attrs; p && *p && name; p += 2)
             named |= !strcmp(p[1], name);
@@ -170,7 +153,7 @@ static int match_row(struct import *r, const onode *o, const struct op *op,
                      struct attrs *a)
 {
     if (!op->onnx.type || strcmp(op->onnx.type, o->op_type) != 0 ||
-        since(op) > r->opset || op->flags & (OP_RANDOM | OP_INTERNAL))
+        op->onnx.since > r->opset || op->flags & (OP_RANDOM | OP_INTERNAL))
         return 0;
     *a = (struct attrs){.n = 0};
     for (const char *const *p = op->onnx.attrs; p && *p; p += 2)

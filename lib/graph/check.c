@@ -1,4 +1,4 @@
-/* check.c -- the invariants of a graph, and lifetimes: see graph.h.
+/* check.c -- the invariants of a graph: see graph.h.
  * SPDX-License-Identifier: MIT  */
 #include <stdlib.h>
 #include <string.h>

@@ -17,14 +17,15 @@ struct graph;
 struct tensor;
 
 /* Exact.  Constants folded (but dequantize of one, which int8 kernels read),
- * identities (identity, dropout and droppath outside training, pad of 0,
- * reshape to the same or back) and dead nodes removed; train-only outputs cut;
- * tokens that nobody wants are not computed (narrow.h).  */
+ * what changes nothing (identity, dropout and droppath outside training, pad of
+ * 0, reshape or transpose to the same or back, a join of one ...) and dead
+ * nodes removed; train-only outputs cut; tokens that nobody wants are not
+ * computed (narrow.h).  */
 struct graph *pass_simplify(const struct graph *in, struct err *e);
 
-/* Exact.  conv2d or linear followed by batchnorm2d (evaluation) alone become
- * one with a bias: w' = w g / sqrt(v + eps), b' = beta + (b - m) g /
- * sqrt(v + eps), computed in double.  ERR_NONFINITE for v + eps <= 0 or a
+/* Exact.  conv2d, deformconv2d or linear followed by batchnorm2d (evaluation)
+ * alone become one with a bias: w' = w g / sqrt(v + eps), b' = beta + (b - m)
+ * g / sqrt(v + eps), computed in double.  ERR_NONFINITE for v + eps <= 0 or a
  * result that is not finite, naming node and channel.  */
 struct graph *pass_fuse_bn(const struct graph *in, struct err *e);
 

@@ -125,7 +125,8 @@ for power in 2, 3:
     check(f"Pow {power}", [("y", "Pow", "x c")], {"c": np.float32(power)})
 check("Neg", [("y", "Neg", "x")])
 check("Sum", [("r", "Relu", "x"), ("y", "Sum", "x r x")])
-for op, attrs in [("Relu", {}), ("LeakyRelu", {}), ("LeakyRelu", {"alpha": .2}), ("Elu", {}), ("Selu", {}), ("Sigmoid", {}), ("Tanh", {}),
+for op, attrs in [("Relu", {}), ("LeakyRelu", {}), ("LeakyRelu", {"alpha": .2}), ("Elu", {}), ("Selu", {}),
+                  ("Selu", {"alpha": 1.6732631921768188, "gamma": 1.0507010221481323}), ("Sigmoid", {}), ("Tanh", {}),
                   ("HardSigmoid", {}), ("HardSigmoid", {"alpha": .3}), ("Softplus", {}), ("Softsign", {}), ("HardSwish", {})]:
     check(f"{op} {attrs or ''}", [("y", op, "x", attrs)])
 check("Gelu", [("y", "Gelu", "x")], {}, 20)

@@ -19,14 +19,16 @@ RULES = """model:
 """
 
 
+SMALL = {"alexnet": "-o size=96", "inception-v3": "-o size=96 -o aux=no"}
+
+
 def networks():
     """Each network, and options: a small picture shows as much as a large one."""
     for line in adze("adze-init --list").splitlines():
         name, _, shape = line.lstrip("# ").split()
         if not line.startswith("#"):
             large = int(shape.strip("[]").split(",")[-1]) > 64
-            least = 96 if name in ("alexnet", "inception-v3") else 64
-            yield name, f"-o size={least}" if large else ""
+            yield name, SMALL.get(name, "-o size=64") if large else ""
 
 
 def new_model(network, path, options=""):

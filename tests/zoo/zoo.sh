@@ -20,7 +20,8 @@ ok 'draws pictures'
 options() {
     case $1 in
     lenet5 | resnet20 | resnet32 | resnet44 | resnet56 | resnet110 | resnet1202 | wrn-* | *-cifar | mlp) ;;
-    alexnet | inception-v3) echo '-o size=96' ;;
+    alexnet) echo '-o size=96' ;;
+    inception-v3) echo '-o size=96 -o aux=no' ;;
     *) echo '-o size=64' ;;
     esac
 }
