@@ -12,6 +12,7 @@
 #include "format/model.h"
 #include "graph/graph.h"
 #include "graph/summary.h"
+#include "pass/match.h"
 #include "pass/pass.h"
 
 enum { SCALE = 1, ZERO = 2, ALIGN = 16 };
@@ -146,12 +147,6 @@ static void put_dequantize(struct cgen *c, const struct node *n)
     put_grid(at, n);
 }
 
-/* The only reader of V, unless V is wanted besides.  */
-static const struct node *reader(const struct cgen *c, const struct value *v)
-{
-    return v->n_use == 1 && !value_is_output(c->g, v) ? v->use[0].node : NULL;
-}
-
 /* N may be computed with V, element by element, as it stands in a register. */
 static int may_follow(const struct cgen *c, const struct node *n,
                       const struct value *v)
@@ -187,7 +182,7 @@ static void add_step(struct cgen *c, const struct node *n, struct value *out,
         follow(c, s, n);
     while (!alone && s->n_tail < CGEN_TAIL &&
            !node_is(s->n_tail ? s->tail[s->n_tail - 1] : NULL, "quantize") &&
-           (next = reader(c, s->out)) && may_follow(c, next, s->out))
+           (next = match_reader(c->g, s->out)) && may_follow(c, next, s->out))
         follow(c, s, next);
     put_value(c, s->out);
     if (s->n_tail && node_is(s->tail[s->n_tail - 1], "quantize"))

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "format/onnx_import.h"
 #include "op/ops.h"
+#include "pass/match.h"
 
 enum { STEPS = 16, OUTPUTS = 64, NUMBERS = 1 << 24 }; /* exact in f32 */
 
@@ -146,12 +147,6 @@ static int is_part(const struct way *w, const struct value *v,
     return good;
 }
 
-/* The only reader of V, or NULL.  */
-static struct node *reader(const struct graph *g, const struct value *v)
-{
-    return v->n_use == 1 && !value_is_output(g, v) ? v->use[0].node : NULL;
-}
-
 /* Numbers of the op's result [T,C] where the product V has them.  */
 static int number_result(struct tensor *t, const struct value *v,
                          const struct heads *n, struct err *e)
@@ -198,8 +193,8 @@ static struct value *find_result(const struct graph *g, struct value *v,
 
     if (number_result(&t, v, n, e) < 0)
         return NULL;
-    while (!found && (next = reader(g, v)) && moves(next) && next->n_out == 1 &&
-           steps++ < STEPS) {
+    while (!found && (next = match_reader(g, v)) && moves(next) &&
+           next->n_out == 1 && steps++ < STEPS) {
         if (step(next, 0, &t, e) < 0)
             return NULL;
         v = next->out[0];
@@ -254,7 +249,7 @@ static int is_attention(const struct graph *g, const struct node *n,
 {
     double scale = 1;
     struct node *scores = scaled(n->in[0], &scale)->node;
-    struct node *mix = reader(g, n->out[0]);
+    struct node *mix = match_reader(g, n->out[0]);
     struct way q, k, v;
 
     if (!scores || !node_is(scores, "matmul") || !mix ||

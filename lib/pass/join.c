@@ -4,17 +4,9 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/str.h"
 #include "graph/graph.h"
+#include "pass/match.h"
 #include "pass/pass.h"
-
-static int matches(const char *name, const char *const *pattern)
-{
-    for (; pattern && *pattern; pattern++)
-        if (str_match(*pattern, name))
-            return 1;
-    return 0;
-}
 
 static void set_train(struct graph *g, const char *const *frozen)
 {
@@ -22,11 +14,11 @@ static void set_train(struct graph *g, const char *const *frozen)
         struct node *n = g->node[i];
 
         n->train = (n->op->flags & (OP_TRAIN | OP_RANDOM)) &&
-                   !matches(n->name, frozen);
+                   !match_name(n->name, frozen);
     }
     for (int i = 0; i < g->n_value; i++)
         if (g->value[i]->kind == VALUE_PARAM &&
-            matches(g->value[i]->name, frozen))
+            match_name(g->value[i]->name, frozen))
             g->value[i]->frozen = 1;
 }
 
