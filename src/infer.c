@@ -309,6 +309,8 @@ static void set_answer(struct job *j)
 
 static int check_options(struct err *e)
 {
+    struct err same = {0};
+
     if (!model_path)
         return err_set(e, ERR_USAGE, "no model: give it with -m");
     if (features && (!output || !strcmp(output, "-")))
@@ -316,6 +318,10 @@ static int check_options(struct err *e)
                        "--features wants a file for the values: -O FILE");
     if (output && !features)
         return err_set(e, ERR_USAGE, "-O is for the values of --features");
+    if (output && cli_apart(model_path, output, &same) < 0)
+        return err_set(e, ERR_USAGE,
+                       "'%s' is the model itself: name another file with -O",
+                       Q(output));
     return io_check_file(output, e);
 }
 

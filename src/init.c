@@ -116,12 +116,16 @@ static int print_network(struct err *e)
 
 /* ---- weights of a file ---- */
 
+enum { NAMES = 16 }; /* that one notice has */
+
 static void note_names(const char *what, const char *const *name, int n)
 {
     struct str s = {0};
 
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n && i < NAMES; i++)
         str_printf(&s, " '%s'", Q(name[i]));
+    if (n > NAMES)
+        str_printf(&s, " and %d more", n - NAMES);
     if (n)
         cli_note("%s %d:%s", what, n, str_text(&s));
     str_release(&s);
@@ -376,6 +380,9 @@ static int check_options(const char *operand, struct err *e)
     if ((list || print) && operand)
         return err_set(e, ERR_USAGE, "--%s takes no network: '%s'",
                        list ? "list" : "print", Q(operand));
+    if ((list || print) && output)
+        return err_set(e, ERR_USAGE, "-O is for a model: --%s prints",
+                       list ? "list" : "print");
     if (!from && (head || partial))
         return err_set(e, ERR_USAGE, "--%s is for the weights of --from",
                        head ? "head" : "partial");

@@ -604,7 +604,12 @@ static int read_outputs(struct steps *st, const struct yaml *y,
     for (const struct yaml *c = y->child; c; c = c->next)
         if (read_output(st, c) < 0)
             return -1;
-    return 0;
+    for (int i = 0; i < st->g->n_output; i++)
+        if (!st->g->output[i].train)
+            return 0;
+    return yaml_err(y, st->e, ERR_FORMAT,
+                    "'outputs' are for training alone: one is the network's "
+                    "answer, 'logits'");
 }
 
 /* ---- the parameters of every network ---- */

@@ -63,6 +63,8 @@ struct slot *import_slot(struct import *r, const onode *o, size_t i,
         if (onnx_tensor_load(&s->t, s->file, &r->beside, e) < 0)
             return NULL;
         s->is_const = 1;
+        /* of a file beside this one, which its size does not tell of */
+        r->bytes_left += 2 * (int64_t)tensor_bytes(&s->t);
     }
     return s;
 }

@@ -45,7 +45,8 @@ static void name_graph(struct graph *g, const char *path)
 
 /* ---- the end ---- */
 
-/* The output `logits', else the first, alone.  */
+/* The output `logits', else the first, alone; it is called `logits', unless it
+ * says that it is `features'.  */
 static int one_output(struct graph *g, struct onnx_report *rep, struct err *e)
 {
     struct output *first = g->output;
@@ -57,7 +58,8 @@ static int one_output(struct graph *g, struct onnx_report *rep, struct err *e)
             first = &g->output[i];
     rep->outputs = g->n_output - 1;
     g->output[0] = *first;
-    g->output[0].name = "logits";
+    if (strcmp(first->name, "features") != 0) /* of a network without a head */
+        g->output[0].name = "logits";
     g->n_output = 1;
     return 0;
 }

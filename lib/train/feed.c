@@ -17,7 +17,7 @@ static int too_few(int64_t n, const struct recipe *r, struct err *e)
         batch *= 2;
     return err_set(e, ERR_USAGE,
                    "a batch of %lld needs more than the %lld pictures there "
-                   "are: lower it (-b, train.batch) to %lld",
+                   "are: lower it (train.batch) to %lld",
                    (long long)r->batch, (long long)n, (long long)batch);
 }
 

@@ -52,3 +52,8 @@ fails 'two inputs of one stream' 2 'standard input' sh -c 'adze-import - --class
 fails 'a full disk' 4 "'/dev/full'" adze-import -q m.onnx -O /dev/full
 [ ! -e x.st ]
 ok 'failures write nothing'
+
+adze-init -q lenet5 -o classes=0 -O bare.st && adze-export -q --untrained -m bare.st -O bare.onnx
+run 'a network without a head' 0 adze-import -q bare.onnx -O again.st
+run 'is one again' 0 adze-show --graph -m again.st
+out_has '^outputs: {features: '

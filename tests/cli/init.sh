@@ -14,6 +14,7 @@ fails 'a head of no file' 2 'weights of --from' adze-init resnet20 --head=new -O
 fails 'a part of no file' 2 'weights of --from' adze-init resnet20 --partial -O none.st
 fails 'a list of one' 2 'takes no network' adze-init --list resnet20
 fails 'an input that is no picture' 3 'pictures have 1 or 3' adze-init lenet5 -o channels=4 -O none.st
+fails 'a file for what is printed' 2 '-O is for a model' adze-init --list -O list.txt
 fails 'no such text' 2 "did you mean 'resnet20'" adze-init --print=resnet2
 fails 'no network' 2 'which network' adze-init
 fails 'an unknown network' 2 "did you mean 'lenet5'" adze-init lenet

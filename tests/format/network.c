@@ -366,6 +366,8 @@ static const struct {
     {"body: [relu]\ninput: {size: [3, 8, 8N]}\n", "'size' is [C, H, W]"},
     {"body: [relu]\ninput: {size: [3, 8, 8], x: 1}\n", "the only key"},
     {"body: [relu]\ninput: {x: {shape: [N, Nx]}}\n", "'Nx' is not a size"},
+    {"body: [relu]\noutputs: {aux: {from: relu, train: yes}}\n" IN,
+     "'outputs' are for training alone"},
     {"body: [relu]\noutputs: {logits: x}\n" IN,
      "t:2:19: no value before this step is called 'x'"},
     {"body: [relu]\noutputs: {logits: {from: relu, tarin: yes}}\n" IN,
