@@ -19,6 +19,7 @@
 #include "format/weights.h"
 #include "format/yaml.h"
 #include "graph/graph.h"
+#include "graph/print.h"
 #include "graph/summary.h"
 #include "tensor/safetensors.h"
 #include "train/initial.h"
@@ -349,6 +350,48 @@ static int fill(struct model *m, struct network *n, const struct yaml *rules,
     return io_write_model(m, output, e);
 }
 
+/* Is the network without option I of -o the same, TEXT.  */
+static int is_idle(struct network *n, int i, const char *text)
+{
+    const char **others = xcalloc((size_t)set.n + 1, sizeof *others);
+    struct str s = {0};
+    struct err e = {0};
+    struct graph *g;
+    int k = 0, same;
+
+    for (int j = 0; j < set.n; j++)
+        if (j != i)
+            others[k++] = set.item[j];
+    g = network_graph(n, others, &e);
+    if (g)
+        graph_print(&s, g);
+    same = g && !strcmp(str_text(&s), text);
+    graph_free(g);
+    str_release(&s);
+    free(others);
+    return same;
+}
+
+/* Say which options changed nothing, but for those that are so anyway.  */
+static void note_idle(struct network *n, const struct graph *g)
+{
+    struct arena a = {0};
+    struct str text = {0};
+
+    graph_print(&text, g);
+    for (int i = 0; i < set.n; i++) {
+        const char *eq = strchr(set.item[i], '=');
+        const char *key =
+            arena_strndup(&a, set.item[i], (size_t)(eq - set.item[i]));
+        const char *def = network_default(n, key);
+
+        if (!(def && !strcmp(def, eq + 1)) && is_idle(n, i, str_text(&text)))
+            cli_note("-o %s changes nothing in this network", Q(set.item[i]));
+    }
+    str_release(&text);
+    arena_release(&a);
+}
+
 static int make(const char *name, struct err *e)
 {
     struct recipe r = {0};
@@ -363,6 +406,7 @@ static int make(const char *name, struct err *e)
     if (seed < 0)
         seed = config ? r.seed : 1;
     if (g) {
+        note_idle(n, g);
         m = model_new(g);
         rc = fill(m, n, config ? r.init : NULL, e);
         model_free(m);

@@ -809,6 +809,18 @@ const char *network_about(struct network *n, const char *key)
     return y && y->kind == YAML_SCALAR && *y->text ? y->text : NULL;
 }
 
+const char *network_default(struct network *n, const char *key)
+{
+    for (int i = 0; i < n->f.n; i++) {
+        const struct yaml *with = yaml_get(n->f.doc[i], "with");
+        const struct yaml *y = with ? yaml_get(with, key) : NULL;
+
+        if (y)
+            return y->kind == YAML_SCALAR ? y->text : NULL;
+    }
+    return NULL;
+}
+
 void network_close(struct network *n)
 {
     if (!n)

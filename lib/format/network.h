@@ -33,6 +33,9 @@ int network_preprocess(struct network *n, struct preprocess *p, struct err *e);
  * "top1" (an accuracy that was published, per cent).  Lives as long as N; NULL
  * if it does not say.  */
 const char *network_about(struct network *n, const char *key);
+/* What its files give parameter KEY, as they write it: NULL for a list, or
+ * where none does.  Lives as long as N.  */
+const char *network_default(struct network *n, const char *key);
 void network_close(struct network *n); /* N may be NULL */
 
 /* The graph alone.  */

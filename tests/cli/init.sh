@@ -14,6 +14,13 @@ fails 'a head of no file' 2 'weights of --from' adze-init resnet20 --head=new -O
 fails 'a part of no file' 2 'weights of --from' adze-init resnet20 --partial -O none.st
 fails 'a list of one' 2 'takes no network' adze-init --list resnet20
 fails 'an input that is no picture' 3 'pictures have 1 or 3' adze-init lenet5 -o channels=4 -O none.st
+run 'an option without effect' 0 adze-init senet154 -o size=32 -o dcn=[4] -O idle.st
+err_is "adze-init: -o dcn=[4] changes nothing in this network"
+rm idle.st
+run 'what is so anyway' 0 adze-init lenet5 -o classes=10 -O idle.st
+[ ! -s "$err" ]
+ok 'needs no notice'
+rm idle.st
 fails 'a file for what is printed' 2 '-O is for a model' adze-init --list -O list.txt
 fails 'no such text' 2 "did you mean 'resnet20'" adze-init --print=resnet2
 fails 'no network' 2 'which network' adze-init
