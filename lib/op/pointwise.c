@@ -41,6 +41,14 @@ void pointwise_backward(const struct op_args *a, point_fn *slope)
     }
 }
 
+void pointwise_fill(const struct tensor *t, double v)
+{
+    real *p = t->data;
+
+    for (int64_t i = 0; i < tensor_count(t); i++)
+        p[i] = (real)v;
+}
+
 struct op_cost pointwise_cost(const struct node *n, int flop)
 {
     return (struct op_cost){.flop = flop * shape_count(&n->out[0]->shape)};

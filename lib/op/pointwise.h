@@ -31,6 +31,9 @@ void pointwise_forward(const struct op_args *a, point_fn *value);
  * slope is 0, dx is too, whatever dy is.  */
 void pointwise_backward(const struct op_args *a, point_fn *slope);
 
+/* Every number of T becomes V.  */
+void pointwise_fill(const struct tensor *t, double v);
+
 /* For cost(): FLOP for each number.  */
 struct op_cost pointwise_cost(const struct node *n, int flop);
 

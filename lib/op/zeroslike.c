@@ -3,7 +3,6 @@
  *
  *   x, y: any shape, y = 0.  Backward keeps nothing: dx = 0.  ONNX Clip
  * between equal limits.  */
-#include "base/real.h"
 #include "graph/graph.h"
 #include "op/ops.h"
 #include "op/pointwise.h"
@@ -16,16 +15,12 @@ static struct op_cost cost(const struct node *n)
 
 static void forward(const struct op_args *a)
 {
-    real *y = a->out[0].data;
-    for (int64_t i = 0; i < tensor_count(&a->out[0]); i++)
-        y[i] = 0;
+    pointwise_fill(&a->out[0], 0);
 }
 
 static void backward(const struct op_args *a)
 {
-    real *dx = a->din[0].data;
-    for (int64_t i = 0; i < tensor_count(&a->din[0]); i++)
-        dx[i] = 0;
+    pointwise_fill(&a->din[0], 0);
 }
 
 static const struct op_in in[] = {{.name = "x"}, {0}};
