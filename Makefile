@@ -12,7 +12,7 @@
 #   make install         PREFIX=/usr/local DESTDIR=
 #   make deps uninstall pages clean format
 #
-# Knobs: CC CFLAGS LDFLAGS NVCC  CUDA=0|1 BLAS=0|1 JPEG=0|1 (found)
+# Knobs: CC CXX CFLAGS LDFLAGS NVCC CUDA_ARCH  CUDA=0|1 BLAS=0|1 JPEG=0|1 (found)
 #        SAN=address,undefined  V=1 (show commands)  JOBS=N (at a time; all processors)
 
 PREFIX  ?= /usr/local
@@ -38,6 +38,9 @@ BLAS    := $(or $(BLAS),$(call have,openblas_config.h))
 JPEG    := $(or $(JPEG),$(call have,jpeglib.h))
 NVCC_OK := $(if $(shell command -v $(NVCC) 2>/dev/null),1,0)
 override CUDA := $(if $(wildcard lib/cuda/*.cu),$(or $(CUDA),$(NVCC_OK)),0)
+# The emulator of CUDA, for tests, is C++20 and knows two processors.
+EMU     := $(shell [ "`$(CC) -dumpmachine`" = "`$(CXX) -dumpmachine 2>/dev/null`" ] && \
+             echo '\#include <source_location>' | $(CXX) -std=c++20 -E -x c++ - >/dev/null 2>&1 && echo 1)
 
 B       ?= .build
 G       := $B/gen
@@ -55,7 +58,17 @@ BASEC   := -std=c11 $(DEFS) -Ilib -I$G $(WARN) -ffp-contract=off \
 comma    := ,
 sanflag  = $(if $1,$(patsubst %,-fsanitize=%,$(subst $(comma), ,$1)) -fno-sanitize-recover=all)
 LDLIBS  += -lyaml -ljansson -lxxhash -lprotobuf-c $(if $(filter 1,$(JPEG)),-ljpeg) \
-           $(if $(filter 1,$(BLAS)),-lopenblas) -lm -pthread
+           $(if $(filter 1,$(BLAS)),-lopenblas) $(CULIBS) -lm -pthread
+
+# Machine code for A100 and H100, and PTX for what comes after them.
+CUDA_ARCH ?= -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90a,code=sm_90a \
+             -gencode arch=compute_90,code=compute_90
+# Launchers are C in all but syntax: nothing of libstdc++ is linked.
+NVCCFLAGS := -O3 -std=c++20 -Ilib -Xcompiler -fno-exceptions,-fno-rtti,-fno-threadsafe-statics
+CULIBS   = $(if $(CUSRC),-L$(shell dirname "$$(dirname "$$(readlink -f "$$(command -v $(NVCC))")")")/lib64 -lcudart_static -ldl -lrt)
+# -fdata-sections: tests/cuda/emu/shared.ld collects what __shared__ declares.
+EMUCXX  := -std=c++20 -D_GNU_SOURCE -Itests/cuda/emu -Ilib -Itests/cuda -Wall -Wextra -Wshadow \
+           -Wno-unknown-pragmas -ffp-contract=off -fdata-sections -MMD -MP
 
 # A file's name ends with its instruction set; stb's and libjpeg's headers are not ours.
 avx2     := -mavx2 -mfma -mf16c
@@ -87,12 +100,15 @@ ZOO     := $(sort $(wildcard models/*.yaml models/*/*.yaml))
 PROTO   := $(wildcard lib/format/onnx.proto)
 GENSRC  := $(PROTO:lib/%.proto=$G/%.pb-c.c) $(if $(ZOO),$G/format/zoo_text.c)
 CUOBJ   := $(CUSRC:%.cu=$B/cuda/%.o)
+EMUSRC  := $(sort $(wildcard lib/cuda/*.cu tests/cuda/*.cu tests/cuda/emu/*.cc))
+EMUOBJ   = $(patsubst %,$1/emu/%.o,$(basename $(EMUSRC)))
 LIBOBJ   = $(LIBSRC:%.c=$1/%.o) $(GENSRC:$G/%.c=$1/gen/%.o) $(CUOBJ)
 CMDSRC  := $(sort $(wildcard src/*.c))
 CMDS    := $(patsubst src/%.c,bin/adze-%,$(filter-out src/adze.c,$(CMDSRC))) \
            $(patsubst src/adze.c,bin/adze,$(filter src/adze.c,$(CMDSRC)))
 TESTLIB  = $(patsubst %.c,$1/%.o,$(filter-out tests/preload.c,$(sort $(wildcard tests/*.c))))
 UNIT    := $(sort $(if $T,$(wildcard tests/$T.c tests/$T/*.c),$(wildcard tests/*/*.c)))
+UNIT    := $(filter-out $(if $(EMU),,tests/cuda/%),$(UNIT))
 SHELL_T := $(sort $(if $T,$(wildcard tests/$T.sh tests/$T/*.sh),$(wildcard tests/*.sh tests/check/*.sh tests/cli/*.sh)))
 SHELL_T := $(filter-out %/lib.sh,$(SHELL_T))
 
@@ -102,6 +118,7 @@ all: $O/libadze.a $(CMDS)
 # What the compiler said stays beside the object: tests/check/warnings.sh.
 cc       = $(CC) $(BASEC) $(call isa,$(basename $<)) -MMD -MP
 run_cc   = $Q$(cc) $1 -c -o $@ $< 2>$(@:.o=.warn) || { cat $(@:.o=.warn) >&2; exit 1; }; cat $(@:.o=.warn) >&2
+run_cxx  = $Q$(CXX) $(EMUCXX) $1 -c -o $@ -x c++ $< 2>$(@:.o=.warn) || { cat $(@:.o=.warn) >&2; exit 1; }; cat $(@:.o=.warn) >&2
 
 define rules
 $1/gen/%.o: $G/%.c
@@ -138,16 +155,33 @@ $1/tests/%: $1/tests/%.o $1/tests/lib.a $1/libadze.a
 	$$(call say,LD,$$@)
 	$$Q$$(CC) $2 $$(LDFLAGS) -o $$@ $$^ $$(or $$(TESTLIBS),-lcmocka) $$(LDLIBS)
 
+# The kernels of lib/cuda as C++, run by tests/cuda/emu.  In front of the
+# archive, they stand for those that it has, or for none.c.
+$1/emu/%.o: %.cu
+	@mkdir -p $$(@D)
+	$$(call say,CXX,$$<)
+	$$(call run_cxx,$2)
+
+$1/emu/%.o: %.cc
+	@mkdir -p $$(@D)
+	$$(call say,CXX,$$<)
+	$$(call run_cxx,$2)
+
+$1/tests/cuda/%: $1/tests/cuda/%.o $(call EMUOBJ,$1) $1/tests/lib.a $1/libadze.a tests/cuda/emu/shared.ld
+	$$(call say,LD,$$@)
+	$$Q$$(CC) $2 $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) -Wl,-T,$$(filter %.ld,$$^) -lcmocka $$(LDLIBS) -lstdc++
+
 # Files that include a generated header wait for it.
 $(patsubst %.c,$1/%.o,$(filter lib/format/onnx%,$(LIBSRC)) tests/format/onnx_import.c): | $(PROTO:lib/%.proto=$G/%.pb-c.c)
 endef
 $(eval $(call rules,$O,$(CFLAGS) $(call sanflag,$(SAN))))
 $(if $(filter-out $O,$S),$(eval $(call rules,$S,-O1 -g $(call sanflag,$(SANS)))))
 
+# Registers and spills of each kernel stay beside it: tests/check/cuda.sh.
 $B/cuda/%.o: %.cu
 	@mkdir -p $(@D)
 	$(call say,NVCC,$<)
-	$Q$(NVCC) -O3 -std=c++17 -Ilib -MMD -MP -c -o $@ $<
+	$Q$(NVCC) $(NVCCFLAGS) $(CUDA_ARCH) -Xptxas -v -MMD -MP -c -o $@ $< 2>$(@:.o=.ptxas) || { cat $(@:.o=.ptxas) >&2; exit 1; }
 
 $G/format/onnx.pb-c.c: lib/format/onnx.proto
 	@mkdir -p $(@D)
@@ -175,7 +209,9 @@ $O/flags: FORCE
 # ---- tests ----
 UNIT_O  := $(UNIT:%.c=$O/%)
 UNIT_S  := $(if $T$(SAN),,$(UNIT:%.c=$S/%))
-export CC WARN BASEC LAYERS O V JOBS ISAS $(ISAS)
+export CC WARN BASEC LAYERS O V JOBS ISAS $(ISAS) NVCC NVCCFLAGS EMU
+export REPORTS := $(CUOBJ:.o=.ptxas)
+export EMUWARN := $(if $(EMU),$(patsubst %.o,%.warn,$(call EMUOBJ,$O)))
 export SOURCES := $(LIBSRC) $(CMDSRC)
 
 deps:
@@ -215,10 +251,10 @@ clean:
 	rm -rf $B bin
 
 format:
-	clang-format -i $$(git ls-files '*.[ch]' '*.inc' '*.cu' '*.cuh')
+	clang-format -i $$(git ls-files '*.[ch]' '*.inc' '*.cu' '*.cuh' '*.cc')
 
 FORCE:
 .PHONY: all deps demo test test-arm64 test-zoo test-interop bench bench-peers install uninstall pages clean format FORCE
 .SECONDARY:
 -include $(foreach d,$O $S,$(wildcard $d/lib/*/*.d $d/double/*.d $d/gen/*/*.d $d/src/*.d $d/tests/*.d $d/tests/*/*.d)) \
-         $(CUOBJ:.o=.d)
+         $(CUOBJ:.o=.d) $(patsubst %.o,%.d,$(call EMUOBJ,$O) $(call EMUOBJ,$S))

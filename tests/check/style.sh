@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: MIT
 . tests/cli/lib.sh
 cd "$top" || exit 1
-files=$(find lib src tests \( -name '*.[ch]' -o -name '*.inc' -o -name '*.cu' -o -name '*.cuh' \) | sort)
+files=$(find lib src tests \( -name '*.[ch]' -o -name '*.inc' -o -name '*.cu' -o -name '*.cuh' -o -name '*.cc' \) | sort)
 
 for f in $files; do
     head -1 "$f" | grep -q "^/\* ${f##*/} -- " || echo "$f: the first line does not say what the file is"
