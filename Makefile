@@ -63,11 +63,13 @@ LDLIBS  += -lyaml -ljansson -lxxhash -lprotobuf-c $(if $(filter 1,$(JPEG)),-ljpe
 # Machine code for A100 and H100, and PTX for what comes after them.
 CUDA_ARCH ?= -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90a,code=sm_90a \
              -gencode arch=compute_90,code=compute_90
+# Words of C in our headers that C++ lacks.
+CXXWORDS := -D_GNU_SOURCE -D_Noreturn= -Drestrict=__restrict
 # Launchers are C in all but syntax: nothing of libstdc++ is linked.
-NVCCFLAGS := -O3 -std=c++20 -Ilib -Xcompiler -fno-exceptions,-fno-rtti,-fno-threadsafe-statics
+NVCCFLAGS := -O3 -std=c++20 -Ilib $(CXXWORDS) -Xcompiler -fno-exceptions,-fno-rtti,-fno-threadsafe-statics
 CULIBS   = $(if $(CUSRC),-L$(shell dirname "$$(dirname "$$(readlink -f "$$(command -v $(NVCC))")")")/lib64 -lcudart_static -ldl -lrt)
 # -fdata-sections: tests/cuda/emu/shared.ld collects what __shared__ declares.
-EMUCXX  := -std=c++20 -D_GNU_SOURCE -Itests/cuda/emu -Ilib -Itests/cuda -Wall -Wextra -Wshadow \
+EMUCXX  := -std=c++20 $(CXXWORDS) -Itests/cuda/emu -Ilib -Itests/cuda -Wall -Wextra -Wshadow \
            -Wno-unknown-pragmas -ffp-contract=off -fdata-sections -MMD -MP
 
 # A file's name ends with its instruction set; stb's and libjpeg's headers are not ours.
@@ -209,7 +211,7 @@ $O/flags: FORCE
 # ---- tests ----
 UNIT_O  := $(UNIT:%.c=$O/%)
 UNIT_S  := $(if $T$(SAN),,$(UNIT:%.c=$S/%))
-export CC WARN BASEC LAYERS O V JOBS ISAS $(ISAS) NVCC NVCCFLAGS EMU
+export CC WARN BASEC LAYERS O V JOBS ISAS $(ISAS) NVCC NVCCFLAGS EMU CXX EMUCXX
 export REPORTS := $(CUOBJ:.o=.ptxas)
 export EMUWARN := $(if $(EMU),$(patsubst %.o,%.warn,$(call EMUOBJ,$O)))
 export SOURCES := $(LIBSRC) $(CMDSRC)

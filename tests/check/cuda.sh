@@ -19,6 +19,12 @@ if [ "$EMU" = 1 ]; then
     cat $EMUWARN >"$out" 2>&1
     [ ! -s "$out" ]
     ok 'no warning from kernels as C++' || explain <"$out"
+    for h in lib/base/*.h lib/tensor/*.h lib/graph/*.h lib/op/*.h lib/cuda/*.h; do
+        [ "$h" = lib/base/banned.h ] || printf 'extern "C" {\n#include "%s"\n}\n' "${h#lib/}"
+    done >"$work/all.cc"
+    # shellcheck disable=SC2086
+    "$CXX" ${EMUCXX% -MMD -MP} -include cstdlib -include cstring -fsyntax-only "$work/all.cc" >"$out" 2>&1
+    ok 'headers that kernels may include are C++ too' || explain <"$out"
 else
     skip 'kernels in the emulator' 'no C++20 compiler for this machine, so tests/cuda is not run'
 fi
