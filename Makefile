@@ -63,9 +63,8 @@ LDLIBS  += -lyaml -ljansson -lxxhash -lprotobuf-c $(if $(filter 1,$(JPEG)),-ljpe
 # Machine code for A100 and H100, and PTX for what comes after them.
 CUDA_ARCH ?= -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90a,code=sm_90a \
              -gencode arch=compute_90,code=compute_90
-# Words of C in our headers that C++ lacks.
+# C++ lacks two words of our headers; nothing of libstdc++ is linked.
 CXXWORDS := -D_GNU_SOURCE -D_Noreturn= -Drestrict=__restrict
-# Launchers are C in all but syntax: nothing of libstdc++ is linked.
 NVCCFLAGS := -O3 -std=c++20 -Ilib $(CXXWORDS) -Xcompiler -fno-exceptions,-fno-rtti,-fno-threadsafe-statics
 CULIBS   = $(if $(CUSRC),-L$(shell dirname "$$(dirname "$$(readlink -f "$$(command -v $(NVCC))")")")/lib64 -lcudart_static -ldl -lrt)
 # -fdata-sections: tests/cuda/emu/shared.ld collects what __shared__ declares.
@@ -103,7 +102,7 @@ PROTO   := $(wildcard lib/format/onnx.proto)
 GENSRC  := $(PROTO:lib/%.proto=$G/%.pb-c.c) $(if $(ZOO),$G/format/zoo_text.c)
 CUOBJ   := $(CUSRC:%.cu=$B/cuda/%.o)
 EMUSRC  := $(sort $(wildcard lib/cuda/*.cu tests/cuda/*.cu tests/cuda/emu/*.cc))
-EMUOBJ   = $(patsubst %,$1/emu/%.o,$(basename $(EMUSRC)))
+EMUOBJ   = $(EMUSRC:%=$1/emu/%.o)
 LIBOBJ   = $(LIBSRC:%.c=$1/%.o) $(GENSRC:$G/%.c=$1/gen/%.o) $(CUOBJ)
 CMDSRC  := $(sort $(wildcard src/*.c))
 CMDS    := $(patsubst src/%.c,bin/adze-%,$(filter-out src/adze.c,$(CMDSRC))) \
@@ -157,14 +156,8 @@ $1/tests/%: $1/tests/%.o $1/tests/lib.a $1/libadze.a
 	$$(call say,LD,$$@)
 	$$Q$$(CC) $2 $$(LDFLAGS) -o $$@ $$^ $$(or $$(TESTLIBS),-lcmocka) $$(LDLIBS)
 
-# The kernels of lib/cuda as C++, run by tests/cuda/emu.  In front of the
-# archive, they stand for those that it has, or for none.c.
-$1/emu/%.o: %.cu
-	@mkdir -p $$(@D)
-	$$(call say,CXX,$$<)
-	$$(call run_cxx,$2)
-
-$1/emu/%.o: %.cc
+# Kernels as C++, for tests/cuda/emu: in front of what the archive has.
+$(EMUSRC:%=$1/emu/%.o): $1/emu/%.o: %
 	@mkdir -p $$(@D)
 	$$(call say,CXX,$$<)
 	$$(call run_cxx,$2)
@@ -213,7 +206,7 @@ UNIT_O  := $(UNIT:%.c=$O/%)
 UNIT_S  := $(if $T$(SAN),,$(UNIT:%.c=$S/%))
 export CC WARN BASEC LAYERS O V JOBS ISAS $(ISAS) NVCC NVCCFLAGS EMU CXX EMUCXX
 export REPORTS := $(CUOBJ:.o=.ptxas)
-export EMUWARN := $(if $(EMU),$(patsubst %.o,%.warn,$(call EMUOBJ,$O)))
+export EMUWARN := $(if $(EMU),$(EMUSRC:%=$O/emu/%.warn))
 export SOURCES := $(LIBSRC) $(CMDSRC)
 
 deps:
@@ -259,4 +252,4 @@ FORCE:
 .PHONY: all deps demo test test-arm64 test-zoo test-interop bench bench-peers install uninstall pages clean format FORCE
 .SECONDARY:
 -include $(foreach d,$O $S,$(wildcard $d/lib/*/*.d $d/double/*.d $d/gen/*/*.d $d/src/*.d $d/tests/*.d $d/tests/*/*.d)) \
-         $(CUOBJ:.o=.d) $(patsubst %.o,%.d,$(call EMUOBJ,$O) $(call EMUOBJ,$S))
+         $(CUOBJ:.o=.d) $(foreach d,$O $S,$(EMUSRC:%=$d/emu/%.d))
