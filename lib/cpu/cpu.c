@@ -80,11 +80,12 @@ static size_t rounded(size_t bytes)
     return bytes ? (bytes + unit - 1) / unit * unit : ALIGN;
 }
 
-static void *alloc(size_t bytes, struct err *e)
+static void *alloc(const struct device *d, size_t bytes, struct err *e)
 {
     const size_t size = rounded(bytes);
     void *p = NULL;
 
+    (void)d;
     if (size >= bytes && size < SIZE_MAX - HUGE)
         p = bytes < LARGE ? aligned_alloc(ALIGN, size) : map(size);
     if (!p) {
@@ -96,8 +97,9 @@ static void *alloc(size_t bytes, struct err *e)
     return p;
 }
 
-static void release(void *p, size_t bytes)
+static void release(const struct device *d, void *p, size_t bytes)
 {
+    (void)d;
     if (bytes < LARGE)
         free(p);
     else if (p)
@@ -122,6 +124,15 @@ struct device *device_cpu_new(unsigned features)
                 c->kernel[n++] = k;
             }
     gemm_start();
-    c->device = (struct device){"cpu", c->kernel, 1, rearrange, alloc, release, device_cpu_free};
+    c->device = (struct device){
+        .name = "cpu",
+        .kernels = c->kernel,
+        .reference = 1,
+        .common = LAYOUT_C16,
+        .rearrange = rearrange,
+        .alloc = alloc,
+        .release = release,
+        .free = device_cpu_free,
+    };
     return &c->device;
 }

@@ -117,12 +117,13 @@ static enum layout blocked_as(enum layout l, const struct tensor *t)
     return l == LAYOUT_C16H && t->dtype != DTYPE_BF16 ? LAYOUT_C16 : l;
 }
 
-void rearrange(const struct tensor *x, enum layout from, const struct tensor *y, enum layout to,
-               struct pool *pool)
+void rearrange(const struct device *d, const struct tensor *x, enum layout from,
+               const struct tensor *y, enum layout to, struct pool *pool)
 {
     struct job j = {x, y, blocked_as(from, x), blocked_as(to, y), layout_groups(&x->shape), 1};
     const int64_t bytes = (int64_t)tensor_bytes(x) / j.groups;
 
+    (void)d;
     if (bytes < TASK_BYTES)
         j.per_task = TASK_BYTES / (bytes ? bytes : 1);
     pool_run(pool, (j.groups + j.per_task - 1) / j.per_task, copy_task, &j);

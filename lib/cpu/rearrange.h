@@ -6,10 +6,11 @@
 #include "graph/layout.h"
 #include "tensor/tensor.h"
 
+struct device;
 struct pool;
 
 /* struct device's rearrange().  */
-void rearrange(const struct tensor *x, enum layout from, const struct tensor *y, enum layout to,
-               struct pool *pool);
+void rearrange(const struct device *d, const struct tensor *x, enum layout from,
+               const struct tensor *y, enum layout to, struct pool *pool);
 
 #endif

@@ -19,6 +19,7 @@
 #include "graph/op.h"
 
 struct node;
+struct device;
 struct pool;
 struct err;
 struct tuning;
@@ -44,6 +45,7 @@ struct step_nodes {
     int n_side;
     const struct node *side[STEP_SIDES];
     unsigned lazy;               /* LAZY_ bits: such operands are there */
+    const struct device *device; /* that computes it */
     const struct tuning *tuning; /* graph/tuning.h; NULL: the defaults */
 };
 
@@ -143,22 +145,33 @@ struct kernel {
 /* K computes in bf16, or keeps values so.  */
 static inline int kernel_is_narrow(const struct kernel *k)
 {
-    return k->narrow || k->reads == LAYOUT_C16H || k->writes == LAYOUT_C16H;
+    return k->narrow || layout_is_narrow(k->reads) ||
+           layout_is_narrow(k->writes);
 }
 
-/* A device.  Memory is host memory on the CPU.  */
+/* A device.  Where memory is not the host's, put and get copy to and from it,
+ * in the order of what else the device was told to do; kernels may still be
+ * running when they, or run(), return, until finish().  */
 struct device {
     const char *name;                    /* "cpu" */
     const struct kernel *const *kernels; /* best first, NULL-ended: filtered by
                                             what the machine has */
-    int reference; /* ops without an offer run their reference */
+    int reference;      /* ops without an offer run their reference */
+    enum layout common; /* of what works in any layout, where not plain */
     /* Copy *X to *Y, of the same logical shape, from one layout to another;
      * NULL: values are plain throughout.  */
-    void (*rearrange)(const struct tensor *x, enum layout from,
-                      const struct tensor *y, enum layout to,
+    void (*rearrange)(const struct device *d, const struct tensor *x,
+                      enum layout from, const struct tensor *y, enum layout to,
                       struct pool *pool);
-    void *(*alloc)(size_t bytes, struct err *e); /* zeroed, 64-byte aligned */
-    void (*release)(void *p, size_t bytes);
+    /* Zeroed, 64-byte aligned; ERR_NOMEM with the bytes asked for.  */
+    void *(*alloc)(const struct device *d, size_t bytes, struct err *e);
+    void (*release)(const struct device *d, void *p, size_t bytes);
+    /* NULL: memory is the host's.  ERR_DEVICE for what failed until then.  */
+    int (*put)(const struct device *d, void *to, const void *host, size_t bytes,
+               struct err *e);
+    int (*get)(const struct device *d, void *host, const void *from,
+               size_t bytes, struct err *e);
+    int (*finish)(const struct device *d, struct err *e);
     void (*free)(struct device *d); /* the device itself */
 };
 

@@ -6,7 +6,8 @@
 
 const char *layout_name(enum layout l)
 {
-    static const char *const name[] = {"plain", "c16", "c16-bf16"};
+    static const char *const name[] = {"plain", "c16", "c16-bf16", "nhwc",
+                                       "nhwc-bf16"};
 
     return name[l];
 }
@@ -16,9 +17,19 @@ static int64_t groups_of_image(const struct shape *s)
     return (s->dim[1] + LANES - 1) / LANES;
 }
 
+int layout_is_narrow(enum layout l)
+{
+    return l == LAYOUT_C16H || l == LAYOUT_NHWCH;
+}
+
+static int is_grouped(enum layout l)
+{
+    return l == LAYOUT_C16 || l == LAYOUT_C16H;
+}
+
 enum dtype layout_dtype(enum layout l, enum dtype dt)
 {
-    return l == LAYOUT_C16H && dt == DTYPE_F32 ? DTYPE_BF16 : dt;
+    return layout_is_narrow(l) && dt == DTYPE_F32 ? DTYPE_BF16 : dt;
 }
 
 int64_t layout_groups(const struct shape *s)
@@ -30,14 +41,18 @@ struct shape layout_shape(enum layout l, const struct shape *s)
 {
     struct shape r = *s;
 
-    if (l != LAYOUT_PLAIN)
+    if (is_grouped(l))
         r.dim[1] = groups_of_image(s) * LANES;
     return r;
 }
 
-int layout_same(const struct shape *s)
+/* One pixel's channels stand in a row in all of them, if groups are full.  */
+int layout_same(enum layout a, enum layout b, const struct shape *s)
 {
-    return s->rank == 4 && s->dim[1] % LANES == 0 && s->dim[2] * s->dim[3] == 1;
+    return a == b ||
+           (!layout_is_narrow(a) && !layout_is_narrow(b) && s->rank == 4 &&
+            s->dim[2] * s->dim[3] == 1 &&
+            (s->dim[1] % LANES == 0 || !(is_grouped(a) || is_grouped(b))));
 }
 
 /* The channels of one group: where they begin in a plain value, how many.  */

@@ -8,6 +8,9 @@
  * pooling and everything channel by channel need no shuffles.  Lanes behind
  * the last channel hold finite numbers that nobody reads.
  *
+ * On a GPU the channels of one pixel stand side by side, all of them:
+ * [N][H][W][C], so that the products of a convolution read whole rows.
+ *
  * How numbers are kept belongs to it: in narrow layouts values of f32 are
  * stored as bf16.  */
 #ifndef ADZE_GRAPH_LAYOUT_H
@@ -23,21 +26,27 @@ enum layout {
     LAYOUT_PLAIN, /* row-major, as the shape says */
     LAYOUT_C16,   /* [N][C/16][H][W][16] of a shape [N,C,H,W] */
     LAYOUT_C16H,  /* the same, of bf16 */
+    LAYOUT_NHWC,  /* [N][H][W][C] of a shape [N,C,H,W] */
+    LAYOUT_NHWCH, /* the same, of bf16 */
 };
 
 enum { LANES = 16 }; /* of LAYOUT_C16 */
 
-/* "plain", "c16", "c16-bf16" */
+/* "plain", "c16", "c16-bf16", "nhwc", "nhwc-bf16" */
 const char *layout_name(enum layout l);
+
+/* Values of f32 are kept as bf16.  */
+int layout_is_narrow(enum layout l);
 
 /* What a value of dtype DT is stored as.  */
 enum dtype layout_dtype(enum layout l, enum dtype dt);
 
-/* The shape of what is stored: C rounded up to whole groups.  */
+/* The shape of what is stored: C rounded up to whole groups where there are
+ * groups.  */
 struct shape layout_shape(enum layout l, const struct shape *s);
 
-/* PLAIN and C16 put every element of shape S at the same place.  */
-int layout_same(const struct shape *s);
+/* A and B put every element of shape S at the same place, as the same bits.  */
+int layout_same(enum layout a, enum layout b, const struct shape *s);
 
 /* Copy the groups [FROM, END) of 16 channels, counted over all images, of a
  * value of shape S (elements of SIZE bytes: 1, 2 or 4) from PLAIN to BLOCKED;

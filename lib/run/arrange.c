@@ -51,9 +51,7 @@ int plan_slot_in(const struct plan *p, const struct value *v, enum layout l)
 {
     const struct shape s = shape_bind(v->shape, p->opts.batch);
 
-    if (p->layout[v->index] == l || value_is_tensor(v) ||
-        (p->layout[v->index] != LAYOUT_C16H && l != LAYOUT_C16H &&
-         layout_same(&s)))
+    if (value_is_tensor(v) || layout_same(p->layout[v->index], l, &s))
         return v->index;
     for (int i = 0; i < p->n_copy; i++)
         if (p->copy[i].value == v && p->copy[i].layout == l)

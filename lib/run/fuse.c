@@ -164,8 +164,11 @@ static int alone(const struct plan *p)
 
 static struct step_nodes alone_of(const struct plan *p, const struct node *n)
 {
-    return (struct step_nodes){
-        .n = 1, .node = {n}, .batch = p->opts.batch, .tuning = p->opts.tuning};
+    return (struct step_nodes){.n = 1,
+                               .node = {n},
+                               .batch = p->opts.batch,
+                               .tuning = p->opts.tuning,
+                               .device = p->device};
 }
 
 /* The first offer of one form of numbers.  */
@@ -207,14 +210,14 @@ static int is_view(const struct node *n)
     return (n->op->flags & OP_VIEW) && n->dir != DIR_UPDATE;
 }
 
-/* Blocked, of f32, if one of N's activations is: the others are rearranged
- * then.  */
+/* The device's own, of f32, if one of N's activations is not plain: the others
+ * are rearranged then.  */
 static enum layout common_layout(const struct plan *p, const struct node *n)
 {
     for (int i = 0; i < n->n_in; i++)
         if (plan_is_activation(n, n->in[i], plan_stands_for(n, i)) &&
             layout_of(p, n->in[i]) != LAYOUT_PLAIN)
-            return LAYOUT_C16;
+            return p->device->common;
     return LAYOUT_PLAIN;
 }
 

@@ -28,7 +28,8 @@ struct packed {
 
 struct param {
     const char *name;
-    struct tensor t;
+    struct tensor t;  /* in host memory */
+    struct tensor at; /* the same, or its copy on the device */
     struct packed *packed;
 };
 
@@ -46,6 +47,33 @@ static void copy(struct tensor *to, const struct tensor *from)
 {
     memcpy(to->data, from->data, tensor_bytes(to));
     bytes_forget(from->data, tensor_bytes(from));
+}
+
+/* Whether the device has memory of its own.  */
+static int is_apart(const struct params *p)
+{
+    return p->device->put != NULL;
+}
+
+static int send(const struct params *p, struct param *q, struct err *e)
+{
+    return p->device->put(p->device, q->at.data, q->t.data, tensor_bytes(&q->t),
+                          e);
+}
+
+/* Room for Q on the device, and its values there.  */
+static int place(const struct params *p, struct param *q, struct err *e)
+{
+    const size_t bytes = tensor_bytes(&q->t);
+
+    q->at = q->t;
+    q->at.own = NULL;
+    if (!is_apart(p))
+        return 0;
+    q->at.data = p->device->alloc(p->device, bytes ? bytes : 1, e);
+    if (!q->at.data || send(p, q, e) < 0)
+        return err_in(e, "'%s'", Q(q->name));
+    return 0;
 }
 
 static int take(struct params *p, const struct value *v, struct err *e)
@@ -66,7 +94,7 @@ static int take(struct params *p, const struct value *v, struct err *e)
     name_map_put(&p->index, q.name, p->n);
     ARRAY_GROW(p->item, p->n, p->cap);
     p->item[p->n++] = q;
-    return 0;
+    return place(p, &p->item[p->n - 1], e);
 }
 
 static struct param *find(const struct params *p, const char *name)
@@ -139,9 +167,12 @@ void params_free(struct params *p)
             struct packed *k = p->item[i].packed;
 
             p->item[i].packed = k->next;
-            p->device->release(k->data, k->bytes);
+            p->device->release(p->device, k->data, k->bytes);
             free(k);
         }
+        if (is_apart(p))
+            p->device->release(p->device, p->item[i].at.data,
+                               tensor_bytes(&p->item[i].t));
         tensor_unref(&p->item[i].t);
     }
     name_map_release(&p->index);
@@ -157,8 +188,29 @@ struct tensor *params_get(const struct params *p, const char *name)
     return q ? &q->t : NULL;
 }
 
-int params_store(const struct params *p, struct graph *g, struct err *e)
+struct tensor *params_on_device(const struct params *p, const char *name)
 {
+    struct param *q = find(p, name);
+
+    return q ? &q->at : NULL;
+}
+
+int params_fetch(struct params *p, struct err *e)
+{
+    for (int i = 0; i < p->n && is_apart(p); i++) {
+        struct param *q = &p->item[i];
+
+        if (p->device->get(p->device, q->t.data, q->at.data,
+                           tensor_bytes(&q->t), e) < 0)
+            return err_in(e, "'%s'", Q(q->name));
+    }
+    return is_apart(p) ? p->device->finish(p->device, e) : 0;
+}
+
+int params_store(struct params *p, struct graph *g, struct err *e)
+{
+    if (params_fetch(p, e) < 0)
+        return -1;
     for (int i = 0; i < g->n_value; i++) {
         struct value *v = g->value[i];
         const struct param *q = find(p, v->name);
@@ -174,14 +226,17 @@ int params_store(const struct params *p, struct graph *g, struct err *e)
     return 0;
 }
 
-void params_give(const struct params *p, struct graph *g)
+int params_give(struct params *p, struct graph *g, struct err *e)
 {
+    if (params_fetch(p, e) < 0)
+        return -1;
     for (int i = 0; i < g->n_value; i++) {
         const struct param *q = find(p, g->value[i]->name);
 
         if (q && value_is_tensor(g->value[i]))
             value_set_data(g->value[i], &q->t);
     }
+    return 0;
 }
 
 void params_touch(struct params *p, const char *name)
@@ -213,12 +268,12 @@ const void *params_packed(struct params *p, const char *name,
     f->step = plain;
     f->operand = i;
     f->bytes = k->pack_bytes(&plain, i);
-    f->data = p->device->alloc(f->bytes, e);
+    f->data = p->device->alloc(p->device, f->bytes, e);
     if (!f->data) {
         free(f);
         return NULL;
     }
-    k->pack(&plain, i, &q->t, f->data);
+    k->pack(&plain, i, &q->at, f->data);
     if (p->shared)
         bytes_forget(q->t.data, tensor_bytes(&q->t));
     f->next = q->packed;
@@ -233,12 +288,25 @@ static void refresh_one(void *ctx, int64_t task, int thread)
     (void)thread;
     for (struct packed *k = p->item[task].packed; k; k = k->next)
         if (k->stale) {
-            k->kernel->pack(&k->step, k->operand, &p->item[task].t, k->data);
+            k->kernel->pack(&k->step, k->operand, &p->item[task].at, k->data);
             k->stale = 0;
         }
 }
 
 void params_refresh(struct params *p, struct pool *pool)
 {
-    pool_run(pool, p->n, refresh_one, p);
+    pool_run(is_apart(p) ? NULL : pool, p->n, refresh_one, p);
+}
+
+int params_send(struct params *p, const char *name, struct err *e)
+{
+    struct param *q = find(p, name);
+
+    if (!q)
+        BUG("'%s' is no parameter", name);
+    if (is_apart(p) && send(p, q, e) < 0)
+        return -1;
+    params_touch(p, name);
+    refresh_one(p, q - p->item, 0);
+    return 0;
 }

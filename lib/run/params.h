@@ -1,11 +1,11 @@
 /* params.h -- the parameters of a graph, as plans read them.
  * SPDX-License-Identifier: MIT
  *
- * One tensor per PARAM, STATE and CONST value, by name, in host memory, where
- * the kernels of the CPU work: copies, which training changes without touching
- * the graph they came from, or those of the graph.  Plans share them.  Packed
- * forms, one per (tensor, kernel, packing), live here too and are made again
- * when their tensor changed.  */
+ * One tensor per PARAM, STATE and CONST value, by name, in host memory: copies,
+ * which training changes without touching the graph they came from, or those of
+ * the graph.  Kernels work there, or on a copy in the memory of their device.
+ * Plans share them.  Packed forms, one per (tensor, kernel, packing), live here
+ * too and are made again when their tensor changed.  */
 #ifndef ADZE_RUN_PARAMS_H
 #define ADZE_RUN_PARAMS_H
 
@@ -36,16 +36,24 @@ void params_free(struct params *p);
  * graph); those it has must have equal shapes.  */
 int params_add(struct params *p, const struct graph *g, struct err *e);
 
-/* Borrowed; NULL if there is none.  */
+/* Borrowed; NULL if there is none: in host memory, as of the last
+ * params_fetch(); behind a change, call params_send().  */
 struct tensor *params_get(const struct params *p, const char *name);
+
+/* Where the kernels of the device find it.  */
+struct tensor *params_on_device(const struct params *p, const char *name);
+
+/* Between the two, where they are not one: all tensors, or the one NAME.  */
+int params_fetch(struct params *p, struct err *e);
+int params_send(struct params *p, const char *name, struct err *e);
 
 /* Give the tensors back: each tensor value of G that P has gets a copy of
  * P's.  */
-int params_store(const struct params *p, struct graph *g, struct err *e);
+int params_store(struct params *p, struct graph *g, struct err *e);
 
 /* The same without copies: the graph shares the tensors, which nothing may
  * change from now on.  */
-void params_give(const struct params *p, struct graph *g);
+int params_give(struct params *p, struct graph *g, struct err *e);
 
 /* NAME changed: its packed forms are stale until params_refresh().  */
 void params_touch(struct params *p, const char *name);

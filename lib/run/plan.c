@@ -28,7 +28,8 @@ static void bind_slot(struct plan *p, int slot, const struct value *v)
     if (p->place[root].at >= 0)
         t->data = (char *)p->block + p->place[root].at + shift;
     else if (root < p->graph->n_value && value_is_tensor(p->graph->value[root]))
-        t->data = params_get(p->params, p->graph->value[root]->name)->data;
+        t->data =
+            params_on_device(p->params, p->graph->value[root]->name)->data;
 }
 
 /* The tensor of V; without data if V is absent or an extra nobody reads.  */
@@ -274,13 +275,33 @@ static void list_touched(struct plan *p)
     }
 }
 
+/* What the host fills and reads, where the device has memory of its own.  */
+static int mirror(struct plan *p, struct err *e)
+{
+    const int places = p->graph->n_value + p->n_copy;
+
+    if (!p->device->put)
+        return 0;
+    p->mirror = ARENA_NEWS(&p->arena, places + 1, struct tensor);
+    for (int i = 0; i < places; i++) {
+        const struct tensor *t = &p->tensor[i];
+
+        p->mirror[i] = *t;
+        p->mirror[i].data = NULL;
+        if (p->place[i].pinned && t->data &&
+            tensor_new(&p->mirror[i], t->dtype, &t->shape, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int build(struct plan *p, struct err *e)
 {
     const struct graph *g = p->graph;
 
     if (plan_fuse(p, e) < 0 || plan_memory(p, e) < 0)
         return -1;
-    p->block = p->device->alloc(p->bytes ? p->bytes : 1, e);
+    p->block = p->device->alloc(p->device, p->bytes ? p->bytes : 1, e);
     if (!p->block)
         return err_in(e, "'%s' at batch %lld", Q(g->name),
                       (long long)p->opts.batch);
@@ -294,7 +315,7 @@ static int build(struct plan *p, struct err *e)
         if (bind_step(p, &p->step[i], e) < 0)
             return -1;
     list_touched(p);
-    return 0;
+    return mirror(p, e);
 }
 
 struct plan *plan_new(const struct graph *g, const struct device *d,
@@ -323,21 +344,29 @@ void plan_free(struct plan *p)
     if (!p)
         return;
     if (p->block)
-        p->device->release(p->block, p->bytes ? p->bytes : 1);
+        p->device->release(p->device, p->block, p->bytes ? p->bytes : 1);
     free(p->step);
     free(p->copy);
+    for (int i = 0; p->mirror && i < p->graph->n_value + p->n_copy; i++)
+        tensor_unref(&p->mirror[i]);
     arena_release(&p->arena);
     free(p);
 }
 
 /* ---- asking ---- */
 
+/* A place as the host sees it.  */
+static struct tensor *seen(const struct plan *p, int slot)
+{
+    return p->mirror ? &p->mirror[slot] : &p->tensor[slot];
+}
+
 struct tensor *plan_find(struct plan *p, const char *name)
 {
     const struct value *v = graph_value(p->graph, name);
     const int slot = v ? plan_slot_in(p, v, LAYOUT_PLAIN) : -1;
 
-    return slot < 0 ? NULL : &p->tensor[slot];
+    return slot < 0 ? NULL : seen(p, slot);
 }
 
 struct tensor *plan_value(struct plan *p, const char *name)
@@ -356,7 +385,7 @@ struct tensor *plan_output(struct plan *p, const char *name)
 
     if (!v)
         BUG("graph '%s' has no output '%s'", p->graph->name, name);
-    return &p->tensor[plan_slot_in(p, v, LAYOUT_PLAIN)];
+    return seen(p, plan_slot_in(p, v, LAYOUT_PLAIN));
 }
 
 size_t plan_bytes(const struct plan *p)
@@ -389,21 +418,32 @@ static void run_step(struct step *s, const struct run_step *r)
         n->op->update(&s->args.op);
 }
 
-static void run_range(struct plan *p, int from, int to,
-                      const struct run_step *r)
+/* Wait for the device.  */
+static int finish(const struct plan *p, struct err *e)
 {
+    return p->device->finish ? p->device->finish(p->device, e) : 0;
+}
+
+static int run_range(struct plan *p, int from, int to, const struct run_step *r,
+                     struct err *e)
+{
+    int bad = 0;
+
     for (int i = from; i < to; i++) {
         struct step *s = &p->step[i];
         const double start = p->opts.profile ? clock_now() : 0;
 
         if (s->copy)
-            p->device->rearrange(&s->args.op.in[0], s->reads,
+            p->device->rearrange(p->device, &s->args.op.in[0], s->reads,
                                  &s->args.op.out[0], s->writes, p->opts.pool);
         else if (!s->view)
             run_step(s, r);
+        if (p->opts.profile && !bad)
+            bad = finish(p, e) < 0;
         if (p->opts.profile)
             s->seconds += clock_now() - start;
     }
+    return bad ? -1 : 0;
 }
 
 /* UPDATE nodes are sorted last.  */
@@ -417,22 +457,43 @@ static int first_update(const struct plan *p)
     return i;
 }
 
+/* The inputs to the device, or everything else that is kept from there.  */
+static int exchange(struct plan *p, int inputs, struct err *e)
+{
+    const int places = p->graph->n_value + p->n_copy;
+    const struct device *d = p->device;
+
+    for (int i = 0; p->mirror && i < places; i++) {
+        const struct tensor *host = &p->mirror[i], *t = &p->tensor[i];
+        const int is_input =
+            i < p->graph->n_value && p->graph->value[i]->kind == VALUE_INPUT;
+
+        if (host->data && is_input == inputs &&
+            (inputs ? d->put(d, t->data, host->data, tensor_bytes(t), e)
+                    : d->get(d, host->data, t->data, tensor_bytes(t), e)) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 int plan_run(struct plan *p, const struct run_step *r, struct err *e)
 {
-    (void)e;
-    run_range(p, 0, first_update(p), r);
-    return 0;
+    return exchange(p, 1, e) < 0 ||
+                   run_range(p, 0, first_update(p), r, e) < 0 ||
+                   exchange(p, 0, e) < 0 || finish(p, e) < 0
+               ? -1
+               : 0;
 }
 
 int plan_update(struct plan *p, struct err *e)
 {
-    (void)e;
-    run_range(p, first_update(p), p->n_step, NULL);
+    if (run_range(p, first_update(p), p->n_step, NULL, e) < 0)
+        return -1;
     for (const char **t = p->touched; *t; t++)
         params_touch(p->params, *t);
     if (*p->touched)
         params_refresh(p->params, p->opts.pool);
-    return 0;
+    return finish(p, e);
 }
 
 /* ---- printing ---- */

@@ -62,6 +62,8 @@ struct plan {
     struct place *place; /* by value index, then of the copies */
     struct tensor *tensor;
     size_t bytes, value_bytes; /* of the block; without scratch */
+    struct tensor *mirror;     /* of what is kept, in host memory; NULL: the
+                              device works there */
     void *block;
     const char **touched; /* parameters that update steps write; NULL-ended */
 };

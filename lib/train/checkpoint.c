@@ -197,7 +197,8 @@ int checkpoint_save(struct trainer *t, int64_t epoch, struct err *e)
     char name[64];
     int bad;
 
-    if (check_finite(t->graph, t->params, e) < 0)
+    if (params_fetch(t->params, e) < 0 ||
+        check_finite(t->graph, t->params, e) < 0)
         return -1;
     if (!t->o->run_dir)
         return 0;
@@ -311,6 +312,8 @@ static int restore_tensors(struct trainer *t, struct err *e)
                            Q(v->name), ST(&v->shape));
         memcpy(params_get(t->params, v->name)->data, from->data,
                tensor_bytes(from));
+        if (params_send(t->params, v->name, e) < 0)
+            return -1;
     }
     return 0;
 }

@@ -490,10 +490,10 @@ int train_run(struct model *m, const struct train_opts *o, int *best,
               struct err *e)
 {
     struct trainer t = {.m = m, .o = o, .r = o->recipe, .dir = {NULL, -1}};
-    const int bad = begin(&t, e) < 0 || loop(&t, e) < 0;
+    const int bad = begin(&t, e) < 0 || loop(&t, e) < 0 ||
+                    params_give(t.params, m->graph, e) < 0;
 
     if (!bad) {
-        params_give(t.params, m->graph);
         *best = t.best_graph != NULL;
         if (*best)
             take_tensors(m->graph, t.best_graph);

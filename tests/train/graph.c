@@ -46,12 +46,48 @@ static void fill(struct plan *p, float scale)
         y[i] = i % TOY_CLASSES;
 }
 
-static void bind_network(struct bound *b, struct graph *network)
+static int copies; /* between the host and a device apart */
+
+static int put(const struct device *d, void *to, const void *host, size_t bytes,
+               struct err *e)
+{
+    (void)d;
+    (void)e;
+    memcpy(to, host, bytes);
+    copies++;
+    return 0;
+}
+
+static int get(const struct device *d, void *host, const void *from,
+               size_t bytes, struct err *e)
+{
+    return put(d, host, from, bytes, e);
+}
+
+static int finish(const struct device *d, struct err *e)
+{
+    (void)d;
+    (void)e;
+    return 0;
+}
+
+/* The CPU, as if its memory were not the host's.  */
+static struct device *device_apart(void)
+{
+    struct device *d = device_cpu_new(cpu_features());
+
+    d->put = put;
+    d->get = get;
+    d->finish = finish;
+    return d;
+}
+
+static void bind_on(struct bound *b, struct graph *network, struct device *d)
 {
     struct err e = {0};
 
     toy_recipe(&b->recipe, NULL);
-    b->dev = device_cpu_new(cpu_features());
+    b->dev = d;
     b->network = network;
     b->g = train_graph(b->network, &b->recipe, &e);
     b->params = b->g ? params_new(b->g, b->dev, &e) : NULL;
@@ -61,6 +97,11 @@ static void bind_network(struct bound *b, struct graph *network)
     if (!b->p)
         fail_msg("%s", e.msg);
     fill(b->p, 1);
+}
+
+static void bind_network(struct bound *b, struct graph *network)
+{
+    bind_on(b, network, device_cpu_new(cpu_features()));
 }
 
 static void bind(struct bound *b)
@@ -110,6 +151,42 @@ static void test_learns(void **state)
     for (uint64_t n = 1; n < 30; n++)
         assert_int_equal(step(&b, n, 0.1, &r), 0);
     assert_true(r.loss < first.loss / 2);
+    release(&b);
+}
+
+/* Parameters, inputs and results are where they are looked for.  */
+static void test_apart(void **state)
+{
+    struct err e = {0};
+    struct bound a, b;
+    struct train_result r, s;
+
+    (void)state;
+    bind(&a);
+    bind_on(&b, toy_graph(NULL, 1), device_apart());
+    for (uint64_t n = 0; n < 3; n++) {
+        assert_int_equal(step(&a, n, 0.1, &r), 0);
+        assert_int_equal(step(&b, n, 0.1, &s), 0);
+        assert_true(r.loss == s.loss && r.norm == s.norm);
+    }
+    assert_true(copies > 0);
+    assert_true(unchanged(&b, "fc.weight")); /* not fetched yet */
+    assert_int_equal(params_fetch(b.params, &e), 0);
+    for (int i = 0; i < a.g->n_value; i++) {
+        const char *name = a.g->value[i]->name;
+        const struct tensor *t = params_get(a.params, name);
+
+        if (t)
+            assert_memory_equal(t->data, params_get(b.params, name)->data,
+                                tensor_bytes(t));
+    }
+    memset(params_get(b.params, "fc.weight")->data, 0,
+           tensor_bytes(params_get(b.params, "fc.weight")));
+    assert_int_equal(params_send(b.params, "fc.weight", &e), 0);
+    assert_int_equal(step(&a, 3, 0.1, &r), 0);
+    assert_int_equal(step(&b, 3, 0.1, &s), 0);
+    assert_true(r.loss != s.loss);
+    release(&a);
     release(&b);
 }
 
@@ -283,10 +360,10 @@ static void test_aux_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_learns),      cmocka_unit_test(test_rate_0),
-        cmocka_unit_test(test_nonfinite),   cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_aux_loss),    cmocka_unit_test(test_aux_gradient),
-        cmocka_unit_test(test_aux_refused),
+        cmocka_unit_test(test_learns),       cmocka_unit_test(test_apart),
+        cmocka_unit_test(test_rate_0),       cmocka_unit_test(test_nonfinite),
+        cmocka_unit_test(test_refusals),     cmocka_unit_test(test_aux_loss),
+        cmocka_unit_test(test_aux_gradient), cmocka_unit_test(test_aux_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
