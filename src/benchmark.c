@@ -607,8 +607,9 @@ static int open_graph(struct job *j, struct err *e)
                            : params_share(j->g, j->dev, e);
     if (!j->params)
         return -1;
-    j->narrow = io_narrow(
-        training && !precision ? j->recipe->precision : precision, j->g, e);
+    j->narrow =
+        io_narrow(training && !precision ? j->recipe->precision : precision,
+                  j->g, j->dev, e);
     return j->narrow < 0 ? -1 : 0;
 }
 

@@ -244,7 +244,8 @@ static int compare_models(const struct model *a, const struct model *b,
 {
     struct device *d = io_device(device_name, e);
     struct parity r = {0};
-    int bad = !d || parity_run(&r, a->graph, b->graph, d, o, e) < 0;
+    int bad = !d || (o->narrow = io_narrow(precision, b->graph, d, e)) < 0 ||
+              parity_run(&r, a->graph, b->graph, d, o, e) < 0;
 
     if (!bad) {
         print_parity(&r, a);
@@ -320,8 +321,6 @@ static int compare_as_models(const struct model *m, const struct model *n,
                             .pool = cli_pool(),
                             .tolerance = tolerance};
 
-    if ((o.narrow = io_narrow(precision, n->graph, e)) < 0)
-        return -1;
     return (data ? compare_on_data : compare_models)(m, n, &o, e);
 }
 

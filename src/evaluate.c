@@ -254,7 +254,7 @@ static int open_all(struct job *j, struct err *e)
     if (eo.batch > dataset_count(j->d) && dataset_count(j->d) > 0)
         eo.batch = dataset_count(j->d);
     eo.tuning = &plan.tuning;
-    eo.narrow = io_narrow(precision, j->g, e);
+    eo.narrow = io_narrow(precision, j->g, j->dev, e);
     if (eo.narrow < 0)
         return -1;
     j->ev = evaluator_new(j->g, j->dev, j->params, j->d, &eo, e);

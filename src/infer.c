@@ -342,7 +342,7 @@ static int open_all(struct job *j, const char *const *paths, int n,
     j->params = j->dev ? params_share(j->g, j->dev, e) : NULL;
     if (!j->params)
         return -1;
-    narrow = io_narrow(precision, j->g, e);
+    narrow = io_narrow(precision, j->g, j->dev, e);
     j->plan = narrow < 0 ? NULL
                          : plan_new(j->g, j->dev, j->params,
                                     &(struct plan_opts){.batch = j->batch,

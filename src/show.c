@@ -137,7 +137,7 @@ static int bind(struct bound *b, const struct model *m, struct err *e)
     b->g = io_plan(&f, plan_path, e) < 0 ? NULL : pass_simplify(m->graph, e);
     b->d = b->g ? io_device(device_name, e) : NULL;
     b->params = b->d ? params_share(b->g, b->d, e) : NULL;
-    o.narrow = b->params ? io_narrow(precision, b->g, e) : 0;
+    o.narrow = b->params ? io_narrow(precision, b->g, b->d, e) : 0;
     b->plan = b->params && o.narrow >= 0
                   ? plan_new(b->g, b->d, b->params, &o, e)
                   : NULL;

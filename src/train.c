@@ -234,7 +234,7 @@ static int with_data(struct model *m, struct model *from, struct recipe *r,
                            .max_steps = max_steps};
     struct dataset *train = dataset_open(train_spec, &o, e), *valid = NULL;
     struct device *d = train ? io_device(device_name, e) : NULL;
-    int best, bad = !d;
+    int best, bad = !d || io_narrow(r->precision, m->graph, d, e) < 0;
 
     if (!bad) {
         name_classes(m, train);
@@ -370,9 +370,8 @@ static int train(struct recipe *r, struct err *e)
     dataset_split_dir(data, &train_spec, &valid_spec);
     last = last_checkpoint();
     m = open_model(last, &from, e);
-    bad = !m || io_narrow(r->precision, m->graph, e) < 0 ||
-          with_data(m, from, r, &plan, train_spec ? train_spec : data,
-                    eval ? eval : valid_spec, e) < 0;
+    bad = !m || with_data(m, from, r, &plan, train_spec ? train_spec : data,
+                          eval ? eval : valid_spec, e) < 0;
     model_free(from);
     model_free(m);
     free(last);

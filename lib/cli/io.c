@@ -39,7 +39,8 @@ void io_device_free(struct device *d)
         d->free(d);
 }
 
-int io_narrow(int choice, const struct graph *g, struct err *e)
+int io_narrow(int choice, const struct graph *g, const struct device *d,
+              struct err *e)
 {
     if (choice != PRECISION_BF16)
         return 0;
@@ -47,6 +48,8 @@ int io_narrow(int choice, const struct graph *g, struct err *e)
         return err_set(e, ERR_USAGE,
                        "the model computes in 8 bits: bf16 is for models of "
                        "fp32");
+    if (d->put) /* a GPU */
+        return 1;
     if (!(cpu_features() & CPU_AVX512BF16))
         return err_set(e, ERR_DEVICE,
                        "no bf16 at the level '%s' of the instruction set: use "

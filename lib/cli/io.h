@@ -15,10 +15,11 @@ struct planfile;
 struct device *io_device(const char *name, struct err *e);
 void io_device_free(struct device *d);
 
-/* Whether plans of G compute in bf16, if CHOICE is PRECISION_BF16.
- * ERR_DEVICE where the machine does not, or not faster than in fp32; ERR_USAGE
- * if G has 8 bits.  */
-int io_narrow(int choice, const struct graph *g, struct err *e);
+/* Whether plans of G on D compute in bf16, if CHOICE is PRECISION_BF16.
+ * ERR_DEVICE where D does not, or not faster than in fp32; ERR_USAGE if G has 8
+ * bits.  */
+int io_narrow(int choice, const struct graph *g, const struct device *d,
+              struct err *e);
 
 /* The constants of the planner in the file PATH; NULL: the defaults, with an
  * empty hash.  */

@@ -18,9 +18,8 @@
 
 #include "../graph_random.h"
 #include "../interp.h"
-#include "../pass_check.h"
 #include "../slow.h"
-#include "../toy.h"
+#include "../training_check.h"
 #include "base/cpuinfo.h"
 #include "base/err.h"
 #include "base/str.h"
@@ -32,7 +31,7 @@
 #include "run/params.h"
 #include "run/plan.h"
 
-enum { BATCH = 3, FACTOR = 24 };
+enum { FACTOR = 24 };
 /* Of gradients in bf16, where a rounding may turn the sign that a clip asks
  * for.  */
 #define NARROW 0.25
@@ -106,68 +105,7 @@ static const struct training_case cases[] = {
      ""},
 };
 
-/* ---- graphs ---- */
-
-static struct graph *training_graph(const struct training_case *c)
-{
-    struct str text = {0};
-    struct graph *n, *g, *d, *s;
-    struct err e = {0};
-
-    str_printf(&text,
-               "network: test\ninput: {size: %s}\nbody:\n%s"
-               "  - global_avg_pool\n  - linear: {as: fc, out: 3}\n",
-               c->size, c->body);
-    n = toy_graph(str_text(&text), 5);
-    g = pass_check_join(n, NULL);
-    d = pass_check_differentiate(g);
-    s = pass_split_bn(d, &e);
-    if (!s)
-        fail_msg("%s", e.msg);
-    graph_free(d);
-    graph_free(g);
-    graph_free(n);
-    str_release(&text);
-    return s;
-}
-
-static struct plan *plan_of(const struct graph *g, const struct device *dev,
-                            struct params *p, struct pool *pool, int narrow,
-                            const struct tuning *tuning, struct interp *inputs)
-{
-    const struct plan_opts o = {
-        .batch = BATCH, .pool = pool, .narrow = narrow, .tuning = tuning};
-    struct err e = {0};
-    struct plan *plan = plan_new(g, dev, p, &o, &e);
-
-    if (!plan)
-        fail_msg("%s", e.msg);
-    for (int i = 0; i < g->n_value; i++)
-        if (g->value[i]->kind == VALUE_INPUT) {
-            struct tensor *to = plan_value(plan, g->value[i]->name);
-
-            memcpy(to->data, inputs->value[i].data, tensor_bytes(to));
-        }
-    return plan;
-}
-
 /* ---- comparing ---- */
-
-/* Relative to the largest element, which of gradients that are zero but for
- * rounding (biases under normalisation) is taken to be SMALL.  */
-#define SMALL 5e-2
-static double far(const struct tensor *truth, const struct tensor *t)
-{
-    double most = 0, size = SMALL;
-
-    for (int64_t i = 0; i < tensor_count(truth); i++) {
-        const double x = ((double *)truth->data)[i];
-
-        size = fmax(size, fabs(x));
-        most = fmax(most, fabs(x - (double)((float *)t->data)[i]));
-    }
-    return most / size;
-}
 
 static void compare(const struct training_case *c, struct plan *p,
                     struct interp *truth, struct interp *plain,
@@ -176,8 +114,8 @@ static void compare(const struct training_case *c, struct plan *p,
     for (int i = 0; i < g->n_output; i++) {
         const char *name = g->output[i].name;
         const struct tensor *x = interp_output(truth, name);
-        const double a = far(x, interp_output(plain, name));
-        const double b = far(x, plan_output(p, name));
+        const double a = training_check_far(x, interp_output(plain, name));
+        const double b = training_check_far(x, plan_output(p, name));
 
         if (!(b <= FACTOR * a + 1e-6))
             fail_msg("%s: '%s' is off by %g of the largest (%g node by node), "
@@ -186,40 +124,17 @@ static void compare(const struct training_case *c, struct plan *p,
     }
 }
 
-/* The length of the error relative to that of the truth.  */
-static double off(const struct tensor *truth, const struct tensor *t)
-{
-    double error = 0, size = SMALL * SMALL;
-
-    for (int64_t i = 0; i < tensor_count(truth); i++) {
-        const double x = ((double *)truth->data)[i];
-
-        size += x * x;
-        error += pow(x - (double)((float *)t->data)[i], 2);
-    }
-    return sqrt(error / size);
-}
-
 static void compare_narrow(const struct training_case *c, struct plan *p,
                            struct interp *truth, const struct graph *g)
 {
     for (int i = 0; i < g->n_output; i++) {
         const char *name = g->output[i].name;
-        const double d = off(interp_output(truth, name), plan_output(p, name));
+        const double d = training_check_off(interp_output(truth, name),
+                                            plan_output(p, name));
 
         if (!(d <= (c->narrow > 0 ? c->narrow : NARROW)))
             fail_msg("%s: '%s' is off by %g of its length in bf16", c->what,
                      name, d);
-    }
-}
-
-static void hash_outputs(struct plan *p, const struct graph *g, struct str *s)
-{
-    for (int i = 0; i < g->n_output; i++) {
-        const struct tensor *t = plan_output(p, g->output[i].name);
-
-        str_printf(s, "%016llx ",
-                   (unsigned long long)hash_u64(t->data, tensor_bytes(t)));
     }
 }
 
@@ -253,13 +168,13 @@ static void run_tuned(const struct tuned_run *r, const struct tuning *t,
                       int threads, struct str *bits)
 {
     struct pool *pool = pool_new(threads);
-    struct plan *p =
-        plan_of(r->g, r->dev, r->params, pool, r->narrow, t, r->plain);
+    struct plan *p = training_check_plan(r->g, r->dev, r->params, pool,
+                                         r->narrow, t, r->plain);
     struct err e = {0};
 
     assert_int_equal(plan_run(p, NULL, &e), 0);
     str_clear(bits);
-    hash_outputs(p, r->g, bits);
+    training_check_bits(p, r->g, bits);
     if (r->narrow)
         compare_narrow(r->c, p, r->truth, r->g);
     else
@@ -325,10 +240,11 @@ static void check_device(const struct training_case *c, const struct graph *g,
     for (int threads = 1; threads <= (SLOW_RUN ? 2 : 3); threads++) {
         struct params *params = params_new(g, dev, &e);
         struct pool *pool = pool_new(threads);
-        struct plan *p = plan_of(g, dev, params, pool, narrow, NULL, plain);
+        struct plan *p =
+            training_check_plan(g, dev, params, pool, narrow, NULL, plain);
 
         assert_int_equal(plan_run(p, NULL, &e), 0);
-        hash_outputs(p, g, threads == 1 ? &first : &now);
+        training_check_bits(p, g, threads == 1 ? &first : &now);
         if (threads == 1) {
             if (narrow)
                 compare_narrow(c, p, truth, g);
@@ -395,12 +311,12 @@ static void check_case(const struct training_case *c)
 {
     const unsigned all = cpu_features();
     const unsigned masks[] = {all, all & CPU_AVX2, 0};
-    struct graph *g = training_graph(c);
+    struct graph *g = training_check_graph(c->size, c->body);
     struct interp truth, plain;
 
-    interp_fill(&truth, g, BATCH, 11, 1);
+    interp_fill(&truth, g, TRAINING_BATCH, 11, 1);
     interp_go(&truth);
-    interp_fill(&plain, g, BATCH, 11, 0);
+    interp_fill(&plain, g, TRAINING_BATCH, 11, 0);
     interp_go(&plain);
     for (size_t i = 0; i < COUNT(masks); i++)
         if (!i || masks[i] != masks[i - 1])

@@ -1,0 +1,453 @@
+/* conv2d.cu -- convolution as a product of matrices, group by group.
+ * SPDX-License-Identifier: MIT
+ *
+ *   forward   rows: pixels of y; columns: channels of y; terms: taps and
+ *             channels of x
+ *   gradient of x   rows: pixels of x; columns: its channels; terms: taps and
+ *             channels of y
+ *   gradient of w   rows: channels of y; columns: taps and channels of x;
+ *             terms: pixels of y, in chunks whose sums are added afterwards
+ *
+ * Weights are packed as [K][tap][C/groups] for the first and [C][tap][K/groups]
+ * for the second, so that terms stand in a row.  */
+#include "cuda/act.cuh"
+#include "cuda/box.cuh"
+#include "cuda/conv.cuh"
+#include "cuda/gemm_mma.cuh"
+
+enum { X, WEIGHT, BIAS };
+
+struct conv conv_window(const struct node *n, const struct shape *x, const struct shape *y)
+{
+    const struct window w = window_of(n, x, y);
+    struct conv c = {};
+
+    c.n = (int)x->dim[0];
+    c.c = (int)x->dim[1];
+    c.k = (int)y->dim[1];
+    for (int d = 0; d < 2; d++) {
+        c.in[d] = (int)w.in[d];
+        c.out[d] = (int)w.out[d];
+        c.kernel[d] = (int)w.kernel[d];
+        c.stride[d] = (int)w.stride[d];
+        c.pad[d] = (int)w.pad[d];
+        c.dilation[d] = (int)w.dilation[d];
+        c.by_in[d] = divisor_of(w.in[d]);
+        c.by_out[d] = divisor_of(w.out[d]);
+        c.by_stride[d] = divisor_of(w.stride[d]);
+    }
+    c.by_kernel = divisor_of(w.kernel[1]);
+    return c;
+}
+
+struct conv conv_of(const struct node *n, const struct shape *x, const struct shape *y)
+{
+    struct conv c = conv_window(n, x, y);
+
+    c.groups = (int)attr_int(n, "groups");
+    c.cg = c.c / c.groups;
+    c.kg = c.k / c.groups;
+    c.by_cg = divisor_of(c.cg);
+    c.by_kg = divisor_of(c.kg);
+    return c;
+}
+
+struct shape conv_input(const struct step_nodes *s)
+{
+    const struct node *n = s->node[0];
+
+    return shape_bind(n->dir == DIR_FORWARD ? n->in[X]->shape : n->in_shape[X], s->batch);
+}
+
+struct shape conv_result(const struct step_nodes *s)
+{
+    const struct node *n = s->node[0];
+
+    return shape_bind(n->dir == DIR_FORWARD ? n->out[0]->shape : n->in[n->n_in - 1]->shape,
+                      s->batch);
+}
+
+static int64_t images_area(const struct shape *s)
+{
+    return s->dim[0] * s->dim[2] * s->dim[3];
+}
+
+int conv_fits(const struct step_nodes *s)
+{
+    const struct node *n = s->node[0];
+    const struct shape x = conv_input(s), y = conv_result(s);
+    const struct value *w = n->in[WEIGHT];
+
+    return (!w || value_is_tensor(w)) && images_area(&x) <= INT32_MAX &&
+           images_area(&y) <= INT32_MAX && (!w || shape_count(&w->shape) <= INT32_MAX);
+}
+
+/* ---- pixels under the filter ---- */
+
+/* A place in memory along rows and columns of pixels, as two parts that are
+ * added: a pixel of y, and a tap with a channel.  */
+struct spot {
+    int h, w;
+    int64_t at;
+};
+
+/* Row i: pixel of y; term k: tap and channel of the group.  Or the other way
+ * round, TURNED.  */
+template <class T, int TURNED> struct patches {
+    enum { K_FIRST = !TURNED };
+    typedef struct spot row, term;
+    const T *x; /* at the group's first channel */
+    struct conv c;
+
+    __device__ spot pixel(uint32_t i) const
+    {
+        uint32_t q, p;
+        const uint32_t line = divide(c.by_out[1], i, &q), n = divide(c.by_out[0], line, &p);
+        const int h = conv_input_at(c, 0, (int)p, 0), w = conv_input_at(c, 1, (int)q, 0);
+
+        return spot{h, w, conv_pixel(c.in, n, h, w) * c.c};
+    }
+
+    __device__ spot tap(uint32_t k) const
+    {
+        uint32_t channel, s;
+        const uint32_t r = divide(c.by_kernel, divide(c.by_cg, k, &channel), &s);
+        const int h = (int)r * c.dilation[0], w = (int)s * c.dilation[1];
+
+        return spot{h, w, conv_pixel(c.in, 0, h, w) * c.c + channel};
+    }
+
+    __device__ row row_of(int64_t i) const
+    {
+        return TURNED ? tap((uint32_t)i) : pixel((uint32_t)i);
+    }
+
+    __device__ term term_of(int64_t k) const
+    {
+        return TURNED ? pixel((uint32_t)k) : tap((uint32_t)k);
+    }
+
+    __device__ const T *at(row a, term b) const
+    {
+        const int h = a.h + b.h, w = a.w + b.w;
+
+        return h < 0 || h >= c.in[0] || w < 0 || w >= c.in[1] ? nullptr : x + a.at + b.at;
+    }
+
+    __device__ const T *anything() const
+    {
+        return x;
+    }
+};
+
+/* Row i: pixel of x; term k: tap and channel of y that reads it.  */
+template <class T> struct readers {
+    enum { K_FIRST = 1 };
+    typedef struct spot row, term;
+    const T *dy; /* at the group's first channel */
+    struct conv c;
+
+    __device__ row row_of(int64_t i) const
+    {
+        uint32_t h, w;
+        const uint32_t line = divide(c.by_in[1], (uint32_t)i, &w);
+        const uint32_t n = divide(c.by_in[0], line, &h);
+
+        return spot{(int)h, (int)w, conv_pixel(c.out, n, 0, 0) * c.k};
+    }
+
+    __device__ term term_of(int64_t k) const
+    {
+        uint32_t channel, s;
+        const uint32_t r = divide(c.by_kernel, divide(c.by_kg, (uint32_t)k, &channel), &s);
+
+        return spot{(int)r, (int)s, (int64_t)channel};
+    }
+
+    __device__ const T *at(row a, term b) const
+    {
+        const int p = conv_reader(c, 0, a.h, b.h), q = conv_reader(c, 1, a.w, b.w);
+
+        return p < 0 || q < 0 ? nullptr : dy + a.at + conv_pixel(c.out, 0, p, q) * c.k + b.at;
+    }
+
+    __device__ const T *anything() const
+    {
+        return dy;
+    }
+};
+
+/* ---- what follows in registers ---- */
+
+/* Bias, normalisation by running statistics, another value, activation.  */
+template <class T> struct finish {
+    T *y;
+    int64_t step;
+    const float *bias;                     /* or NULL */
+    const float *mean, *var, *gain, *beta; /* mean NULL: none */
+    float eps;
+    const T *add; /* of the shape of y, or NULL */
+    struct act act;
+
+    __device__ void store(int64_t m, int64_t n, float v) const
+    {
+        if (bias)
+            v += bias[n];
+        if (mean)
+            v = (v - mean[n]) * ((gain ? gain[n] : 1) / sqrtf(var[n] + eps)) + (beta ? beta[n] : 0);
+        if (add)
+            v += get(add[m * step + n]);
+        put(&y[m * step + n], act_value(act, v));
+    }
+};
+
+static const float *at(const float *p, int64_t i)
+{
+    return p ? p + i : NULL;
+}
+
+template <class T> static struct finish<T> finish_of(const struct kernel_args *a) {
+    const struct step_nodes *s = a->step;
+    const struct tensor *t = a->follow;
+    struct finish<T> f = {
+    };
+
+    f.y = data<T>(&a->op.out[0]);
+    f.step = a->op.out[0].shape.dim[1];
+    f.bias = data<float>(&a->op.in[BIAS]);
+    for (int k = 1; k < s->n; k++) {
+        const struct node *n = s->node[k];
+
+        if (node_is(n, "batchnorm2d")) {
+            f.gain = data<float>(&t[0]);
+            f.beta = data<float>(&t[1]);
+            f.mean = data<float>(&t[2]);
+            f.var = data<float>(&t[3]);
+            f.eps = (float)attr_real(n, "eps");
+        } else if (node_is(n, "add")) {
+            f.add = data<T>(&t[0]);
+        } else {
+            f.act = act_of(n);
+        }
+        t += n->n_in - 1;
+    }
+    return f;
+}
+
+/* The same for the channels from N on.  */
+template <class T>
+static struct finish<T> from_channel(struct finish<T> f, int64_t n) {
+    f.y += n;
+    f.bias = at(f.bias, n);
+    f.mean = at(f.mean, n);
+    f.var = at(f.var, n);
+    f.gain = at(f.gain, n);
+    f.beta = at(f.beta, n);
+    f.add = f.add ? f.add + n : NULL;
+    return f;
+}
+
+/* Runs of 8 channels on both sides: for tensor cores.  */
+static int
+has_runs(const struct step_nodes *s)
+{
+    const struct shape x = conv_input(s), y = conv_result(s);
+    const int64_t unit = 8 * attr_int(s->node[0], "groups");
+
+    return x.dim[1] % unit == 0 && y.dim[1] % unit == 0;
+}
+
+static const char *const epilogue[] = {
+    "batchnorm2d", "add",
+    "relu|relu6|clip|hardtanh|leakyrelu|sigmoid|tanh|hardsigmoid|hardswish|silu|gelu|elu|selu|"
+    "softplus|softsign|mish",
+    NULL};
+
+static int accepts(const struct step_nodes *s)
+{
+    for (int k = 1; k < s->n; k++) {
+        const struct node *n = s->node[k];
+        const int other = !s->link[k];
+
+        if (node_is(n, "batchnorm2d") && (n->train || s->link[k]))
+            return 0;
+        if (node_is(n, "add") && (n->n_join != 2 || value_is_tensor(n->in[other]) ||
+                                  !shape_equal(&n->in[other]->shape, &n->out[0]->shape)))
+            return 0;
+    }
+    return conv_fits(s);
+}
+
+static int accepts_mma(const struct step_nodes *s)
+{
+    return has_runs(s) && accepts(s);
+}
+
+static int fits_mma(const struct step_nodes *s)
+{
+    return has_runs(s) && conv_fits(s);
+}
+
+/* ---- running ---- */
+
+/* By tensor cores if MMA.  */
+template <int MMA, class A, class B, class C>
+static void product(const struct kernel_args *a, const struct gemm &g, const A &x, const B &y,
+                    const C &z)
+{
+    if constexpr (MMA)
+        gemm_mma_run(device_of(a), g, x, y, z);
+    else
+        gemm_run(device_of(a), g, x, y, z);
+}
+
+template <class T, int MMA> static void forward(const struct kernel_args *a)
+{
+    const struct conv c = conv_of(a->op.node, &a->op.in[X].shape, &a->op.out[0].shape);
+    const struct finish<T> f = finish_of<T>(a);
+    const int64_t pixels = (int64_t)c.n * c.out[0] * c.out[1];
+    const int64_t terms = (int64_t)c.kernel[0] * c.kernel[1] * c.cg;
+
+    for (int g = 0; g < c.groups; g++) {
+        const patches<T, 0> x = {data<T>(&a->op.in[X]) + g * c.cg, c};
+        const matrix<T, 0> w = {(const T *)a->packed[WEIGHT] + g * c.kg * terms, terms};
+
+        product<MMA>(a, {pixels, c.kg, terms, terms}, x, w, from_channel(f, g * c.kg));
+    }
+}
+
+template <class T, int MMA>
+static void backward_x(const struct kernel_args *a, const struct conv &c)
+{
+    const int64_t pixels = (int64_t)c.n * c.in[0] * c.in[1];
+    const int64_t terms = (int64_t)c.kernel[0] * c.kernel[1] * c.kg;
+
+    for (int g = 0; g < c.groups; g++) {
+        const readers<T> dy = {data<T>(&a->op.dout[0]) + g * c.kg, c};
+        const matrix<T, 0> w = {(const T *)a->packed[WEIGHT] + g * c.cg * terms, terms};
+        const biased<T> dx = {data<T>(&a->op.din[X]) + g * c.cg, c.c, NULL};
+
+        product<MMA>(a, {pixels, c.cg, terms, terms}, dy, w, dx);
+    }
+}
+
+/* Where number i of [kg][tap][cg] is in [kg][cg][tap].  */
+struct taps_last {
+    int64_t taps, cg;
+
+    __device__ int64_t at(int64_t i) const
+    {
+        const int64_t c = i % cg, tap = i / cg % taps, k = i / cg / taps;
+
+        return (k * cg + c) * taps + tap;
+    }
+};
+
+/* About so many blocks for a gradient of weights; what a chunk is depends on
+ * shapes alone.  */
+enum { WANTED = 512, LEAST = 512 };
+
+static int64_t chunk_of(const struct conv &c)
+{
+    const int64_t pixels = (int64_t)c.n * c.out[0] * c.out[1];
+    const int64_t terms = (int64_t)c.kernel[0] * c.kernel[1] * c.cg;
+    const int64_t tiles = div_up(c.kg, TILE) * div_up(terms, TILE);
+    const int64_t chunk = div_up(pixels, div_up(WANTED, tiles));
+
+    return chunk < LEAST ? (int64_t)LEAST : chunk;
+}
+
+template <class T, int MMA>
+static void backward_w(const struct kernel_args *a, const struct conv &c)
+{
+    const int64_t pixels = (int64_t)c.n * c.out[0] * c.out[1], chunk = chunk_of(c);
+    const int64_t taps = (int64_t)c.kernel[0] * c.kernel[1], terms = taps * c.cg;
+    const partial dw = {(float *)a->scratch, c.kg, terms};
+
+    for (int g = 0; g < c.groups; g++) {
+        const matrix<T, 1> dy = {data<T>(&a->op.dout[0]) + g * c.kg, c.k};
+        const patches<T, 1> x = {data<T>(&a->op.in[X]) + g * c.cg, c};
+
+        product<MMA>(a, {c.kg, terms, pixels, chunk}, dy, x, dw);
+        launch(device_of(a), gemm_join<taps_last>, blocks_for(c.kg * terms), THREADS, dw.p,
+               c.kg * terms, (int)div_up(pixels, chunk), taps_last{taps, c.cg},
+               data<float>(&a->op.din[WEIGHT]) + g * c.kg * terms);
+    }
+}
+
+template <class T, int MMA> static void backward(const struct kernel_args *a)
+{
+    const struct tensor *x = a->op.in[X].data ? &a->op.in[X] : &a->op.din[X];
+    const struct tensor *dy = &a->op.dout[0];
+    const struct conv c = conv_of(a->op.node, &x->shape, &dy->shape);
+
+    if (a->op.din[X].data)
+        backward_x<T, MMA>(a, c);
+    if (a->op.din[WEIGHT].data)
+        backward_w<T, MMA>(a, c);
+    if (a->op.din[BIAS].data)
+        row_sums_run(device_of(a), rows_of(dy), data<T>(dy), (float *)a->scratch,
+                     data<float>(&a->op.din[BIAS]));
+}
+
+static size_t scratch(const struct step_nodes *s, int threads)
+{
+    const struct shape x = conv_input(s), y = conv_result(s);
+    const struct conv c = conv_of(s->node[0], &x, &y);
+    const int64_t pixels = (int64_t)c.n * c.out[0] * c.out[1];
+    const size_t w =
+        (size_t)(div_up(pixels, chunk_of(c)) * c.kg * c.cg * c.kernel[0] * c.kernel[1]) *
+        sizeof(float);
+    const size_t b = row_sums_scratch(pixels, c.k);
+
+    (void)threads;
+    return w > b ? w : b;
+}
+
+/* ---- packing ---- */
+
+template <class T> static size_t pack_bytes(const struct step_nodes *s, int i)
+{
+    return i == WEIGHT ? (size_t)shape_count(&s->node[0]->in[WEIGHT]->shape) * sizeof(T) : 0;
+}
+
+/* [groups kg][cg][tap] to [groups kg][tap][cg], or backward
+ * [groups][cg][tap][kg].  */
+template <class T>
+static void pack(const struct step_nodes *s, int i, const struct tensor *t, void *packed)
+{
+    const struct node *n = s->node[0];
+    const int64_t groups = attr_int(n, "groups"), kg = t->shape.dim[0] / groups;
+    const int64_t cg = t->shape.dim[1], taps = t->shape.dim[2] * t->shape.dim[3];
+    const struct box forward = {
+        4,
+        tensor_count(t),
+        {groups, kg, taps, cg},
+        {{kg * cg * taps, cg * taps, 1, taps}, {kg * taps * cg, taps * cg, cg, 1}}};
+    const struct box backward = {
+        4,
+        tensor_count(t),
+        {groups, cg, taps, kg},
+        {{kg * cg * taps, taps, 1, cg * taps}, {cg * taps * kg, taps * kg, kg, 1}}};
+
+    (void)i;
+    launch(s->device, move<float, T>, blocks_for(tensor_count(t)), THREADS,
+           n->dir == DIR_FORWARD ? forward : backward, data<float>(t), (T *)packed);
+}
+
+/* clang-format off */
+#define OFFERS(T, MMA, what, forward_fits, backward_fits)                                         \
+    {.name = what, .op = "conv2d", .dir = DIR_FORWARD, .dtypes = F32, .reads = form<T>::layout,   \
+     .writes = form<T>::layout, .narrow = form<T>::narrow, .pulls = 1, .epilogue = epilogue,      \
+     .accepts = forward_fits, .pack_bytes = pack_bytes<T>, .pack = pack<T>, .run = forward<T, MMA>}, \
+    {.name = what, .op = "conv2d", .dir = DIR_BACKWARD, .dtypes = F32, .reads = form<T>::layout,  \
+     .writes = form<T>::layout, .narrow = form<T>::narrow, .pulls = 1, .accepts = backward_fits,  \
+     .scratch = scratch, .pack_bytes = pack_bytes<T>, .pack = pack<T>, .run = backward<T, MMA>}
+
+extern "C" const struct kernel cuda_conv2d_kernels[] = {
+    OFFERS(bf16, 1, "conv2d_mma", accepts_mma, fits_mma),
+    OFFERS(float, 0, "conv2d", accepts, conv_fits),
+    OFFERS(bf16, 0, "conv2d", accepts, conv_fits),
+    {},
+};
+/* clang-format on */

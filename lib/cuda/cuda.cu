@@ -1,0 +1,160 @@
+/* cuda.cu -- see cuda.h: memory, the order of work, and the kernels.
+ * SPDX-License-Identifier: MIT
+ *
+ * All work of a device is in one stream, so that it is done in the order in
+ * which it was given.  */
+#include "cuda/cuda.cuh"
+
+#include <stdlib.h>
+#include <string.h>
+
+extern "C" {
+#include "cuda/cuda.h"
+}
+
+static const struct kernel *const families[] = {
+    cuda_dwconv2d_kernels, cuda_conv2d_kernels, cuda_linear_kernels,
+    cuda_norm_kernels,     cuda_pool_kernels,   cuda_eltwise_kernels,
+    cuda_move_kernels,     cuda_loss_kernels,   cuda_optim_kernels,
+};
+
+enum { MOST = 256 };
+
+struct gpu {
+    struct cuda cuda;
+    const struct kernel *kernel[MOST];
+};
+
+static int failed(cudaError_t code, const char *what, struct err *e)
+{
+    return err_set(e, ERR_DEVICE, "%s: %s", what, cudaGetErrorString(code));
+}
+
+static void *get_memory(const struct device *d, size_t bytes, struct err *e)
+{
+    size_t left = 0, all = 0;
+    void *p = NULL;
+
+    if (cudaMalloc(&p, bytes) == cudaSuccess &&
+        cudaMemsetAsync(p, 0, bytes, stream_of(d)) == cudaSuccess)
+        return p;
+    cudaGetLastError(); /* it is reported here */
+    cudaMemGetInfo(&left, &all);
+    err_set(e, ERR_NOMEM, "cannot get %zu bytes of memory of the GPU, %zu of %zu are free", bytes,
+            left, all);
+    return NULL;
+}
+
+static void release(const struct device *d, void *p, size_t bytes)
+{
+    (void)d;
+    (void)bytes;
+    cudaFree(p);
+}
+
+static int copy(const struct device *d, void *to, const void *from, size_t bytes,
+                enum cudaMemcpyKind kind, struct err *e)
+{
+    const cudaError_t code = cudaMemcpyAsync(to, from, bytes, kind, stream_of(d));
+
+    return code == cudaSuccess ? 0 : failed(code, "copying to or from the GPU", e);
+}
+
+static int put_bytes(const struct device *d, void *to, const void *host, size_t bytes,
+                     struct err *e)
+{
+    return copy(d, to, host, bytes, cudaMemcpyHostToDevice, e);
+}
+
+static int get_bytes(const struct device *d, void *host, const void *from, size_t bytes,
+                     struct err *e)
+{
+    return copy(d, host, from, bytes, cudaMemcpyDeviceToHost, e);
+}
+
+/* What failed in a launch is an error that stays until it is asked for.  */
+static int finish(const struct device *d, struct err *e)
+{
+    const cudaError_t code = cudaStreamSynchronize(stream_of(d));
+    const cudaError_t last = cudaGetLastError();
+
+    if (code != cudaSuccess || last != cudaSuccess)
+        return failed(code != cudaSuccess ? code : last, "computing on the GPU", e);
+    return 0;
+}
+
+static void release_device(struct device *d)
+{
+    struct gpu *g = (struct gpu *)d;
+
+    if (g->cuda.stream)
+        cudaStreamDestroy(g->cuda.stream);
+    free(g);
+}
+
+static void list_kernels(struct gpu *g)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+        for (const struct kernel *k = families[i]; k->name; k++) {
+            if (n + 1 == MOST)
+                BUG("more than %d kernels", MOST);
+            g->kernel[n++] = k;
+        }
+}
+
+static const char *reason(cudaError_t code)
+{
+    if (code == cudaErrorInsufficientDriver)
+        return "this machine has no driver for it, or one that is too old";
+    return code == cudaErrorNoDevice ? "this machine has none" : cudaGetErrorString(code);
+}
+
+/* The device INDEX, usable from here on.  */
+static int find(int index, struct err *e)
+{
+    int count = 0;
+    cudaError_t code = cudaGetDeviceCount(&count);
+
+    if (code == cudaSuccess && index >= count)
+        return err_set(e, ERR_DEVICE, "no GPU %d: this machine has %d; use -D cpu%s", index, count,
+                       count ? " or a smaller number" : "");
+    if (code == cudaSuccess)
+        code = cudaSetDevice(index);
+    cudaGetLastError(); /* it is reported here */
+    if (code == cudaSuccess)
+        return 0;
+    return err_set(e, ERR_DEVICE, "no GPU %d: %s; use -D cpu", index, reason(code));
+}
+
+extern "C" struct device *device_cuda_new(int index, struct err *e)
+{
+    struct gpu *g;
+    cudaError_t code;
+
+    if (find(index, e) < 0)
+        return NULL;
+    g = (struct gpu *)xcalloc(1, sizeof *g);
+    list_kernels(g);
+    g->cuda.index = index;
+    g->cuda.device = (struct device){
+        .name = "cuda",
+        .kernels = g->kernel,
+        .reference = 0,
+        .common = LAYOUT_NHWC,
+        .rearrange = cuda_rearrange,
+        .alloc = get_memory,
+        .release = release,
+        .put = put_bytes,
+        .get = get_bytes,
+        .finish = finish,
+        .free = release_device,
+    };
+    code = cudaStreamCreateWithFlags(&g->cuda.stream, cudaStreamNonBlocking);
+    if (code == cudaSuccess)
+        return &g->cuda.device;
+    failed(code, "starting on the GPU", e);
+    free(g);
+    return NULL;
+}

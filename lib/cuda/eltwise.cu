@@ -1,0 +1,351 @@
+/* eltwise.cu -- element by element: activations, add and mul, dropout.
+ * SPDX-License-Identifier: MIT  */
+#include <math.h>
+#include <string.h>
+
+#include "cuda/act.cuh"
+#include "cuda/box.cuh"
+
+/* ---- activations ---- */
+
+struct act act_of(const struct node *n)
+{
+    static const struct {
+        const char *op;
+        enum act_kind kind;
+        const char *p0, *p1;
+    } row[] = {
+        {"relu", ACT_RELU, NULL, NULL},
+        {"relu6", ACT_RELU6, NULL, NULL},
+        {"clip", ACT_CLIP, "min", "max"},
+        {"hardtanh", ACT_HARDTANH, "min", "max"},
+        {"leakyrelu", ACT_LEAKYRELU, "slope", NULL},
+        {"sigmoid", ACT_SIGMOID, NULL, NULL},
+        {"tanh", ACT_TANH, NULL, NULL},
+        {"hardsigmoid", ACT_HARDSIGMOID, "alpha", "beta"},
+        {"hardswish", ACT_HARDSWISH, NULL, NULL},
+        {"silu", ACT_SILU, NULL, NULL},
+        {"gelu", ACT_GELU, NULL, NULL},
+        {"elu", ACT_ELU, "alpha", NULL},
+        {"selu", ACT_SELU, NULL, NULL},
+        {"softplus", ACT_SOFTPLUS, "beta", "threshold"},
+        {"softsign", ACT_SOFTSIGN, NULL, NULL},
+        {"mish", ACT_MISH, NULL, NULL},
+    };
+    struct act a = {ACT_NONE, 0, 0};
+
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++)
+        if (!strcmp(row[i].op, n->op->name)) {
+            a.kind = row[i].kind;
+            a.p0 = row[i].p0 ? (float)attr_real(n, row[i].p0) : 0;
+            a.p1 = row[i].p1 ? (float)attr_real(n, row[i].p1) : 0;
+        }
+    if (a.kind == ACT_GELU && strcmp(attr_str(n, "approximate"), "none"))
+        a.kind = ACT_GELU_TANH;
+    return a;
+}
+
+template <class T> __global__ void act_forward(struct act f, int64_t count, const T *x, T *y)
+{
+    for (EACH (i, count))
+        put(&y[i], act_value(f, get(x[i])));
+}
+
+template <class T>
+__global__ void act_backward(struct act f, int64_t count, const T *kept, const T *dy, T *dx)
+{
+    for (EACH (i, count)) {
+        const float s = act_slope(f, get(kept[i]));
+
+        put(&dx[i], s != 0 ? get(dy[i]) * s : 0);
+    }
+}
+
+template <class T> static void act_run(const struct kernel_args *a)
+{
+    const struct node *n = a->op.node;
+    const int back = n->dir == DIR_BACKWARD;
+    const struct tensor *kept = n->op->keep_out ? a->op.out : a->op.in;
+    const int64_t count = tensor_count(back ? &a->op.dout[0] : &a->op.in[0]);
+    const struct act f = act_of(n);
+
+    if (back)
+        launch(device_of(a), act_backward<T>, blocks_for(count), THREADS, f, count, data<T>(kept),
+               data<T>(&a->op.dout[0]), data<T>(&a->op.din[0]));
+    else
+        launch(device_of(a), act_forward<T>, blocks_for(count), THREADS, f, count,
+               data<T>(&a->op.in[0]), data<T>(&a->op.out[0]));
+}
+
+/* ---- add and mul ---- */
+
+/* Operands of a join; parameters are of f32 and lie plain.  */
+struct operands {
+    int n, mul;
+    const void *p[BOX_ARRAYS];
+    int wide[BOX_ARRAYS]; /* of f32 whatever T is */
+};
+
+template <class T> __device__ float operand(const struct operands &o, int k, int64_t at)
+{
+    return o.wide[k] ? ((const float *)o.p[k])[at] : get(((const T *)o.p[k])[at]);
+}
+
+/* What stands at AT in all of them but SKIP.  */
+template <class T> __device__ float joined(const struct operands &o, const int64_t *at, int skip)
+{
+    float r = o.mul ? 1 : 0;
+
+    for (int k = 0; k < o.n; k++)
+        if (k != skip) {
+            const float v = operand<T>(o, k, at[k]);
+
+            r = o.mul ? r * v : r + v;
+        }
+    return r;
+}
+
+template <class T> __global__ void join_forward(struct operands o, struct box b, T *y)
+{
+    for (EACH (i, b.count)) {
+        int64_t at[BOX_ARRAYS];
+
+        box_at(b, i, o.n, at);
+        put(&y[i], joined<T>(o, at, -1));
+    }
+}
+
+/* All of one shape and layout: the same without arithmetic on indices.  */
+template <class T> __global__ void join_same(struct operands o, int64_t count, T *y)
+{
+    for (EACH (i, count)) {
+        int64_t at[BOX_ARRAYS];
+
+        for (int k = 0; k < o.n; k++)
+            at[k] = i;
+        put(&y[i], joined<T>(o, at, -1));
+    }
+}
+
+/* The gradient of operand OF at index J of the box KEPT: dy times the others
+ * where they are factors, summed over the box SUMMED of the axes along which
+ * the operand is broadcast.  Array n is dy.  */
+template <class T>
+__device__ float join_term(const struct operands &o, const struct box &summed, const int64_t *from,
+                           int of, int64_t i, const T *dy)
+{
+    int64_t at[BOX_ARRAYS];
+    float v;
+
+    box_at(summed, i, o.n + 1, at);
+    for (int k = 0; k <= o.n; k++)
+        at[k] += from[k];
+    v = get(dy[at[o.n]]);
+    return o.mul ? v * joined<T>(o, at, of) : v;
+}
+
+template <class T, class D>
+__global__ void join_backward(struct operands o, struct box kept, struct box summed, int of,
+                              const T *dy, D *dx)
+{
+    for (EACH (j, kept.count)) {
+        int64_t from[BOX_ARRAYS];
+        double sum = 0;
+
+        box_at(kept, j, o.n + 1, from);
+        for (int64_t i = 0; i < summed.count; i++)
+            sum += join_term<T>(o, summed, from, of, i, dy);
+        put(&dx[from[of]], (float)sum);
+    }
+}
+
+/* The same with a block for each sum.  */
+template <class T, class D>
+__global__ void join_backward_long(struct operands o, struct box kept, struct box summed, int of,
+                                   const T *dy, D *dx)
+{
+    for (int64_t j = blockIdx.x; j < kept.count; j += gridDim.x) {
+        int64_t from[BOX_ARRAYS];
+        double sum = 0;
+
+        box_at(kept, j, o.n + 1, from);
+        for (int64_t i = threadIdx.x; i < summed.count; i += THREADS)
+            sum += join_term<T>(o, summed, from, of, i, dy);
+        sum = block_sum(sum);
+        if (threadIdx.x == 0)
+            put(&dx[from[of]], (float)sum);
+    }
+}
+
+/* Operand K of a join is no activation: a tensor lies plain, of f32.  */
+static int is_plain(const struct node *n, int k)
+{
+    return n->in[k] && value_is_tensor(n->in[k]);
+}
+
+template <class T>
+static struct operands operands_of(const struct kernel_args *a, struct box *b, int *same)
+{
+    const struct node *n = a->op.node;
+    const struct shape *y = n->dir == DIR_BACKWARD ? &a->op.dout[0].shape : &a->op.out[0].shape;
+    struct operands o = {};
+
+    *b = box_of(y);
+    *same = 1;
+    o.n = n->n_join;
+    o.mul = node_is(n, "mul");
+    for (int k = 0; k < o.n; k++) {
+        const struct shape *s = &a->op.in[k].shape;
+        const int plain = is_plain(n, k);
+
+        o.p[k] = a->op.in[k].data;
+        o.wide[k] = plain || s->rank != 4;
+        box_steps(b, k, s, plain ? LAYOUT_PLAIN : form<T>::layout);
+        *same &= shape_equal(s, y) && !(plain && s->rank == 4);
+    }
+    return o;
+}
+
+template <class T> static void join_run(const struct kernel_args *a)
+{
+    struct box b;
+    int same;
+    const struct operands o = operands_of<T>(a, &b, &same);
+
+    box_order(&b, form<T>::layout);
+    if (same)
+        launch(device_of(a), join_same<T>, blocks_for(b.count), THREADS, o, b.count,
+               data<T>(&a->op.out[0]));
+    else
+        launch(device_of(a), join_forward<T>, blocks_for(b.count), THREADS, o, b,
+               data<T>(&a->op.out[0]));
+}
+
+/* Axes of B along which operand OF is broadcast stay in *SUMMED, the others in
+ * *KEPT.  */
+static void split_box(const struct box *b, const struct shape *x, struct box *kept,
+                      struct box *summed)
+{
+    *kept = *summed = *b;
+    for (int d = 0; d < b->rank; d++) {
+        const int k = d - (b->rank - x->rank);
+        const int is_summed = k < 0 || (x->dim[k] == 1 && b->dim[d] != 1);
+        struct box *one = is_summed ? kept : summed;
+
+        one->count /= b->dim[d] ? b->dim[d] : 1;
+        one->dim[d] = 1;
+    }
+}
+
+template <class T, class D>
+static void join_gradient(const struct kernel_args *a, const struct operands &o, struct box all,
+                          int of)
+{
+    enum { LONG = 64 };
+    struct box kept, summed;
+    D *dx = data<D>(&a->op.din[of]);
+    const T *dy = data<T>(&a->op.dout[0]);
+
+    /* a gradient lies as activations do, also that of a parameter */
+    box_steps(&all, of, &a->op.in[of].shape, form<T>::layout);
+    split_box(&all, &a->op.in[of].shape, &kept, &summed);
+    box_order(&kept, form<T>::layout);
+    box_order(&summed, form<T>::layout);
+    if (summed.count < LONG)
+        launch(device_of(a), join_backward<T, D>, blocks_for(kept.count), THREADS, o, kept, summed,
+               of, dy, dx);
+    else
+        launch(device_of(a), join_backward_long<T, D>,
+               dim3((unsigned)(kept.count < 65536 ? kept.count : 65536)), THREADS, o, kept, summed,
+               of, dy, dx);
+}
+
+template <class T> static void join_back(const struct kernel_args *a)
+{
+    struct box b;
+    int same;
+    const struct operands o = operands_of<T>(a, &b, &same);
+
+    box_steps(&b, o.n, &a->op.dout[0].shape, form<T>::layout);
+    for (int k = 0; k < o.n; k++)
+        if (a->op.din[k].data && a->op.in[k].shape.rank != 4)
+            join_gradient<T, float>(a, o, b, k);
+        else if (a->op.din[k].data)
+            join_gradient<T, T>(a, o, b, k);
+}
+
+static int few_operands(const struct step_nodes *s)
+{
+    return s->node[0]->n_join < BOX_ARRAYS;
+}
+
+/* ---- dropout ---- */
+
+__device__ uint32_t random_word(const struct rng &r, uint64_t i)
+{
+    uint32_t c[4] = {(uint32_t)(i / 4), (uint32_t)(i / 4 >> 32), r.stream[0], r.stream[1]};
+    uint32_t k0 = r.key[0], k1 = r.key[1];
+
+    for (int round = 0; round < 10; round++) { /* base/rng.c's philox4x32() */
+        const uint64_t p0 = (uint64_t)0xD2511F53 * c[0], p1 = (uint64_t)0xCD9E8D57 * c[2];
+
+        c[0] = (uint32_t)(p1 >> 32) ^ c[1] ^ k0;
+        c[1] = (uint32_t)p1;
+        c[2] = (uint32_t)(p0 >> 32) ^ c[3] ^ k1;
+        c[3] = (uint32_t)p0;
+        k0 += 0x9E3779B9;
+        k1 += 0xBB67AE85;
+    }
+    return c[i % 4];
+}
+
+/* Numbers are drawn by their place in the plain value: the same on every
+ * device.  */
+template <class T>
+__global__ void dropout(struct rng r, struct box b, double rate, float scale, const T *x, T *y)
+{
+    for (EACH (i, b.count)) {
+        int64_t plain;
+        float u;
+
+        box_at(b, i, 1, &plain);
+        u = (float)(random_word(r, (uint64_t)plain) >> 8) * 0x1p-24f;
+        put(&y[i], u < rate ? 0 : get(x[i]) * scale);
+    }
+}
+
+template <class T> static void dropout_run(const struct kernel_args *a)
+{
+    const struct node *n = a->op.node;
+    const int back = n->dir == DIR_BACKWARD;
+    const struct tensor *x = back ? &a->op.dout[0] : &a->op.in[0];
+    const struct tensor *y = back ? &a->op.din[0] : &a->op.out[0];
+    const double rate = n->train ? attr_real(n, "rate") : 0;
+    struct box b = box_of(&x->shape);
+
+    box_steps(&b, 0, &x->shape, LAYOUT_PLAIN);
+    box_order(&b, form<T>::layout);
+    launch(device_of(a), dropout<T>, blocks_for(b.count), THREADS, a->op.rng, b, rate,
+           (float)(rate < 1 ? 1 / (1 - rate) : 0), data<T>(x), data<T>(y));
+}
+
+/* clang-format off */
+#define ONE(op_name, T, d, fn, ok)                                                                \
+    {.name = "eltwise", .op = op_name, .dir = d, .dtypes = ANY, .reads = form<T>::layout,         \
+     .writes = form<T>::layout, .narrow = form<T>::narrow, .pulls = !form<T>::narrow,             \
+     .accepts = ok, .run = fn<T>}
+#define FOUR(op_name, forward, backward, ok)                                                      \
+    ONE(op_name, float, DIR_FORWARD, forward, ok), ONE(op_name, float, DIR_BACKWARD, backward, ok), \
+    ONE(op_name, bf16, DIR_FORWARD, forward, ok), ONE(op_name, bf16, DIR_BACKWARD, backward, ok)
+#define ACT(op_name) FOUR(op_name, act_run, act_run, NULL)
+
+extern "C" const struct kernel cuda_eltwise_kernels[] = {
+    ACT("relu"), ACT("relu6"), ACT("clip"), ACT("hardtanh"), ACT("leakyrelu"), ACT("sigmoid"),
+    ACT("tanh"), ACT("hardsigmoid"), ACT("hardswish"), ACT("silu"), ACT("gelu"), ACT("elu"),
+    ACT("selu"), ACT("softplus"), ACT("softsign"), ACT("mish"),
+    FOUR("add", join_run, join_back, few_operands),
+    FOUR("mul", join_run, join_back, few_operands),
+    FOUR("dropout", dropout_run, dropout_run, NULL),
+    {},
+};
+/* clang-format on */

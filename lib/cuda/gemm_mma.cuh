@@ -1,0 +1,194 @@
+/* gemm_mma.cuh -- gemm.cuh's product by tensor cores, of bfloat16.
+ * SPDX-License-Identifier: MIT
+ *
+ * The same operands and results; in addition eight neighbours (along k or along
+ * the rows: K_FIRST) must stand in one run of 16 aligned bytes, all there or
+ * all zero.  A block of 8 warps has 128 x N results.  Tiles of DEEP terms come
+ * in the background, STAGES - 1 ahead of the products; they lie in shared
+ * memory as they do in memory, with a gap behind each run so that ldmatrix
+ * reads without bank conflicts.  */
+#ifndef ADZE_CUDA_GEMM_MMA_CUH
+#define ADZE_CUDA_GEMM_MMA_CUH
+
+#include "cuda/gemm.cuh"
+#include "cuda/mma.cuh"
+#include "cuda/shared.cuh"
+
+enum { TALL = 128, DEEP = 32, STAGES = 3, RUN = 8, GAP = 8 };
+
+/* A tile of ROWS rows: [row][DEEP + GAP], or [k][ROWS + GAP].  */
+template <int ROWS, int K_FIRST> struct tile {
+    static constexpr int lines = K_FIRST ? ROWS : DEEP, length = K_FIRST ? DEEP : ROWS;
+    static constexpr int step = length + GAP, size = lines * step;
+    static constexpr int runs = length / RUN;           /* of a line */
+    static constexpr int each = lines * runs / THREADS; /* runs that a thread brings */
+    static constexpr int apart = THREADS / runs;        /* lines between them */
+};
+
+/* What a thread needs to bring its runs of operand X: along the lines it has
+ * `each' places, across them one.  */
+template <class X, int ROWS> struct feed {
+    typedef tile<ROWS, X::K_FIRST> form;
+    typename X::row row[X::K_FIRST ? form::each : 1];
+    int line, at; /* of the first run */
+    int64_t i0, rows;
+
+    __device__ feed(const X &x, int64_t first, int64_t count)
+        : line((int)threadIdx.x / form::runs), at((int)threadIdx.x % form::runs * RUN), i0(first),
+          rows(count)
+    {
+        if constexpr (X::K_FIRST) {
+#pragma unroll
+            for (int v = 0; v < form::each; v++)
+                row[v] = x.row_of(last(i0 + line + v * form::apart));
+        } else {
+            row[0] = x.row_of(i0 + at < rows ? i0 + at : rows - RUN);
+        }
+    }
+
+    __device__ int64_t last(int64_t i) const
+    {
+        return i < rows ? i : rows - 1;
+    }
+
+    __device__ void bring(bf16 *to, const X &x, int64_t k0, int64_t k_end) const
+    {
+        if constexpr (X::K_FIRST) {
+            const int64_t k = k0 + at;
+            const typename X::term t = x.term_of(k < k_end ? k : k_end - RUN);
+
+#pragma unroll
+            for (int v = 0; v < form::each; v++)
+                one(to, v, x, k < k_end && i0 + line + v * form::apart < rows, x.at(row[v], t));
+        } else {
+#pragma unroll
+            for (int v = 0; v < form::each; v++) {
+                const int64_t k = k0 + line + v * form::apart;
+
+                one(to, v, x, k < k_end && i0 + at < rows,
+                    x.at(row[0], x.term_of(k < k_end ? k : k_end - 1)));
+            }
+        }
+    }
+
+    __device__ void one(bf16 *to, int v, const X &x, bool inside, const bf16 *from) const
+    {
+        (void)x;
+        cp_async16(to + (line + v * form::apart) * form::step + at, from ? from : x.anything(),
+                   inside && from);
+    }
+};
+
+/* The four registers of a 16 x 16 piece at (ROW, K) of a tile.  As operand A
+ * they are what mma wants; as operand B two pieces of 8 rows, registers 0 and 1
+ * of the first being r[0], r[2].  */
+template <int ROWS, int K_FIRST>
+__device__ __forceinline__ void piece(uint32_t (&r)[4], const bf16 *t, int row, int k)
+{
+    const int lane = (int)threadIdx.x % WARP, step = tile<ROWS, K_FIRST>::step;
+
+    if (K_FIRST)
+        ldmatrix4(r, t + (row + lane % 16) * step + k + lane / 16 * 8);
+    else
+        ldmatrix4_trans(r, t + (k + lane % 8 + lane / 16 * 8) * step + row + lane / 8 % 2 * 8);
+}
+
+template <int N, class A, class B> struct mma_form {
+    static constexpr int across = N / 32, down = 8 / across; /* warps */
+    static constexpr int height = TALL / down;               /* rows of a warp; it has 32 columns */
+    static constexpr int a_size = tile<TALL, A::K_FIRST>::size;
+    static constexpr int stage = a_size + tile<N, B::K_FIRST>::size;
+};
+
+template <int N, class A, class B, class C>
+__global__ void __launch_bounds__(THREADS) gemm_mma_kernel(struct gemm g, A a, B b, C c)
+{
+    typedef mma_form<N, A, B> form;
+    constexpr int high = form::height / 16;
+    bf16 *shared = cuda_dynamic_shared<bf16>();
+    const int64_t m0 = (int64_t)blockIdx.x * TALL, n0 = (int64_t)blockIdx.y * N;
+    const int64_t k0 = blockIdx.z * g.k_chunk;
+    const int64_t k_end = k0 + g.k_chunk < g.k ? k0 + g.k_chunk : g.k;
+    const int steps = (int)((k_end - k0 + DEEP - 1) / DEEP);
+    const int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP;
+    const int y = warp / form::across * form::height, x = warp % form::across * 32;
+    const feed<A, TALL> fa(a, m0, g.m);
+    const feed<B, N> fb(b, n0, g.n);
+    float sum[high][4][4] = {};
+
+    for (int s = 0; s < STAGES - 1; s++) {
+        if (s < steps) {
+            fa.bring(shared + s * form::stage, a, k0 + s * DEEP, k_end);
+            fb.bring(shared + s * form::stage + form::a_size, b, k0 + s * DEEP, k_end);
+        }
+        cp_async_commit();
+    }
+    for (int s = 0; s < steps; s++) {
+        const int next = s + STAGES - 1;
+        const bf16 *ta = shared + s % STAGES * form::stage, *tb = ta + form::a_size;
+
+        cp_async_wait<STAGES - 2>();
+        __syncthreads();
+        if (next < steps) {
+            bf16 *to = shared + next % STAGES * form::stage;
+
+            fa.bring(to, a, k0 + (int64_t)next * DEEP, k_end);
+            fb.bring(to + form::a_size, b, k0 + (int64_t)next * DEEP, k_end);
+        }
+        cp_async_commit();
+#pragma unroll
+        for (int k = 0; k < DEEP; k += 16) {
+            uint32_t p[high][4], q[2][4];
+
+#pragma unroll
+            for (int i = 0; i < high; i++)
+                piece<TALL, A::K_FIRST>(p[i], ta, y + i * 16, k);
+#pragma unroll
+            for (int j = 0; j < 2; j++)
+                piece<N, B::K_FIRST>(q[j], tb, x + j * 16, k);
+#pragma unroll
+            for (int i = 0; i < high; i++)
+#pragma unroll
+                for (int j = 0; j < 4; j++) {
+                    const uint32_t w[2] = {q[j / 2][j % 2], q[j / 2][j % 2 + 2]};
+
+                    mma_bf16(sum[i][j], p[i], w);
+                }
+        }
+    }
+#pragma unroll
+    for (int i = 0; i < high; i++)
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+#pragma unroll
+            for (int r = 0; r < 4; r++) {
+                const int64_t m = m0 + y + i * 16 + lane / 4 + r / 2 * 8;
+                const int64_t n = n0 + x + j * 8 + lane % 4 * 2 + r % 2;
+
+                if (m < g.m && n < g.n)
+                    c.store(m, n, sum[i][j][r]);
+            }
+}
+
+template <int N, class A, class B, class C>
+static void gemm_mma_columns(const struct device *d, const struct gemm &g, const A &a, const B &b,
+                             const C &c)
+{
+    const dim3 grid((unsigned)div_up(g.m, TALL), (unsigned)div_up(g.n, N),
+                    (unsigned)(g.k ? div_up(g.k, g.k_chunk) : 1));
+
+    launch_shared(d, gemm_mma_kernel<N, A, B, C>, grid, THREADS,
+                  sizeof(bf16) * STAGES * mma_form<N, A, B>::stage, g, a, b, c);
+}
+
+/* As gemm_run(); K and k_chunk are multiples of 8 where an operand is
+ * K_FIRST.  */
+template <class A, class B, class C>
+static void gemm_mma_run(const struct device *d, const struct gemm &g, const A &a, const B &b,
+                         const C &c)
+{
+    if (g.m && g.n)
+        (g.n <= 64 ? gemm_mma_columns<64, A, B, C> : gemm_mma_columns<128, A, B, C>)(d, g, a, b, c);
+}
+
+#endif

@@ -1,0 +1,417 @@
+/* training.c -- networks on the GPU, forward and back, against the ops'
+ * definitions in double.
+ * SPDX-License-Identifier: MIT
+ *
+ * The kernels run in the emulator (emu/), threads and blocks in an order that
+ * is drawn: no order may change a bit.  A plan may be as far from truth as the
+ * same in float node by node, FACTOR times.  */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../interp.h"
+#include "../slow.h"
+#include "../toy.h"
+#include "../training_check.h"
+#include "base/cpuinfo.h"
+#include "base/err.h"
+#include "base/rng.h"
+#include "base/str.h"
+#include "cpu/cpu.h"
+#include "cuda/cuda.h"
+#include "emu.h"
+#include "graph/graph.h"
+#include "run/params.h"
+#include "run/plan.h"
+#include "run/step.h"
+#include "tensor/compare.h"
+#include "train/graph.h"
+#include "train/recipe.h"
+
+enum { FACTOR = 24 };
+/* Of gradients in bf16, where a rounding may turn the sign that a clip asks
+ * for.  */
+#define NARROW 0.25
+
+struct cuda_case {
+    const char *what, *size, *body;
+};
+
+#define BN_RELU "  - bn\n  - relu\n"
+
+static const struct cuda_case cases[] = {
+    {"convolutions", "[3, 13, 11]",
+     "  - conv: {out: 20, kernel: 3, pad: 1, bias: yes}\n  - relu\n"
+     "  - conv: {out: 17, kernel: 1}\n" BN_RELU
+     "  - conv: {out: 70, kernel: [3, 5], stride: [2, 1], pad: [1, 2]}\n" BN_RELU
+     "  - conv: {out: 16, kernel: 3, dilation: 2, pad: 2}\n"},
+    {"stem", "[3, 30, 27]",
+     "  - conv: {out: 12, kernel: 7, stride: 2, pad: 3}\n" BN_RELU
+     "  - maxpool2d: {kernel: 3, stride: 2, pad: 1}\n"
+     "  - conv: {out: 16, kernel: 1, stride: 2}\n"},
+    {"groups", "[16, 9, 8]",
+     "  - conv: {out: 32, kernel: 3, pad: 1, groups: 4, bias: yes}\n" BN_RELU
+     "  - conv: {out: 64, kernel: 1, groups: 2}\n"},
+    {"depthwise", "[6, 12, 9]",
+     "  - conv: {out: 40, kernel: 1}\n  - bn\n  - relu6\n"
+     "  - conv: {out: 40, kernel: 3, pad: 1, groups: 40, stride: 2}\n"
+     "  - bn\n  - hardswish\n"
+     "  - conv: {out: 80, kernel: 5, pad: 2, groups: 40, bias: yes}\n"
+     "  - silu\n"},
+    {"residual", "[3, 10, 10]",
+     "  - conv: {out: 16, kernel: 3, pad: 1}\n" BN_RELU "  - add:\n"
+     "    - do: [conv: {out: 16, kernel: 3, pad: 1}, bn, relu,"
+     " conv: {out: 16, kernel: 3, pad: 1}, bn]\n"
+     "    - do: [identity]\n  - relu\n"
+     "  - add:\n"
+     "    - do: [conv: {out: 24, kernel: 3, stride: 2, pad: 1}, bn]\n"
+     "    - do: [subsample: {stride: 2}, pad_channels: {to: 24}]\n  - relu\n"},
+    {"squeeze and excite", "[8, 12, 12]",
+     "  - conv: {out: 20, kernel: 1}\n" BN_RELU "  - mul:\n"
+     "    - identity\n"
+     "    - do: [global_avg_pool, reshape: {shape: [1, 20, 1, 1]},"
+     " conv: {out: 5, kernel: 1, bias: yes}, relu,"
+     " conv: {out: 20, kernel: 1, bias: yes}, hardsigmoid]\n"},
+    {"pools", "[5, 15, 14]",
+     "  - conv: {out: 12, kernel: 1, bias: yes}\n"
+     "  - concat:\n"
+     "    - maxpool2d: {kernel: 3, stride: 2, ceil_mode: yes}\n"
+     "    - avgpool2d: {kernel: 3, stride: 2, ceil_mode: yes}\n"
+     "  - avgpool2d: {kernel: 3, stride: 1, pad: 1, count_include_pad: no}\n"
+     "  - maxpool2d: {kernel: 2}\n"},
+    {"activations", "[4, 7, 6]",
+     "  - conv: {out: 8, kernel: 1, bias: yes}\n  - gelu\n"
+     "  - conv: {out: 8, kernel: 1, bias: yes}\n  - sigmoid\n"
+     "  - conv: {out: 8, kernel: 1, bias: yes}\n  - tanh\n"
+     "  - conv: {out: 8, kernel: 1, bias: yes}\n  - mish\n"
+     "  - conv: {out: 8, kernel: 1, bias: yes}\n  - elu\n"
+     "  - conv: {out: 8, kernel: 1, bias: yes}\n  - selu\n"
+     "  - conv: {out: 8, kernel: 1, bias: yes}\n  - softplus\n"
+     "  - conv: {out: 8, kernel: 1, bias: yes}\n  - softsign\n"
+     "  - conv: {out: 8, kernel: 1, bias: yes}\n  - leakyrelu\n"
+     "  - conv: {out: 8, kernel: 1, bias: yes}\n"
+     "  - gelu: {approximate: tanh}\n"},
+    {"activations by themselves", "[4, 7, 6]",
+     "  - conv: {out: 8, kernel: 1, bias: yes}\n"
+     "  - clip: {min: -0.5, max: 0.7}\n  - hardtanh: {min: -0.4, max: 0.6}\n"
+     "  - sigmoid\n  - tanh\n  - bn\n  - hardsigmoid\n  - leakyrelu\n"
+     "  - elu: {alpha: 0.5}\n"},
+    {"broadcast", "[4, 9, 8]",
+     "  - conv: {out: 12, kernel: 1}\n" BN_RELU "  - add:\n"
+     "    - identity\n"
+     "    - do: [global_avg_pool, linear: {out: 12},"
+     " reshape: {shape: [1, 12, 1, 1]}]\n"
+     "    - do: [conv: {out: 1, kernel: 1}]\n"},
+    {"rows", "[7, 3, 5]",
+     "  - flatten\n  - linear: {out: 70}\n  - bn\n  - relu\n"
+     "  - linear: {out: 9, bias: no}\n  - softmax\n  - logsoftmax\n"
+     "  - reshape: {shape: [1, 9, 1, 1]}\n"},
+};
+
+/* Every offer must have been taken by the end.  */
+enum { MOST = 512 };
+static const struct kernel *taken[MOST];
+static int n_taken;
+
+static int is_taken(const struct kernel *k)
+{
+    for (int i = 0; i < n_taken; i++)
+        if (taken[i] == k)
+            return 1;
+    return 0;
+}
+
+static void note_kernels(const struct plan *p)
+{
+    for (int i = 0; i < p->n_step; i++)
+        if (p->step[i].kernel && !is_taken(p->step[i].kernel))
+            taken[n_taken++] = p->step[i].kernel;
+}
+
+static struct plan *bind(const struct graph *g, const struct device *d, struct params *ps,
+                         int narrow, struct interp *inputs)
+{
+    return training_check_plan(g, d, ps, NULL, narrow, NULL, inputs);
+}
+
+static void compare(const struct cuda_case *c, const struct graph *g, struct plan *p,
+                    struct interp *truth, struct interp *plain, int narrow)
+{
+    for (int i = 0; i < g->n_output; i++) {
+        const char *name = g->output[i].name;
+        const struct tensor *x = interp_output(truth, name), *y = plan_output(p, name);
+        const double a = training_check_far(x, interp_output(plain, name));
+        const double b = narrow ? training_check_off(x, y) : training_check_far(x, y);
+
+        if (!(b <= (narrow ? NARROW : FACTOR * a + 1e-6)))
+            fail_msg("%s: '%s' is off by %g%s (%g node by node)", c->what, name, b,
+                     narrow ? " in bf16" : "", a);
+    }
+}
+
+/* Twice, threads in another order: the same bits.  */
+static void check_graph(const struct cuda_case *c, const struct graph *g, struct interp *truth,
+                        struct interp *plain, int narrow)
+{
+    struct err e = {0};
+    struct device *d = device_cuda_new(0, &e);
+    struct params *ps = d ? params_new(g, d, &e) : NULL;
+    struct str first = {0}, again = {0};
+    struct plan *p;
+
+    if (!ps)
+        fail_msg("%s", e.msg);
+    p = bind(g, d, ps, narrow, plain);
+    for (int k = 0; k < 2; k++) {
+        emu_seed((uint64_t)k + 1);
+        if (plan_run(p, NULL, &e) < 0)
+            fail_msg("%s: %s", c->what, e.msg);
+        training_check_bits(p, g, k ? &again : &first);
+    }
+    note_kernels(p);
+    compare(c, g, p, truth, plain, narrow);
+    if (strcmp(str_text(&first), str_text(&again)))
+        fail_msg("%s: other bits in another order of threads", c->what);
+    str_release(&first);
+    str_release(&again);
+    plan_free(p);
+    params_free(ps);
+    d->free(d);
+}
+
+static void check(const struct cuda_case *c, struct graph *g)
+{
+    struct interp truth, plain;
+
+    interp_fill(&truth, g, TRAINING_BATCH, 11, 1);
+    interp_go(&truth);
+    interp_fill(&plain, g, TRAINING_BATCH, 11, 0);
+    interp_go(&plain);
+    for (int narrow = 0; narrow < 2; narrow++)
+        check_graph(c, g, &truth, &plain, narrow);
+    interp_release(&plain);
+    interp_release(&truth);
+    graph_free(g);
+}
+
+static void test_training(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        check(&cases[i], training_check_graph(cases[i].size, cases[i].body));
+}
+
+static void test_inference(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct str text = {0};
+
+        str_printf(&text,
+                   "network: test\ninput: {size: %s}\nbody:\n%s"
+                   "  - global_avg_pool\n  - linear: {as: fc, out: 3}\n",
+                   cases[i].size, cases[i].body);
+        check(&cases[i], toy_graph(str_text(&text), 5));
+        str_release(&text);
+    }
+}
+
+/* ---- steps, beside those of the CPU ---- */
+
+enum { BATCH = 6, STEPS = 4 };
+
+struct run {
+    struct recipe recipe;
+    struct device *device;
+    struct graph *network, *graph;
+    struct params *params;
+    struct plan *plan;
+};
+
+static void start(struct run *r, struct device *d, const char *network, const char *const *more,
+                  int narrow)
+{
+    const struct plan_opts o = {.batch = BATCH, .narrow = narrow};
+    const struct rng g = rng_at(3, RNG_TEST, 0, 0);
+    struct err e = {0};
+    struct tensor *x;
+
+    toy_recipe(&r->recipe, more);
+    r->device = d;
+    r->network = toy_graph(network, 1);
+    r->graph = train_graph(r->network, &r->recipe, &e);
+    r->params = r->graph ? params_new(r->graph, d, &e) : NULL;
+    r->plan = r->params ? plan_new(r->graph, d, r->params, &o, &e) : NULL;
+    if (!r->plan)
+        fail_msg("%s", e.msg);
+    x = plan_value(r->plan, "image");
+    for (int64_t i = 0; i < tensor_count(x); i++)
+        ((float *)x->data)[i] = (float)rng_normal(&g, (uint64_t)i);
+    for (int i = 0; i < BATCH; i++)
+        ((int64_t *)plan_value(r->plan, "target")->data)[i] = i % TOY_CLASSES;
+}
+
+static void end(struct run *r)
+{
+    plan_free(r->plan);
+    params_free(r->params);
+    graph_free(r->graph);
+    graph_free(r->network);
+    recipe_release(&r->recipe);
+    r->device->free(r->device);
+}
+
+static void near(const char *what, double a, double b, double bound)
+{
+    if (!(fabs(a - b) <= bound * fmax(1e-3, fabs(b))))
+        fail_msg("%s is %.9g, not %.9g", what, a, b);
+}
+
+static struct device *gpu(void)
+{
+    struct err e = {0};
+    struct device *d = device_cuda_new(0, &e);
+
+    if (!d)
+        fail_msg("%s", e.msg);
+    return d;
+}
+
+/* The loss and the length of each step, then every tensor.  */
+static void compare_steps(struct run *a, struct run *b, double bound)
+{
+    struct err e = {0};
+    struct compare c;
+
+    for (uint64_t n = 0; n < STEPS; n++) {
+        const struct run_step s = {7, n};
+        struct train_result r, q;
+
+        emu_seed(n);
+        assert_int_equal(train_step(a->plan, &s, 0.05, &r, &e), 0);
+        assert_int_equal(train_step(b->plan, &s, 0.05, &q, &e), 0);
+        near("loss", r.loss, q.loss, bound);
+        near("length of the gradient", r.norm, q.norm, bound);
+    }
+    assert_int_equal(params_fetch(a->params, &e), 0);
+    for (int i = 0; i < a->graph->n_value; i++) {
+        const char *name = a->graph->value[i]->name;
+        const struct tensor *t = params_get(a->params, name);
+
+        if (!t || t->dtype != DTYPE_F32)
+            continue;
+        assert_int_equal(compare_tensors(&c, t, params_get(b->params, name), &e), 0);
+        if (c.max_rel > 4 * bound || c.nonfinite)
+            fail_msg("'%s' differs by %g of its largest", name, c.max_rel);
+    }
+}
+
+static void compare_recipe(const char *network, const char *const *more, int narrow, double bound)
+{
+    struct run a, b;
+
+    start(&a, gpu(), network, more, narrow);
+    start(&b, device_cpu_new(0), network, more, 0);
+    note_kernels(a.plan);
+    compare_steps(&a, &b, bound);
+    end(&a);
+    end(&b);
+}
+
+static void test_sgd(void **state)
+{
+    (void)state;
+    compare_recipe(NULL, NULL, 0, 1e-4);
+    compare_recipe(
+        NULL, (const char *[]){"optimizer.nesterov=no", "train.loss.smoothing=0.1", NULL}, 0, 1e-4);
+}
+
+static void test_adamw(void **state)
+{
+    (void)state;
+    compare_recipe(
+        NULL,
+        (const char *[]){"optimizer.kind=adamw", "optimizer.clip=0.5", "schedule.lr=0.001", NULL},
+        0, 1e-3);
+}
+
+static void test_narrow(void **state)
+{
+    (void)state;
+    compare_recipe(NULL, NULL, 1, 0.1);
+    compare_recipe("network: test\ninput: {size: [3, 8, 8]}\nbody:\n"
+                   "  - conv: {out: 16, kernel: 3, pad: 1}\n" BN_RELU
+                   "  - dropout: {rate: 0.3}\n  - global_avg_pool\n"
+                   "  - linear: {as: fc, out: 3}\n",
+                   NULL, 1, 0.1);
+}
+
+/* No kernel writes behind its values, nor reads what was not written: the
+ * emulator's memory says so.  A run leaves nothing behind.  */
+static void test_memory(void **state)
+{
+    const size_t before = emu_used();
+    struct err e = {0};
+    struct device *d = gpu();
+    struct graph *g = toy_graph(NULL, 1);
+
+    (void)state;
+    emu_limit(before + 64);
+    assert_null(params_new(g, d, &e));
+    assert_int_equal(e.code, ERR_NOMEM);
+    assert_non_null(strstr(e.msg, "memory of the GPU"));
+    emu_limit(SIZE_MAX);
+    graph_free(g);
+    d->free(d);
+    assert_int_equal(emu_used(), before);
+}
+
+static void test_none(void **state)
+{
+    struct err e = {0};
+
+    (void)state;
+    emu_devices(0);
+    assert_null(device_cuda_new(0, &e));
+    assert_int_equal(e.code, ERR_DEVICE);
+    emu_devices(1);
+    e = (struct err){0};
+    assert_null(device_cuda_new(1, &e));
+    assert_int_equal(e.code, ERR_DEVICE);
+    assert_non_null(strstr(e.msg, "this machine has 1"));
+}
+
+static void test_all_taken(void **state)
+{
+    static const char *const dir[] = {"forward", "backward", "update"};
+    struct device *d = gpu();
+    int missing = 0;
+
+    (void)state;
+    for (const struct kernel *const *k = d->kernels; *k; k++)
+        if (!is_taken(*k)) {
+            print_message("# no plan takes %s of %s, %s, in %s\n", (*k)->name, (*k)->op,
+                          dir[(*k)->dir], layout_name((*k)->reads));
+            missing++;
+        }
+    d->free(d);
+    assert_int_equal(missing, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_training), cmocka_unit_test(test_inference),
+        cmocka_unit_test(test_sgd),      cmocka_unit_test(test_adamw),
+        cmocka_unit_test(test_narrow),   cmocka_unit_test(test_all_taken),
+        cmocka_unit_test(test_memory),   cmocka_unit_test(test_none),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
