@@ -25,8 +25,8 @@
 #include "train/initial.h"
 #include "train/recipe.h"
 
-static const char *config, *from, *output, *print;
-static struct opt_list set;
+static const char *config, *output, *print;
+static struct opt_list set, from;
 static int64_t seed = -1;
 static int list, head, partial;
 
@@ -39,8 +39,9 @@ static const struct opt options[] = {
     OPT_CONFIG(&config),
     OPT_SET(&set),
     OPT_SEED(&seed, "the recipe's, or 1"),
-    {0, "from", OPT_TEXT, &from, "FILE",
-     "take the weights of a model or safetensors file, by name"},
+    {0, "from", OPT_LIST, &from, "[SCOPE=]FILE",
+     "take the weights of a model or safetensors file, by name; may be "
+     "repeated"},
     {0, "head", OPT_CHOICE, &head, "WHICH",
      "of the file's head: keep it, or make a new one", .choices = heads,
      .def = "keep"},
@@ -56,14 +57,16 @@ static const char *const examples[] = {
     "adze-init resnet20 -o conv=dbb -O branches.st   # see adze-networks(7)",
     "adze-init --list",
     "adze-init resnet18 --from=resnet18.safetensors --head=new -o classes=37",
+    "adze-init ./both.yaml --from=left=a.st --from=right=b.st -O both.st",
     NULL,
 };
 
 static const struct command cmd = {
     .name = "init",
     .brief = "make a model of a network",
-    .usage = "[--list] [--print=NAME] [-c RECIPE] [-o KEY=VALUE] [-s N] "
-             "[--from=FILE] [--head=keep|new] [--partial] [-O FILE] [network]",
+    .usage =
+        "[--list] [--print=NAME] [-c RECIPE] [-o KEY=VALUE] [-s N] "
+        "[--from=[SCOPE=]FILE] [--head=keep|new] [--partial] [-O FILE] [network]",
     .options = options,
     .examples = examples,
     .max_args = 1,
@@ -232,18 +235,85 @@ static int take_stripped(struct model *m, const struct set *file, struct err *e)
     return rc;
 }
 
-static int read_weights(struct model *m, char hash[HASH_TEXT], struct err *e)
+/* The `=' behind the scope of an item of --from; NULL if it has none.  */
+static const char *scope_end(const char *item)
 {
+    const char *eq = strchr(item, '=');
+
+    return eq && eq > item && !memchr(item, '/', (size_t)(eq - item)) ? eq
+                                                                      : NULL;
+}
+
+/* A part of the network has no classes or history of the whole; its pictures
+ * are those of all parts.  */
+static void join_meta(struct set *all, const struct set *s, int part,
+                      const char *path)
+{
+    static const char key[] = "adze.preprocess";
+    const char *was = set_meta_get(all, key), *is = set_meta_get(s, key);
+
+    for (int64_t i = 0; !part && i < s->n_meta; i++)
+        set_meta_put(all, s->meta[i].key, s->meta[i].value);
+    if (was && is && strcmp(was, is) != 0)
+        cli_note("'%s' prepares pictures otherwise than a file before it%s",
+                 Q(path), part ? ", whose way is kept" : "");
+    if (part && !was && is)
+        set_meta_put(all, key, is);
+}
+
+/* Put the tensors of a file under the N bytes at SCOPE.  */
+static int join_tensors(struct set *all, const struct set *s, const char *scope,
+                        int n, struct err *e)
+{
+    struct arena a = {0};
+    int bad = 0;
+
+    for (int64_t i = 0; i < s->n && !bad; i++) {
+        const char *name = s->item[i].name;
+
+        if (n && str_starts(name, "adze:"))
+            continue; /* what only training needs */
+        if (n)
+            name = arena_printf(&a, "%.*s.%s", n, scope, name);
+        if (set_put(all, name, &s->item[i].t) < 0)
+            bad = err_set(e, ERR_FORMAT,
+                          "'%s' is in a file before it, too: put one of them "
+                          "under a scope, --from=SCOPE=FILE",
+                          Q(name));
+    }
+    arena_release(&a);
+    return bad;
+}
+
+static int join(struct set *all, const char *item, struct err *e)
+{
+    const char *eq = scope_end(item), *path = eq ? eq + 1 : item;
     struct set s;
     int rc;
 
-    if (safetensors_read(&s, from, e) < 0)
+    if (safetensors_read(&s, path, e) < 0)
         return -1;
-    rc = take_stripped(m, &s, e);
-    if (rc == 0)
-        safetensors_hash(&s, hash);
+    join_meta(all, &s, eq != NULL, path);
+    rc = join_tensors(all, &s, item, eq ? (int)(eq - item) : 0, e);
     set_release(&s);
-    return rc < 0 ? err_in(e, "'%s'", Q(from)) : 0;
+    return rc < 0 ? err_in(e, "'%s'", Q(path)) : 0;
+}
+
+static int read_weights(struct model *m, char hash[HASH_TEXT], struct err *e)
+{
+    const int alone = from.n == 1 && !scope_end(from.item[0]);
+    struct set all;
+    int rc = 0;
+
+    set_init(&all);
+    for (int i = 0; i < from.n && rc == 0; i++)
+        rc = join(&all, from.item[i], e);
+    if (rc == 0 && take_stripped(m, &all, e) < 0)
+        rc = alone ? err_in(e, "'%s'", Q(from.item[0])) : -1;
+    if (rc == 0)
+        safetensors_hash(&all, hash);
+    set_release(&all);
+    return rc;
 }
 
 /* ---- the model ---- */
@@ -305,7 +375,7 @@ static void add_history(struct model *m, const struct yaml *rules, int new_head,
 
     add_pair(&p, "network", m->graph->name);
     add_pair(&p, "seed", arena_printf(&m->arena, "%lld", (long long)seed));
-    if (from && new_head)
+    if (from.n && new_head)
         add_pair(&p, "head", "new");
     if (partial)
         add_pair(&p, "partial", "yes");
@@ -313,7 +383,7 @@ static void add_history(struct model *m, const struct yaml *rules, int new_head,
     for (const struct yaml *y = rules ? rules->child : NULL; y; y = y->next)
         add_pair(&p, arena_printf(&m->arena, "init.%s", y->key->text), y->text);
     model_history_add(m, "init", p.item,
-                      (const char *[]){from ? "from" : NULL, hash, NULL});
+                      (const char *[]){from.n ? "from" : NULL, hash, NULL});
     free(p.item);
 }
 
@@ -339,7 +409,7 @@ static int fill(struct model *m, struct network *n, const struct yaml *rules,
 
     if (io_check_output(output, e) < 0 ||
         network_preprocess(n, &m->pre, e) < 0 || check_input(m, e) < 0 ||
-        (from && read_weights(m, hash, e) < 0))
+        (from.n && read_weights(m, hash, e) < 0))
         return -1;
     new_head = head_is_new(m->graph);
     if (initial_fill(m->graph, (uint64_t)seed, rules, e) < 0)
@@ -427,7 +497,7 @@ static int check_options(const char *operand, struct err *e)
     if ((list || print) && output)
         return err_set(e, ERR_USAGE, "-O is for a model: --%s prints",
                        list ? "list" : "print");
-    if (!from && (head || partial))
+    if (!from.n && (head || partial))
         return err_set(e, ERR_USAGE, "--%s is for the weights of --from",
                        head ? "head" : "partial");
     return 0;

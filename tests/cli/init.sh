@@ -80,6 +80,36 @@ fails 'a tensor too many' 3 "unexpected 'fc.weight', 'fc.bias' (--partial" adze-
 run 'which may be left' 0 adze-init ./part.yaml --partial --from bare.st -O x.st
 err_has "left in the file 2: 'fc.weight' 'fc.bias'"
 rm bare.* wrapped.yaml part.yaml w.st x.st
+
+# Parts of a network, each from a file of its own.
+cat >parts.yaml <<'END'
+network: parts
+input: {size: [3, 8, 8]}
+body:
+  - {as: left, do: [conv: {as: conv1, out: 4, kernel: 3}, global_avg_pool]}
+  - {as: right, from: image, do: [conv: {as: conv1, out: 5, kernel: 3}, global_avg_pool]}
+  - concat: [identity, identity: {from: left}]
+  - linear: {as: fc, out: 2}
+END
+for n in 4 5; do
+    printf 'network: p\ninput: {size: [3, 8, 8]}\nbody: [conv: {as: conv1, out: %d, kernel: 3}, global_avg_pool]\n' $n >p.yaml
+    adze-init ./p.yaml -s $n -O p$n.st
+done
+run 'each part from a file' 0 adze-init ./parts.yaml --head=new --from left=p4.st --from right=p5.st -O parts.st
+err_has 'took 2 tensors with 243 parameters'
+fails 'a part that does not fit' 3 "'left.conv1.weight' is .5,3,3,3., not .4,3,3,3." \
+    adze-init ./parts.yaml --head=new --from left=p5.st --from right=p5.st -O x.st
+fails 'a part that is missing' 3 "missing 'right.conv1.weight'" adze-init ./parts.yaml --head=new --from left=p4.st -O x.st
+fails 'one name twice' 3 "'p5.st': 'conv1.weight' is in a file before it, too: put one of them under a scope" \
+    adze-init ./parts.yaml --from p4.st --from p5.st -O x.st
+echo 'preprocess: {mean: 0.25, std: 0.5}' >>p.yaml && adze-init ./p.yaml -O other.st
+run 'pictures that were prepared in two ways' 0 \
+    adze-init ./parts.yaml --head=new --from left=p4.st --from right=other.st -O parts.st
+err_has "'other.st' prepares pictures otherwise than a file before it, whose way is kept"
+cp p4.st p=4.st
+run 'a name with =' 0 adze-init ./parts.yaml --partial --from ./p=4.st --from right=p5.st -O x.st
+err_has "left in the file 1: 'conv1.weight'"
+fails 'no file' 3 "cannot open ''" adze-init ./parts.yaml --from left= -O y.st
 run 'the file that is read is replaced' 0 adze-init lenet5 --from d.st --head=new -O d.st
 fails 'a directory' 3 "'.'" adze-init lenet5 --from .
 echo '{"a": 1}' >x.st
