@@ -6,7 +6,8 @@
 
 toy
 adze-synth -n 3 --size 16 -s 7 -f folder -O few && toy_train m.st -o global.epochs=1 &&
-    adze-calibrate -q -m m.st -d few -n 10 -O ranges.st && adze-export -q -m m.st -f safetensors -O plain.st
+    adze-calibrate -q -m m.st -d few -n 10 -O ranges.st && adze-export -q -m m.st -f safetensors -O plain.st &&
+    find few -name '*.png' | adze-infer -m m.st --features=features -O rows.st >rows
 ok 'makes a model'
 picture=few/star/00000.png
 
@@ -87,7 +88,7 @@ each 'F-096 two writers of one file: one of them wins'
 
 # ---- the wrong file in every place ----
 
-# places VERB: commands, one a line, with MODEL, DATA, YAML where a file goes.
+# places VERB: commands, one a line, with MODEL, DATA, YAML ... where a file goes.
 places() {
     case $1 in
     augment) echo '-d DATA -n 2 -f tar -O x' ;;
@@ -97,6 +98,12 @@ places() {
     evaluate) echo '-m MODEL -d few' && echo '-m m.st -d DATA' ;;
     export) echo '-m MODEL -f onnx -O x' ;;
     fuse-bn | reparam) echo '-m MODEL -O x' ;;
+    fuse-features)
+        echo 'ROWS rows.st -O x'
+        echo 'rows.st ROWS -O x'
+        echo '--apply=ROWS rows.st rows.st -O x'
+        echo '--classes=ROWS rows.st rows.st -O x'
+        ;;
     import) echo 'ONNX -O x' ;;
     infer) echo "-m MODEL $picture" ;;
     init)
@@ -131,6 +138,7 @@ for c in "$top"/bin/adze-*; do
         *ONNX*) word=ONNX files='words empty half zeros picture folder json half.tar toy.yaml m.st gone' ;;
         *WEIGHTS*) word=WEIGHTS files='words empty half zeros picture folder json half.tar toy.yaml ranges.st gone' ;;
         *RANGES*) word=RANGES files='words empty half zeros picture folder json half.tar toy.yaml m.st plain.st gone' ;;
+        *ROWS*) word=ROWS files='words empty half zeros picture folder json half.tar toy.yaml ranges.st plain.st m.st gone' ;;
         *DATA*) word=DATA files='words empty half zeros picture folder half.tar m.st gone' ;;
         *) word=YAML files='words half zeros picture folder half.tar m.st gone' ;;
         esac

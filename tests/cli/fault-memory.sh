@@ -9,7 +9,9 @@ need_preload
 
 toy
 adze-synth -n 3 --size 16 -s 7 -f folder -O few && toy_train trained.st -o global.epochs=1 &&
-    adze-calibrate -q -m trained.st -d few -n 10 -O ranges.st && adze-export -q -m trained.st -O trained.onnx
+    adze-calibrate -q -m trained.st -d few -n 10 -O ranges.st && adze-export -q -m trained.st -O trained.onnx &&
+    find few -name '*.png' | adze-infer -m trained.st --features=features -O rows.st >rows &&
+    adze-fuse-features -q rows.st rows.st -O dca.st
 ok 'makes what the commands read'
 step=${ADZE_FAULT_STEP:-20}
 
@@ -31,6 +33,10 @@ jobs() {
         echo '-m trained.st -f safetensors -O OUT'
         ;;
     fuse-bn) echo '-m trained.st -O OUT' ;;
+    fuse-features)
+        echo 'rows.st rows.st -O OUT'
+        echo '--apply=dca.st rows.st rows.st -O OUT'
+        ;;
     import) echo 'trained.onnx -O OUT' ;;
     infer)
         echo '-m trained.st few/star/00000.png'

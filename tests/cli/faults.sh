@@ -170,6 +170,7 @@ job() {
     augment) echo adze-augment -n 4 --size=8 -f frames -d set.tar ;;
     fuse-bn | reparam) echo "adze-$1 -m in.st" ;;
     calibrate | quantize) echo "adze-$1 -m in.st -d set.tar -n 10" ;;
+    fuse-features) echo adze-fuse-features -q rows.st rows.st ;;
     export) echo adze-export -m in.st -f onnx ;;
     import) echo adze-import in.onnx ;;
     train) echo adze-train -m in.st -d set.tar -o global.epochs=1 -o train.batch=10 ;;
@@ -180,7 +181,9 @@ inputs() {
     adze-synth -q -n 2 -O set.tar &&
         adze-init -q lenet5 -o classes=10 |
         adze-train -q -d set.tar -o global.epochs=1 -o train.batch=10 -O in.st &&
-        adze-export -q -m in.st -O in.onnx
+        adze-export -q -m in.st -O in.onnx &&
+        adze-synth -q -n 2 -f folder -O set && find set -name '*.png' |
+        adze-infer -m in.st --features=features -O rows.st >rows && rm -r set
 }
 
 rm -rf ./* && mkdir folder shut
