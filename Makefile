@@ -9,6 +9,7 @@
 #   make test-arm64      kernels and ops, built for arm64, in an emulator
 #   make bench           timings of kernels and commands
 #   make bench-peers     beside ONNX Runtime and others; knobs: scripts/bench-peers
+#   make gpu-check       where a GPU is: kernels, training, timings
 #   make install         PREFIX=/usr/local DESTDIR=
 #   make deps uninstall pages clean format
 #
@@ -203,7 +204,7 @@ $O/flags: FORCE
 # ---- tests ----
 UNIT_O  := $(UNIT:%.c=$O/%)
 UNIT_S  := $(if $T$(SAN),,$(UNIT:%.c=$S/%))
-export CC WARN BASEC LAYERS O V JOBS ISAS $(ISAS) NVCC NVCCFLAGS EMU CXX EMUCXX
+export CC LDLIBS WARN BASEC LAYERS O V JOBS ISAS $(ISAS) NVCC NVCCFLAGS EMU CXX EMUCXX
 export REPORTS := $(CUOBJ:.o=.ptxas)
 export EMUWARN := $(if $(EMU),$(EMUSRC:%=$O/emu/%.warn))
 export SOURCES := $(LIBSRC) $(CMDSRC)
@@ -220,7 +221,8 @@ test-zoo: all
 	@scripts/run-tests $(wildcard tests/zoo/*.sh)
 
 test-interop: $O/tests/format/onnx
-demo test-interop bench bench-peers: all
+gpu-check: $O/tests/lib.a $O/tests/cuda/training.o $O/tests/cuda/gpu/emu.o
+demo test-interop bench bench-peers gpu-check: all
 	@scripts/$@ $(and $T,$(wildcard tests/$T.py))
 
 # ---- installing ----
@@ -248,7 +250,7 @@ format:
 	clang-format -i $$(git ls-files '*.[ch]' '*.inc' '*.cu' '*.cuh' '*.cc')
 
 FORCE:
-.PHONY: all deps demo test test-arm64 test-zoo test-interop bench bench-peers install uninstall pages clean format FORCE
+.PHONY: all deps demo test test-arm64 test-zoo test-interop bench bench-peers gpu-check install uninstall pages clean format FORCE
 .SECONDARY:
 -include $(foreach d,$O $S,$(wildcard $d/lib/*/*.d $d/double/*.d $d/gen/*/*.d $d/src/*.d $d/tests/*.d $d/tests/*/*.d)) \
          $(CUOBJ:.o=.d) $(foreach d,$O $S,$(EMUSRC:%=$d/emu/%.d))

@@ -401,7 +401,7 @@ static int saves(const struct plan *p)
 
 static double peak(const struct work *w)
 {
-    if (!w->plan || profile)
+    if (!w->plan || profile || w->job->dev->put) /* a GPU's is not known */
         return 0;
     return w->job->narrow ? peak_gflops_bf16(cpu_features(), w->pool)
                           : peak_gflops(cpu_features(), w->pool);

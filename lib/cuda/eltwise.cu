@@ -35,7 +35,7 @@ struct act act_of(const struct node *n)
     struct act a = {ACT_NONE, 0, 0};
 
     for (size_t i = 0; i < sizeof row / sizeof *row; i++)
-        if (!strcmp(row[i].op, n->op->name)) {
+        if (node_is(n, row[i].op)) {
             a.kind = row[i].kind;
             a.p0 = row[i].p0 ? (float)attr_real(n, row[i].p0) : 0;
             a.p1 = row[i].p1 ? (float)attr_real(n, row[i].p1) : 0;

@@ -17,6 +17,9 @@
 extern "C" {
 #endif
 
+/* Whether this is the emulator, not a GPU (gpu/emu.c).  */
+int emu_present(void);
+
 /* Blocks, and threads between two barriers, run in an order drawn from SEED. */
 void emu_seed(uint64_t seed);
 
