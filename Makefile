@@ -216,9 +216,10 @@ test: all $(UNIT_O) $(UNIT_S)
 test-arm64:
 	@scripts/deps arm64 && scripts/run-tests tests/arm64.sh
 
-# Every network of the zoo; NETWORKS='vgg* lenet5' tries these alone.
+# Every network of the zoo, each shown when it is done; NETWORKS='vgg* lenet5'
+# tries these alone.
 test-zoo: all
-	@scripts/run-tests $(wildcard tests/zoo/*.sh)
+	@JOBS=1 V=1 scripts/run-tests $(wildcard tests/zoo/*.sh)
 
 test-interop: $O/tests/format/onnx
 gpu-check: $O/tests/lib.a $O/tests/cuda/training.o $O/tests/cuda/gpu/emu.o
