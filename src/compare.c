@@ -220,6 +220,8 @@ static int fill(void *ctx, int64_t from, int64_t n, float *image, struct err *e)
 
 static void print_parity(const struct parity *r, const struct model *m)
 {
+    char name[MODEL_CLASS];
+
     if (json) {
         parity_json(r, m);
         return;
@@ -235,7 +237,7 @@ static void print_parity(const struct parity *r, const struct model *m)
     if (*r->node)
         printf("first_divergent\t%s\t%.6g\n", Q(r->node), r->node_rel);
     for (int64_t c = 0; per_class && c < r->classes; c++)
-        printf("class\t%s\t%.6g\n", c < m->n_classes ? Q(m->classes[c]) : "-",
+        printf("class\t%s\t%.6g\n", Q(model_class_name(m, c, name)),
                r->class_abs[c]);
 }
 

@@ -64,13 +64,16 @@ static struct yaml *read_set(struct arena *a, struct err *e)
     return y;
 }
 
-/* The size that -o gives, for inputs of any: 1, 0 if there is none.  */
+/* The size that -o gives, for inputs of any: 1, 0 if there is none.  One
+ * number is both.  */
 static int wanted_size(const struct yaml *y, int64_t size[2])
 {
-    struct yaml *s = yaml_get(y, "size"), *c = s ? s->child : NULL;
+    const struct yaml *s = yaml_get(y, "size");
+    const struct yaml *c = s && s->kind == YAML_LIST ? s->child : s;
+    const struct yaml *d = c && c != s ? c->next : c;
 
-    return c && c->next && parse_i64(c->text, 1, 65535, &size[0]) == 0 &&
-           parse_i64(c->next->text, 1, 65535, &size[1]) == 0;
+    return d && parse_i64(c->text, 1, 65535, &size[0]) == 0 &&
+           parse_i64(d->text, 1, 65535, &size[1]) == 0;
 }
 
 static int prepare(struct model *m, const struct yaml *y, struct err *e)
@@ -83,7 +86,8 @@ static int prepare(struct model *m, const struct yaml *y, struct err *e)
     if (m->pre.size[0] == size[0] && m->pre.size[1] == size[1] &&
         m->pre.channels == channels)
         return 0;
-    return err_set(e, ERR_USAGE, "the input is fixed to %d channels of %d x %d",
+    return err_set(e, ERR_USAGE,
+                   "the file fixes its input: channels=%d, size=[%d,%d]",
                    channels, size[0], size[1]);
 }
 

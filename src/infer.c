@@ -27,7 +27,7 @@
 
 static const char *model_path, *plan_path, *batch_text = "auto";
 static const char *device_name = "cpu", *features, *output;
-static int64_t top = 1;
+static int64_t top = -1; /* -n */
 static int json, zero, precision;
 
 static const struct opt options[] = {
@@ -303,8 +303,17 @@ static void set_answer(struct job *j)
     j->answer = graph_answer(j->m->graph);
     j->k = shape_count(&graph_output_value(j->g, j->answer)->shape);
     j->classes = model_head(j->m) > 0;
-    if (top > j->k)
-        top = j->k;
+}
+
+/* -n, which is for classes.  */
+static int set_top(const struct job *j, struct err *e)
+{
+    if (top > 0 && !j->classes)
+        return err_set(e, ERR_USAGE,
+                       "-n counts classes, of which the model has none: it "
+                       "gives features");
+    top = top < 0 ? 1 : top < j->k ? top : j->k;
+    return 0;
 }
 
 static int check_options(struct err *e)
@@ -355,6 +364,8 @@ static int open_all(struct job *j, const char *const *paths, int n,
     io_detail_plan(j->plan);
     j->pre = j->m->pre;
     set_answer(j);
+    if (set_top(j, e) < 0)
+        return -1;
     j->pic = xcalloc((size_t)j->batch, sizeof *j->pic);
     j->score = xcalloc((size_t)j->k, sizeof *j->score);
     j->best = xcalloc((size_t)top, sizeof *j->best);

@@ -395,9 +395,12 @@ static int check_input(const struct model *m, struct err *e)
 
     if (!x || x->shape.rank != 4 || x->shape.dim[1] == m->pre.channels)
         return 0;
+    if (x->shape.dim[1] != 1 && x->shape.dim[1] != 3)
+        return err_set(e, ERR_SHAPE,
+                       "the input %s has %lld channels: pictures have 1 or 3",
+                       ST(&x->shape), (long long)x->shape.dim[1]);
     return err_set(e, ERR_SHAPE,
-                   "the input %s has %lld channels; pictures have 1 or 3, "
-                   "here %d",
+                   "the input %s has %lld channels, 'preprocess' says %d",
                    ST(&x->shape), (long long)x->shape.dim[1], m->pre.channels);
 }
 

@@ -275,6 +275,9 @@ int features_save(struct features *f, const struct graph *g, struct err *e)
     size_t bytes[FEATURES];
     int bad = 0;
 
+    if (!f->rows)
+        return err_set(e, ERR_INPUT, "no picture was read: '%s' is not written",
+                       Q(f->output));
     for (int k = 0; k < f->n && !bad; k++)
         bad = map_rows(f, g, k, &t[k], &at[k], &bytes[k], e) < 0;
     bad = bad || write_set(f, t, e) < 0;

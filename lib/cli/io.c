@@ -127,8 +127,11 @@ struct model *io_trained_model(const char *path, struct err *e)
     if (!m || model_trained(m))
         return m;
     err_set(e, ERR_USAGE,
-            "the model's head was never trained: train it with adze-train or "
-            "take weights with adze-init --from");
+            model_head(m)
+                ? "the model's head was never trained: train it with "
+                  "adze-train or take weights with adze-init --from"
+                : "the model was never trained: take the weights of one that "
+                  "was with adze-init --from --head=new");
     model_free(m);
     return NULL;
 }

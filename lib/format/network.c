@@ -38,9 +38,6 @@ static const char *const keys[] = {
     "preprocess", "paper", "weights", "top1",   "use",  NULL};
 static const char *const library_keys[] = {"blocks", NULL};
 
-/* Where the libraries that are compiled in lie in models/.  */
-#define LIBRARY_PATH "blocks/"
-
 /* Parameters that every network has besides its own; what they do is done to
  * the whole network when it stands.  */
 static const char *const common[] = {"conv", "embedding", NULL};
@@ -172,7 +169,7 @@ static int no_library(struct file *f, const struct yaml *y)
     list = ARENA_NEWS(&f->arena, n + 1, const char *);
     n = 0;
     for (const struct zoo_file *z = zoo_files; z->name; z++)
-        if (str_starts(z->name, LIBRARY_PATH))
+        if (str_starts(z->name, ZOO_LIBRARY))
             list[n++] = stem_of(&f->arena, z->name);
     return yaml_err(y, f->e, ERR_FORMAT,
                     "no library of blocks is called '%s'%s (a file is written "
@@ -194,7 +191,7 @@ static int add_use(struct file *f, const struct yaml *y, const char *dir)
         return add_library_path(
             f, *y->text == '/' ? y->text
                                : arena_printf(&f->arena, "%s%s", dir, y->text));
-    text = zoo_find(arena_printf(&f->arena, LIBRARY_PATH "%s.yaml", y->text));
+    text = zoo_find(arena_printf(&f->arena, ZOO_LIBRARY "%s.yaml", y->text));
     return text ? add_library(f, y->text, text, strlen(text))
                 : no_library(f, y);
 }
@@ -242,7 +239,7 @@ static int add_name(struct file *f, const char *name)
 /* Library file NAME of models/blocks; NULL on error.  */
 static const struct yaml *library(struct file *f, const char *name)
 {
-    const char *file = arena_printf(&f->arena, "blocks/%s.yaml", name);
+    const char *file = arena_printf(&f->arena, ZOO_LIBRARY "%s.yaml", name);
     const char *text = zoo_find(file);
 
     if (!text)

@@ -76,8 +76,17 @@ static const struct row *find_row(const char *key)
 
 static int wrong(const struct row *r, const char *value, struct err *e)
 {
-    return err_set(e, r->kind == 'k' ? ERR_UNSUPPORTED : ERR_FORMAT,
-                   "'%s' cannot be '%s'", r->key, Q(value));
+    struct str may = {0};
+
+    for (int i = 0; r->choice && r->choice[i]; i++)
+        str_printf(&may, "%s%s", i ? ", " : "", r->choice[i]);
+    if (!r->choice)
+        str_printf(&may, "%s from %g to %g",
+                   r->kind == 'i' ? "an integer" : "a number", r->min, r->max);
+    err_set(e, r->kind == 'k' ? ERR_UNSUPPORTED : ERR_FORMAT,
+            "'%s' cannot be '%s': it is %s", r->key, Q(value), str_text(&may));
+    str_release(&may);
+    return -1;
 }
 
 static int set_number(const struct row *r, char *base, int i, const char *text,
@@ -126,7 +135,7 @@ static int set(struct preprocess *p, const struct row *r,
 static int check(const struct preprocess *p, struct err *e)
 {
     if (p->channels == 2)
-        return err_set(e, ERR_FORMAT, "'channels' cannot be '2'");
+        return err_set(e, ERR_FORMAT, "'channels' cannot be '2': it is 1 or 3");
     if (p->resize == PREPROCESS_SHORT && p->resize_px < 1)
         return err_set(e, ERR_FORMAT, "'resize' short needs 'resize_px'");
     return 0;

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "format/steps.h"
 #include "format/yaml.h"
+#include "format/zoo.h"
 #include "graph/graph.h"
 #include "op/ops.h"
 
@@ -92,11 +93,34 @@ int stepname_unknown(struct steps *s, const struct yaml *y, const char *what,
                     NEAR(name, list));
 }
 
+/* The library that is compiled in and has block NAME, or NULL.  */
+static const char *library_of(struct steps *s, const char *name)
+{
+    for (const struct zoo_file *z = zoo_files; z->name; z++) {
+        const size_t n = strlen(z->name) - strlen(".yaml");
+        const struct yaml *y, *blocks;
+
+        if (!str_starts(z->name, ZOO_LIBRARY))
+            continue;
+        y = yaml_parse(s->arena, z->name, z->text, strlen(z->text), s->e);
+        blocks = y ? yaml_get(y, "blocks") : NULL;
+        if (blocks && yaml_get(blocks, name))
+            return arena_strndup(s->arena, z->name + strlen(ZOO_LIBRARY),
+                                 n - strlen(ZOO_LIBRARY));
+    }
+    return NULL;
+}
+
 int stepname_no_step(struct steps *s, const struct yaml *y, const char *name)
 {
-    const char **list;
+    const char *library = library_of(s, name), **list;
     int n = 0, n_op = 0;
 
+    if (library)
+        return yaml_err(y, s->e, ERR_FORMAT,
+                        "block '%s' is not known here: 'use: %s' beside "
+                        "'body' makes it so",
+                        Q(name), library);
     while (op_all[n_op])
         n_op++;
     list = ARENA_NEWS(s->arena, 2 * n_op + s->n_block + 1, const char *);
@@ -108,6 +132,25 @@ int stepname_no_step(struct steps *s, const struct yaml *y, const char *name)
     for (int i = 0; i < s->n_block; i++)
         list[n++] = s->block[i].y->key->text;
     return stepname_unknown(s, y, "no op or block is called", name, list);
+}
+
+int stepname_no_block(struct steps *s, const struct yaml *y,
+                      const char *library, const char *name)
+{
+    struct str list = {0};
+
+    for (int i = 0; i < s->n_block; i++)
+        if (!strcmp(s->block[i].y->file, library))
+            str_printf(&list, "%s%s", list.len ? ", " : "",
+                       s->block[i].y->key->text);
+    if (list.len)
+        yaml_err(y, s->e, ERR_FORMAT, "library '%s' has no block '%s', but %s",
+                 Q(library), Q(name), str_text(&list));
+    else
+        yaml_err(y, s->e, ERR_FORMAT, "no library '%s' is used here",
+                 Q(library));
+    str_release(&list);
+    return -1;
 }
 
 int stepname_no_value(struct steps *s, const struct yaml *y, const char *name)

@@ -26,6 +26,8 @@ void stepname_scope(struct steps *s, const char *path, struct value *v);
 int stepname_unknown(struct steps *s, const struct yaml *y, const char *what,
                      const char *name, const char *const *list);
 int stepname_no_step(struct steps *s, const struct yaml *y, const char *name);
+int stepname_no_block(struct steps *s, const struct yaml *y,
+                      const char *library, const char *name);
 int stepname_no_value(struct steps *s, const struct yaml *y, const char *name);
 
 #endif

@@ -567,15 +567,35 @@ static int read_head(struct steps *s, const struct yaml *y,
                            : 0;
 }
 
+/* LIBRARY/NAME is a block, of that library if no nearer one stands in for it,
+ * or identity: what of a parameter is put into a name shall be no other op.
+ * *NAME is then the rest.  */
+static int check_library(struct steps *s, const struct yaml *y,
+                         const char **name)
+{
+    const char *slash = strchr(*name, '/'), *rest = slash ? slash + 1 : *name;
+
+    if (slash && strcmp(rest, "identity") != 0 &&
+        name_map_get(&s->blocks, rest) < 0)
+        return stepname_no_block(
+            s, y, arena_strndup(s->arena, *name, (size_t)(slash - *name)),
+            rest);
+    *name = rest;
+    return 0;
+}
+
 static int run_named(struct steps *s, const struct yaml *y, const char *name,
                      const struct yaml *args, const struct place *at,
                      struct value **out)
 {
     const struct yaml *branches = args && args->kind == YAML_LIST ? args : NULL;
-    const int64_t block = name_map_get(&s->blocks, name);
+    const int unfit = check_library(s, y, &name);
+    const int64_t block = unfit ? -1 : name_map_get(&s->blocks, name);
     const struct op *op = block < 0 ? op_find(name) : NULL;
     struct entry n;
 
+    if (unfit)
+        return -1;
     if (block < 0 && !op && !opstep_is_tensor(name))
         return stepname_no_step(s, y, name);
     if (op && op->flags & OP_INTERNAL)

@@ -131,12 +131,86 @@ static int without_head(const struct graph *g, const char **list, int n)
     return k;
 }
 
+/* How many tensors G has, and how many of them the file has in their shape.
+ */
+static int count_tensors(const struct graph *g)
+{
+    int n = 0;
+
+    for (int i = 0; i < g->n_value; i++)
+        n += is_ours(g->value[i]) || g->value[i]->kind == VALUE_CONST;
+    return n;
+}
+
+static int count_fitting(const struct modelname_diff *d)
+{
+    return count_tensors(d->g) - d->n_missing - d->n_shape;
+}
+
+/* A convolution of the file in whose place D->g has branches, as
+ * "conv1.square_bn.weight"; NULL if there is none.  */
+static const char *branched(const struct modelname_diff *d)
+{
+    enum { LOOK = 100 };
+
+    for (int i = 0; i < d->n_unexpected && i < LOOK; i++) {
+        const char *name = d->unexpected[i];
+        const size_t stem = strlen(name) - strlen("weight");
+
+        if (!str_ends(name, ".weight"))
+            continue;
+        for (int k = 0; k < d->n_missing; k++)
+            if (!strncmp(d->missing[k], name, stem) &&
+                str_ends(d->missing[k], "_bn.weight") &&
+                strchr(d->missing[k] + stem, '.') ==
+                    strrchr(d->missing[k], '.'))
+                return name;
+    }
+    return NULL;
+}
+
 static int refuse(const struct modelname_diff *d, struct err *e)
 {
+    const int n = count_tensors(d->g), fit = count_fitting(d);
+    const char *conv = branched(d);
     struct err why = {0};
 
+    if (conv)
+        return err_set(e, ERR_FORMAT,
+                       "'%s' is of one convolution, here are branches in its "
+                       "place, which begin anew: take the weights without "
+                       "-o conv, or train without --from",
+                       Q(conv));
     modelname_error(d, &why);
-    return err_set(e, ERR_FORMAT, "%s (--partial takes what fits)", why.msg);
+    return err_set(e, ERR_FORMAT, "%s (%d of %d fit%s; --partial takes those)",
+                   why.msg, fit, n,
+                   2 * fit < n ? ", so it may be of another network" : "");
+}
+
+/* Nothing of S fits G: one name of each, of the same shape if there are such.
+ */
+static int refuse_all(const struct modelname_diff *d, struct err *e)
+{
+    const struct value *ours = NULL;
+    const char *theirs = NULL;
+
+    for (int i = 0; i < d->n_missing && !ours; i++)
+        if (graph_value(d->g, d->missing[i])->kind == VALUE_PARAM)
+            ours = graph_value(d->g, d->missing[i]);
+    for (int i = 0; i < d->n_unexpected && ours && !theirs; i++)
+        if (shape_equal(&set_get(d->s, d->unexpected[i])->shape, &ours->shape))
+            theirs = d->unexpected[i];
+    if (!theirs && d->n_unexpected)
+        theirs = d->unexpected[0];
+    if (!ours || !theirs)
+        return err_set(e, ERR_FORMAT,
+                       "no tensor has a name and shape of this network");
+    return err_set(e, ERR_FORMAT,
+                   "no tensor has a name and shape of this network: the file "
+                   "has '%.80s' %s, the network '%.80s' %s; is it of another "
+                   "network, or under other names?",
+                   Q(theirs), ST(&set_get(d->s, theirs)->shape), Q(ours->name),
+                   ST(&ours->shape));
 }
 
 static int check(struct weights *w, const struct graph *g, const struct set *s,
@@ -144,7 +218,8 @@ static int check(struct weights *w, const struct graph *g, const struct set *s,
 {
     struct modelname_diff d = w->diff;
 
-    if (!o->new_head && !o->partial && check_head(w, g, s, e) < 0)
+    if (!o->new_head && !o->partial &&
+        2 * count_fitting(&d) >= count_tensors(g) && check_head(w, g, s, e) < 0)
         return -1;
     if (o->new_head) {
         w->diff.n_missing = without_head(g, w->diff.missing, w->diff.n_missing);
@@ -201,24 +276,14 @@ static int take_all(struct weights *w, struct graph *g, const struct set *s,
     return 0;
 }
 
-/* How many tensors of G the file has in their shape.  */
-static int fitting(const struct weights *w, const struct graph *g)
-{
-    int n = -w->diff.n_missing - w->diff.n_shape;
-
-    for (int i = 0; i < g->n_value; i++)
-        n += is_ours(g->value[i]) || g->value[i]->kind == VALUE_CONST;
-    return n;
-}
-
 int weights_take(struct weights *w, struct graph *g, const struct set *s,
                  const struct weights_opts *o, struct err *e)
 {
     *w = (struct weights){0};
     modelname_compare(&w->diff, g, s);
-    if (!fitting(w, g))
-        return err_set(e, ERR_FORMAT,
-                       "no tensor has a name and shape of this network");
+    if (!count_fitting(&w->diff))
+        return branched(&w->diff) ? refuse(&w->diff, e)
+                                  : refuse_all(&w->diff, e);
     if (check(w, g, s, o, e) < 0)
         return -1;
     return take_all(w, g, s, o, e);

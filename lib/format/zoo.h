@@ -8,6 +8,9 @@ struct zoo_file {
     const char *text;
 };
 
+/* Where libraries of blocks lie: "blocks/attention.yaml".  */
+#define ZOO_LIBRARY "blocks/"
+
 /* NULL-named at the end; made by scripts/embed from models/.  */
 extern const struct zoo_file zoo_files[];
 

@@ -751,25 +751,42 @@ static int is_named_pickle(const char *path)
     return 0;
 }
 
-/* Which can hold programs as well as numbers; Python's own reader knows how to
- * read it without running them.  */
-static int refuse_pickle(const char *path, struct err *e)
+/* PATH with another ending, which is not PATH itself.  */
+static const char *converted(char to[256], const char *path)
 {
-    const char *dot = strrchr(path, '.'), *name = Q(path);
-    const int stem = (int)(dot && !strchr(dot, '/') ? dot - path : 0);
+    const char *dot = strrchr(path, '.');
+    const int stem =
+        (int)(dot && dot > path && !strchr(dot, '/') ? (size_t)(dot - path)
+                                                     : strlen(path));
+
+    snprintf(to, 256, "%.*s%s.safetensors", stem, path,
+             str_ends(path, ".safetensors") ? ".converted" : "");
+    return to;
+}
+
+/* Which can hold programs as well as numbers; Python's own reader knows how to
+ * read tensors without running them, a whole module not.  SCRIPT: it is
+ * TorchScript.  */
+static int refuse_pickle(const char *path, int script, struct err *e)
+{
+    const char *name = Q(path);
     char to[256];
 
-    snprintf(to, sizeof to, "%.*s", stem ? stem : (int)strlen(path), path);
     *e = (struct err){0};
     return err_set(
         e, ERR_UNSUPPORTED,
-        "'%.200s' is a pickle of PyTorch, which is not read; convert it: "
+        "'%.200s' is %s, which is not read; convert it: "
         "python3 -c \"import torch, safetensors.torch as s; "
-        "d = torch.load('%.200s', 'cpu', weights_only=True); "
-        "d = d.get('state_dict', d.get('model', d)); "
-        "s.save_file({k: v.clone() for k, v in d.items()}, "
-        "'%.200s.safetensors')\"",
-        name, name, Q(to));
+        "d = torch.%s('%.200s', 'cpu'%s; %s"
+        "s.save_file({k: v.clone() for k, v in d.items()}, '%.200s')\"%s",
+        name, script ? "TorchScript" : "a pickle of PyTorch",
+        script ? "jit.load" : "load", name,
+        script ? ").state_dict()" : ", weights_only=True)",
+        script ? "" : "d = d.get('state_dict', d.get('model', d)); ",
+        Q(converted(to, path)),
+        script ? ""
+               : " (where it is a whole module, save its state_dict() where "
+                 "it was made)");
 }
 
 static int is_empty(const char *path, struct err *e)
@@ -785,7 +802,7 @@ int safetensors_read(struct set *s, const char *path, struct err *e)
     struct bytes *b = xcalloc(1, sizeof *b);
     struct storage *own;
     size_t n;
-    int r, pickle;
+    int r, pickle, script;
 
     set_init(s);
     if (bytes_read(b, path, INT64_MAX, e) < 0) {
@@ -800,11 +817,12 @@ int safetensors_read(struct set *s, const char *path, struct err *e)
         r = n ? safetensors_parse(s, b->data, n, own, 1, e) : is_empty(path, e);
     pickle = r < 0 && n && e->code == ERR_FORMAT && !npz_is(b->data, n) &&
              (is_pickle(b->data, n) || is_named_pickle(path));
+    script = pickle && memmem(b->data, n, "constants.pkl", 13) != NULL;
     storage_unref(own);
     if (r == 0 || !n)
         return r;
     if (pickle)
-        return refuse_pickle(path, e);
+        return refuse_pickle(path, script, e);
     return strcmp(path, "-") ? err_in(e, "'%s'", Q(path))
                              : err_in(e, "standard input");
 }

@@ -18,6 +18,7 @@ run 'within a large tolerance' 0 adze-compare a.st b.st --tolerance 100
 run 'on pictures, as JSON' 1 adze-compare a.st b.st -d d.tar -n 20 --json
 out_has '"samples": 20'
 run 'by class' 1 adze-compare a.st b.st --classes
+out_has '^class	9	[0-9]'
 [ "$(grep -c '^class	' "$out")" = 10 ]
 ok 'a row a class'
 echo 'model: {init: {bn1.running_var: constant -1}}' >nan.yaml

@@ -39,7 +39,7 @@ head -9 names >few && { cat names; echo k; } >many && { echo b; tail -9 names; }
 fails 'too few names' 3 "'few': 9 names for a head of 10" adze-import m.onnx --classes few -O x.st
 fails 'too many' 3 "'many': more than the 10" adze-import m.onnx --classes many -O x.st
 fails 'a name twice' 3 "'twice': 'b' stands in lines 1 and 2" adze-import m.onnx --classes twice -O x.st
-fails 'another size' 2 'fixed to 3 channels of 32 x 32' adze-import m.onnx -o size='[64, 64]' -O x.st
+fails 'another size' 2 'channels=3, size=.32,32.' adze-import m.onnx -o size='[64, 64]' -O x.st
 fails 'an unknown key' 2 "no key 'meen'; did you mean 'mean'" adze-import m.onnx -o meen=1 -O x.st
 fails 'no key' 2 'KEY=VALUE' adze-import m.onnx -o mean -O x.st
 fails 'no file' 3 "'none.onnx'" adze-import none.onnx -O x.st

@@ -101,6 +101,8 @@ fails 'several in one array' 2 "'x.npy' holds one value, not 2" \
 fails 'features without a file' 2 'a file for the values: -O FILE' adze-infer -m m.st --features "$first"
 fails 'a file without features' 2 '-O is for the values' adze-infer -m m.st -O x.st "$first"
 fails 'a folder that is not there' 4 "'no/x.st'" adze-infer -m m.st --features -O no/x.st "$first"
+run 'features of nothing' 3 adze-infer -m m.st --features -O x.st none.png
+err_has "no picture was read: 'x.st' is not written"
 [ ! -e x.st ] && [ ! -e x.npy ]
 ok 'nothing is left of what failed'
 
@@ -116,5 +118,6 @@ tail -c +129 e.npy >a && tail -c +129 f.npy | head -c 256 | cmp -s - a
 ok 'the numbers that the classifier had read'
 adze-fuse-bn -q -m e.st | adze-compare e.st - >"$out"
 ok 'other commands take it'
+fails 'it has no classes to count' 2 '-n counts classes' adze-infer -m e.st -n 3 "$first"
 fails 'it has no classes to train' 3 "the network's head 0 classes" adze-train -q -m e.st -d d -O x.st
 fails 'or to evaluate' 3 '0 classes' adze-evaluate -m e.st -d d

@@ -55,7 +55,13 @@ err_has 'took 8 tensors with 60856 parameters'
 err_has "new head 2: 'fc3.weight' 'fc3.bias'"
 fails 'which must be asked for' 3 'is \[10,84\] in the file, \[3,84\] here: --head=new' \
     adze-init lenet5 --from a.st -o classes=3
-fails 'weights of another network' 3 "'a.st': no tensor has a name" adze-init resnet20 --partial --from a.st
+fails 'weights of another network' 3 "the file has 'conv2.bias' .16., the network 'bn1.weight' .16.; is it of another" \
+    adze-init resnet20 --partial --from a.st
+adze-init -q resnet20 -o classes=10 -O b.st
+fails 'weights of a larger one' 3 'fit, so it may be of another network' adze-init resnet20 -o depths='[9, 9, 9]' --from b.st
+fails 'weights of plain convolutions' 3 "'conv1.weight' is of one convolution, here are branches" \
+    adze-init resnet20 -o classes=10 -o conv=acb --from b.st
+fails 'what is no attention' 2 "no block 'relu', but se, ese" adze-init resnet20 -o attention=relu -O b.st
 run 'a small network' 0 adze-init resnet20 -O small.st
 fails 'in a larger one' 3 "missing 'layer1.3.conv1.weight', .* and 55 more" adze-init resnet32 --from small.st
 run 'a part of them' 0 adze-init lenet5 -o channels=3 --partial --from a.st -O e.st
@@ -76,7 +82,7 @@ for part in module model; do
     err_has 'took 8 tensors with '
 done
 sed '/linear/d' bare.yaml >part.yaml
-fails 'a tensor too many' 3 "unexpected 'fc.weight', 'fc.bias' (--partial" adze-init ./part.yaml --from bare.st -O x.st
+fails 'a tensor too many' 3 "unexpected 'fc.weight', 'fc.bias' (6 of 6 fit; --partial" adze-init ./part.yaml --from bare.st -O x.st
 run 'which may be left' 0 adze-init ./part.yaml --partial --from bare.st -O x.st
 err_has "left in the file 2: 'fc.weight' 'fc.bias'"
 rm bare.* wrapped.yaml part.yaml w.st x.st
@@ -122,6 +128,10 @@ for file in p.bin p.th p.pt; do
     fails "a pickle, $file" 3 "'$file' is a pickle of PyTorch, .*torch.load('$file'.*'p.safetensors')" \
         adze-init lenet5 --from $file
 done
+cp p.bin p.safetensors
+fails 'a pickle that the advice leaves alone' 3 "'p.converted.safetensors')" adze-init lenet5 --from p.safetensors
+printf 'PK\003\004%026d%s' 0 archive/constants.pkl >p.pt
+fails 'TorchScript' 3 "'p.pt' is TorchScript, .*jit.load('p.pt'" adze-init lenet5 --from p.pt
 rm p.*
 
 cat >r.yaml <<'END'

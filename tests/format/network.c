@@ -263,6 +263,11 @@ static const struct {
      "t:1:1: a network has no key 'bodie'; did you mean 'body'?"},
     {"body: [rellu]\n" IN,
      "t:1:8: no op or block is called 'rellu'; did you mean 'relu'?"},
+    {"body: [se]\n" IN, "t:1:8: block 'se' is not known here: 'use: attention' "
+                        "beside 'body' makes it so"},
+    {"body: [attention/relu]\nuse: attention\n" IN,
+     "t:1:8: library 'attention' has no block 'relu', but se, ese, eca, "},
+    {"body: [attention/se]\n" IN, "t:1:8: no library 'attention' is used here"},
     {"body: [conv: {outt: 3, kernel: 1}]\n" IN,
      "t:1:15: op 'conv2d' has no attribute 'outt'; did you mean 'out'?"},
     {"body: [conv: {out: 3}]\n" IN, "t:1:8: 'conv': op 'conv2d' needs "
@@ -694,6 +699,9 @@ static void libraries(void **state)
            "reshape=reshape(global_avg_pool) "
            "fc=conv2d(reshape fc.weight fc.bias) hardsigmoid=hardsigmoid(fc) "
            "mul=mul(image hardsigmoid) ");
+    expect("use: attention\n" IN "blocks: {mine: {do: [relu]}}\n"
+           "body: [attention/mine, attention/identity]\n",
+           "relu=relu(image) ");
     expect("use: [attention]\n" IN "blocks: {se: {do: [relu]}}\nbody: [se]\n",
            "relu=relu(image) ");
     expect("use: fusion\n" IN

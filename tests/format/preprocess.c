@@ -83,7 +83,8 @@ static void refuses(void **state)
     refuse("\"order\": \"rgb\", ", "", "no key 'order'", ERR_FORMAT);
     refuse("\"order\"", "\"size\"", "not JSON", ERR_FORMAT);
     refuse("{", "{\"x\": 1, ", "unknown key 'x'", ERR_FORMAT);
-    refuse("\"rgb\"", "\"rbg\"", "'order' cannot be 'rbg'", ERR_FORMAT);
+    refuse("\"rgb\"", "\"rbg\"", "'order' cannot be 'rbg': it is rgb, bgr",
+           ERR_FORMAT);
     refuse("\"centre\"", "\"five\"", "'crop' cannot be", ERR_UNSUPPORTED);
     refuse("\"exact\"", "\"fast\"", "'decode' cannot be", ERR_UNSUPPORTED);
     refuse("[224, 224]", "[224, 224, 3]", "'size' has 3 values", ERR_FORMAT);

@@ -118,13 +118,14 @@ static void refuses(void **state)
 
     (void)state;
     fill(&s, DTYPE_F32, "b.bias");
-    refuse(&s, plain, "missing 'b.bias' (--partial takes what fits)",
+    refuse(&s, plain, "missing 'b.bias' (6 of 7 fit; --partial takes those)",
            ERR_FORMAT);
     fill(&s, DTYPE_F32, "b.bias");
     refuse(&s, new_head, "missing 'b.bias'", ERR_FORMAT);
     fill(&s, DTYPE_F32, "");
     put(&s, "other", 1);
-    refuse(&s, plain, "unexpected 'other' (--partial takes", ERR_FORMAT);
+    refuse(&s, plain, "unexpected 'other' (7 of 7 fit; --partial takes",
+           ERR_FORMAT);
     fill(&s, DTYPE_F32, "b.bias");
     put(&s, "b.bias", 3);
     refuse(&s, plain, "'b.bias' is [3], not [2]", ERR_FORMAT);
