@@ -7,8 +7,9 @@
  * all of its readers share, but for results of a layer or an add whose only
  * reader is an activation: that is part of the same step, and the pair stands
  * behind it.  A result that only float ops read, such as the logits, stays
- * float.  Ops that move numbers hand their input's scale on; what only a
- * concat reads takes the scale of its result, and is rounded once.
+ * float, and so does a sum that reaches no layer in 8 bits.  Ops that move
+ * numbers hand their input's scale on; what only a concat reads takes the
+ * scale of its result, and is rounded once.
  *
  * With x = s_x (q - z) and w = s_w p, a layer is s_x s_w (sum p (q - z) + b),
  * all integers.  The rounding is that of ONNX: half to even.  */
@@ -86,6 +87,42 @@ static int is_inner(const struct choice *c, const struct value *v)
            c->taken[reader->index];
 }
 
+/* Does N's result reach a layer in 8 bits, through ops in 8 bits: USEFUL has
+ * the answer for the nodes behind it.  */
+static int is_useful(const struct choice *c, const struct node *n,
+                     const char *useful)
+{
+    for (int k = 0; k < n->n_out; k++)
+        for (int u = 0; n->out[k] && u < n->out[k]->n_use; u++) {
+            const struct node *reader = n->out[k]->use[u].node;
+
+            if (c->taken[reader->index] &&
+                (match_op(reader, LAYERS) || useful[reader->index]))
+                return 1;
+        }
+    return 0;
+}
+
+/* Sums that no layer in 8 bits reads stay float: a transformer carries them
+ * from block to block and gives them to normalisations, which are float, and
+ * which make of a small token what one scale for all tokens has left of it.  */
+static void spare_sums(struct choice *c)
+{
+    char *useful = xcalloc((size_t)c->g->n_node + 1, 1);
+
+    for (int i = c->g->n_node - 1; i >= 0; i--) {
+        const struct node *n = c->g->node[i];
+
+        useful[i] = is_useful(c, n, useful);
+        if (!useful[i] && match_op(n, "add"))
+            c->taken[i] = 0;
+    }
+    for (int i = 0; i < c->g->n_node; i++)
+        c->taken[i] &=
+            match_op(c->g->node[i], LAYERS) || reads_taken(c, c->g->node[i]);
+    free(useful);
+}
+
 static void choose_nodes(struct choice *c, const struct quantize_opts *o)
 {
     struct graph names = {0}; /* an arena for match_stem() */
@@ -101,6 +138,7 @@ static void choose_nodes(struct choice *c, const struct quantize_opts *o)
             c->taken[i] =
                 match_op(n, OTHERS) && reads_taken(c, n) && !is_done(n);
     }
+    spare_sums(c);
     arena_release(&names.arena);
 }
 

@@ -357,13 +357,56 @@ static void split(void **state)
     graph_free(g);
 }
 
+static struct value *sum(struct graph *g, const char *name, struct value *a,
+                         struct value *b)
+{
+    struct err e = {0};
+
+    return graph_add(g, op_find("add"), name, (struct value *[]){a, b}, 2, NULL,
+                     &e)
+        ->out[0];
+}
+
+/* Sums that a transformer carries along, which normalisations alone read, stay
+ * float; the same sum is in 8 bits where a layer reads it.  */
+static void carried(void **state)
+{
+    const struct shape s = {.rank = 3, .dim = {1, 5, 4}, .batch = 1};
+    const struct attr_text four[] = {{"out", "4"}, {0}};
+
+    (void)state;
+    for (int read = 0; read < 2; read++) {
+        struct graph *g = graph_new("carried"), *q;
+        struct value *x = graph_input(g, "tokens", DTYPE_F32, &s), *y;
+        struct pass_ranges r;
+
+        x = add(g, "linear", "a", x, four);
+        y = add(g, "linear", "b", add(g, "layernorm", "n", x, NULL), four);
+        x = sum(g, "first", x, y);
+        y = read ? x : add(g, "layernorm", "m", x, NULL);
+        x = sum(g, "second", x, add(g, "linear", "c", y, four));
+        graph_output(g, "logits", add(g, "layernorm", "end", x, NULL), 0);
+        graph_random_fill(g, 1);
+        pass_check_ranges(&r, g, NULL);
+        q = quantize(g, &r.o);
+        assert_int_equal(graph_value(q, "first.quantize") != NULL, read);
+        assert_null(graph_value(q, "second.quantize"));
+        assert_int_equal(graph_value(q, "a.quantize") != NULL, read);
+        assert_non_null(graph_value(q, read ? "n.quantize" : "m.quantize"));
+        assert_true(error_of(q, g) < 0.01);
+        graph_free(q);
+        graph_free(g);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_graphs), cmocka_unit_test(known),
-        cmocka_unit_test(odd_channels),  cmocka_unit_test(concatenated),
-        cmocka_unit_test(split),         cmocka_unit_test(skipping),
-        cmocka_unit_test(odd_ranges),    cmocka_unit_test(shared_weight),
+        cmocka_unit_test(carried),       cmocka_unit_test(odd_channels),
+        cmocka_unit_test(concatenated),  cmocka_unit_test(split),
+        cmocka_unit_test(skipping),      cmocka_unit_test(odd_ranges),
+        cmocka_unit_test(shared_weight),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
