@@ -215,7 +215,8 @@ static void note_top(const char *whose, const struct model *m,
 /* ---- fp16 ---- */
 
 enum { HALF_BITS = 11 }; /* of a number's digits */
-#define HALF_MAX 65504
+#define EIGHT_LIMIT (8. / 255)
+#define HALF_MAX    65504
 
 /* Every step rounds its weights once and its result once, each by 2^-11 of it
  * at most; to first order these shares add.  */
@@ -272,10 +273,27 @@ static int check_half(struct proof *p, const struct parity *r,
     return bad ? -1 : 0;
 }
 
+/* Between steps in 8 bits float ops round in their own order, and what lies
+ * between two levels then goes to either.  */
+static int check_eight(const struct parity *r, struct err *e)
+{
+    if (parity_finite(r, e) < 0)
+        return -1;
+    if (r->max_rel > PARITY_EXACT)
+        cli_note("8 bits may differ by %.3g of the largest: 8 of 255 levels",
+                 EIGHT_LIMIT);
+    return r->max_rel <= EIGHT_LIMIT
+               ? 0
+               : err_set(e, ERR_NO, "8 bits differ by %.3g of the largest",
+                         r->max_rel);
+}
+
 static int check(struct proof *p, const struct parity *r,
                  const struct device *d, struct err *e)
 {
-    return half ? check_half(p, r, d, e) : parity_exact(r, e);
+    if (half)
+        return check_half(p, r, d, e);
+    return pass_quantized(p->m->graph) ? check_eight(r, e) : parity_exact(r, e);
 }
 
 /* ---- comparing ---- */

@@ -4,7 +4,8 @@
  * Exporters write the heads of attention in many orders of reshapes,
  * transposes and cuts.  What they come to is seen by carrying the number of
  * each element of the source [T,3C] of one sample through them: queries, keys
- * and values must be those that the op reads, the result what it writes.  */
+ * and values must be those that the op reads, the result what it writes.
+ * Before that, layers on rows of tokens become layers on tokens.  */
 #include <math.h>
 #include <string.h>
 
@@ -277,11 +278,66 @@ static int is_attention(const struct graph *g, const struct node *n,
     return f->y != NULL;
 }
 
-int import_attention(struct graph *g, struct err *e)
+/* ---- linear layers on tokens ---- */
+
+/* N is a layer on rows, [N T,C] -> [N T,K], of tokens [N,T,C] that become
+ * [N,T,K] behind it: the reshape there, or NULL.  */
+static struct node *behind_rows(const struct graph *g, const struct node *n)
+{
+    const struct node *before = n->in[0]->node;
+    struct node *after = match_reader(g, n->out[0]);
+
+    if (!node_is(n, "linear") || n->in[0]->shape.rank != 2 || !before ||
+        !node_is(before, "reshape") || !after || !node_is(after, "reshape"))
+        return NULL;
+    const struct shape *x = &before->in[0]->shape, *y = &after->out[0]->shape;
+
+    return x->rank == 3 && y->rank == 3 && x->batch == y->batch &&
+                   x->dim[0] == y->dim[0] && x->dim[1] == y->dim[1] &&
+                   x->dim[2] == n->in[0]->shape.dim[1] &&
+                   y->dim[2] == n->out[0]->shape.dim[1]
+               ? after
+               : NULL;
+}
+
+/* Gemm takes rows; the op linear takes tokens, and between pairs it stands
+ * right behind them, which makes it one of 8 bits.  */
+static int layers_on_tokens(struct graph *g, struct err *e)
 {
     const int count = g->n_node;
-    int found = 0;
 
+    for (int i = 0; i < count; i++) {
+        struct node *n = g->node[i], *after = behind_rows(g, n), *y;
+
+        if (!after)
+            continue;
+        const struct attr_text a[] = {
+            {"out", arena_printf(&g->arena, "%lld",
+                                 (long long)n->out[0]->shape.dim[1])},
+            {"bias", n->in[2] ? "yes" : "no"},
+            {0}};
+        struct value *in[] = {n->in[0]->node->in[0], n->in[1], n->in[2]};
+
+        y = graph_add(g, n->op, graph_name_free(g, after->out[0]->name), in,
+                      n->in[2] ? 3 : 2, a, e);
+        if (!y)
+            return -1;
+        graph_replace(g, after->out[0], y->out[0]);
+    }
+    if (g->n_node > count) {
+        graph_sort(g);
+        graph_prune(g);
+    }
+    return 0;
+}
+
+int import_attention(struct graph *g, struct err *e)
+{
+    int count, found = 0;
+
+    if (layers_on_tokens(g, e) < 0)
+        return -1;
+    count = g->n_node;
     for (int i = 0; i < count; i++) {
         struct found f;
 

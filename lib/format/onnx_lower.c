@@ -197,15 +197,28 @@ static int lower_batchnorm2d(struct onnx_build *b, const struct node *n,
 }
 
 /* Until opset 11 the third operand must be there.  */
-static void gemm(struct onnx_build *b, const struct node *n)
+static void gemm(struct onnx_build *b, const struct node *n, const char *x,
+                 const char *y)
 {
     const struct shape c = {.rank = 1, .dim = {n->in[1]->shape.dim[0]}};
-    const char *in[3] = {X, onnx_in(b, n, 1), onnx_in(b, n, 2)};
+    const char *in[3] = {x, onnx_in(b, n, 1), onnx_in(b, n, 2)};
 
     if (!n->in[2])
         in[2] = onnx_const_data(b, n, &c,
                                 ARENA_NEWS(&b->arena, c.dim[0] + 1, float));
-    onnx_set_int(b, onnx_op(b, "Gemm", in, 3, Y), "transB", 1);
+    onnx_set_int(b, onnx_op(b, "Gemm", in, 3, y), "transB", 1);
+}
+
+/* Tokens in 8 bits by Gemm, too: its weight and its bias come straight from
+ * their pairs, and the sum is one of integers for whoever reads the file, as
+ * it is here.  */
+static void gemm_tokens(struct onnx_build *b, const struct node *n)
+{
+    const int64_t *in = n->in[0]->shape.dim, *out = n->out[0]->shape.dim;
+    const char *y = onnx_temp(b, n);
+
+    gemm(b, n, reshape(b, n, X, (int64_t[]){-1, in[2]}, 2, NULL), y);
+    reshape(b, n, y, (int64_t[]){-1, out[1], out[2]}, 3, Y);
 }
 
 /* Gemm takes two axes.  */
@@ -217,8 +230,13 @@ static int lower_linear(struct onnx_build *b, const struct node *n,
     (void)e;
     if (n->in[0]->shape.rank == 2) {
         if (b->opset < 11)
-            gemm(b, n);
+            gemm(b, n, X, Y);
         return b->opset < 11;
+    }
+    if (n->in[0]->shape.rank == 3 && n->in[0]->shape.batch == 1 &&
+        n->in[1]->node && node_is(n->in[1]->node, "dequantize")) {
+        gemm_tokens(b, n);
+        return 1;
     }
     w = transpose(b, n, onnx_in(b, n, 1), (int64_t[]){1, 0}, 2, NULL);
     y = onnx_op2(b, n, "MatMul", X, w, n->in[2] ? NULL : Y);

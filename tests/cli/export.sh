@@ -89,7 +89,12 @@ fails 'an op that has no C' 3 "op 'tokens' at '[a-z_.]*' has no C" \
 fails 'too many weights' 3 'has 25530472 weights; a C header is for small ones' \
     sh -c 'adze-init -q resnet50 | adze-export -q --untrained -f c -O v.h'
 
-rm -f ?.onnx q.st
+# Tokens in 8 bits come back as layers in 8 bits.
+adze-init -q vit-t-16 -o size=32 -o classes=4 -o depth=2 | adze-quantize -q -d d -n 8 -O v.st
+run 'a transformer in 8 bits' 0 adze-export --untrained -m v.st -O v.onnx
+err_has 'outputs differ by 0,'
+
+rm -f ?.onnx q.st v.st
 fails 'a head that was never trained' 2 'never trained' adze-export -m new.st -O a.onnx
 run 'which may be wanted' 0 adze-export -q --untrained -m new.st -O b.onnx
 cat >soft.yaml <<END
