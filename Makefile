@@ -183,10 +183,14 @@ $G/format/onnx.pb-c.c: lib/format/onnx.proto
 	$(call say,PROTO,$<)
 	$Qprotoc-c --proto_path=lib/format --c_out=$(@D) $<
 
-$G/format/zoo_text.c: $(ZOO) scripts/embed
+$G/format/zoo_text.c: $(ZOO) scripts/embed $G/zoo
 	@mkdir -p $(@D)
 	$(call say,EMBED,models)
 	$Qscripts/embed $(ZOO) > $@.tmp && mv $@.tmp $@
+
+# The names of models/, newer when one has come or gone.
+$G/zoo: FORCE
+	@mkdir -p $(@D) && echo $(ZOO) | cmp -s - $@ || echo $(ZOO) > $@
 
 bin/adze: $O/src/adze.o
 $(filter-out bin/adze,$(CMDS)): bin/adze-%: $O/src/%.o
