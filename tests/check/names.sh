@@ -37,6 +37,19 @@ sed -n 's/^[^"]*\(node_is\|match_op\|match_source\)([^"]*"\([a-z0-9|]*\)".*/\2/p
 [ -s "$work/asked" ] && comm -23 "$work/asked" "$work/def" >"$out" && [ ! -s "$out" ]
 ok 'code asks for ops by names that they have' || explain <"$out"
 
+# The same in tables: lists of names, and what kernels say of theirs.
+# A word that ends with _ is a part of one.
+words() { grep -oh '"[a-z0-9_|]*"' | tr -d '"' | tr '|' '\n' | sed '/^$/d; /_$/d'; }
+{
+    grep -h '"[a-z0-9_|]*|[a-z0-9_|]*"' lib/graph/*.c lib/pass/*.[ch] lib/cpu/*.[ch] lib/run/*.[ch] | words
+    grep -oh '\.\(op\|side\) = "[a-z0-9_]*"' lib/cpu/*.[ch] | words
+    for list in $(grep -oh '\.epilogue = [a-z0-9_]*' lib/cpu/*.[ch] | sed 's/.* //' | sort -u); do
+        sed -n "/const $list\[\] = {/,/;/p" lib/cpu/*.[ch] | words
+    done
+} | sort -u >"$work/tabled"
+[ "$(wc -l <"$work/tabled")" -gt 20 ] && comm -23 "$work/tabled" "$work/def" >"$out" && [ ! -s "$out" ]
+ok 'tables name ops by names that they have' || explain <"$out"
+
 scripts/coverage --check >"$out" 2>&1
 [ ! -s "$out" ]
 ok 'each reader is fuzzed, and has a row in scripts/coverage' || explain <"$out"
