@@ -183,13 +183,11 @@ $G/format/onnx.pb-c.c: lib/format/onnx.proto
 	$(call say,PROTO,$<)
 	$Qprotoc-c --proto_path=lib/format --c_out=$(@D) $<
 
-$G/format/zoo_text.c: $(ZOO) scripts/embed $G/zoo
-	@mkdir -p $(@D)
+$G/format/zoo_text.c: $(ZOO) scripts/embed $G/format/zoo
 	$(call say,EMBED,models)
 	$Qscripts/embed $(ZOO) > $@.tmp && mv $@.tmp $@
 
-# The names of models/, newer when one has come or gone.
-$G/zoo: FORCE
+$G/format/zoo: FORCE # the names of models/, newer when one has come or gone
 	@mkdir -p $(@D) && echo $(ZOO) | cmp -s - $@ || echo $(ZOO) > $@
 
 bin/adze: $O/src/adze.o
@@ -220,8 +218,7 @@ test: all $(UNIT_O) $(UNIT_S)
 test-arm64:
 	@scripts/deps arm64 && scripts/run-tests tests/arm64.sh
 
-# Every network of the zoo, each shown when it is done; NETWORKS='vgg* lenet5'
-# tries these alone.
+# Every network, shown when it is done; NETWORKS='vgg* lenet5' tries these alone.
 test-zoo: all
 	@JOBS=1 V=1 scripts/run-tests $(wildcard tests/zoo/*.sh)
 
