@@ -228,4 +228,8 @@ int import_matched(struct import *r, size_t at, struct err *e);
  * attention, where the numbers lie so.  */
 int import_attention(struct graph *g, struct err *e);
 
+/* onnx_turns.c: *G with arithmetic on channels first instead of last, where
+ * that leaves fewer turns; it may be another graph then.  */
+int import_turns(struct graph **g, struct err *e);
+
 #endif

@@ -393,6 +393,23 @@ static int global_mean(struct import *r, const onode *o, struct value *x,
     return y ? import_put(r, o, 0, y, e) : -1;
 }
 
+/* The same of X [N,H,W,C].  */
+static int global_mean_last(struct import *r, const onode *o, struct value *x,
+                            int keep, struct err *e)
+{
+    static const int64_t first[] = {0, 3, 1, 2};
+    struct value *y = import_turn(r, o, x, first, e);
+    struct shape s;
+
+    y = y ? import_add1(r, o, "globalavgpool", y, NULL, e) : NULL;
+    if (!y || !keep)
+        return y ? import_put(r, o, 0, y, e) : -1;
+    s = x->shape;
+    s.dim[1] = s.dim[2] = 1;
+    y = import_view(r, o, y, &s, e);
+    return y ? import_put(r, o, 0, y, e) : -1;
+}
+
 static int read_globalavgpool(struct import *r, const onode *o, struct err *e)
 {
     struct value *x = import_value(r, o, 0, VALUE_CONST, e);
@@ -479,6 +496,8 @@ static int reduce(struct import *r, const onode *o, int mean, struct err *e)
         return import_no(o, "its axes are not read", e);
     if (mean && x->shape.rank == 4 && bits == 0xc && x->shape.batch == 1)
         return global_mean(r, o, x, keep, e);
+    if (mean && x->shape.rank == 4 && bits == 0x6 && x->shape.batch == 1)
+        return global_mean_last(r, o, x, keep, e);
     s = x->shape;
     y = gathered(r, o, x, bits, &n, e);
     column.dim[1] = n;

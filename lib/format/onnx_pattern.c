@@ -407,9 +407,12 @@ static const struct pattern patterns[] = {
     {NULL, NULL, NULL, build_linear, "Add(MatMul(x,u),v)", is_layer},
 };
 
-/* The first pattern that O ends; NULL if there is none.  */
+/* The first pattern that O ends; NULL if there is none.  What passes a value
+ * on ends none: the operator behind it does.  */
 static struct match *find(struct import *r, const onode *o)
 {
+    if (resolve(r, o->output[0]) != o->output[0])
+        return NULL;
     for (size_t i = 0; i < COUNT(patterns); i++) {
         const struct pattern *p = &patterns[i];
         struct match m = {.p = p}, *keep;

@@ -396,7 +396,7 @@ static struct graph *read_model(const Onnx__ModelProto *m, size_t n,
     r.match = xcalloc(m->graph->n_node + 1, sizeof *r.match);
     r.skip = xcalloc(m->graph->n_node + 1, 1);
     bad = read_graph(&r, src, e) < 0 || import_attention(r.g, e) < 0 ||
-          graph_check(r.g, e) < 0;
+          import_turns(&r.g, e) < 0 || graph_check(r.g, e) < 0;
     release(&r);
     if (bad) {
         graph_free(r.g);

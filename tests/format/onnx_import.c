@@ -308,6 +308,26 @@ static const struct row {
      "x [N,8,6,3]\nw f32 4 3 3 3\nt = Transpose x perm=0,3,1,2\n"
      "y = Conv t w\n",
      "conv2d"},
+    {"arithmetic between channels last",
+     "x [N,8,6,3]\nw f32 3 3 3 3\nk f32 1 1 1 3\nc f32 3\n"
+     "t = Transpose x perm=0,3,1,2\na = Conv t w\n"
+     "b = Transpose a perm=0,2,3,1\nd = Mul b k\ne = Relu d\n"
+     "f = Concat e b axis=3\ng = Transpose f perm=0,3,1,2\n"
+     "y = MaxPool g kernel_shape=2,2\n",
+     "conv2d mul relu concat maxpool2d"},
+    {"means of channels last",
+     "x [N,8,6,3]\ny = Relu x\nz = ReduceMean y axes=1,2 keepdims=0\n",
+     "relu globalavgpool", 13},
+    {"a gate on channels last",
+     "x [N,8,6,3]\nw f32 3 3 1 1\ny = Relu x\n"
+     "z = ReduceMean y axes=1,2 keepdims=1\n"
+     "t = Transpose z perm=0,3,1,2\na = Conv t w\n"
+     "b = Transpose a perm=0,2,3,1\nc = Sigmoid b\nd = Mul y c\n"
+     "u = Transpose d perm=0,3,1,2\nk = MaxPool u kernel_shape=2,2\n",
+     "relu globalavgpool reshape conv2d sigmoid mul maxpool2d", 13},
+    {"a bias behind which nothing is done",
+     X "w f32 8 5\nb f32 5\nm = MatMul x w\na = Add m b\ny = Identity a\n",
+     "linear"},
     {"a token in front",
      X "s i64 = 0 24 8\nk f32 1 1 8\nt = Reshape x s\na = Shape t\n"
        "z i64 = 0 0\nb = Gather a i\ni i64 = 0\ny = Concat k t axis=1\n",
