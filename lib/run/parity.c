@@ -87,6 +87,15 @@ static int64_t best(const float *row, int64_t k)
     return b;
 }
 
+/* Where something is no number there is no best class.  */
+static int same_best(const float *a, const float *b, int64_t k)
+{
+    for (int64_t c = 0; c < k; c++)
+        if (isnan(a[c]) || isnan(b[c]))
+            return 0;
+    return best(a, k) == best(b, k);
+}
+
 static void count_nonfinite(struct parity *r, double a, double b)
 {
     if ((isnan(a) && isnan(b)) || a == b)
@@ -101,7 +110,7 @@ static void compare_rows(struct parity *r, const float *a, const float *b,
     const int64_t k = r->classes;
 
     for (int64_t i = 0; i < n; i++, a += k, b += k) {
-        r->agree += best(a, k) == best(b, k);
+        r->agree += same_best(a, b, k);
         for (int64_t c = 0; c < k; c++) {
             const double d = fabs((double)a[c] - b[c]);
 

@@ -42,7 +42,7 @@ enum { PARITY_NAME = 256 };
 struct parity {
     int64_t samples, classes;
     double max_abs, max_rel; /* of output `logits'; rel to the largest of b */
-    int64_t agree;           /* samples with the same best class */
+    int64_t agree;           /* samples with the same best class, all numbers */
     int64_t nonfinite;       /* elements that are finite on one side alone, or
                                 differ in kind; then max_abs is infinite */
     int64_t neither;         /* those that are finite on no side, alike */
