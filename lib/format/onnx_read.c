@@ -435,6 +435,32 @@ static void budget_free(void *ctx, void *p)
 
 /* ---- the file ---- */
 
+/* What is given instead, by its first bytes.  */
+static const struct {
+    size_t at, n;
+    const char *bytes, *what;
+} others[] = {
+    {0, 4, "PK\3\4",
+     "a zip (NPZ and PyTorch's own files are such: weights without the "
+     "network)"},
+    {0, 6, "\x93NUMPY", "an array of NumPy"},
+    {8, 1, "{",
+     "a safetensors file (a model needs no import; adze-init NETWORK --from "
+     "takes weights)"},
+    {0, 8, "\x89HDF\r\n\x1a\n",
+     "HDF5 (if it is Keras', its model.export(format=\"onnx\") makes ONNX)"},
+};
+
+static int refuse_others(const unsigned char *p, size_t n, struct err *e)
+{
+    for (size_t i = 0; i < COUNT(others); i++)
+        if (n >= others[i].at + others[i].n &&
+            !memcmp(p + others[i].at, others[i].bytes, others[i].n))
+            return err_set(e, ERR_FORMAT, "no ONNX file: this is %s",
+                           others[i].what);
+    return 0;
+}
+
 int onnx_open(struct onnx_file *f, const unsigned char *p, size_t n,
               struct err *e)
 {
@@ -443,8 +469,13 @@ int onnx_open(struct onnx_file *f, const unsigned char *p, size_t n,
     ProtobufCAllocator alloc = {budget_alloc, budget_free, &budget};
 
     *f = (struct onnx_file){.n = n};
-    if (onnx_scan(p, n, &onnx__model_proto__descriptor, limit, e) < 0)
+    if (onnx_scan(p, n, &onnx__model_proto__descriptor, limit, e) < 0) {
+        struct err other = {0};
+
+        if (refuse_others(p, n, &other) < 0)
+            *e = other;
         return -1;
+    }
     f->m = onnx__model_proto__unpack(&alloc, n, p);
     if (f->m)
         return 0;

@@ -462,6 +462,13 @@ static uint64_t read_u64(const unsigned char *p)
     return v;
 }
 
+/* Field 1, the version of the format, which has come to 13, then a text or a
+ * number.  */
+static int is_onnx(const unsigned char *p)
+{
+    return p[0] == 8 && p[1] > 2 && p[1] < 32 && p[2] > 8 && p[2] < 128;
+}
+
 /* P: the first eight bytes, the length of the header N.  */
 static int check_header_len(const unsigned char *p, uint64_t *n, struct err *e)
 {
@@ -474,10 +481,13 @@ static int check_header_len(const unsigned char *p, uint64_t *n, struct err *e)
         return err_set(e, ERR_FORMAT,
                        "this is JSON, not a safetensors file (if it is an "
                        "index of shards, join them to one file)");
+    if (*n > HEADER_MAX && is_onnx(p))
+        return err_set(e, ERR_FORMAT,
+                       "this is ONNX, not a safetensors file (adze-import "
+                       "makes a model of it)");
     if (*n > HEADER_MAX)
         return err_set(e, ERR_FORMAT,
-                       "this is ONNX, text or other data, not a safetensors "
-                       "file");
+                       "this is text or other data, not a safetensors file");
     return *n < 2 ? err_set(e, ERR_FORMAT, "the header is empty") : 0;
 }
 

@@ -43,7 +43,10 @@ fails 'another size' 2 'channels=3, size=.32,32.' adze-import m.onnx -o size='[6
 fails 'an unknown key' 2 "no key 'meen'; did you mean 'mean'" adze-import m.onnx -o meen=1 -O x.st
 fails 'no key' 2 'KEY=VALUE' adze-import m.onnx -o mean -O x.st
 fails 'no file' 3 "'none.onnx'" adze-import none.onnx -O x.st
-fails 'no ONNX' 3 "'m.st': no ONNX file" adze-import m.st -O x.st
+fails 'no ONNX' 3 "'m.st': no ONNX file: this is a safetensors file" adze-import m.st -O x.st
+fails 'NPZ' 3 "'w.npz': no ONNX file: this is a zip" sh -c 'adze-export -q -m m.st -O w.npz; adze-import w.npz -O x.st'
+fails 'a damaged file as a model' 3 "'cut.onnx': this is ONNX, .*adze-import" \
+    sh -c 'head -c 500 m.onnx >cut.onnx; adze-show -m cut.onnx'
 fails 'half a file' 3 "'half.onnx': " sh -c 'head -c 5000 m.onnx >half.onnx; adze-import half.onnx -O x.st'
 sed 's/\x04Relu/\x04Rulu/' m.onnx >rulu.onnx
 fails 'an operator that is not known' 3 "'rulu.onnx': ONNX operator 'Rulu' at '.*': not read here" \

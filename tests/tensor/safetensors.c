@@ -232,7 +232,7 @@ static void test_other_files(void **state)
                {"{\"weight_map\": {\"a\": \"../x\"}}", /* F-097 */
                 "this is JSON, not a safetensors file (if it is an index of"},
                {"network: toy\n", "text or other data, not a safetensors file"},
-               {"\x08\x07\x12\x07pytorch", "ONNX, text or other data, not"}};
+               {"\x08\x07\x12\x07pytorch", "this is ONNX, not"}};
 
     (void)state;
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
