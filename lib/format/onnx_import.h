@@ -206,6 +206,9 @@ int import_embedding(struct import *r, const onode *o, struct err *e);
 int import_linear(struct import *r, const onode *o, const onode *add, size_t at,
                   struct err *e);
 
+/* onnx_conv1d.c: O, a Conv whose weight has three sizes.  */
+int import_conv1d(struct import *r, const onode *o, struct err *e);
+
 /* The function for O, or NULL.  */
 const struct import_op *import_op_find(const onode *o);
 

@@ -85,6 +85,10 @@ static void set_window(struct import *r, struct attrs *a,
 
 static int read_conv(struct import *r, const onode *o, struct err *e)
 {
+    const struct tensor *c = import_const(r, o, 1);
+
+    if (c && c->shape.rank == 3)
+        return import_conv1d(r, o, e);
     struct value *in[3] = {
         import_value(r, o, 0, VALUE_CONST, e),
         import_value(r, o, 1, VALUE_PARAM, e),
@@ -609,6 +613,17 @@ static int read_neg(struct import *r, const onode *o, struct err *e)
     return put(r, o, minus(r, o, import_value(r, o, 0, VALUE_CONST, e), e), e);
 }
 
+/* What is above 0, and what is below.  */
+static int read_abs(struct import *r, const onode *o, struct err *e)
+{
+    struct value *x = import_value(r, o, 0, VALUE_CONST, e);
+    struct value *up = x ? import_add1(r, o, "relu", x, NULL, e) : NULL;
+    struct value *down = up ? minus(r, o, x, e) : NULL;
+
+    down = down ? import_add1(r, o, "relu", down, NULL, e) : NULL;
+    return put(r, o, down ? import_add2(r, o, "add", up, down, e) : NULL, e);
+}
+
 static int read_pow(struct import *r, const onode *o, struct err *e)
 {
     struct value *x = import_value(r, o, 0, VALUE_CONST, e);
@@ -733,6 +748,7 @@ static int read_layernorm(struct import *r, const onode *o, struct err *e)
 }
 
 const struct import_op import_layers[] = {
+    {"Abs", 1, 1, read_abs},
     {"AveragePool", 1, 1, read_avgpool},
     {"Clip", 1, 3, read_clip},
     {"Conv", 2, 3, read_conv},

@@ -318,6 +318,10 @@ static const struct row {
     {"means of channels last",
      "x [N,8,6,3]\ny = Relu x\nz = ReduceMean y axes=1,2 keepdims=0\n",
      "relu globalavgpool", 13},
+    {"along one axis",
+     X "s i64 = 0 3 64\nw f32 4 3 5\na = Reshape x s\n"
+       "b = Conv a w pads=2,2\ny = Abs b\n",
+     "reshape reshape conv2d reshape relu mul relu add"},
     {"a gate on channels last",
      "x [N,8,6,3]\nw f32 3 3 1 1\ny = Relu x\n"
      "z = ReduceMean y axes=1,2 keepdims=1\n"
@@ -447,6 +451,9 @@ static const struct {
      ERR_UNSUPPORTED},
     {X "w f32 4 3 3 3\ny = Conv x w pads=-1,0,0,0\n", "window", 0,
      ERR_UNSUPPORTED},
+    {X "s i64 = 0 3 64\nw f32 4 3 5\na = Reshape x s\n"
+       "y = Conv a w strides=0,\n",
+     "window", 0, ERR_UNSUPPORTED},
     {X "w f32 4 3 3 3\ny = Conv x w group=0\n", "groups", 0, ERR_FORMAT},
     {X "s f32 = 1000000 1000000 1500000 1500000\ny = Resize x _ s\n",
      "its places", 0, ERR_UNSUPPORTED},

@@ -77,6 +77,10 @@ check("Conv", [("y", "Conv", "x w b", {"pads": [0, 1, 2, 1], "strides": [2, 1]})
 for pad in "SAME_UPPER", "SAME_LOWER", "VALID":
     check(f"Conv, {pad}", [("y", "Conv", "x w", {"auto_pad": pad, "strides": [2, 2]})], {"w": w(4, 3, 3, 2)})
 check("Conv, groups and dilation", [("y", "Conv", "x w", {"group": 3, "dilations": [2, 1]})], {"w": w(6, 1, 3, 3)})
+line = ("l", "Reshape", "x s")
+for name, attrs in ("", {}), (", strides", {"strides": [2], "pads": [2, 1]}), (", dilation and groups", {"dilations": [2], "group": 3}):
+    check(f"Conv along one axis{name}", [line, ("y", "Conv", "l w b", attrs)], {"s": ints(0, 3, -1), "w": w(6, 1 if "group" in attrs else 3, 3), "b": w(6)})
+check("Abs", [("y", "Abs", "x")])
 bn = {"s": w(3), "b": w(3), "m": w(3), "v": np.abs(w(3)) + 1}
 for opset in 7, 9, 15:
     check(f"BatchNormalization, opset {opset}", [("y", "BatchNormalization", "x s b m v", {"epsilon": 1e-3, "momentum": .9})], bn, opset)
