@@ -201,6 +201,11 @@ extern const struct import_op import_layers[], import_moves[],
 /* onnx_picture.c: O, a Gather, looks up rows of a constant.  */
 int import_embedding(struct import *r, const onode *o, struct err *e);
 
+/* onnx_ops.c: O, a Conv over pictures; ADD, if it is not NULL, puts the
+ * constant BIAS to it, one number a channel.  */
+int import_conv(struct import *r, const onode *o, const onode *add,
+                const char *bias, struct err *e);
+
 /* onnx_ops.c: O, a MatMul with a constant matrix, and operand AT of ADD, which
  * may be NULL, as a linear layer.  */
 int import_linear(struct import *r, const onode *o, const onode *add, size_t at,

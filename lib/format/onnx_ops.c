@@ -83,33 +83,42 @@ static void set_window(struct import *r, struct attrs *a,
 
 /* ---- layers ---- */
 
-static int read_conv(struct import *r, const onode *o, struct err *e)
+int import_conv(struct import *r, const onode *o, const onode *add,
+                const char *bias, struct err *e)
 {
-    const struct tensor *c = import_const(r, o, 1);
-
-    if (c && c->shape.rank == 3)
-        return import_conv1d(r, o, e);
-    struct value *in[3] = {
-        import_value(r, o, 0, VALUE_CONST, e),
-        import_value(r, o, 1, VALUE_PARAM, e),
-        import_has(o, 2) ? import_value(r, o, 2, VALUE_PARAM, e) : NULL};
+    struct value *in[3] = {import_value(r, o, 0, VALUE_CONST, e),
+                           import_value(r, o, 1, VALUE_PARAM, e)};
     struct attrs a = {.n = 0};
     struct window_attrs w;
     struct node *n;
 
-    if (!in[0] || !in[1] || (import_has(o, 2) && !in[2]))
+    if (!in[0] || !in[1])
         return -1;
     if (in[1]->shape.rank != 4)
         return import_no(o, "its weight has no four sizes", e);
-    if (read_window(o, in[0], &in[1]->shape.dim[2], &w, e) < 0)
+    if (import_has(o, 2))
+        in[2] = import_value(r, o, 2, VALUE_PARAM, e);
+    if (bias)
+        in[2] = import_vector(r, bias, in[1]->shape.dim[0], e);
+    if (((bias || import_has(o, 2)) && !in[2]) ||
+        read_window(o, in[0], &in[1]->shape.dim[2], &w, e) < 0)
         return -1;
     set_window(r, &a, &w);
     import_set_ints(r, &a, "dilation", w.dilation, 2);
     import_set_int(r, &a, "out", in[1]->shape.dim[0]);
     import_set_int(r, &a, "groups", import_attr_int(o, "group", 1));
     import_set(&a, "bias", in[2] ? "yes" : "no");
+    o = add ? add : o;
     n = import_add(r, o, "conv2d", in, in[2] ? 3 : 2, &a, e);
     return n ? import_results(r, o, n, e) : -1;
+}
+
+static int read_conv(struct import *r, const onode *o, struct err *e)
+{
+    const struct tensor *w = import_const(r, o, 1);
+
+    return w && w->shape.rank == 3 ? import_conv1d(r, o, e)
+                                   : import_conv(r, o, NULL, NULL, e);
 }
 
 /* DeformConv: X, W, offset, B, mask.  */

@@ -21,7 +21,7 @@ struct pattern;
 struct match {
     const struct pattern *p; /* NULL: an operator by itself */
     const char *x, *w[3];    /* u v y */
-    const onode *inner;      /* the last MatMul that was met */
+    const onode *inner;      /* the last MatMul or Conv that was met */
     double eps;
     int64_t axis; /* of the means that were met */
     int has_axis;
@@ -165,9 +165,10 @@ static const struct {
     const char *word, *type;
     int (*check)(struct import *r, const onode *o, struct match *m);
 } words[] = {
-    {"Behind", "Pad", is_behind},     {"Front", "Pad", is_front},
-    {"Gate", "HardSigmoid", is_gate}, {"MatMul", "MatMul", is_product},
-    {"Mean", "ReduceMean", is_mean},  {"Relu6", "Clip", is_relu6},
+    {"Behind", "Pad", is_behind},     {"Conv", "Conv", is_product},
+    {"Front", "Pad", is_front},       {"Gate", "HardSigmoid", is_gate},
+    {"MatMul", "MatMul", is_product}, {"Mean", "ReduceMean", is_mean},
+    {"Relu6", "Clip", is_relu6},
 };
 
 /* The operator O is what the WORD of N bytes says.  */
@@ -339,6 +340,27 @@ static int is_layer(struct import *r, const struct match *m)
            w.rank == 2 && b.rank == 1 && b.dim[0] == w.dim[1];
 }
 
+/* A convolution of pictures without a bias, and one number a channel: [K,1,1],
+ * as PaddlePaddle's files have it.  */
+static int build_conv(struct import *r, const onode *o, const struct match *m,
+                      struct err *e)
+{
+    return import_conv(r, m->inner, o, m->w[1], e);
+}
+
+static int is_conv(struct import *r, const struct match *m)
+{
+    struct shape w, b;
+    int at;
+
+    if (!shape_known(r, m->w[0], &w) || !shape_known(r, m->w[1], &b) ||
+        w.rank != 4 || b.rank < 3 || b.rank > 4)
+        return 0;
+    at = b.rank - 3;
+    return b.dim[0] == (at ? 1 : w.dim[0]) && b.dim[at] == w.dim[0] &&
+           b.dim[at + 1] == 1 && b.dim[at + 2] == 1;
+}
+
 /* x behind zeros and the tokens before zeros, added: as we write it.  */
 static int build_classtoken(struct import *r, const onode *o,
                             const struct match *m, struct err *e)
@@ -405,6 +427,7 @@ static const struct pattern patterns[] = {
     {"silu", NULL, NULL, build_op, "Mul(x,Sigmoid(x))"},
     {NULL, NULL, NULL, build_classtoken, "Add(Front(x),Behind(y))"},
     {NULL, NULL, NULL, build_linear, "Add(MatMul(x,u),v)", is_layer},
+    {NULL, NULL, NULL, build_conv, "Add(Conv(x,u),v)", is_conv},
 };
 
 /* The first pattern that O ends; NULL if there is none.  What passes a value

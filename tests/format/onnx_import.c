@@ -318,6 +318,13 @@ static const struct row {
     {"means of channels last",
      "x [N,8,6,3]\ny = Relu x\nz = ReduceMean y axes=1,2 keepdims=0\n",
      "relu globalavgpool", 13},
+    {"a bias that is added",
+     X "w f32 4 3 3 3\nb f32 1 4 1 1\na = Conv x w\nc = Add a b\n"
+       "y = Identity c\n",
+     "conv2d"},
+    {"what is no bias",
+     X "w f32 4 3 3 3\nb f32 1 4 1 6\na = Conv x w\ny = Add a b\n",
+     "conv2d add"},
     {"along one axis",
      X "s i64 = 0 3 64\nw f32 4 3 5\na = Reshape x s\n"
        "b = Conv a w pads=2,2\ny = Abs b\n",

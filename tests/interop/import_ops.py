@@ -77,6 +77,7 @@ check("Conv", [("y", "Conv", "x w b", {"pads": [0, 1, 2, 1], "strides": [2, 1]})
 for pad in "SAME_UPPER", "SAME_LOWER", "VALID":
     check(f"Conv, {pad}", [("y", "Conv", "x w", {"auto_pad": pad, "strides": [2, 2]})], {"w": w(4, 3, 3, 2)})
 check("Conv, groups and dilation", [("y", "Conv", "x w", {"group": 3, "dilations": [2, 1]})], {"w": w(6, 1, 3, 3)})
+check("Conv and Add", [("a", "Conv", "x w"), ("y", "Add", "b a")], {"w": w(4, 3, 3, 3), "b": w(1, 4, 1, 1)})
 line = ("l", "Reshape", "x s")
 for name, attrs in ("", {}), (", strides", {"strides": [2], "pads": [2, 1]}), (", dilation and groups", {"dilations": [2], "group": 3}):
     check(f"Conv along one axis{name}", [line, ("y", "Conv", "l w b", attrs)], {"s": ints(0, 3, -1), "w": w(6, 1 if "group" in attrs else 3, 3), "b": w(6)})
