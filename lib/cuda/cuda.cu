@@ -83,6 +83,46 @@ static int finish(const struct device *d, struct err *e)
     return 0;
 }
 
+/* ---- work that is kept: CUDA graphs ---- */
+
+static int record(const struct device *d, struct err *e)
+{
+    const cudaError_t code = cudaStreamBeginCapture(stream_of(d), cudaStreamCaptureModeThreadLocal);
+
+    return code == cudaSuccess ? 0 : failed(code, "recording for the GPU", e);
+}
+
+static void *recorded(const struct device *d, struct err *e)
+{
+    cudaGraph_t g = NULL;
+    cudaGraphExec_t work = NULL;
+    cudaError_t code = cudaStreamEndCapture(stream_of(d), &g);
+
+    if (code == cudaSuccess)
+        code = cudaGraphInstantiate(&work, g, 0);
+    if (g)
+        cudaGraphDestroy(g);
+    if (code == cudaSuccess)
+        return work;
+    failed(code, "recording for the GPU", e);
+    return NULL;
+}
+
+static int replay(const struct device *d, void *work, struct err *e)
+{
+    const cudaError_t code = cudaGraphLaunch((cudaGraphExec_t)work, stream_of(d));
+
+    return code == cudaSuccess ? 0 : failed(code, "computing on the GPU", e);
+}
+
+static void forget(const struct device *d, void *work)
+{
+    (void)d;
+    cudaGraphExecDestroy((cudaGraphExec_t)work);
+}
+
+/* ---- the device ---- */
+
 static void release_device(struct device *d)
 {
     struct gpu *g = (struct gpu *)d;
@@ -149,6 +189,10 @@ extern "C" struct device *device_cuda_new(int index, struct err *e)
         .put = put_bytes,
         .get = get_bytes,
         .finish = finish,
+        .record = record,
+        .recorded = recorded,
+        .replay = replay,
+        .forget = forget,
         .free = release_device,
     };
     code = cudaStreamCreateWithFlags(&g->cuda.stream, cudaStreamNonBlocking);

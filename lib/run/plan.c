@@ -343,6 +343,9 @@ void plan_free(struct plan *p)
 {
     if (!p)
         return;
+    for (int i = 0; i < 2; i++)
+        if (p->work[i].kept)
+            p->device->forget(p->device, p->work[i].kept);
     if (p->block)
         p->device->release(p->device, p->block, p->bytes ? p->bytes : 1);
     free(p->step);
@@ -457,6 +460,36 @@ static int first_update(const struct plan *p)
     return i;
 }
 
+/* What a step is told anew in each run cannot be kept.  */
+static int may_record(const struct plan *p, int from, int to)
+{
+    if (!p->device->record || p->opts.profile)
+        return 0;
+    for (int i = from; i < to; i++) {
+        const struct node *n = p->step[i].nodes.node[0];
+
+        if (n && n->op->flags & OP_RANDOM && n->train)
+            return 0;
+    }
+    return from < to;
+}
+
+/* Steps [FROM, TO), which are work W: kept by the device in the second run (the
+ * first lets it prepare what it has to), from then on replayed.  */
+static int run_work(struct plan *p, struct work *w, int from, int to,
+                    const struct run_step *r, struct err *e)
+{
+    if (!may_record(p, from, to) || !w->runs++)
+        return run_range(p, from, to, r, e);
+    if (!w->kept) {
+        if (p->device->record(p->device, e) < 0 ||
+            run_range(p, from, to, r, e) < 0)
+            return -1;
+        w->kept = p->device->recorded(p->device, e);
+    }
+    return w->kept ? p->device->replay(p->device, w->kept, e) : -1;
+}
+
 /* The inputs to the device, or everything else that is kept from there.  */
 static int exchange(struct plan *p, int inputs, struct err *e)
 {
@@ -479,7 +512,7 @@ static int exchange(struct plan *p, int inputs, struct err *e)
 int plan_run(struct plan *p, const struct run_step *r, struct err *e)
 {
     return exchange(p, 1, e) < 0 ||
-                   run_range(p, 0, first_update(p), r, e) < 0 ||
+                   run_work(p, &p->work[0], 0, first_update(p), r, e) < 0 ||
                    exchange(p, 0, e) < 0 || finish(p, e) < 0
                ? -1
                : 0;
@@ -487,7 +520,7 @@ int plan_run(struct plan *p, const struct run_step *r, struct err *e)
 
 int plan_update(struct plan *p, struct err *e)
 {
-    if (run_range(p, first_update(p), p->n_step, NULL, e) < 0)
+    if (run_work(p, &p->work[1], first_update(p), p->n_step, NULL, e) < 0)
         return -1;
     for (const char **t = p->touched; *t; t++)
         params_touch(p->params, *t);

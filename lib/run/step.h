@@ -65,6 +65,10 @@ struct plan {
     struct tensor *mirror;     /* of what is kept, in host memory; NULL: the
                               device works there */
     void *block;
+    struct work {
+        int runs;         /* so far */
+        void *kept;       /* recorded by the device, or NULL */
+    } work[2];            /* what plan_run() does, and plan_update() */
     const char **touched; /* parameters that update steps write; NULL-ended */
 };
 
