@@ -54,7 +54,7 @@ struct plan *training_check_plan(const struct graph *g,
                                  const struct tuning *tuning,
                                  struct interp *inputs)
 {
-    const struct plan_opts o = {.batch = TRAINING_BATCH,
+    const struct plan_opts o = {.batch = inputs->batch,
                                 .pool = pool,
                                 .narrow = narrow,
                                 .tuning = tuning};

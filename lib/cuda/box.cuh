@@ -30,14 +30,6 @@ static inline struct box box_of(const struct shape *s)
     return b;
 }
 
-/* Axis K of memory, slowest first, is this axis of the shape.  */
-static inline int box_axis(int rank, enum layout l, int k)
-{
-    static const int nhwc[] = {0, 2, 3, 1};
-
-    return rank == 4 && l != LAYOUT_PLAIN ? nhwc[k] : k;
-}
-
 /* Array I has shape S, of which the axes at the end are those of the box or 1,
  * and lies in layout L.  */
 static inline void box_steps(struct box *b, int i, const struct shape *s, enum layout l)
@@ -45,7 +37,7 @@ static inline void box_steps(struct box *b, int i, const struct shape *s, enum l
     int64_t n = 1;
 
     for (int k = s->rank - 1; k >= 0; k--) {
-        const int d = box_axis(s->rank, l, k);
+        const int d = layout_axis(l, s->rank, k);
 
         if (s->dim[d] != 1)
             b->step[i][d + b->rank - s->rank] = n;
@@ -59,7 +51,7 @@ static inline void box_order(struct box *b, enum layout l)
     const struct box was = *b;
 
     for (int k = 0; k < b->rank; k++) {
-        const int d = box_axis(b->rank, l, k);
+        const int d = layout_axis(l, b->rank, k);
 
         b->dim[k] = was.dim[d];
         for (int i = 0; i < BOX_ARRAYS; i++)

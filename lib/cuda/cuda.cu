@@ -39,6 +39,7 @@ static void *get_memory(const struct device *d, size_t bytes, struct err *e)
         cudaMemsetAsync(p, 0, bytes, stream_of(d)) == cudaSuccess)
         return p;
     cudaGetLastError(); /* it is reported here */
+    cudaFree(p);
     cudaMemGetInfo(&left, &all);
     err_set(e, ERR_NOMEM, "cannot get %zu bytes of memory of the GPU, %zu of %zu are free", bytes,
             left, all);

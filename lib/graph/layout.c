@@ -22,9 +22,17 @@ int layout_is_narrow(enum layout l)
     return l == LAYOUT_C16H || l == LAYOUT_NHWCH;
 }
 
-static int is_grouped(enum layout l)
+int layout_is_grouped(enum layout l)
 {
     return l == LAYOUT_C16 || l == LAYOUT_C16H;
+}
+
+int layout_axis(enum layout l, int rank, int k)
+{
+    static const int nhwc[] = {0, 2, 3, 1};
+    const int last = l == LAYOUT_NHWC || l == LAYOUT_NHWCH;
+
+    return last && rank == 4 ? nhwc[k] : k;
 }
 
 enum dtype layout_dtype(enum layout l, enum dtype dt)
@@ -41,7 +49,7 @@ struct shape layout_shape(enum layout l, const struct shape *s)
 {
     struct shape r = *s;
 
-    if (is_grouped(l))
+    if (layout_is_grouped(l))
         r.dim[1] = groups_of_image(s) * LANES;
     return r;
 }
@@ -49,10 +57,10 @@ struct shape layout_shape(enum layout l, const struct shape *s)
 /* One pixel's channels stand in a row in all of them, if groups are full.  */
 int layout_same(enum layout a, enum layout b, const struct shape *s)
 {
-    return a == b ||
-           (!layout_is_narrow(a) && !layout_is_narrow(b) && s->rank == 4 &&
-            s->dim[2] * s->dim[3] == 1 &&
-            (s->dim[1] % LANES == 0 || !(is_grouped(a) || is_grouped(b))));
+    return a == b || (!layout_is_narrow(a) && !layout_is_narrow(b) &&
+                      s->rank == 4 && s->dim[2] * s->dim[3] == 1 &&
+                      (s->dim[1] % LANES == 0 ||
+                       !(layout_is_grouped(a) || layout_is_grouped(b))));
 }
 
 /* The channels of one group: where they begin in a plain value, how many.  */

@@ -38,6 +38,13 @@ const char *layout_name(enum layout l);
 /* Values of f32 are kept as bf16.  */
 int layout_is_narrow(enum layout l);
 
+/* Channels stand in groups of 16.  */
+int layout_is_grouped(enum layout l);
+
+/* The axis of a shape of RANK axes that is the K-th in memory, slowest first;
+ * of grouped layouts, that of the groups.  */
+int layout_axis(enum layout l, int rank, int k);
+
 /* What a value of dtype DT is stored as.  */
 enum dtype layout_dtype(enum layout l, enum dtype dt);
 

@@ -171,4 +171,7 @@ void plan_want_outputs(struct plan *p)
 {
     for (int i = 0; i < p->graph->n_output; i++)
         want_layout(p, p->graph->output[i].value, LAYOUT_PLAIN);
+    for (int i = 0; p->opts.keep_values && i < p->graph->n_value; i++)
+        if (p->graph->value[i]->kind == VALUE_NODE)
+            want_layout(p, p->graph->value[i], LAYOUT_PLAIN);
 }

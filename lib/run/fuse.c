@@ -500,7 +500,7 @@ int plan_fuse(struct plan *p, struct err *e)
 {
     const struct graph *g = p->graph;
     struct fuse f = {.p = p, .e = e};
-    int bad = 0;
+    int bad = 0, updates = 0;
 
     f.at = xcalloc((size_t)g->n_node + 1, sizeof *f.at);
     f.owner = xcalloc((size_t)g->n_node + 1, sizeof *f.owner);
@@ -508,17 +508,21 @@ int plan_fuse(struct plan *p, struct err *e)
         f.owner[i] = FREE;
     p->layout = ARENA_NEWS(&p->arena, g->n_value + 1, enum layout);
     p->lazy = ARENA_NEWS(&p->arena, g->n_value + 1, char);
-    p->blocked = p->device->rearrange && !p->opts.keep_values;
+    /* kept values lie plain where plain kernels are */
+    p->blocked =
+        p->device->rearrange && !(p->opts.keep_values && p->device->reference);
     for (int i = 0; i < g->n_node && !bad; i++)
         bad = !is_taken(&f, g->node[i]) && build(&f, g->node[i], 0) < 0;
     if (!bad)
         drop_passed(&f);
     for (int i = 0; i < g->n_node && !bad; i++)
         if (f.at[i].nodes.n) {
+            if (g->node[i]->dir == DIR_UPDATE && !updates++)
+                plan_want_outputs(p); /* what is read behind plan_run() */
             finish(p, &f.at[i]);
             plan_append(p, &f.at[i]);
         }
-    if (!bad)
+    if (!bad && !updates)
         plan_want_outputs(p);
     free(f.at);
     free(f.owner);

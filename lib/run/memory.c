@@ -122,8 +122,9 @@ static void find_lifetimes(struct plan *p)
             .bytes = value_bytes(p, p->copy[i].value, p->copy[i].layout),
             .first = p->n_step,
             .last = -1,
-            .pinned = p->copy[i].layout == LAYOUT_PLAIN &&
-                      value_is_output(g, p->copy[i].value),
+            .pinned =
+                p->copy[i].layout == LAYOUT_PLAIN &&
+                (p->opts.keep_values || value_is_output(g, p->copy[i].value)),
         };
     for (int s = 0; s < p->n_step; s++) {
         struct touch t = {p, s};

@@ -39,12 +39,15 @@ static int64_t range_at(const struct plan *p, int slot, int axis, int64_t start)
     const enum layout l = plan_layout(p, slot);
     int64_t bytes = start * (int64_t)dtype_size(layout_dtype(l, v->dtype));
 
-    for (int i = 0; i < axis; i++)
-        if (s.dim[i] != 1)
+    int k = 0;
+
+    for (; layout_axis(l, s.rank, k) != axis; k++)
+        if (s.dim[layout_axis(l, s.rank, k)] != 1)
             return -1;
-    for (int i = axis + 1; i < s.rank; i++)
-        bytes *= s.dim[i];
-    return (l != LAYOUT_PLAIN && (axis != 1 || start % LANES)) || bytes % ALIGN
+    while (++k < s.rank)
+        bytes *= s.dim[layout_axis(l, s.rank, k)];
+    return (layout_is_grouped(l) && (axis != 1 || start % LANES)) ||
+                   bytes % ALIGN
                ? -1
                : bytes;
 }
