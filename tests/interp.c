@@ -105,9 +105,7 @@ static void run_node(struct interp *r, const struct node *n)
         .din = din,
         .rng = rng_at(1, RNG_DROPOUT,
                       hash_name(n->origin ? n->origin : n->name), 0)};
-    const int n_in = node_op_in(n);
-    const int n_out =
-        n->op->n_out < 0 && n->dir != DIR_FORWARD ? 0 : node_op_out(n);
+    const int n_in = node_op_in(n), n_out = node_op_out(n);
 
     if (n->dir == DIR_FORWARD) {
         operands(r, in, n, 0, n->n_in);
