@@ -9,7 +9,7 @@
 
 #include "cuda/cuda.cuh"
 
-enum { BOX_ARRAYS = 6 };
+enum { BOX_ARRAYS = 10 };
 
 struct box {
     int rank;

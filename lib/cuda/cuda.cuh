@@ -152,6 +152,22 @@ static inline int rank_of(const struct step_nodes *s)
     return s->node[0]->in[0]->shape.rank;
 }
 
+/* Of operand 0 of the forward node, bound.  */
+static inline struct shape x_shape(const struct step_nodes *s)
+{
+    const struct node *n = s->node[0];
+
+    return shape_bind(n->dir == DIR_BACKWARD ? n->in_shape[0] : n->in[0]->shape, s->batch);
+}
+
+/* What it reads lies as values do: a tensor of the graph is plain.  */
+static inline int is_computed(const struct step_nodes *s)
+{
+    const struct value *x = s->node[0]->in[0];
+
+    return !x || x->shape.rank != 4 || !value_is_tensor(x);
+}
+
 /* Rank 2 or 4: rows of channels.  */
 static inline int is_rows(const struct step_nodes *s)
 {
@@ -178,12 +194,42 @@ template <class T> __device__ T block_sum(T x)
     return x;
 }
 
+/* The same for every thread.  */
+template <class T> __device__ T block_total(T x)
+{
+    __shared__ T all;
+    const T sum = block_sum(x);
+
+    if (threadIdx.x == 0)
+        all = sum;
+    __syncthreads();
+    x = all;
+    __syncthreads();
+    return x;
+}
+
+/* The sum over a warp, all of whose lanes have it.  */
+template <class T> __device__ T warp_total(T x)
+{
+    for (int d = WARP / 2; d; d /= 2)
+        x += __shfl_xor_sync(~0u, x, d);
+    return x;
+}
+
+/* Blocks, one or more rows each: for (r = blockIdx.x; ...; r += gridDim.x).  */
+static inline dim3 rows_grid(int64_t rows)
+{
+    return dim3((unsigned)(rows < 1 ? 1 : rows < 65536 ? rows : 65536));
+}
+
 /* ---- the lists of offers, each ended by one without a name ---- */
 
 extern "C" {
-extern const struct kernel cuda_conv2d_kernels[], cuda_dwconv2d_kernels[], cuda_eltwise_kernels[],
-    cuda_linear_kernels[], cuda_loss_kernels[], cuda_move_kernels[], cuda_norm_kernels[],
-    cuda_optim_kernels[], cuda_pool_kernels[];
+extern const struct kernel cuda_attention_kernels[], cuda_channel_kernels[], cuda_conv2d_kernels[],
+    cuda_dwconv2d_kernels[], cuda_eltwise_kernels[], cuda_linear_kernels[], cuda_loss_kernels[],
+    cuda_matmul_kernels[], cuda_move_kernels[], cuda_norm_kernels[], cuda_optim_kernels[],
+    cuda_picture_kernels[], cuda_pool_kernels[], cuda_reduce_kernels[], cuda_samplenorm_kernels[],
+    cuda_tokens_kernels[];
 }
 
 /* struct device's rearrange().  */

@@ -1,4 +1,5 @@
-/* eltwise.cu -- element by element: activations, add and mul, dropout.
+/* eltwise.cu -- element by element: activations, add and mul, dropout
+ * and droppath.
  * SPDX-License-Identifier: MIT  */
 #include <math.h>
 #include <string.h>
@@ -329,6 +330,34 @@ template <class T> static void dropout_run(const struct kernel_args *a)
            (float)(rate < 1 ? 1 / (1 - rate) : 0), data<T>(x), data<T>(y));
 }
 
+/* ---- droppath ---- */
+
+/* PER numbers of each sample.  */
+template <class T>
+__global__ void droppath(struct rng r, int64_t count, int64_t per, double rate, float scale,
+                         const T *x, T *y)
+{
+    for (EACH (i, count)) {
+        const float u = (float)(random_word(r, (uint64_t)(i / per)) >> 8) * 0x1p-24f;
+
+        put(&y[i], u < rate ? 0 : get(x[i]) * scale);
+    }
+}
+
+template <class T> static void droppath_run(const struct kernel_args *a)
+{
+    const struct node *n = a->op.node;
+    const int back = n->dir == DIR_BACKWARD;
+    const struct tensor *x = back ? &a->op.dout[0] : &a->op.in[0];
+    const struct tensor *y = back ? &a->op.din[0] : &a->op.out[0];
+    const double rate = n->train ? attr_real(n, "rate") : 0;
+    const int64_t count = tensor_count(x), samples = x->shape.dim[0];
+
+    launch(device_of(a), droppath<T>, blocks_for(count), THREADS, a->op.rng, count,
+           samples ? count / samples : 1, rate, (float)(rate < 1 ? 1 / (1 - rate) : 0), data<T>(x),
+           data<T>(y));
+}
+
 /* clang-format off */
 #define ONE(op_name, T, d, fn, ok)                                                                \
     {.name = "eltwise", .op = op_name, .dir = d, .dtypes = ANY, .reads = form<T>::layout,         \
@@ -346,6 +375,7 @@ extern "C" const struct kernel cuda_eltwise_kernels[] = {
     FOUR("add", join_run, join_back, few_operands),
     FOUR("mul", join_run, join_back, few_operands),
     FOUR("dropout", dropout_run, dropout_run, NULL),
+    FOUR("droppath", droppath_run, droppath_run, NULL),
     {},
 };
 /* clang-format on */

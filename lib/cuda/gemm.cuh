@@ -44,13 +44,15 @@ __device__ void gemm_fill(float (*tile)[TILE + 4], const X &x, int64_t row0, int
     }
 }
 
-/* Threads stand in a square; each has rows 4 y .. and columns 4 x ...  */
+/* Chunk CHUNK of the terms.  Threads stand in a square; each has rows 4 y .. and
+ * columns 4 x ...  */
 template <class A, class B, class C>
-__global__ void __launch_bounds__(THREADS) gemm_kernel(struct gemm g, A a, B b, C c)
+__device__ __forceinline__ void gemm_block(const struct gemm &g, unsigned chunk, const A &a,
+                                           const B &b, const C &c)
 {
     __shared__ __align__(16) float ta[DEPTH][TILE + 4], tb[DEPTH][TILE + 4];
     const int64_t m0 = (int64_t)blockIdx.x * TILE, n0 = (int64_t)blockIdx.y * TILE;
-    const int64_t k0 = blockIdx.z * g.k_chunk;
+    const int64_t k0 = chunk * g.k_chunk;
     const int64_t k_end = k0 + g.k_chunk < g.k ? k0 + g.k_chunk : g.k;
     const int y = threadIdx.x / (TILE / SIDE) * SIDE, x = threadIdx.x % (TILE / SIDE) * SIDE;
     float sum[SIDE][SIDE] = {};
@@ -78,6 +80,12 @@ __global__ void __launch_bounds__(THREADS) gemm_kernel(struct gemm g, A a, B b, 
         for (int j = 0; j < SIDE; j++)
             if (m0 + y + i < g.m && n0 + x + j < g.n)
                 c.store(m0 + y + i, n0 + x + j, sum[i][j]);
+}
+
+template <class A, class B, class C>
+__global__ void __launch_bounds__(THREADS) gemm_kernel(struct gemm g, A a, B b, C c)
+{
+    gemm_block(g, blockIdx.z, a, b, c);
 }
 
 template <class A, class B, class C>

@@ -22,20 +22,6 @@ __device__ float block_max(float x)
     return x;
 }
 
-/* Every thread has it.  */
-__device__ double block_total(double x)
-{
-    __shared__ double all;
-    const double sum = block_sum(x);
-
-    if (threadIdx.x == 0)
-        all = sum;
-    __syncthreads();
-    x = all;
-    __syncthreads();
-    return x;
-}
-
 /* log sum exp of COUNT numbers, STEP apart.  NaN stays one.  */
 __device__ double row_lse(const float *x, int64_t count, int64_t step)
 {
@@ -91,11 +77,6 @@ __global__ void softmax_backward(struct axis s, int is_log, const float *y, cons
             dx[k] = (float)(is_log ? dy[k] - exp((double)y[k]) * sum : y[k] * (dy[k] - sum));
         }
     }
-}
-
-static dim3 rows_grid(int64_t rows)
-{
-    return dim3((unsigned)(rows < 1 ? 1 : rows < 65536 ? rows : 65536));
 }
 
 static void softmax_run(const struct kernel_args *a)

@@ -8,45 +8,7 @@
  * algorithm for computing sample variances", 1979).  */
 #include <math.h>
 
-#include "cuda/cuda.cuh"
-
-enum { CHUNK = 512, LINES = 8 }; /* rows of a chunk; rows at a time */
-
-static dim3 chunks(const struct rows &r)
-{
-    return dim3((unsigned)div_up(r.c, WARP), (unsigned)div_up(r.rows, CHUNK));
-}
-
-/* Two sums of each channel and chunk: P is [chunk][2][c].  F makes what is
- * added of (row, channel), about what it was given for the chunk.  */
-template <class F> __global__ void channel_pairs(struct rows r, F f, float *p)
-{
-    __shared__ float part[2][LINES][WARP];
-    const int64_t c = (int64_t)blockIdx.x * WARP + threadIdx.x;
-    const int64_t from = (int64_t)blockIdx.y * CHUNK;
-    const int64_t end = from + CHUNK < r.rows ? from + CHUNK : r.rows;
-    const float about = c < r.c ? f.about(from, c) : 0;
-    float a = 0, b = 0;
-
-    for (int64_t i = from + threadIdx.y; i < end && c < r.c; i += LINES) {
-        float u, v;
-
-        f.terms(i * r.c + c, c, about, &u, &v);
-        a += u;
-        b += v;
-    }
-    part[0][threadIdx.y][threadIdx.x] = a;
-    part[1][threadIdx.y][threadIdx.x] = b;
-    __syncthreads();
-    if (threadIdx.y == 0 && c < r.c) {
-        for (int i = 1; i < LINES; i++) {
-            a += part[0][i][threadIdx.x];
-            b += part[1][i][threadIdx.x];
-        }
-        p[(blockIdx.y * 2) * r.c + c] = a;
-        p[(blockIdx.y * 2 + 1) * r.c + c] = b;
-    }
-}
+#include "cuda/pairs.cuh"
 
 /* ---- bnstats ---- */
 
@@ -60,11 +22,10 @@ template <class T> struct moments {
         return get(x[row * channels + c]);
     }
 
-    __device__ void terms(int64_t at, int64_t c, float x0, float *u, float *v) const
+    __device__ void terms(int64_t row, int64_t c, float x0, float *u, float *v) const
     {
-        const float d = get(x[at]) - x0;
+        const float d = get(x[row * channels + c]) - x0;
 
-        (void)c;
         *u = d;
         *v = d * d;
     }
@@ -78,8 +39,9 @@ __global__ void stats_join(struct rows r, int chunks, const T *x, const float *p
         double m = 0, square = 0, n = 0;
 
         for (int k = 0; k < chunks; k++) {
-            const int64_t from = (int64_t)k * CHUNK;
-            const double size = (double)(from + CHUNK < r.rows ? (int64_t)CHUNK : r.rows - from);
+            const int64_t from = (int64_t)k * PAIRS_CHUNK;
+            const double size =
+                (double)(from + PAIRS_CHUNK < r.rows ? (int64_t)PAIRS_CHUNK : r.rows - from);
             const double s = p[k * 2 * r.c + c], q = p[(k * 2 + 1) * r.c + c];
             const double own = get(x[from * r.c + c]) + s / size, d = own - m;
 
@@ -96,11 +58,10 @@ template <class T> static void stats(const struct kernel_args *a)
 {
     const struct rows r = rows_of(&a->op.in[0]);
     const moments<T> f = {data<T>(&a->op.in[0]), r.c};
-    const dim3 grid = chunks(r);
     float *p = (float *)a->scratch;
+    const int n = pairs_chunks(device_of(a), r, f, p);
 
-    launch(device_of(a), channel_pairs<moments<T>>, grid, dim3(WARP, LINES), r, f, p);
-    launch(device_of(a), stats_join<T>, blocks_for(r.c), THREADS, r, (int)grid.y, f.x, p,
+    launch(device_of(a), stats_join<T>, blocks_for(r.c), THREADS, r, n, f.x, p,
            attr_real(a->op.node, "eps"), data<float>(&a->op.out[0]), data<float>(&a->op.out[1]));
 }
 
@@ -110,6 +71,7 @@ template <class T> static void stats(const struct kernel_args *a)
 template <class T> struct gradients {
     const T *x, *dy;
     const float *mean, *invstd;
+    int64_t channels;
 
     __device__ float about(int64_t row, int64_t c) const
     {
@@ -117,48 +79,25 @@ template <class T> struct gradients {
         return mean[c];
     }
 
-    __device__ void terms(int64_t at, int64_t c, float m, float *u, float *v) const
+    __device__ void terms(int64_t row, int64_t c, float m, float *u, float *v) const
     {
+        const int64_t at = row * channels + c;
+
         *u = get(dy[at]);
         *v = *u * ((get(x[at]) - m) * invstd[c]);
     }
 };
 
-__global__ void sums_join(int64_t channels, int chunks, const float *p, float *db, float *dw)
-{
-    for (EACH (c, channels)) {
-        double b = 0, w = 0;
-
-        for (int k = 0; k < chunks; k++) {
-            b += p[k * 2 * channels + c];
-            w += p[(k * 2 + 1) * channels + c];
-        }
-        if (db)
-            db[c] = (float)b;
-        if (dw)
-            dw[c] = (float)w;
-    }
-}
-
-template <class T>
-static void sums_run(const struct kernel_args *a, const gradients<T> &f, struct rows r, float *db,
-                     float *dw)
-{
-    const dim3 grid = chunks(r);
-    float *p = (float *)a->scratch;
-
-    launch(device_of(a), channel_pairs<gradients<T>>, grid, dim3(WARP, LINES), r, f, p);
-    launch(device_of(a), sums_join, blocks_for(r.c), THREADS, r.c, (int)grid.y, p, db, dw);
-}
-
 template <class T> static void sums(const struct kernel_args *a)
 {
     enum { X, MEAN, INVSTD, DY };
     const struct tensor *in = a->op.in;
+    const struct rows r = rows_of(&in[X]);
     const gradients<T> f = {data<T>(&in[X]), data<T>(&in[DY]), data<float>(&in[MEAN]),
-                            data<float>(&in[INVSTD])};
+                            data<float>(&in[INVSTD]), r.c};
 
-    sums_run(a, f, rows_of(&in[X]), data<float>(&a->op.out[0]), data<float>(&a->op.out[1]));
+    pairs_run(device_of(a), r, f, (float *)a->scratch, data<float>(&a->op.out[0]),
+              data<float>(&a->op.out[1]));
 }
 
 static size_t scratch(const struct step_nodes *s, int threads)
@@ -169,7 +108,7 @@ static size_t scratch(const struct step_nodes *s, int threads)
     const int64_t c = x.dim[1], count = shape_count(&x);
 
     (void)threads;
-    return (size_t)(div_up(c ? count / c : 0, CHUNK) * 2 * c) * sizeof(float);
+    return pairs_scratch({c ? count / c : 0, c});
 }
 
 /* ---- bnapply, batchnorm2d of inference ---- */
@@ -198,11 +137,28 @@ template <class T> static void apply_run(const struct kernel_args *a)
            data<float>(&in[BIAS]), data<T>(&a->op.out[0]));
 }
 
+/* What backward reads: the statistics as they were used.  */
+__global__ void used(int64_t channels, const float *mean, const float *var, float eps, float *means,
+                     float *invstds)
+{
+    for (EACH (c, channels)) {
+        if (means)
+            means[c] = mean[c];
+        if (invstds)
+            invstds[c] = 1 / sqrtf(var[c] + eps);
+    }
+}
+
 template <class T> static void inference(const struct kernel_args *a)
 {
     enum { X, WEIGHT, BIAS, MEAN, VAR };
     const struct tensor *in = a->op.in;
     const struct rows r = rows_of(&in[X]);
+
+    if (a->op.out[1].data || a->op.out[2].data)
+        launch(device_of(a), used, blocks_for(r.c), THREADS, r.c, data<float>(&in[MEAN]),
+               data<float>(&in[VAR]), (float)attr_real(a->op.node, "eps"),
+               data<float>(&a->op.out[1]), data<float>(&a->op.out[2]));
 
     launch(device_of(a), apply<T, 1>, blocks_for(r.rows * r.c), THREADS, r, data<T>(&in[X]),
            data<float>(&in[MEAN]), data<float>(&in[VAR]), (float)attr_real(a->op.node, "eps"),
@@ -237,6 +193,34 @@ template <class T> static void grad_run(const struct kernel_args *a)
            data<T>(&a->op.out[0]));
 }
 
+/* ---- batchnorm2d back, where statistics do not move ---- */
+
+template <class T>
+__global__ void frozen(struct rows r, const float *invstd, const float *w, const T *dy, T *dx)
+{
+    for (EACH (i, r.rows * r.c)) {
+        const int64_t c = i % r.c;
+
+        put(&dx[i], (w ? w[c] : 1) * invstd[c] * get(dy[i]));
+    }
+}
+
+template <class T> static void frozen_back(const struct kernel_args *a)
+{
+    enum { X, WEIGHT, BIAS };
+    const struct tensor *in = a->op.in, *out = a->op.out, *din = a->op.din;
+    const struct rows r = rows_of(&a->op.dout[0]);
+    const gradients<T> f = {data<T>(&in[X]), data<T>(&a->op.dout[0]), data<float>(&out[1]),
+                            data<float>(&out[2]), r.c};
+
+    if (din[X].data)
+        launch(device_of(a), frozen<T>, blocks_for(r.rows * r.c), THREADS, r, data<float>(&out[2]),
+               data<float>(&in[WEIGHT]), data<T>(&a->op.dout[0]), data<T>(&din[X]));
+    if (din[WEIGHT].data || din[BIAS].data)
+        pairs_run(device_of(a), r, f, (float *)a->scratch, data<float>(&din[BIAS]),
+                  data<float>(&din[WEIGHT]));
+}
+
 /* ---- running statistics ---- */
 
 __global__ void update(int64_t channels, double count, double momentum, double eps,
@@ -266,7 +250,9 @@ static void update_run(const struct kernel_args *a)
 
 static int is_inference(const struct step_nodes *s)
 {
-    return is_rows(s) && !s->node[0]->train;
+    const int rank = x_shape(s).rank;
+
+    return (rank == 4 || rank == 2) && !s->node[0]->train && is_computed(s);
 }
 
 /* clang-format off */
@@ -282,6 +268,12 @@ extern "C" const struct kernel cuda_norm_kernels[] = {
     OFFER("bngrad", float, is_rows, NULL, grad_run), OFFER("bngrad", bf16, is_rows, NULL, grad_run),
     OFFER("batchnorm2d", float, is_inference, NULL, inference),
     OFFER("batchnorm2d", bf16, is_inference, NULL, inference),
+    {.name = "norm", .op = "batchnorm2d", .dir = DIR_BACKWARD, .dtypes = F32,
+     .reads = LAYOUT_NHWC, .writes = LAYOUT_NHWC, .pulls = 1, .accepts = is_inference,
+     .scratch = scratch, .run = frozen_back<float>},
+    {.name = "norm", .op = "batchnorm2d", .dir = DIR_BACKWARD, .dtypes = F32,
+     .reads = LAYOUT_NHWCH, .writes = LAYOUT_NHWCH, .narrow = 1, .accepts = is_inference,
+     .scratch = scratch, .run = frozen_back<bf16>},
     {.name = "norm", .op = "batchnorm2d", .dir = DIR_UPDATE, .dtypes = F32, .run = update_run},
     {},
 };

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "../interp.h"
+#include "../pass_check.h"
 #include "../slow.h"
 #include "../toy.h"
 #include "../training_check.h"
@@ -23,99 +24,24 @@
 #include "base/err.h"
 #include "base/rng.h"
 #include "base/str.h"
+#include "cases.h"
 #include "cpu/cpu.h"
 #include "cuda/cuda.h"
 #include "emu.h"
 #include "graph/graph.h"
+#include "op/ops.h"
 #include "run/params.h"
 #include "run/plan.h"
 #include "run/step.h"
 #include "tensor/compare.h"
 #include "train/graph.h"
+#include "train/initial.h"
 #include "train/recipe.h"
 
 enum { FACTOR = 24 };
 /* Of gradients in bf16, where a rounding may turn the sign that a clip asks
  * for.  */
 #define NARROW 0.25
-
-struct cuda_case {
-    const char *what, *size, *body;
-};
-
-#define BN_RELU "  - bn\n  - relu\n"
-
-static const struct cuda_case cases[] = {
-    {"convolutions", "[3, 13, 11]",
-     "  - conv: {out: 20, kernel: 3, pad: 1, bias: yes}\n  - relu\n"
-     "  - conv: {out: 17, kernel: 1}\n" BN_RELU
-     "  - conv: {out: 70, kernel: [3, 5], stride: [2, 1], pad: [1, 2]}\n" BN_RELU
-     "  - conv: {out: 16, kernel: 3, dilation: 2, pad: 2}\n"},
-    {"stem", "[3, 30, 27]",
-     "  - conv: {out: 12, kernel: 7, stride: 2, pad: 3}\n" BN_RELU
-     "  - maxpool2d: {kernel: 3, stride: 2, pad: 1}\n"
-     "  - conv: {out: 16, kernel: 1, stride: 2}\n"},
-    {"groups", "[16, 9, 8]",
-     "  - conv: {out: 32, kernel: 3, pad: 1, groups: 4, bias: yes}\n" BN_RELU
-     "  - conv: {out: 64, kernel: 1, groups: 2}\n"},
-    {"depthwise", "[6, 12, 9]",
-     "  - conv: {out: 40, kernel: 1}\n  - bn\n  - relu6\n"
-     "  - conv: {out: 40, kernel: 3, pad: 1, groups: 40, stride: 2}\n"
-     "  - bn\n  - hardswish\n"
-     "  - conv: {out: 80, kernel: 5, pad: 2, groups: 40, bias: yes}\n"
-     "  - silu\n"},
-    {"residual", "[3, 10, 10]",
-     "  - conv: {out: 16, kernel: 3, pad: 1}\n" BN_RELU "  - add:\n"
-     "    - do: [conv: {out: 16, kernel: 3, pad: 1}, bn, relu,"
-     " conv: {out: 16, kernel: 3, pad: 1}, bn]\n"
-     "    - do: [identity]\n  - relu\n"
-     "  - add:\n"
-     "    - do: [conv: {out: 24, kernel: 3, stride: 2, pad: 1}, bn]\n"
-     "    - do: [subsample: {stride: 2}, pad_channels: {to: 24}]\n  - relu\n"},
-    {"squeeze and excite", "[8, 12, 12]",
-     "  - conv: {out: 20, kernel: 1}\n" BN_RELU "  - mul:\n"
-     "    - identity\n"
-     "    - do: [global_avg_pool, reshape: {shape: [1, 20, 1, 1]},"
-     " conv: {out: 5, kernel: 1, bias: yes}, relu,"
-     " conv: {out: 20, kernel: 1, bias: yes}, hardsigmoid]\n"},
-    {"concat of groups", "[3, 9, 7]",
-     "  - conv: {out: 16, kernel: 1}\n" BN_RELU
-     "  - concat: [conv: {out: 32, kernel: 1}, conv: {out: 16, kernel: 3, pad: 1}]\n"},
-    {"pools", "[5, 15, 14]",
-     "  - conv: {out: 12, kernel: 1, bias: yes}\n"
-     "  - concat:\n"
-     "    - maxpool2d: {kernel: 3, stride: 2, ceil_mode: yes}\n"
-     "    - avgpool2d: {kernel: 3, stride: 2, ceil_mode: yes}\n"
-     "  - avgpool2d: {kernel: 3, stride: 1, pad: 1, count_include_pad: no}\n"
-     "  - maxpool2d: {kernel: 2}\n"},
-    {"activations", "[4, 7, 6]",
-     "  - conv: {out: 8, kernel: 1, bias: yes}\n  - gelu\n"
-     "  - conv: {out: 8, kernel: 1, bias: yes}\n  - sigmoid\n"
-     "  - conv: {out: 8, kernel: 1, bias: yes}\n  - tanh\n"
-     "  - conv: {out: 8, kernel: 1, bias: yes}\n  - mish\n"
-     "  - conv: {out: 8, kernel: 1, bias: yes}\n  - elu\n"
-     "  - conv: {out: 8, kernel: 1, bias: yes}\n  - selu\n"
-     "  - conv: {out: 8, kernel: 1, bias: yes}\n  - softplus\n"
-     "  - conv: {out: 8, kernel: 1, bias: yes}\n  - softsign\n"
-     "  - conv: {out: 8, kernel: 1, bias: yes}\n  - leakyrelu\n"
-     "  - conv: {out: 8, kernel: 1, bias: yes}\n"
-     "  - gelu: {approximate: tanh}\n"},
-    {"activations by themselves", "[4, 7, 6]",
-     "  - conv: {out: 8, kernel: 1, bias: yes}\n"
-     "  - clip: {min: -0.5, max: 0.7}\n  - hardtanh: {min: -0.4, max: 0.6}\n"
-     "  - sigmoid\n  - tanh\n  - bn\n  - hardsigmoid\n  - leakyrelu\n"
-     "  - elu: {alpha: 0.5}\n"},
-    {"broadcast", "[4, 9, 8]",
-     "  - conv: {out: 12, kernel: 1}\n" BN_RELU "  - add:\n"
-     "    - identity\n"
-     "    - do: [global_avg_pool, linear: {out: 12},"
-     " reshape: {shape: [1, 12, 1, 1]}]\n"
-     "    - do: [conv: {out: 1, kernel: 1}]\n"},
-    {"rows", "[7, 3, 5]",
-     "  - flatten\n  - linear: {out: 70}\n  - bn\n  - relu\n"
-     "  - linear: {out: 9, bias: no}\n  - softmax\n  - logsoftmax\n"
-     "  - reshape: {shape: [1, 9, 1, 1]}\n"},
-};
 
 /* Every offer must have been taken by the end.  */
 enum { MOST = 512 };
@@ -252,6 +178,53 @@ static void test_training(void **state)
         check(&cases[i], training_check_graph(cases[i].size, cases[i].body), TRAINING_BATCH);
 }
 
+/* Statistics that do not move, gradients of everything else.  */
+static void test_frozen(void **state)
+{
+    static const struct cuda_case c = {"frozen statistics", "[3, 8, 8]",
+                                       "  - conv: {out: 12, kernel: 3}\n" BN_RELU
+                                       "  - conv: {out: 8, kernel: 1}\n  - bn: {affine: no}\n"};
+    struct str text = {0};
+    struct graph *n, *g;
+
+    (void)state;
+    str_printf(&text,
+               "network: test\ninput: {size: %s}\nbody:\n%s"
+               "  - global_avg_pool\n  - bn\n  - linear: {as: fc, out: 3}\n",
+               c.size, c.body);
+    n = toy_graph(str_text(&text), 5);
+    g = pass_check_join(n, NULL);
+    for (int i = 0; i < g->n_node; i++)
+        g->node[i]->train = 0;
+    check(&c, pass_check_differentiate(g));
+    graph_free(g);
+    graph_free(n);
+    str_release(&text);
+}
+
+/* Of numbers, not of pictures: no network of models/ begins with it.  */
+static void test_embedding(void **state)
+{
+    static const struct cuda_case c = {"embedding", NULL, NULL};
+    const struct shape x = {.rank = 2, .dim = {1, 5}, .batch = 1};
+    const struct attr_text rows[] = {{"rows", "2"}, {"dim", "7"}, {0}};
+    const struct attr_text mean[] = {{"axes", "[1]"}, {"keep", "no"}, {0}};
+    struct graph *n = graph_new("test"), *g;
+    struct err e = {0};
+    struct value *in[] = {graph_input(n, "x", DTYPE_I64, &x), NULL};
+    struct node *a = graph_add(n, op_find("embedding"), "table", in, 1, rows, &e);
+    struct node *b = a ? graph_add(n, op_find("reduce"), "mean", a->out, 1, mean, &e) : NULL;
+
+    (void)state;
+    if (!b || initial_fill(n, 3, NULL, &e) < 0)
+        fail_msg("%s", e.msg);
+    graph_output(n, "logits", b->out[0], 1);
+    g = pass_check_join(n, NULL);
+    check(&c, pass_check_differentiate(g));
+    graph_free(g);
+    graph_free(n);
+}
+
 static void test_inference(void **state)
 {
     (void)state;
@@ -379,13 +352,16 @@ static void test_adamw(void **state)
 
 static void test_narrow(void **state)
 {
+    static const char drops[] = "network: test\ninput: {size: [3, 8, 8]}\nbody:\n"
+                                "  - conv: {out: 16, kernel: 3, pad: 1}\n" BN_RELU
+                                "  - dropout: {rate: 0.3}\n  - droppath: {rate: 0.3}\n"
+                                "  - conv: {out: 8, kernel: 1, bias: yes}\n  - global_avg_pool\n"
+                                "  - linear: {as: fc, out: 3}\n";
+
     (void)state;
     compare_recipe(NULL, NULL, 1, 0.1);
-    compare_recipe("network: test\ninput: {size: [3, 8, 8]}\nbody:\n"
-                   "  - conv: {out: 16, kernel: 3, pad: 1}\n" BN_RELU
-                   "  - dropout: {rate: 0.3}\n  - global_avg_pool\n"
-                   "  - linear: {as: fc, out: 3}\n",
-                   NULL, 1, 0.1);
+    compare_recipe(drops, NULL, 1, 0.1);
+    compare_recipe(drops, NULL, 0, 1e-4);
 }
 
 /* Too little memory is said so, and what was got is given back.  */
@@ -449,6 +425,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_training), cmocka_unit_test(test_inference),
+        cmocka_unit_test(test_frozen),   cmocka_unit_test(test_embedding),
         cmocka_unit_test(test_sgd),      cmocka_unit_test(test_adamw),
         cmocka_unit_test(test_narrow),   cmocka_unit_test(test_all_taken),
         cmocka_unit_test(test_memory),   cmocka_unit_test(test_none),
