@@ -99,22 +99,22 @@ static const struct cuda_case cases[] = {
      "  - attention: {heads: 3}\n  - linear: {out: 4}\n"
      "  - transpose: {perm: [0, 2, 1]}\n"
      "  - reshape: {shape: [1, 4, 7, 5]}\n"},
-    {"windows", "[3, 7, 5]",
+    {"windows", "[3, 4, 3]",
      "  - conv: {out: 8, kernel: 1}\n  - tokens\n"
-     "  - window_partition: {as: windows, grid: [7, 5], size: 3, shift: 1}\n"
+     "  - window_partition: {as: windows, grid: [4, 3], size: 3, shift: 1}\n"
      "  - linear: {as: qkv, out: 24}\n"
      "  - param: {as: table, shape: [25, 2], init: normal 1}\n"
-     "  - window_bias: {as: bias, size: 3, grid: [7, 5], shift: 1}\n"
+     "  - window_bias: {as: bias, size: 3, grid: [4, 3], shift: 1}\n"
      "  - attention: {heads: 2, bias: yes, from: [qkv, bias]}\n"
-     "  - window_reverse: {grid: [7, 5], size: 3, shift: 1}\n"
-     "  - window_partition: {grid: [7, 5], size: 2}\n"
+     "  - window_reverse: {grid: [4, 3], size: 3, shift: 1}\n"
+     "  - window_partition: {grid: [4, 3], size: 2}\n"
      "  - linear: {as: qkv2, out: 24}\n"
-     "  - param: {as: table2, shape: [9, 4], init: normal 1}\n"
+     "  - param: {as: table2, shape: [9, 2], init: normal 1}\n"
      "  - window_bias: {as: bias2, size: 2}\n"
-     "  - attention: {heads: 4, bias: yes, from: [qkv2, bias2]}\n"
-     "  - reshape: {shape: [12, 2, 2, 8]}\n"
+     "  - attention: {heads: 2, bias: yes, from: [qkv2, bias2]}\n"
+     "  - reshape: {shape: [4, 2, 2, 8]}\n"
      "  - transpose: {perm: [0, 2, 1, 3]}\n"
-     "  - reshape: {shape: [1, 12, 4, 8]}\n"},
+     "  - reshape: {shape: [1, 4, 4, 8]}\n"},
     {"moves", "[4, 6, 5]",
      "  - conv: {out: 12, kernel: 1, bias: yes}\n"
      "  - split: {as: part, sizes: [5, 4, 3]}\n"
@@ -204,6 +204,26 @@ static const struct cuda_case cases[] = {
      "  - matmul:\n"
      "    - identity\n"
      "    - do: [transpose: {perm: [0, 1, 3, 2]}]\n"},
+    {"turned", "[3, 8, 7]",
+     "  - conv: {as: base, out: 6, kernel: 1, bias: yes}\n"
+     "  - gridsample:\n"
+     "    - identity\n"
+     "    - affinegrid:\n"
+     "        of:\n"
+     "          - do: [reduce: {axes: [2, 3]}, flatten, linear: {out: 6},"
+     " reshape: {shape: [1, 2, 3]}]\n"
+     "          - identity\n"
+     "        like: yes\n"
+     "        residual: yes\n"
+     "  - gridsample:\n"
+     "      of:\n"
+     "        - identity\n"
+     "        - do:\n"
+     "          - reduce: {from: base, axes: [2, 3]}\n"
+     "          - flatten\n          - linear: {out: 6}\n"
+     "          - reshape: {shape: [1, 2, 3]}\n"
+     "          - affinegrid: {size: [5, 9], align_corners: yes}\n"
+     "      padding: border\n      align_corners: yes\n"},
     {"many", "[4, 5, 6]",
      "  - conv: {as: base, out: 8, kernel: 1}\n  - add:\n"
      "    - identity\n    - do: [relu]\n    - do: [tanh]\n"
