@@ -1,5 +1,4 @@
-/* eltwise.cu -- element by element: activations, add and mul, dropout
- * and droppath.
+/* eltwise.cu -- element by element: activations, add and mul, dropout.
  * SPDX-License-Identifier: MIT  */
 #include <math.h>
 #include <string.h>
