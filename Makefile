@@ -100,7 +100,8 @@ LIBSRC  := $(filter-out $(SKIP),$(foreach l,$(LAYERS),$(sort $(wildcard lib/$l/*
 ZOO     := $(sort $(wildcard models/*.yaml models/*/*.yaml))
 PROTO   := $(wildcard lib/format/onnx.proto)
 GENSRC  := $(PROTO:lib/%.proto=$G/%.pb-c.c) $(if $(ZOO),$G/format/zoo_text.c)
-CUOBJ   := $(CUSRC:%.cu=$B/cuda/%.o)
+CUDIR   := $B/cuda-$(shell printf '%s' '$(subst ','\'',$(NVCC) $(NVCCFLAGS) $(CUDA_ARCH))' | cksum | cut -d' ' -f1)
+CUOBJ   := $(CUSRC:%.cu=$(CUDIR)/%.o)
 EMUSRC  := $(sort $(wildcard lib/cuda/*.cu tests/cuda/*.cu tests/cuda/emu/*.cc))
 EMUOBJ   = $(EMUSRC:%=$1/emu/%.o)
 LIBOBJ   = $(LIBSRC:%.c=$1/%.o) $(GENSRC:$G/%.c=$1/gen/%.o) $(CUOBJ)
@@ -173,7 +174,7 @@ $(eval $(call rules,$O,$(CFLAGS) $(call sanflag,$(SAN))))
 $(if $(filter-out $O,$S),$(eval $(call rules,$S,-O1 -g $(call sanflag,$(SANS)))))
 
 # Registers and spills of each kernel stay beside it: tests/check/cuda.sh.
-$B/cuda/%.o: %.cu
+$(CUDIR)/%.o: %.cu
 	@mkdir -p $(@D)
 	$(call say,NVCC,$<)
 	$Q$(NVCC) $(NVCCFLAGS) $(CUDA_ARCH) -Xptxas -v -MMD -MP -c -o $@ $< 2>$(@:.o=.ptxas) || { cat $(@:.o=.ptxas) >&2; exit 1; }
@@ -204,11 +205,12 @@ $O/flags: FORCE
 	  scripts/found $(NVCC); echo "  built: CUDA=$(CUDA) BLAS=$(BLAS) JPEG=$(JPEG)$(if $(SAN), SAN=$(SAN))"; }
 
 # ---- tests ----
-UNIT_O  := $(UNIT:%.c=$O/%)
 UNIT_S  := $(if $T$(SAN),,$(UNIT:%.c=$S/%))
+# Tests of the emulator's kernels run once, under the sanitizers if they are on.
+UNIT_O  := $(patsubst %.c,$O/%,$(if $(UNIT_S),$(filter-out tests/cuda/%,$(UNIT)),$(UNIT)))
 export CC LDLIBS WARN BASEC LAYERS O V JOBS ISAS $(ISAS) NVCC NVCCFLAGS EMU CXX EMUCXX
 export REPORTS := $(CUOBJ:.o=.ptxas)
-export EMUWARN := $(if $(EMU),$(EMUSRC:%=$O/emu/%.warn))
+export EMUWARN := $(if $(EMU),$(EMUSRC:%=$(if $(UNIT_S),$S,$O)/emu/%.warn))
 export SOURCES := $(LIBSRC) $(CMDSRC)
 
 deps:

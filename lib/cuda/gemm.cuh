@@ -30,7 +30,7 @@ struct gemm {
     int64_t k_chunk; /* blockIdx.z has the terms [z k_chunk, (z + 1) k_chunk) */
 };
 
-/* A quarter of a tile for each thread: element (row, k) by its number.  */
+/* Four elements of a tile for each thread: element (row, k) by its number.  */
 template <class X>
 __device__ void gemm_fill(float (*tile)[TILE + 4], const X &x, int64_t row0, int64_t rows,
                           int64_t k0, int64_t k_end)

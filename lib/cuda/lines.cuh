@@ -17,7 +17,7 @@ static inline struct lines lines_of(const struct shape *s, int axis, enum layout
     int seen = 0;
 
     for (int k = 0; k < s->rank; k++) {
-        const int d = box_axis(s->rank, l, k);
+        const int d = layout_axis(l, s->rank, k);
 
         *(d == axis ? &r.size : seen ? &r.inner : &r.rows) *= s->dim[d];
         seen |= d == axis;

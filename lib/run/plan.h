@@ -9,8 +9,10 @@
  *   memory   one block by lifetimes; views share, elementwise steps work in
  *            place, what concat puts together is written where it will stand
  *            as far as that is one run of bytes (batch 1)
- * (Backward nodes come from pass_differentiate() before.)  Everything that
- * can fail fails here; running allocates nothing.
+ * (Backward nodes come from pass_differentiate() before.)  What can
+ * fail fails here, but for a device that fails; running allocates nothing, but
+ * that a device which can keeps its work in the second run and replays it from
+ * then on (not with profile, nor with random ops).
  *
  *     struct plan *p = plan_new(g, dev, params, &opts, &e);
  *     fill(plan_value(p, "image"));

@@ -45,8 +45,7 @@ static const struct cuda_case cases[] = {
      " conv: {out: 5, kernel: 1, bias: yes}, relu,"
      " conv: {out: 20, kernel: 1, bias: yes}, hardsigmoid]\n"},
     {"concat of groups", "[3, 9, 7]",
-     "  - conv: {out: 16, kernel: 1}\n" BN_RELU
-     "  - concat: [conv: {out: 32, kernel: 1},"
+     "  - conv: {out: 16, kernel: 1}\n" BN_RELU "  - concat: [conv: {out: 32, kernel: 1},"
      " conv: {out: 16, kernel: 3, pad: 1}]\n"},
     {"pools", "[5, 15, 14]",
      "  - conv: {out: 12, kernel: 1, bias: yes}\n"

@@ -32,7 +32,7 @@ void emu_devices(int n);
 /* Bytes of device memory in use. */
 size_t emu_used(void);
 
-/* Launches so far, those of replayed graphs counted each time. */
+/* Launches since emu_seed(), those of replayed graphs counted each time. */
 uint64_t emu_launches(void);
 
 #ifdef __cplusplus
