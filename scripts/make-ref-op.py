@@ -3,6 +3,7 @@
 SPDX-License-Identifier: MIT
 
 usage: scripts/make-ref-op.py > tests/ref/op_torch.h
+       scripts/make-ref-op.py math > tests/ref/op_torch_math.h
        scripts/make-ref-op.py optim > tests/ref/optim_torch.h
 Needs torch.  Each case is (op, attributes, inputs, shapes of the operands,
 function of the operands, what else); the inputs are those of op_fill()."""
@@ -39,7 +40,8 @@ cases = []
 def case(op, attr, given, f, shapes, flags="0", scale=1.0, positive=(),
          fixed=None):
     """SHAPES of the float operands by place; FIXED: {place: tensor} others."""
-    x = {k: fill(s, k, scale, k in positive).requires_grad_(
+    above = flags == "CASE_POSITIVE"
+    x = {k: fill(s, k, scale, above or k in positive).requires_grad_(
         k not in positive) for k, s in shapes.items()}
     args = dict(x)
     args.update(fixed or {})
@@ -279,6 +281,20 @@ for eps in (0, .1):
          {0: (4, K), 1: (4, K)}, scale=2)
 
 
+layers, cases = cases, []
+for op, f in (("exp", torch.exp), ("erf", torch.erf)):
+    case(op, "", "N,7", f, {0: (N, 7)}, scale=2)
+for op, attr, f in (("log", "", torch.log), ("sqrt", "", torch.sqrt),
+                    ("pow", "exponent=-1", torch.reciprocal),
+                    ("pow", "exponent=1.7", lambda x: x ** 1.7)):
+    case(op, attr, "N,7", f, {0: (N, 7)}, "CASE_POSITIVE")
+case("pow", "exponent=3", "N,7", lambda x: x ** 3, {0: (N, 7)})
+case("div", "", "N,3,2,2 N,3,1,1", torch.div,
+     {0: (N, 3, 2, 2), 1: (N, 3, 1, 1)}, "CASE_POSITIVE")
+case("div", "", "- N,3", torch.div, {0: (), 1: (N, 3)}, "CASE_POSITIVE")
+case("max", "", "N,3,2 3,1", torch.maximum, {0: (N, 3, 2), 1: (3, 1)})
+
+
 def number(v):
     return ("%.8g" % v).replace("0.", ".", 1) if abs(v) < 1 and v else "%.8g" % v
 
@@ -341,22 +357,26 @@ def print_optim():
     print("};\n/* clang-format on */\n\n#endif")
 
 
-def print_ops():
-    head("op_torch", "answers to the cases of tests/op",
+def print_ops(name, cases, body):
+    head(name, "answers to the cases of tests/op",
          "; computed in double.  Each row:\n * the results, then the gradients "
-         "of the operands.",
-         "struct op_ref {\n    struct op_case c;\n    const float *value;\n"
-         "    int count;\n};\n\n")
+         "of the operands.", body)
+    ref = name.replace("_torch", "_ref")
+    one = ref[3:]
     for i, c in enumerate(cases):
-        table("ref_%d" % i, c[5])
-    print("\nstatic const struct op_ref op_ref[] = {")
+        table("%s_%d" % (one, i), c[5])
+    print("\nstatic const struct op_ref %s[] = {" % ref)
     for i, (op, attr, given, flags, scale, v) in enumerate(cases):
-        print('    {{"%s", "%s", "%s", NULL, %s, %g, %d}, ref_%d, %d},'
-              % (op, attr, given, flags, scale, N, i, len(v)))
+        print('    {{"%s", "%s", "%s", NULL, %s, %g, %d}, %s_%d, %d},'
+              % (op, attr, given, flags, scale, N, one, i, len(v)))
     print("};\n/* clang-format on */\n\n#endif")
 
 
 if sys.argv[1:] == ["optim"]:
     print_optim()
+elif sys.argv[1:] == ["math"]:
+    print_ops("op_torch_math", cases, "#include \"op_torch.h\"\n\n")
 else:
-    print_ops()
+    print_ops("op_torch", layers,
+              "struct op_ref {\n    struct op_case c;\n    const float *value;"
+              "\n    int count;\n};\n\n")

@@ -9,6 +9,7 @@
 
 #include "base/str.h"
 #include "ref/op_torch.h"
+#include "ref/op_torch_math.h"
 
 /* ---- guarded memory ---- */
 
@@ -307,7 +308,8 @@ void trial_init(struct trial *t, const struct op_case *c, int wide)
             continue;
         t->in[i] = memory(t, t->node->in[i]);
         fill(&t->in[i], i, c->scale ? c->scale : 1, in.item[i].modulus,
-             is_positive(node_in_info(t->node, i)->name));
+             c->flags & CASE_POSITIVE ||
+                 is_positive(node_in_info(t->node, i)->name));
     }
     for (int i = 0; i < t->n_out; i++)
         t->out[i] = memory(t, t->node->out[i]);
@@ -694,18 +696,25 @@ static void run_cases(void **state)
     op_check(j->c, j->n);
 }
 
+/* Stored answer I of all; NULL behind the last.  */
+static const struct op_ref *all_refs(int i)
+{
+    const int n = COUNT(op_ref), more = COUNT(op_ref_math);
+    return i < n ? &op_ref[i] : i < n + more ? &op_ref_math[i - n] : NULL;
+}
+
 static void run_refs(void **state)
 {
     const struct job *j = *state;
-    for (size_t i = 0; i < COUNT(op_ref); i++)
-        if (!strcmp(op_ref[i].c.op, j->op))
-            check_ref(&op_ref[i]);
+    for (int i = 0; all_refs(i); i++)
+        if (!strcmp(all_refs(i)->c.op, j->op))
+            check_ref(all_refs(i));
 }
 
 static int has_refs(const char *name)
 {
-    for (size_t i = 0; i < COUNT(op_ref); i++)
-        if (!strcmp(op_ref[i].c.op, name))
+    for (int i = 0; all_refs(i); i++)
+        if (!strcmp(all_refs(i)->c.op, name))
             return 1;
     return 0;
 }

@@ -18,7 +18,7 @@
  *     not there; each gradient has the same bits wanted alone or with others.
  *
  * Inputs are filled by op_fill(), which scripts/make-ref-op.py knows too: its
- * answers by torch are in ref/op_torch.h.  */
+ * answers by torch are in ref/op_torch.h and ref/op_torch_math.h.  */
 #ifndef ADZE_TESTS_OP_CHECK_H
 #define ADZE_TESTS_OP_CHECK_H
 
@@ -36,8 +36,9 @@
 #include "op/ops.h"
 
 enum {
-    CASE_TRAIN = 1,   /* node->train */
-    CASE_NO_DIFF = 2, /* backward is no derivative (straight through) */
+    CASE_TRAIN = 1,    /* node->train */
+    CASE_NO_DIFF = 2,  /* backward is no derivative (straight through) */
+    CASE_POSITIVE = 4, /* all inputs lie in (0.5, 2.5) */
 };
 
 struct op_case {

@@ -160,8 +160,8 @@ static void repeat_run(const struct kernel_args *a)
 
 const struct kernel parts_kernels[] = {
     {PARTS(clip, DIR_BACKWARD), .any_layout = 1, .run = element_run},
-    EACH(elu), EACH(gelu), EACH(hardtanh), EACH(leakyrelu), EACH(mish), EACH(selu),
-    EACH(softplus), EACH(softsign),
+    EACH(elu), EACH(erf), EACH(exp), EACH(gelu), EACH(hardtanh), EACH(leakyrelu), EACH(log),
+    EACH(mish), EACH(pow), EACH(selu), EACH(softplus), EACH(softsign), EACH(sqrt),
     {PARTS(softmax, DIR_FORWARD), .accepts = has_rows, .run = row_run},
     {PARTS(softmax, DIR_BACKWARD), .accepts = has_rows, .run = row_run},
     {PARTS(logsoftmax, DIR_FORWARD), .accepts = has_rows, .run = row_run},

@@ -54,6 +54,11 @@ static const struct {
     {"softsign", NULL, NULL, "v = v / (1.f + fabsf(v));"},
     {"softplus", NULL, NULL,
      "v = $beta * v > $threshold ? v : log1pf(expf($beta * v)) / $beta;"},
+    {"erf", NULL, NULL, "v = erff(v);"},
+    {"exp", NULL, NULL, "v = expf(v);"},
+    {"log", NULL, NULL, "v = logf(v);"},
+    {"pow", NULL, NULL, "v = powf(v, $exponent);"},
+    {"sqrt", NULL, NULL, "v = sqrtf(v);"},
     {"mish", NULL, NULL, "v *= tanhf(v > 20.f ? v : log1pf(expf(v)));"},
     {"gelu", "approximate", "none", "v *= .5f * (1.f + erff(v * .70710678f));"},
     {"gelu", "approximate", "tanh",
@@ -115,13 +120,21 @@ static int emit_join(struct cgen *c, const struct cgen_step *s, struct err *e)
             cgen_for(c, cgen_text(c, "i%d", i), y->dim[i]);
             loops++;
         }
-    for (int k = 0; k < n->n_join; k++)
-        cgen_line(
-            c, "%s %s %s;", k ? "v" : "float v",
-            !k                  ? "="
-            : node_is(n, "add") ? "+="
-                                : "*=",
-            cgen_at(c, n->in[k], broadcast(c, &n->in[k]->shape, y->rank)));
+    for (int k = 0; k < n->n_in; k++) {
+        const char *x =
+            cgen_at(c, n->in[k], broadcast(c, &n->in[k]->shape, y->rank));
+
+        if (!k)
+            cgen_line(c, "float v = %s;", x);
+        else if (node_is(n, "max"))
+            cgen_line(c, "v = %s > v ? %s : v;", x, x);
+        else
+            cgen_line(c, "v %s %s;",
+                      node_is(n, "add")   ? "+="
+                      : node_is(n, "div") ? "/="
+                                          : "*=",
+                      x);
+    }
     cgen_tail(c, s, broadcast(c, y, y->rank));
     cgen_end(c, loops);
     return 0;
@@ -713,9 +726,11 @@ static const struct {
     {"channelshuffle", emit_channelshuffle, 0},
     {"concat", emit_concat, 0},
     {"conv2d", emit_conv2d, 0},
+    {"div", emit_join, 0},
     {"globalavgpool", emit_globalavgpool, 0},
     {"linear", emit_linear, 0},
     {"maxpool2d", emit_maxpool, 0},
+    {"max", emit_join, 0},
     {"mul", emit_join, 0},
     {"pad", emit_pad, 0},
     {"padchannels", emit_padchannels, 0},

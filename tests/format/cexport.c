@@ -35,6 +35,7 @@ static const char *const bodies[] = {
     "[conv: {out: 3, kernel: 3, pad: 3, dilation: 2, groups: 3}, silu]",
     "[hardtanh: {max: 2}, leakyrelu: {slope: 0.1}, elu: {alpha: 0.5}, selu]",
     "[softsign, mish, softplus: {beta: 2, threshold: 1}]",
+    "[softplus, log, exp, sqrt, pow: {exponent: -1.5}, erf]",
     "[maxpool: {kernel: 3, stride: 2, pad: 1}, tanh]",
     "[maxpool: {kernel: 3, stride: 2, ceil_mode: yes}, clip: {min: 0, max: 1}]",
     "[avgpool: {kernel: 3, stride: 2, pad: 1}, hardswish]",
