@@ -185,8 +185,8 @@ int import_axis(int64_t axis, int rank);
  * -1.  */
 int import_row(struct import *r, const onode *o, struct err *e);
 
-/* onnx_ops.c, onnx_move.c, onnx_picture.c, onnx_quant.c: operators that need a
- * function.  */
+/* onnx_ops.c, onnx_math.c, onnx_move.c, onnx_picture.c, onnx_quant.c: operators
+ * that need a function.  */
 typedef int import_fn(struct import *r, const onode *o, struct err *e);
 
 struct import_op {
@@ -195,7 +195,7 @@ struct import_op {
     import_fn *read;
 };
 
-extern const struct import_op import_layers[], import_moves[],
+extern const struct import_op import_layers[], import_maths[], import_moves[],
     import_pictures[], import_quants[];
 
 /* onnx_picture.c: O, a Gather, looks up rows of a constant.  */
@@ -210,6 +210,11 @@ int import_conv(struct import *r, const onode *o, const onode *add,
  * may be NULL, as a linear layer.  */
 int import_linear(struct import *r, const onode *o, const onode *add, size_t at,
                   struct err *e);
+
+/* onnx_math.c: the result of O is the mean of each picture of X, [N,C], or
+ * [N,C,1,1] if KEEP.  */
+int import_global_mean(struct import *r, const onode *o, struct value *x,
+                       int keep, struct err *e);
 
 /* onnx_conv1d.c: O, a Conv whose weight has three sizes.  */
 int import_conv1d(struct import *r, const onode *o, struct err *e);

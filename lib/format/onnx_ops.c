@@ -1,7 +1,5 @@
-/* onnx_ops.c -- operators that compute: layers, pooling, arithmetic.
+/* onnx_ops.c -- operators that compute: layers, pooling, softmax.
  * SPDX-License-Identifier: MIT  */
-#include <float.h>
-#include <math.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -390,46 +388,13 @@ static int read_avgpool(struct import *r, const onode *o, struct err *e)
     return read_pool(r, o, "avgpool2d", &a, e);
 }
 
-/* The mean of each picture of X as [N,C], or [N,C,1,1] if KEEP.  */
-static int global_mean(struct import *r, const onode *o, struct value *x,
-                       int keep, struct err *e)
-{
-    struct value *y = import_add1(r, o, "globalavgpool", x, NULL, e);
-    struct shape s;
-
-    if (!y || !keep)
-        return y ? import_put(r, o, 0, y, e) : -1;
-    s = y->shape;
-    s.rank = 4;
-    s.dim[2] = s.dim[3] = 1;
-    y = import_view(r, o, y, &s, e);
-    return y ? import_put(r, o, 0, y, e) : -1;
-}
-
-/* The same of X [N,H,W,C].  */
-static int global_mean_last(struct import *r, const onode *o, struct value *x,
-                            int keep, struct err *e)
-{
-    static const int64_t first[] = {0, 3, 1, 2};
-    struct value *y = import_turn(r, o, x, first, e);
-    struct shape s;
-
-    y = y ? import_add1(r, o, "globalavgpool", y, NULL, e) : NULL;
-    if (!y || !keep)
-        return y ? import_put(r, o, 0, y, e) : -1;
-    s = x->shape;
-    s.dim[1] = s.dim[2] = 1;
-    y = import_view(r, o, y, &s, e);
-    return y ? import_put(r, o, 0, y, e) : -1;
-}
-
 static int read_globalavgpool(struct import *r, const onode *o, struct err *e)
 {
     struct value *x = import_value(r, o, 0, VALUE_CONST, e);
 
     if (!x || x->shape.rank != 4)
         return import_no(o, "the operand is no picture", e);
-    return global_mean(r, o, x, 1, e);
+    return import_global_mean(r, o, x, 1, e);
 }
 
 static int read_globalmaxpool(struct import *r, const onode *o, struct err *e)
@@ -443,267 +408,7 @@ static int read_globalmaxpool(struct import *r, const onode *o, struct err *e)
     return import_as(r, o, "maxpool2d", 1, &a, e);
 }
 
-/* ---- means and sums over axes ---- */
-
-/* The axes that O reduces as bits; -1 if they are not known.  */
-static int reduced(struct import *r, const onode *o, int rank)
-{
-    int n = 0, bits = 0;
-    const int64_t *axes = import_list(r, o, "axes", 1, &n);
-
-    if (!axes && import_has(o, 1))
-        return -1;
-    if (!n)
-        return import_attr_int(o, "noop_with_empty_axes", 0) ? 0
-                                                             : (1 << rank) - 1;
-    for (int i = 0; i < n; i++) {
-        const int axis = import_axis(axes[i], rank);
-
-        if (axis < 0)
-            return -1;
-        bits |= 1 << axis;
-    }
-    return bits;
-}
-
-/* X with the axes BITS behind the others, as one: [..., n].  */
-static struct value *gathered(struct import *r, const onode *o, struct value *x,
-                              int bits, int64_t *n, struct err *e)
-{
-    const int rank = x->shape.rank;
-    int64_t perm[SHAPE_MAX];
-    struct shape s;
-    int k = 0;
-
-    *n = 1;
-    for (int i = 0; i < rank; i++)
-        if (!(bits >> i & 1))
-            perm[k++] = i;
-    for (int i = 0; i < rank; i++)
-        if (bits >> i & 1) {
-            perm[k++] = i;
-            *n *= x->shape.dim[i];
-        }
-    x = import_turn(r, o, x, perm, e);
-    if (!x)
-        return NULL;
-    s = x->shape;
-    s.rank = rank + 1;
-    for (int i = 0; i < rank; i++)
-        s.rank -= bits >> i & 1;
-    s.dim[s.rank - 1] = *n;
-    return import_view(r, o, x, &s, e);
-}
-
-/* The product with a column of equal numbers: their sum or mean.  */
-static int reduce(struct import *r, const onode *o, int mean, struct err *e)
-{
-    struct value *x = import_value(r, o, 0, VALUE_CONST, e), *y, *w;
-    const int keep = import_attr_int(o, "keepdims", 1) != 0;
-    const int bits = x ? reduced(r, o, x->shape.rank) : -1;
-    struct shape s, column = {.rank = 2, .dim = {1, 1}};
-    struct attrs a = {.n = 0};
-    int64_t n;
-
-    if (!x || bits < 0 || bits & x->shape.batch)
-        return import_no(o, "its axes are not read", e);
-    if (mean && x->shape.rank == 4 && bits == 0xc && x->shape.batch == 1)
-        return global_mean(r, o, x, keep, e);
-    if (mean && x->shape.rank == 4 && bits == 0x6 && x->shape.batch == 1)
-        return global_mean_last(r, o, x, keep, e);
-    s = x->shape;
-    y = gathered(r, o, x, bits, &n, e);
-    column.dim[1] = n;
-    w = y ? import_fill(r, o->output[0], VALUE_CONST, &column,
-                        mean ? 1 / (float)n : 1, e)
-          : NULL;
-    if (!w)
-        return -1;
-    import_set_int(r, &a, "out", 1);
-    import_set(&a, "bias", "no");
-    struct node *sum =
-        import_add(r, o, "linear", (struct value *const[]){y, w}, 2, &a, e);
-    const int rank = s.rank;
-    const struct shape was = s;
-
-    s.rank = 0;
-    s.batch = 0;
-    for (int i = 0; i < rank; i++) {
-        if (bits >> i & 1 && !keep)
-            continue;
-        s.dim[s.rank] = bits >> i & 1 ? 1 : was.dim[i];
-        s.batch |= (uint8_t)((was.batch >> i & 1) << s.rank++);
-    }
-    y = sum ? import_view(r, o, sum->out[0], &s, e) : NULL;
-    return y ? import_put(r, o, 0, y, e) : -1;
-}
-
-static int read_mean(struct import *r, const onode *o, struct err *e)
-{
-    return reduce(r, o, 1, e);
-}
-
-static int read_sum_over(struct import *r, const onode *o, struct err *e)
-{
-    return reduce(r, o, 0, e);
-}
-
-/* ---- arithmetic ---- */
-
-/* Operand I as a constant of the graph, each number through FN.  */
-static struct value *changed(struct import *r, const onode *o, size_t i,
-                             float (*fn)(float x), struct err *e)
-{
-    const struct tensor *c = import_const(r, o, i);
-    struct tensor t;
-    struct value *v;
-
-    if (!c || import_spend(r, o, 4 * tensor_count(c), e) < 0 ||
-        tensor_convert(&t, c, DTYPE_F32, e) < 0)
-        return NULL;
-    for (int64_t k = 0; k < tensor_count(&t); k++)
-        ((float *)t.data)[k] = fn(((const float *)t.data)[k]);
-    v = import_tensor(r, o->input[i], VALUE_CONST, &t);
-    tensor_unref(&t);
-    return v;
-}
-
-static float negated(float x)
-{
-    return -x;
-}
-
-static float inverse(float x)
-{
-    return 1 / x;
-}
-
-static struct value *minus(struct import *r, const onode *o, struct value *x,
-                           struct err *e)
-{
-    const struct shape one = {.rank = 0};
-    struct value *c = import_fill(r, o->output[0], VALUE_CONST, &one, -1, e);
-
-    return import_add2(r, o, "mul", x, c, e);
-}
-
-static int put(struct import *r, const onode *o, struct value *y, struct err *e)
-{
-    return y ? import_put(r, o, 0, y, e) : -1;
-}
-
-static int read_sub(struct import *r, const onode *o, struct err *e)
-{
-    struct value *x = import_value(r, o, 0, VALUE_CONST, e), *y;
-
-    if (!x)
-        return -1;
-    if (import_const(r, o, 1))
-        y = changed(r, o, 1, negated, e);
-    else
-        y = minus(r, o, import_value(r, o, 1, VALUE_CONST, e), e);
-    return put(r, o, import_add2(r, o, "add", x, y, e), e);
-}
-
-static int read_div(struct import *r, const onode *o, struct err *e)
-{
-    struct value *x = import_value(r, o, 0, VALUE_CONST, e), *y;
-
-    if (!x)
-        return -1;
-    if (!import_const(r, o, 1))
-        return import_no(o, "the divisor is no constant", e);
-    y = changed(r, o, 1, inverse, e);
-    return put(r, o, import_add2(r, o, "mul", x, y, e), e);
-}
-
-static int read_neg(struct import *r, const onode *o, struct err *e)
-{
-    return put(r, o, minus(r, o, import_value(r, o, 0, VALUE_CONST, e), e), e);
-}
-
-/* What is above 0, and what is below.  */
-static int read_abs(struct import *r, const onode *o, struct err *e)
-{
-    struct value *x = import_value(r, o, 0, VALUE_CONST, e);
-    struct value *up = x ? import_add1(r, o, "relu", x, NULL, e) : NULL;
-    struct value *down = up ? minus(r, o, x, e) : NULL;
-
-    down = down ? import_add1(r, o, "relu", down, NULL, e) : NULL;
-    return put(r, o, down ? import_add2(r, o, "add", up, down, e) : NULL, e);
-}
-
-static int read_pow(struct import *r, const onode *o, struct err *e)
-{
-    struct value *x = import_value(r, o, 0, VALUE_CONST, e);
-    struct value *const in[] = {x, x, x};
-    double v;
-    struct node *n;
-
-    if (!x)
-        return -1;
-    if (import_real(r, o, 1, &v) < 0 || (v != 1 && v != 2 && v != 3))
-        return import_no(o, "only the powers 1, 2 and 3 are read", e);
-    n = import_add(r, o, "mul", in, (int)v, NULL, e);
-    return n ? import_results(r, o, n, e) : -1;
-}
-
-/* Limits are attributes or operands; either may be absent.  */
-static int limit(struct import *r, const onode *o, const char *name, size_t i,
-                 double *v)
-{
-    *v = import_attr_real(o, name, *v);
-    return import_has(o, i) ? import_real(r, o, i, v) : 0;
-}
-
-static int add_clip(struct import *r, const onode *o, double min, double max,
-                    struct err *e)
-{
-    struct attrs a = {.n = 0};
-
-    if (isnan(min) || isnan(max))
-        return import_no(o, "a limit is no number", e);
-    if (min == 0 && max == 6)
-        return import_as(r, o, "relu6", 1, NULL, e);
-    if (min == 0 && max >= FLT_MAX)
-        return import_as(r, o, "relu", 1, NULL, e);
-    import_set_real(r, &a, "min", fmax(min, -3e38));
-    import_set_real(r, &a, "max", fmin(max, 3e38));
-    return import_as(r, o, "clip", 1, &a, e);
-}
-
-static int read_clip(struct import *r, const onode *o, struct err *e)
-{
-    double min = -INFINITY, max = INFINITY;
-
-    if (limit(r, o, "min", 1, &min) < 0 || limit(r, o, "max", 2, &max) < 0)
-        return import_no(o, "its limits are no constants", e);
-    return add_clip(r, o, min, max, e);
-}
-
-/* The smaller of a value and a number.  */
-static int read_min(struct import *r, const onode *o, struct err *e)
-{
-    double v;
-
-    if (import_real(r, o, 1, &v) < 0)
-        return import_no(o, "its second operand is no number", e);
-    return add_clip(r, o, -INFINITY, v, e);
-}
-
-static int read_max(struct import *r, const onode *o, struct err *e)
-{
-    double v;
-
-    if (import_real(r, o, 1, &v) < 0)
-        return import_no(o, "its second operand is no number", e);
-    return add_clip(r, o, v, INFINITY, e);
-}
-
-static int read_sum(struct import *r, const onode *o, struct err *e)
-{
-    return import_as(r, o, "add", (int)o->n_input, NULL, e);
-}
+/* ---- softmax, layer normalisation ---- */
 
 /* Before operator set 13 the axes from the given one on were one.  */
 static int read_softmax(struct import *r, const onode *o, struct err *e)
@@ -728,7 +433,8 @@ static int read_softmax(struct import *r, const onode *o, struct err *e)
     import_set_int(r, &a, "axis", axis);
     y = import_view(r, o, x, &s, e);
     y = y ? import_add1(r, o, op, y, &a, e) : NULL;
-    return put(r, o, y ? import_view(r, o, y, &x->shape, e) : NULL, e);
+    y = y ? import_view(r, o, y, &x->shape, e) : NULL;
+    return y ? import_put(r, o, 0, y, e) : -1;
 }
 
 /* Ours scales and shifts, or neither.  */
@@ -757,28 +463,17 @@ static int read_layernorm(struct import *r, const onode *o, struct err *e)
 }
 
 const struct import_op import_layers[] = {
-    {"Abs", 1, 1, read_abs},
     {"AveragePool", 1, 1, read_avgpool},
-    {"Clip", 1, 3, read_clip},
     {"Conv", 2, 3, read_conv},
     {"DeformConv", 3, 5, read_deformconv},
-    {"Div", 2, 2, read_div},
     {"Gemm", 2, 3, read_gemm},
     {"GlobalAveragePool", 1, 1, read_globalavgpool},
     {"GlobalMaxPool", 1, 1, read_globalmaxpool},
     {"LayerNormalization", 2, 3, read_layernorm},
     {"LogSoftmax", 1, 1, read_softmax},
     {"MatMul", 2, 2, read_matmul},
-    {"Max", 2, 2, read_max},
     {"MaxPool", 1, 1, read_maxpool},
-    {"Min", 2, 2, read_min},
-    {"Neg", 1, 1, read_neg},
     {"PRelu", 2, 2, read_prelu},
-    {"Pow", 2, 2, read_pow},
-    {"ReduceMean", 1, 2, read_mean},
-    {"ReduceSum", 1, 2, read_sum_over},
     {"Softmax", 1, 1, read_softmax},
-    {"Sub", 2, 2, read_sub},
-    {"Sum", 1, IMPORT_OPERANDS, read_sum},
     {0},
 };

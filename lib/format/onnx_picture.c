@@ -124,23 +124,6 @@ static int read_gridsample(struct import *r, const onode *o, struct err *e)
     return import_as(r, o, "gridsample", 2, &a, e);
 }
 
-/* ---- the largest along axes ---- */
-
-static int read_max(struct import *r, const onode *o, struct err *e)
-{
-    const struct value *x = import_value(r, o, 0, VALUE_CONST, e);
-    int n = 0;
-    const int64_t *axes = import_list(r, o, "axes", 1, &n);
-    struct attrs a = {.n = 0};
-
-    if (!x || !axes || n < 1)
-        return import_no(o, "its axes are not read", e);
-    import_set_ints(r, &a, "axes", axes, n);
-    import_set(&a, "kind", "max");
-    import_set(&a, "keep", import_attr_int(o, "keepdims", 1) ? "yes" : "no");
-    return import_as(r, o, "reduce", 1, &a, e);
-}
-
 /* ---- normalisation of each sample ---- */
 
 static int read_instancenorm(struct import *r, const onode *o, struct err *e)
@@ -181,7 +164,6 @@ int import_embedding(struct import *r, const onode *o, struct err *e)
 const struct import_op import_pictures[] = {
     {"GridSample", 2, 2, read_gridsample},
     {"InstanceNormalization", 3, 3, read_instancenorm},
-    {"ReduceMax", 1, 2, read_max},
     {"Resize", 3, 4, read_resize},
     {"Upsample", 1, 2, read_upsample},
     {0},

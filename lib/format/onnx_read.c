@@ -4,8 +4,8 @@
  * The bytes are scanned, then unpacked; names get their places; operators over
  * constants are evaluated; from the outputs back it is seen what is needed and
  * what belongs together; then the operators are read one by one.  What reads
- * an operator stands in onnx_ops.c, onnx_move.c, onnx_picture.c and
- * onnx_quant.c, or is the row of the op's record, backwards (onnx_row.c).  */
+ * an operator stands in onnx_ops.c, onnx_math.c, onnx_move.c, onnx_picture.c
+ * and onnx_quant.c, or is the row of an op's record, backwards: onnx_row.c.  */
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,8 +32,9 @@ static const struct import_op *find_in(const struct import_op *list,
 
 const struct import_op *import_op_find(const onode *o)
 {
-    const struct import_op *const lists[] = {import_layers, import_moves,
-                                             import_pictures, import_quants};
+    const struct import_op *const lists[] = {import_layers, import_maths,
+                                             import_moves, import_pictures,
+                                             import_quants};
     const struct import_op *found = NULL;
 
     for (size_t i = 0; i < COUNT(lists) && !found; i++)

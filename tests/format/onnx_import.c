@@ -292,6 +292,20 @@ static const struct row {
      X "c f32 3 1 1\ny = Sub x c\nr = Relu x\nz = Sub y r\nt f32 = 3000000\n"
        "p = Pow z t\nn = Neg p\n",
      "add relu mul add mul mul"},
+    {"arithmetic of values",
+     X "c f32 = 1700000\na = Div x c\nb = Exp a\nd = Div c b\n"
+       "y = Div x d\nz = Reciprocal y\ns = Sqrt z\nt = Log s\nu = Erf t\n",
+     "mul exp div div div sqrt log erf"},
+    {"powers",
+     X "h f32 = 500000\nt f32 = 2000000\nn f32 = -1500000\na = Pow x h\n"
+       "b = Pow a t\nc = Pow b n\n",
+     "sqrt mul pow"},
+    {"the largest, the smallest, the mean",
+     X "r = Relu x\nm = Max r x\nn = Min m x x\ny = Mean n x\n",
+     "relu max mul mul mul max mul add mul"},
+    {"sums over axes", X "a = ReduceL2 x axes=2,3\nb = ReduceMax a axes=1,\n",
+     "mul reshape linear reshape sqrt reduce"},
+    {"celu", X "a = Celu x\nb = Celu a alpha=2.5\n", "elu mul elu mul"},
     {"sizes that are asked for",
      X "zero i64 = 0\no i64 = 0 0\nrest i64 = 24 8\ns = Shape x\n"
        "n = Gather s o\nn1 = Slice n one1 two1\nd = Concat n1 rest axis=0\n"
@@ -449,7 +463,10 @@ static const struct {
     {X "y = Relu y\n", "nothing computes 'y'", 0, ERR_FORMAT},
     {X "y = Relu x\ny = Relu x\n", "two operators compute 'y'", 0, ERR_FORMAT},
     {X "x f32 3\ny = Relu x\n", NULL, 0, 0},
-    {X "y = Div x x\n", "no constant", 0, ERR_UNSUPPORTED},
+    {X "y = Pow x x\n", "no number", 0, ERR_UNSUPPORTED},
+    {X "y = ReduceL2 x axes=0,\n", "axes", 0, ERR_UNSUPPORTED},
+    {X "y = ReduceMax x axes=4,\n", "axes", 0, ERR_UNSUPPORTED},
+    {X "y = Celu x alpha=0.\n", "above 0", 0, ERR_UNSUPPORTED},
     {X "s i64 = -1 -1\ny = Reshape x s\n", "do not fit", 0, ERR_UNSUPPORTED},
     {X "s i64 = 5 7\ny = Reshape x s\n", "does not hold", 0, ERR_SHAPE},
     {X "y = Transpose x perm=0,1,2\n", "not in a form", 0, ERR_UNSUPPORTED},

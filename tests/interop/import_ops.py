@@ -118,13 +118,41 @@ for axes in [2, 3], [1], [-1], [1, 2], [3]:
         check(f"ReduceMean over {axes}, keepdims {keep}", [("y", "ReduceMean", "x", {"axes": axes, "keepdims": keep})], {}, 13)
 check("ReduceMean, axes as an operand", [("y", "ReduceMean", "x a", {"keepdims": 0})], {"a": ints(2, 3)}, 18)
 check("ReduceSum", [("y", "ReduceSum", "x a")], {"a": ints(1)}, 13)
+for op in "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceMax", "ReduceMin", "ReduceSumSquare":
+    first = [("p", "Abs", "x")] if "Log" in op else []
+    for axes, keep in ([2, 3], 0), ([1, -1], 1):
+        check(f"{op} over {axes}, keepdims {keep}", first + [("y", op, "p" if first else "x", {"axes": axes, "keepdims": keep})])
+    check(f"{op}, axes as an operand", first + [("y", op, ("p" if first else "x") + " a")], {"a": ints(1)}, 18)
 
 # ---- arithmetic and activations ----
 for op in "Add", "Sub", "Mul", "Div":
     check(f"{op} of a number", [("y", op, "x c")], {"c": np.float32(1.7)})
     check(f"{op} of one a channel", [("y", op, "x c")], {"c": w(3, 1, 1) + 2})
+positive = [("h", "Abs", "x"), ("p", "Add", "h half")]
+plus = {"half": np.float32(.5)}
+for op in "Add", "Sub", "Mul", "Div":
+    check(f"{op} of two values", [*positive, ("y", op, "x p")], plus)
+    check(f"{op} of two values, one repeated", [*positive, ("q", "ReduceMean", "p", {"axes": [2, 3]}), ("y", op, "x q")], plus)
+check("Div of a number by a value", [*positive, ("y", "Div", "c p")], plus | {"c": np.float32(1.7)})
+check("Div of one a channel by a value", [*positive, ("y", "Div", "c p")], plus | {"c": w(3, 1, 1)})
+for op in "Sqrt", "Log", "Reciprocal":
+    check(op, [*positive, ("y", op, "p")], plus)
+for op in "Exp", "Erf":
+    check(op, [("y", op, "x")])
+for power in -1, -.5, .5, 1.5, 0:
+    check(f"Pow {power}", [*positive, ("y", "Pow", "p c")], plus | {"c": np.float32(power)})
+check("Pow 4 of what is negative, too", [("y", "Pow", "x c")], {"c": np.float32(4)})
+check("Pow -3, the exponent a whole number", [*positive, ("y", "Pow", "p c")], plus | {"c": ints(-3)})
+for op in "Min", "Max", "Mean":
+    check(f"{op} of two values", [("s", "Sigmoid", "x"), ("y", op, "x s")])
+    check(f"{op} of three values, one repeated", [("s", "Sigmoid", "x"), ("q", "ReduceMean", "x", {"axes": [2, 3]}), ("y", op, "s x q")])
+    check(f"{op} of one value", [("y", op, "x")])
+for op in "Min", "Max":
+    check(f"{op} of a number and a value", [("y", op, "c x")], {"c": np.float32(.3)})
+    check(f"{op} of a value and one a channel", [("y", op, "x c")], {"c": w(3, 1, 1)})
+for alpha in 1., .4, 2.5:
+    check(f"Celu {alpha}", [("y", "Celu", "x", {"alpha": alpha})])
 for op in "Add", "Sub", "Mul":
-    check(f"{op} of two values", [("r", "Relu", "x"), ("y", op, "x r")])
     check(f"{op} of a number and a value", [("y", op, "c x")], {"c": np.float32(1.7)})
 for power in 2, 3:
     check(f"Pow {power}", [("y", "Pow", "x c")], {"c": np.float32(power)})
@@ -232,7 +260,7 @@ check("QLinearConcat behind a token",
 
 # ---- what is not read ----
 refuses("an unknown operator", "'Sinh' at 'n0'", [("y", "Sinh", "x")])
-refuses("a divisor that is no constant", "'Div' at 'n1'", [("e", "Relu", "x"), ("y", "Div", "x e")])
+refuses("an exponent that is no number", "'Pow' at 'n1'", [("e", "Relu", "x"), ("y", "Pow", "x e")])
 refuses("another domain", "another domain", [("y", "FusedMatMul", "x x", ms)])
 refuses("an old operator set", "operator set 6", [("y", "Relu", "x")], {}, 6)
 refuses("rows of unknown number", "does not say its size 2", [("y", "GlobalAveragePool", "x")], shape=("N", 3, "H", "W"))
