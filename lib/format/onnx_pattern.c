@@ -22,6 +22,7 @@ struct match {
     const struct pattern *p; /* NULL: an operator by itself */
     const char *x, *w[3];    /* u v y */
     const onode *inner;      /* the last MatMul or Conv that was met */
+    const onode *expand;     /* the last Expand that was met */
     double eps;
     int64_t axis; /* of the means that were met */
     int has_axis;
@@ -122,6 +123,25 @@ static int is_mean(struct import *r, const onode *o, struct match *m)
     return 1;
 }
 
+/* No less than a small number.  */
+static int is_least(struct import *r, const onode *o, struct match *m)
+{
+    double max = import_attr_real(o, "max", HUGE_VAL);
+
+    m->eps = import_attr_real(o, "min", -HUGE_VAL);
+    if (import_has(o, 1) && scalar(r, o->input[1], &m->eps) < 0)
+        return 0;
+    return !import_has(o, 2) && max == HUGE_VAL && m->eps >= 1e-30 &&
+           m->eps <= 1;
+}
+
+static int is_expand(struct import *r, const onode *o, struct match *m)
+{
+    (void)r;
+    m->expand = o;
+    return o->n_input == 2;
+}
+
 /* Zeros along the second of three axes: how many in front and behind.  */
 static int pads(struct import *r, const onode *o, int64_t *front,
                 int64_t *behind)
@@ -165,10 +185,11 @@ static const struct {
     const char *word, *type;
     int (*check)(struct import *r, const onode *o, struct match *m);
 } words[] = {
-    {"Behind", "Pad", is_behind},     {"Conv", "Conv", is_product},
-    {"Front", "Pad", is_front},       {"Gate", "HardSigmoid", is_gate},
-    {"MatMul", "MatMul", is_product}, {"Mean", "ReduceMean", is_mean},
-    {"Relu6", "Clip", is_relu6},
+    {"AtLeast", "Clip", is_least},   {"Behind", "Pad", is_behind},
+    {"Conv", "Conv", is_product},    {"Expand", "Expand", is_expand},
+    {"Front", "Pad", is_front},      {"Gate", "HardSigmoid", is_gate},
+    {"Length", "ReduceL2", is_mean}, {"MatMul", "MatMul", is_product},
+    {"Mean", "ReduceMean", is_mean}, {"Relu6", "Clip", is_relu6},
 };
 
 /* The operator O is what the WORD of N bytes says.  */
@@ -309,6 +330,43 @@ static int build_layernorm(struct import *r, const onode *o,
     return n ? import_results(r, o, n, e) : -1;
 }
 
+/* Expand leads to the sizes of X.  */
+static int fits(struct import *r, const onode *o, const struct shape *x)
+{
+    uint64_t batch = 0;
+    int n = 0;
+    const int64_t *dim = import_ints(r, o, 1, &n, &batch);
+
+    if (!dim || n > x->rank)
+        return 0;
+    for (int i = 0; i < n; i++) {
+        const int at = x->rank - n + i;
+        const int counts = batch >> i & 1 || x->batch >> at & 1;
+
+        if (dim[i] != 1 && dim[i] != x->dim[at] && !counts)
+            return 0;
+    }
+    return 1;
+}
+
+/* x over its length, or over a number that it is no less than.  */
+static int build_l2norm(struct import *r, const onode *o, const struct match *m,
+                        struct err *e)
+{
+    struct value *x = import_named(r, m->x, VALUE_CONST, e);
+    const int axis = x ? import_axis(m->axis, x->shape.rank) : -1;
+    struct attrs a = {.n = 0};
+
+    if (!x)
+        return -1;
+    if (axis < 0 || (m->expand && !fits(r, m->expand, &x->shape)))
+        return import_no(o, "its axis does not fit", e);
+    import_set_int(r, &a, "axis", axis);
+    import_set_real(r, &a, "eps", m->eps > 0 ? m->eps : 1e-30);
+    x = import_add1(r, o, "l2norm", x, &a, e);
+    return x ? import_results(r, o, x->node, e) : -1;
+}
+
 /* A product with a constant matrix, and what is added to it.  */
 static int build_linear(struct import *r, const onode *o, const struct match *m,
                         struct err *e)
@@ -411,6 +469,9 @@ static const struct pattern patterns[] = {
     {NULL, NULL, NULL, build_layernorm, "Mul(" NORM_MUL ",u)"},
     {NULL, NULL, NULL, build_layernorm, NORM_POW},
     {NULL, NULL, NULL, build_layernorm, NORM_MUL},
+    {"l2norm", NULL, NULL, build_l2norm, "Div(x,Expand(AtLeast(Length(x))))"},
+    {"l2norm", NULL, NULL, build_l2norm, "Div(x,AtLeast(Length(x)))"},
+    {"l2norm", NULL, NULL, build_l2norm, "Div(x,Length(x))"},
     GELU("none", ERF),
     GELU("none", ERF_MUL),
     GELU("tanh", TANH_OURS),
@@ -489,6 +550,7 @@ void import_match(struct import *r)
         if (!m)
             continue;
         need(r, m->x);
+        need(r, m->expand ? m->expand->input[1] : NULL);
         for (int k = 0; k < 3; k++)
             need(r, m->w[k]);
         for (size_t k = 0; m->inner && k < m->inner->n_input; k++)

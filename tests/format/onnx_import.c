@@ -296,6 +296,13 @@ static const struct row {
      X "c f32 = 1700000\na = Div x c\nb = Exp a\nd = Div c b\n"
        "y = Div x d\nz = Reciprocal y\ns = Sqrt z\nt = Log s\nu = Erf t\n",
      "mul exp div div div sqrt log erf"},
+    {"vectors over their length",
+     X "e f32 = 1000\nl = ReduceL2 x axes=1,\nc = Clip l e\ns = Shape x\n"
+       "w = Expand c s\ny = Div x w\nm = ReduceL2 y axes=-1,\nz = Div y m\n",
+     "l2norm l2norm"},
+    {"vectors over the length of others",
+     X "r = Relu x\nl = ReduceL2 r axes=1,\nc = Clip l\ny = Div x c\n",
+     "relu mul transpose linear reshape sqrt clip div"},
     {"powers",
      X "h f32 = 500000\nt f32 = 2000000\nn f32 = -1500000\na = Pow x h\n"
        "b = Pow a t\nc = Pow b n\n",
@@ -466,6 +473,9 @@ static const struct {
     {X "y = Pow x x\n", "no number", 0, ERR_UNSUPPORTED},
     {X "y = ReduceL2 x axes=0,\n", "axes", 0, ERR_UNSUPPORTED},
     {X "y = ReduceMax x axes=4,\n", "axes", 0, ERR_UNSUPPORTED},
+    {X "l = ReduceL2 x axes=1,\nc = Clip l e\ne f32 = 1000\ns i64 = 1 3 8 9\n"
+       "w = Expand c s\ny = Div x w\n",
+     "does not fit", 0, ERR_UNSUPPORTED},
     {X "y = Celu x alpha=0.\n", "above 0", 0, ERR_UNSUPPORTED},
     {X "s i64 = -1 -1\ny = Reshape x s\n", "do not fit", 0, ERR_UNSUPPORTED},
     {X "s i64 = 5 7\ny = Reshape x s\n", "does not hold", 0, ERR_SHAPE},

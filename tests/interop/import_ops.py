@@ -102,6 +102,10 @@ norm = [("m", "ReduceMean", "x", {"axes": [-1]}), ("d", "Sub", "x m"), ("q", "Po
 one = {"two": np.float32(2), "eps": np.float32(1e-5)}
 check("layer normalisation of operators", norm, one, 13)
 check("layer normalisation of operators, scaled", norm + [("z", "Mul", "y s"), ("o", "Add", "z b")], one | {"s": w(8), "b": w(8)}, 13)
+length, least = ("l", "ReduceL2", "x", {"axes": [1]}), {"eps": np.float32(.1)}
+check("L2 normalisation of operators", [length, ("y", "Div", "x l")])
+check("L2 normalisation of operators, a least length", [length, ("c", "Clip", "l eps"), ("y", "Div", "x c")], least)
+check("L2 normalisation of operators, expanded", [length, ("c", "Clip", "l eps"), ("s", "Shape", "x"), ("e", "Expand", "c s"), ("y", "Div", "x e")], least)
 
 # ---- pooling ----
 for op in "MaxPool", "AveragePool":
