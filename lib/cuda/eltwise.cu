@@ -1,4 +1,4 @@
-/* eltwise.cu -- element by element: activations, add and mul, dropout.
+/* eltwise.cu -- element by element: activations, joins, dropout.
  * SPDX-License-Identifier: MIT  */
 #include <math.h>
 #include <string.h>
@@ -45,14 +45,69 @@ struct act act_of(const struct node *n)
     return a;
 }
 
-template <class T> __global__ void act_forward(struct act f, int64_t count, const T *x, T *y)
+/* What follows no layer is no activation: its functions would take registers
+ * from the kernels of layers.  */
+enum math_kind { MATH_ERF, MATH_EXP, MATH_LOG, MATH_POW, MATH_SQRT };
+
+struct math {
+    enum math_kind kind;
+    float p;
+};
+
+static struct math math_of(const struct node *n)
+{
+    if (node_is(n, "pow"))
+        return {MATH_POW, (float)attr_real(n, "exponent")};
+    return {node_is(n, "erf")   ? MATH_ERF
+            : node_is(n, "exp") ? MATH_EXP
+            : node_is(n, "log") ? MATH_LOG
+                                : MATH_SQRT,
+            0};
+}
+
+__device__ float act_value(const struct math &f, float x)
+{
+    switch (f.kind) {
+    case MATH_ERF:
+        return erff(x);
+    case MATH_EXP:
+        return expf(x);
+    case MATH_LOG:
+        return logf(x);
+    case MATH_POW:
+        return powf(x, f.p);
+    case MATH_SQRT:
+        return sqrtf(x);
+    }
+    return x;
+}
+
+/* Of y where the op keeps it: exp, sqrt.  */
+__device__ float act_slope(const struct math &f, float v)
+{
+    switch (f.kind) {
+    case MATH_ERF:
+        return 1.1283791670955126f * expf(-v * v);
+    case MATH_EXP:
+        return v;
+    case MATH_LOG:
+        return 1 / v;
+    case MATH_POW:
+        return f.p != 0 ? f.p * powf(v, f.p - 1) : 0;
+    case MATH_SQRT:
+        return 1 / (2 * v);
+    }
+    return 1;
+}
+
+template <class T, class F> __global__ void act_forward(F f, int64_t count, const T *x, T *y)
 {
     for (EACH (i, count))
         put(&y[i], act_value(f, get(x[i])));
 }
 
-template <class T>
-__global__ void act_backward(struct act f, int64_t count, const T *kept, const T *dy, T *dx)
+template <class T, class F>
+__global__ void act_backward(F f, int64_t count, const T *kept, const T *dy, T *dx)
 {
     for (EACH (i, count)) {
         const float s = act_slope(f, get(kept[i]));
@@ -61,27 +116,39 @@ __global__ void act_backward(struct act f, int64_t count, const T *kept, const T
     }
 }
 
-template <class T> static void act_run(const struct kernel_args *a)
+template <class T, class F> static void run_each(const struct kernel_args *a, F f)
 {
     const struct node *n = a->op.node;
     const int back = n->dir == DIR_BACKWARD;
     const struct tensor *kept = n->op->keep_out ? a->op.out : a->op.in;
     const int64_t count = tensor_count(back ? &a->op.dout[0] : &a->op.in[0]);
-    const struct act f = act_of(n);
 
     if (back)
-        launch(device_of(a), act_backward<T>, blocks_for(count), THREADS, f, count, data<T>(kept),
-               data<T>(&a->op.dout[0]), data<T>(&a->op.din[0]));
+        launch(device_of(a), act_backward<T, F>, blocks_for(count), THREADS, f, count,
+               data<T>(kept), data<T>(&a->op.dout[0]), data<T>(&a->op.din[0]));
     else
-        launch(device_of(a), act_forward<T>, blocks_for(count), THREADS, f, count,
+        launch(device_of(a), act_forward<T, F>, blocks_for(count), THREADS, f, count,
                data<T>(&a->op.in[0]), data<T>(&a->op.out[0]));
 }
 
-/* ---- add and mul ---- */
+template <class T> static void act_run(const struct kernel_args *a)
+{
+    run_each<T>(a, act_of(a->op.node));
+}
+
+template <class T> static void math_run(const struct kernel_args *a)
+{
+    run_each<T>(a, math_of(a->op.node));
+}
+
+/* ---- add, mul, div, max ---- */
+
+enum join_kind { JOIN_ADD, JOIN_MUL, JOIN_DIV, JOIN_MAX };
 
 /* Operands of a join; parameters are of f32 and lie plain.  */
 struct operands {
-    int n, mul;
+    int n;
+    enum join_kind kind;
     const void *p[BOX_ARRAYS];
     int wide[BOX_ARRAYS]; /* of f32 whatever T is */
 };
@@ -91,18 +158,77 @@ template <class T> __device__ float operand(const struct operands &o, int k, int
     return o.wide[k] ? ((const float *)o.p[k])[at] : get(((const T *)o.p[k])[at]);
 }
 
-/* What stands at AT in all of them but SKIP.  */
-template <class T> __device__ float joined(const struct operands &o, const int64_t *at, int skip)
+/* What stands at AT in all of them.  */
+template <class T> __device__ float joined(const struct operands &o, const int64_t *at)
 {
-    float r = o.mul ? 1 : 0;
+    float r = operand<T>(o, 0, at[0]);
+
+    for (int k = 1; k < o.n; k++) {
+        const float v = operand<T>(o, k, at[k]);
+
+        switch (o.kind) {
+        case JOIN_ADD:
+            r += v;
+            break;
+        case JOIN_MUL:
+            r *= v;
+            break;
+        case JOIN_DIV:
+            r /= v;
+            break;
+        case JOIN_MAX:
+            r = v > r || isnan(v) ? v : r;
+            break;
+        }
+    }
+    return r;
+}
+
+template <class T>
+__device__ float factor_slope(const struct operands &o, const int64_t *at, int of)
+{
+    float r = 1;
 
     for (int k = 0; k < o.n; k++)
-        if (k != skip) {
-            const float v = operand<T>(o, k, at[k]);
-
-            r = o.mul ? r * v : r + v;
-        }
+        if (k != of)
+            r *= operand<T>(o, k, at[k]);
     return r;
+}
+
+template <class T> __device__ float div_slope(const struct operands &o, const int64_t *at, int of)
+{
+    const float by = operand<T>(o, 1, at[1]);
+
+    return of ? -operand<T>(o, 0, at[0]) / by / by : 1 / by;
+}
+
+/* Equal ones share it.  */
+template <class T> __device__ float max_slope(const struct operands &o, const int64_t *at, int of)
+{
+    const float y = joined<T>(o, at);
+    int equal = 0;
+
+    if (operand<T>(o, of, at[of]) != y)
+        return 0;
+    for (int k = 0; k < o.n; k++)
+        equal += operand<T>(o, k, at[k]) == y;
+    return 1 / (float)equal;
+}
+
+/* The slope along operand OF.  */
+template <class T> __device__ float join_slope(const struct operands &o, const int64_t *at, int of)
+{
+    switch (o.kind) {
+    case JOIN_ADD:
+        break;
+    case JOIN_MUL:
+        return factor_slope<T>(o, at, of);
+    case JOIN_DIV:
+        return div_slope<T>(o, at, of);
+    case JOIN_MAX:
+        return max_slope<T>(o, at, of);
+    }
+    return 1;
 }
 
 template <class T> __global__ void join_forward(struct operands o, struct box b, T *y)
@@ -111,7 +237,7 @@ template <class T> __global__ void join_forward(struct operands o, struct box b,
         int64_t at[BOX_ARRAYS];
 
         box_at(b, i, o.n, at);
-        put(&y[i], joined<T>(o, at, -1));
+        put(&y[i], joined<T>(o, at));
     }
 }
 
@@ -123,12 +249,12 @@ template <class T> __global__ void join_same(struct operands o, int64_t count, T
 
         for (int k = 0; k < o.n; k++)
             at[k] = i;
-        put(&y[i], joined<T>(o, at, -1));
+        put(&y[i], joined<T>(o, at));
     }
 }
 
-/* The gradient of operand OF at index J of the box KEPT: dy times the others
- * where they are factors, summed over the box SUMMED of the axes along which
+/* The gradient of operand OF at index J of the box KEPT: dy times the slope,
+ * summed over the box SUMMED of the axes along which
  * the operand is broadcast.  Array n is dy.  */
 template <class T>
 __device__ float join_term(const struct operands &o, const struct box &summed, const int64_t *from,
@@ -141,7 +267,7 @@ __device__ float join_term(const struct operands &o, const struct box &summed, c
     for (int k = 0; k <= o.n; k++)
         at[k] += from[k];
     v = get(dy[at[o.n]]);
-    return o.mul ? v * joined<T>(o, at, of) : v;
+    return v * join_slope<T>(o, at, of);
 }
 
 template <class T, class D>
@@ -192,8 +318,11 @@ static struct operands operands_of(const struct kernel_args *a, struct box *b, i
 
     *b = box_of(y);
     *same = 1;
-    o.n = n->n_join;
-    o.mul = node_is(n, "mul");
+    o.n = node_is(n, "div") ? 2 : n->n_join;
+    o.kind = node_is(n, "mul")   ? JOIN_MUL
+             : node_is(n, "div") ? JOIN_DIV
+             : node_is(n, "max") ? JOIN_MAX
+                                 : JOIN_ADD;
     for (int k = 0; k < o.n; k++) {
         const struct shape *s = &a->op.in[k].shape;
         const int plain = is_plain(n, k);
@@ -366,13 +495,17 @@ template <class T> static void droppath_run(const struct kernel_args *a)
     ONE(op_name, float, DIR_FORWARD, forward, ok), ONE(op_name, float, DIR_BACKWARD, backward, ok), \
     ONE(op_name, bf16, DIR_FORWARD, forward, ok), ONE(op_name, bf16, DIR_BACKWARD, backward, ok)
 #define ACT(op_name) FOUR(op_name, act_run, act_run, NULL)
+#define MATH(op_name) FOUR(op_name, math_run, math_run, NULL)
 
 extern "C" const struct kernel cuda_eltwise_kernels[] = {
     ACT("relu"), ACT("relu6"), ACT("clip"), ACT("hardtanh"), ACT("leakyrelu"), ACT("sigmoid"),
     ACT("tanh"), ACT("hardsigmoid"), ACT("hardswish"), ACT("silu"), ACT("gelu"), ACT("elu"),
     ACT("selu"), ACT("softplus"), ACT("softsign"), ACT("mish"),
+    MATH("erf"), MATH("exp"), MATH("log"), MATH("pow"), MATH("sqrt"),
     FOUR("add", join_run, join_back, few_operands),
     FOUR("mul", join_run, join_back, few_operands),
+    FOUR("div", join_run, join_back, few_operands),
+    FOUR("max", join_run, join_back, few_operands),
     FOUR("dropout", dropout_run, dropout_run, NULL),
     FOUR("droppath", droppath_run, droppath_run, NULL),
     {},

@@ -71,6 +71,13 @@ static const struct cuda_case cases[] = {
      "  - clip: {min: -0.5, max: 0.7}\n  - hardtanh: {min: -0.4, max: 0.6}\n"
      "  - sigmoid\n  - tanh\n  - bn\n  - hardsigmoid\n  - leakyrelu\n"
      "  - elu: {alpha: 0.5}\n"},
+    {"arithmetic", "[4, 7, 6]",
+     "  - conv: {as: c, out: 8, kernel: 1, bias: yes}\n  - erf\n"
+     "  - exp: {as: p}\n  - sqrt\n  - log: {as: l}\n  - exp\n"
+     "  - pow: {as: q, exponent: -1.5}\n  - global_avg_pool\n"
+     "  - reshape: {as: g, shape: [1, 8, 1, 1]}\n"
+     "  - div: {as: d, from: [l, p]}\n  - div: {from: [d, g]}\n"
+     "  - max: [identity, {do: [identity], from: c}]\n"},
     {"broadcast", "[4, 9, 8]",
      "  - conv: {out: 12, kernel: 1}\n" BN_RELU "  - add:\n"
      "    - identity\n"
