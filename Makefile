@@ -161,7 +161,7 @@ $1/tests/%: $1/tests/%.o $1/tests/lib.a $1/libadze.a
 $(EMUSRC:%=$1/emu/%.o): $1/emu/%.o: %
 	@mkdir -p $$(@D)
 	$$(call say,CXX,$$<)
-	$$(call run_cxx,$2)
+	$$(call run_cxx,$$(filter-out -fsanitize=undefined,$2))
 
 $1/tests/cuda/%: $1/tests/cuda/%.o $(call EMUOBJ,$1) $1/tests/lib.a $1/libadze.a tests/cuda/emu/shared.ld
 	$$(call say,LD,$$@)

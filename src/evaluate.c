@@ -223,6 +223,18 @@ static int write_confusion(const struct job *j, struct err *e)
 
 /* ---- the work ---- */
 
+/* Classes of the data are told by their names if the model's have some.  */
+static void note_unnamed(const struct job *j)
+{
+    int n;
+
+    if (!j->m->n_classes && dataset_classes(j->d, &n) && n)
+        cli_note("the model's classes have no names: the data's, '%s' and so "
+                 "on, are taken as its first %d in this order; adze-init "
+                 "--classes names them",
+                 Q(dataset_classes(j->d, &n)[0]), n);
+}
+
 static int open_all(struct job *j, struct err *e)
 {
     struct dataset_opts o = {0};
@@ -249,6 +261,7 @@ static int open_all(struct job *j, struct err *e)
                        (long long)dataset_labels(j->d) - 1,
                        (long long)model_head(j->m));
     io_note_missing(j->d);
+    note_unnamed(j);
     eo.pre = j->m->pre;
     eo.pool = cli_pool();
     if (eo.batch > dataset_count(j->d) && dataset_count(j->d) > 0)

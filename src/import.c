@@ -4,8 +4,9 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/str.h"
-#include "base/stream.h"
+#include "cli/classfile.h"
 #include "cli/common.h"
 #include "cli/io.h"
 #include "cli/rows.h"
@@ -91,66 +92,16 @@ static int prepare(struct model *m, const struct yaml *y, struct err *e)
                    channels, size[0], size[1]);
 }
 
-/* ---- classes ---- */
-
-static int add_class(struct model *m, const char **name, int *n,
-                     const char *line, struct err *e)
-{
-    if (!*line || !str_utf8(line, strlen(line)))
-        return err_set(e, ERR_FORMAT, "line %d is no name", *n + 1);
-    if (*n == model_head(m))
-        return err_set(e, ERR_FORMAT, "more than the %d classes of the head",
-                       *n);
-    name[(*n)++] = arena_strdup(&m->arena, line);
-    return 0;
-}
-
-static int check_twice(const char *const *name, int n, struct err *e)
-{
-    struct name_map seen = {0};
-    int64_t at = -1;
-
-    for (int i = 0; i < n && at < 0; i++)
-        if ((at = name_map_put(&seen, name[i], i)) >= 0)
-            err_set(e, ERR_FORMAT, "'%s' stands in lines %lld and %d",
-                    Q(name[i]), (long long)at + 1, i + 1);
-    name_map_release(&seen);
-    return at < 0 ? 0 : -1;
-}
-
-static int read_lines(struct model *m, struct in *in, struct err *e)
-{
-    const int64_t head = model_head(m);
-    const char **name = ARENA_NEWS(&m->arena, head + 1, const char *);
-    struct str line = {0};
-    int more, n = 0;
-
-    while ((more = in_line(in, &line, '\n', e)) > 0)
-        if (add_class(m, name, &n, str_text(&line), e) < 0)
-            break;
-    str_release(&line);
-    if (more || check_twice(name, n, e) < 0)
-        return -1;
-    if (n < head)
-        return err_set(e, ERR_FORMAT, "%d names for a head of %lld classes", n,
-                       (long long)head);
-    model_set_classes(m, name, n);
-    return 0;
-}
-
-static int read_classes(struct model *m, struct err *e)
-{
-    struct in in;
-    int bad;
-
-    if (in_open(&in, classes, e) < 0)
-        return -1;
-    bad = read_lines(m, &in, e);
-    in_close(&in);
-    return bad ? err_in(e, "'%s'", Q(classes)) : 0;
-}
-
 /* ---- the command ---- */
+
+/* -o says more than the size.  */
+static int says_how(void)
+{
+    for (int i = 0; i < set.n; i++)
+        if (!str_starts(set.item[i], "size="))
+            return 1;
+    return 0;
+}
 
 static void tell(const struct model *m, const struct onnx_report *rep)
 {
@@ -168,9 +119,26 @@ static void tell(const struct model *m, const struct onnx_report *rep)
                  "where they are shown");
     if (rep->outputs)
         cli_note("%d further outputs are left out", rep->outputs);
-    if (!rep->preprocess && !set.n)
+    if (!rep->preprocess && !says_how())
         cli_note("the file does not say how pictures are prepared: taken is "
                  "what torchvision's weights want; -o mean=... says otherwise");
+}
+
+/* What can change the result.  */
+static void add_history(struct model *m, const struct onnx_report *rep)
+{
+    const char **pair = xcalloc(2 * (size_t)set.n + 1, sizeof *pair);
+
+    for (int i = 0; i < set.n; i++) {
+        const char *eq = strchr(set.item[i], '=');
+
+        pair[2 * i] = arena_printf(&m->arena, "%.*s", (int)(eq - set.item[i]),
+                                   set.item[i]);
+        pair[2 * i + 1] = eq + 1;
+    }
+    model_history_add(m, "import", pair,
+                      (const char *[]){"onnx", rep->hash, NULL});
+    free(pair);
 }
 
 static int check_options(const char *from, struct err *e)
@@ -194,9 +162,10 @@ static int import(const char *from, struct err *e)
         y ? onnx_model_read(from, wanted_size(y, size) ? size : NULL, &rep, e)
           : NULL;
     int bad = !m || (set.n && prepare(m, y, e) < 0) ||
-              (classes && read_classes(m, e) < 0);
+              (classes && classfile_read(m, classes, e) < 0);
 
     if (!bad) {
+        add_history(m, &rep);
         tell(m, &rep);
         bad = io_write_model(m, output, e);
     }

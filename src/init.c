@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/classfile.h"
 #include "cli/common.h"
 #include "cli/io.h"
 #include "cli/rows.h"
@@ -25,7 +26,7 @@
 #include "train/initial.h"
 #include "train/recipe.h"
 
-static const char *config, *output, *print;
+static const char *class_names, *config, *output, *print;
 static struct opt_list set, from;
 static int64_t seed = -1;
 static int list, head, partial;
@@ -36,6 +37,8 @@ static const struct opt options[] = {
     {0, "list", OPT_FLAG, &list, NULL,
      "list the built-in networks with their parameters and inputs"},
     {0, "print", OPT_TEXT, &print, "NAME", "print the text of a network"},
+    {0, "classes", OPT_TEXT, &class_names, "FILE",
+     "names of the classes, one a line; - is standard input"},
     OPT_CONFIG(&config),
     OPT_SET(&set),
     OPT_SEED(&seed, "the recipe's, or 1"),
@@ -66,7 +69,8 @@ static const struct command cmd = {
     .brief = "make a model of a network",
     .usage =
         "[--list] [--print=NAME] [-c RECIPE] [-o KEY=VALUE] [-s N] "
-        "[--from=[SCOPE=]FILE] [--head=keep|new] [--partial] [-O FILE] [network]",
+        "[--from=[SCOPE=]FILE] [--head=keep|new] [--partial] [--classes=FILE] "
+        "[-O FILE] [network]",
     .options = options,
     .examples = examples,
     .max_args = 1,
@@ -412,7 +416,8 @@ static int fill(struct model *m, struct network *n, const struct yaml *rules,
 
     if (io_check_output(output, e) < 0 ||
         network_preprocess(n, &m->pre, e) < 0 || check_input(m, e) < 0 ||
-        (from.n && read_weights(m, hash, e) < 0))
+        (from.n && read_weights(m, hash, e) < 0) ||
+        (class_names && classfile_read(m, class_names, e) < 0))
         return -1;
     new_head = head_is_new(m->graph);
     if (initial_fill(m->graph, (uint64_t)seed, rules, e) < 0)

@@ -5,6 +5,9 @@
 
 struct device *device_cuda_new(int index, struct err *e)
 {
-    err_set(e, ERR_DEVICE, "no GPU %d: adze was built without CUDA", index);
+    err_set(e, ERR_DEVICE,
+            "this adze was built without CUDA: build it where nvcc is, "
+            "or use -D cpu");
+    (void)index;
     return NULL;
 }

@@ -180,14 +180,6 @@ static struct model *read_open(const struct onnx_file *f, const char *path,
     return NULL;
 }
 
-static void add_history(struct model *m, const unsigned char *p, size_t n)
-{
-    char hash[HASH_TEXT];
-
-    hash_bytes(hash, p, n);
-    model_history_add(m, "import", NULL, (const char *[]){"onnx", hash, NULL});
-}
-
 /* The whole again from the form in which it is written, so that what our files
  * cannot hold is seen now.  */
 static struct model *written(struct model *m, struct err *e)
@@ -227,7 +219,7 @@ struct model *onnx_model_read(const char *path, const int64_t *size,
     if (onnx_open(&f, b.data, b.n, e) == 0)
         m = read_open(&f, path, &src, to, e);
     if (m) {
-        add_history(m, b.data, b.n);
+        hash_bytes(to->hash, b.data, b.n);
         m = written(m, e);
     }
     onnx_close(&f);

@@ -5,15 +5,18 @@
 
 #include <stdint.h>
 
+#include "base/hash.h"
+
 struct err;
 struct model;
 
 /* What became of the file; counts are 0 where nothing did.  */
 struct onnx_report {
-    int operators;  /* in the file */
-    int outputs;    /* behind the first one, which are left out */
-    int softmax;    /* the last op was one, and is left out */
-    int preprocess; /* the file says how pictures are prepared */
+    int operators;        /* in the file */
+    int outputs;          /* behind the first one, which are left out */
+    int softmax;          /* the last op was one, and is left out */
+    int preprocess;       /* the file says how pictures are prepared */
+    char hash[HASH_TEXT]; /* of the file */
 };
 
 /* The file PATH ("-" is standard input) as a model.  Its input is called

@@ -73,7 +73,7 @@ static enum layout wanted(const struct step *s, int k, int i)
     const int of = plan_stands_for(n, i);
 
     if (!plan_is_activation(n, plan_operand(s, k, i), of) ||
-        (!k && s->kernel && of >= 0 && s->kernel->plain >> of & 1))
+        (!k && s->kernel && of >= 0 && of < 32 && s->kernel->plain >> of & 1))
         return LAYOUT_PLAIN;
     return k ? s->writes : s->reads;
 }

@@ -128,7 +128,8 @@ void plan_writes(const struct plan *p, const struct step *s, plan_visit *f,
                  void *ctx);
 
 /* Add S behind the steps that are there, and in front of it copies of operands
- * that it reads in another layout; the same for outputs of the graph and kept values.  */
+ * that it reads in another layout; the same for outputs of the graph and kept
+ * values.  */
 void plan_append(struct plan *p, const struct step *s);
 void plan_want_outputs(struct plan *p);
 

@@ -55,6 +55,18 @@ ok 'in the matrix too' || explain <odd.tsv
 mkdir few && cp -r good/ring good/star few
 run 'classes without a picture' 0 adze-evaluate -m m.st -d few
 err_is "adze-evaluate: 8 classes have no picture: 'checker', 'circle', 'cross', 'dots', 'spiral', ..."
+# weights of another program have no names of classes; --classes gives them
+adze-export -q -m m.st -f safetensors -O w.safetensors && ls good >names &&
+    adze-init -q resnet20 -o classes=10 -o depths='[1, 1, 1]' --from w.safetensors -O un.st
+run 'classes without names' 0 adze-evaluate -m un.st -d good
+err_has "classes have no names: the data's, 'checker' and so on, are taken as its first 10"
+adze-init -q resnet20 -o classes=10 -o depths='[1, 1, 1]' --from w.safetensors --classes names -O named.st
+run 'with names' 0 adze-evaluate -m named.st -d few
+! grep 'no names' "$err"
+ok 'says nothing of that'
+adze-evaluate -q -m m.st -d few >want
+cmp -s want "$out"
+ok 'and is right about some of the classes alone' || diff want "$out" | explain
 fails 'the first ends the run else' 3 '00001x.png' adze-evaluate -m m.st -d mixed
 rm mixed/*/*[0-9].png
 fails 'none is good' 3 'none of 5 pictures can be used' adze-evaluate -q -m m.st -d mixed --skip-bad

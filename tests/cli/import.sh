@@ -29,7 +29,9 @@ run 'computes the same again' 0 adze-compare m.st c.st
 run 'can be trained on' 0 adze-train -q -m a.st -d d -o global.epochs=1 -o train.batch=20 -O t.st
 
 printf '%s\n' a b c d e f g h i j >names
-run 'names of classes' 0 adze-import -q m.onnx --classes names -O n.st
+run 'names of classes' 0 adze-import -q m.onnx --classes names -o mean=0.25 -O n.st
+run 'options are history' 0 adze-show --history -m n.st
+out_has 'import.*mean=0.25'
 find d -name '*.png' | head -1 | adze-infer -q -m n.st >"$out"
 out_has '	[a-j]	'
 run 'preprocessing' 0 adze-import -q m.onnx -o mean=0.5 -o std='[0.5, 0.25, 0.5]' -O p.st

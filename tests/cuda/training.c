@@ -166,7 +166,8 @@ static void check(const struct cuda_case *c, struct graph *g, int64_t batch)
     interp_go(&plain);
     for (int narrow = 0; narrow < 2; narrow++)
         check_graph(c, g, &truth, &plain, narrow);
-    check_kept(c, g, &truth, &plain);
+    if (!SLOW_RUN || batch == 1)
+        check_kept(c, g, &truth, &plain);
     interp_release(&plain);
     interp_release(&truth);
     graph_free(g);
