@@ -117,6 +117,10 @@ static void tell(const struct model *m, const struct onnx_report *rep)
     if (rep->softmax)
         cli_note("the softmax at its end is left out: scores are computed "
                  "where they are shown");
+    if (node_is(graph_output_value(m->graph, graph_answer(m->graph))->node,
+                "sigmoid"))
+        cli_note("it ends in a sigmoid, a share for each class by itself: "
+                 "adze-infer shows the softmax of what a model gives");
     if (rep->outputs)
         cli_note("%d further outputs are left out", rep->outputs);
     if (!rep->preprocess && !says_how())

@@ -37,7 +37,7 @@ static const struct row {
     {"crop",          'k', 0,                 1, 0, 0, crops},
     {"decode",        'k', 0,                 1, 0, 0, decodes},
     {"interpolation", 'c', AT(interpolation), 1, 0, 0, resize_names},
-    {"mean",          'f', AT(mean),          3, -1e6, 1e6, NULL},
+    {"mean",          'f', AT(mean),          3, -1, 1, NULL}, /* pixels are 0 to 1 */
     {"order",         'c', AT(bgr),           1, 0, 0, orders},
     {"orient",        'c', AT(exif),          1, 0, 0, orients},
     {"resize",        'c', AT(resize),        1, 0, 0, resizes},

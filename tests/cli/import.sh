@@ -37,6 +37,12 @@ out_has '	[a-j]	'
 run 'preprocessing' 0 adze-import -q m.onnx -o mean=0.5 -o std='[0.5, 0.25, 0.5]' -O p.st
 grep -qa '0.25' p.st
 ok 'is in the model'
+fails 'means of pixels to 255' 2 "'mean' cannot be '128': it is a number from -1 to 1" \
+    adze-import m.onnx -o mean=128 -O x.st
+printf 'network: t\ninput: {size: [3, 8, 8]}\nbody: [global_avg_pool, linear: {as: fc, out: 4}, sigmoid]\n' >share.yaml
+adze-init -q ./share.yaml | adze-export -q --untrained -O share.onnx
+run 'shares of classes by themselves' 0 adze-import share.onnx -O share.st
+err_has 'it ends in a sigmoid'
 head -9 names >few && { cat names; echo k; } >many && { echo b; tail -9 names; } >twice
 fails 'too few names' 3 "'few': 9 names for a head of 10" adze-import m.onnx --classes few -O x.st
 fails 'too many' 3 "'many': more than the 10" adze-import m.onnx --classes many -O x.st
