@@ -48,6 +48,15 @@ static void *get_memory(const struct device *d, size_t bytes, struct err *e)
     return NULL;
 }
 
+static size_t room(const struct device *d)
+{
+    size_t left = 0, all = 0;
+
+    (void)d;
+    cudaMemGetInfo(&left, &all);
+    return left;
+}
+
 static void release(const struct device *d, void *p, size_t bytes)
 {
     (void)d;
@@ -189,6 +198,7 @@ extern "C" struct device *device_cuda_new(int index, struct err *e)
         .rearrange = cuda_rearrange,
         .alloc = get_memory,
         .release = release,
+        .room = room,
         .put = put_bytes,
         .get = get_bytes,
         .finish = finish,

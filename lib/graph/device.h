@@ -166,6 +166,8 @@ struct device {
     /* Zeroed, 64-byte aligned; ERR_NOMEM with the bytes asked for.  */
     void *(*alloc)(const struct device *d, size_t bytes, struct err *e);
     void (*release)(const struct device *d, void *p, size_t bytes);
+    size_t (*room)(const struct device *d); /* bytes that are free; NULL: not
+                                               known */
     /* NULL: memory is the host's.  ERR_DEVICE for what failed until then.  */
     int (*put)(const struct device *d, void *to, const void *host, size_t bytes,
                struct err *e);

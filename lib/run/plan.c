@@ -295,6 +295,22 @@ static int mirror(struct plan *p, struct err *e)
     return 0;
 }
 
+/* What values take grows with the batch: which one would have fitted.  */
+static int too_large(const struct plan *p, struct err *e)
+{
+    const double room =
+        p->device->room ? (double)p->device->room(p->device) : 0;
+    const int64_t batch =
+        (int64_t)((double)p->opts.batch * room / (double)(p->bytes + 1));
+
+    if (batch < 1)
+        return err_in(e, "'%s' at batch %lld", Q(p->graph->name),
+                      (long long)p->opts.batch);
+    return err_in(e, "'%s' at batch %lld, where batch %lld would fit",
+                  Q(p->graph->name), (long long)p->opts.batch,
+                  (long long)batch);
+}
+
 static int build(struct plan *p, struct err *e)
 {
     const struct graph *g = p->graph;
@@ -303,8 +319,7 @@ static int build(struct plan *p, struct err *e)
         return -1;
     p->block = p->device->alloc(p->device, p->bytes ? p->bytes : 1, e);
     if (!p->block)
-        return err_in(e, "'%s' at batch %lld", Q(g->name),
-                      (long long)p->opts.batch);
+        return too_large(p, e);
     p->tensor =
         ARENA_NEWS(&p->arena, g->n_value + p->n_copy + 1, struct tensor);
     for (int i = 0; i < g->n_value; i++)

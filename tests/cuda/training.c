@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -366,13 +367,18 @@ static void test_narrow(void **state)
     compare_recipe(drops, NULL, 0, 1e-4);
 }
 
-/* Too little memory is said so, and what was got is given back.  */
+/* Too little memory is said so, with the batch that there is room for, and what
+ * was got is given back.  */
 static void test_memory(void **state)
 {
     const size_t before = emu_used();
+    struct plan_opts o = {.batch = 64};
     struct err e = {0};
     struct device *d;
     struct graph *g;
+    struct params *ps;
+    struct plan *p;
+    const char *says;
 
     (void)state;
     if (!emu_present())
@@ -383,6 +389,23 @@ static void test_memory(void **state)
     assert_null(params_new(g, d, &e));
     assert_int_equal(e.code, ERR_NOMEM);
     assert_non_null(strstr(e.msg, "memory of the GPU"));
+    emu_limit(SIZE_MAX);
+    e = (struct err){0};
+    ps = params_new(g, d, &e);
+    p = plan_new(g, d, ps, &o, &e);
+    emu_limit(emu_used() - plan_bytes(p) / 2);
+    plan_free(p);
+    assert_null(plan_new(g, d, ps, &o, &e));
+    assert_int_equal(e.code, ERR_NOMEM);
+    says = strstr(e.msg, "where batch ");
+    assert_non_null(says);
+    o.batch = strtol(says + strlen("where batch "), NULL, 10);
+    assert_in_range(o.batch, 16, 48);
+    e = (struct err){0};
+    p = plan_new(g, d, ps, &o, &e);
+    assert_non_null(p);
+    plan_free(p);
+    params_free(ps);
     emu_limit(SIZE_MAX);
     graph_free(g);
     d->free(d);
