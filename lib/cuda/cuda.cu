@@ -20,7 +20,7 @@ static const struct kernel *const families[] = {
     cuda_optim_kernels,
 };
 
-enum { MOST = 512 };
+enum { MOST = 512, OLDEST = 8 }; /* kernels; compute capability, A100's */
 
 struct gpu {
     struct cuda cuda;
@@ -166,7 +166,7 @@ static const char *reason(cudaError_t code)
 /* The device INDEX, usable from here on.  */
 static int find(int index, struct err *e)
 {
-    int count = 0;
+    int count = 0, major = 0;
     cudaError_t code = cudaGetDeviceCount(&count);
 
     if (code == cudaSuccess && index >= count)
@@ -174,7 +174,12 @@ static int find(int index, struct err *e)
                        count ? " or a smaller number" : "");
     if (code == cudaSuccess)
         code = cudaSetDevice(index);
+    if (code == cudaSuccess)
+        code = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index);
     cudaGetLastError(); /* it is reported here */
+    if (code == cudaSuccess && major < OLDEST)
+        return err_set(e, ERR_DEVICE, "GPU %d has compute capability %d, %d is needed; use -D cpu",
+                       index, major, OLDEST);
     if (code == cudaSuccess)
         return 0;
     return err_set(e, ERR_DEVICE, "no GPU %d: %s; use -D cpu", index, reason(code));
@@ -189,7 +194,6 @@ extern "C" struct device *device_cuda_new(int index, struct err *e)
         return NULL;
     g = (struct gpu *)xcalloc(1, sizeof *g);
     list_kernels(g);
-    g->cuda.index = index;
     g->cuda.device = (struct device){
         .name = "cuda",
         .kernels = g->kernel,

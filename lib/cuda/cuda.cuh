@@ -30,7 +30,6 @@ typedef __nv_bfloat16 bf16;
 
 struct cuda {
     struct device device;
-    int index;
     cudaStream_t stream;
 };
 
