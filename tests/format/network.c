@@ -493,11 +493,12 @@ static void files_and_bases(void **state)
     assert_non_null(mkdtemp(dir));
     snprintf(path, sizeof path, "%s/mine.yaml", dir);
     snprintf(other, sizeof other, "%s/other.yaml", dir);
-    write_file(path, "base: resnet.yaml\nwith: {depths: [1, 1, 1, 1]}\n"
-                     "paper: By Somebody, 2020\ntop1: 71.5\n"
-                     "preprocess: {mean: [1, 2, 3], interpolation: bicubic}\n"
-                     "blocks: {stem_plain: {do: [conv: {out: 4, kernel: 8, "
-                     "stride: 8}]}}\n");
+    write_file(path,
+               "base: resnet.yaml\nwith: {depths: [1, 1, 1, 1]}\n"
+               "paper: By Somebody, 2020\ntop1: 71.5\n"
+               "preprocess: {mean: [0.25, 0.5, 1], interpolation: bicubic}\n"
+               "blocks: {stem_plain: {do: [conv: {out: 4, kernel: 8, "
+               "stride: 8}]}}\n");
     n = network_open(path, &e);
     g = n ? network_graph(n, NULL, &e) : NULL;
     if (!g)
@@ -510,7 +511,7 @@ static void files_and_bases(void **state)
     assert_string_equal(network_about(n, "paper"), "By Somebody, 2020");
     assert_string_equal(network_about(n, "top1"), "71.5");
     assert_null(network_about(n, "weights"));
-    assert_true(p.mean[1] == 2 && p.interpolation == RESIZE_BICUBIC);
+    assert_true(p.mean[1] == 0.5 && p.interpolation == RESIZE_BICUBIC);
     network_close(n);
 
     write_file(other, "base: mine.yaml\nwith: {classes: 5}\nnetwork: x\n");
