@@ -10,12 +10,6 @@
 #include "op/join.h"
 #include "op/ops.h"
 
-static struct op_cost cost(const struct node *n)
-{
-    return (struct op_cost){.flop = (n->n_join - 1) *
-                                    shape_count(&n->out[0]->shape)};
-}
-
 static void forward(const struct op_args *a)
 {
     const struct shape *s = &a->out[0].shape;
@@ -24,8 +18,7 @@ static void forward(const struct op_args *a)
     for (int64_t i = 0; i < count; i++) {
         double sum = 0;
         for (int k = 0; k < a->node->n_join; k++)
-            sum += ((const real *)a->in[k]
-                        .data)[axis_broadcast(&a->in[k].shape, s, i)];
+            sum += join_at(a, k, s, i);
         y[i] = (real)sum;
     }
 }
@@ -52,7 +45,7 @@ const struct op op_add = {
     .n_out = 1,
     .flags = OP_JOIN | OP_SUM,
     .infer = join_infer,
-    .cost = cost,
+    .cost = join_cost,
     .forward = forward,
     .backward = backward,
     .onnx = {"Add", 7, NULL},

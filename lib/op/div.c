@@ -22,35 +22,27 @@ static int infer(struct node *n, struct err *e)
     return rule_out(n, 0, DTYPE_F32, &y, e);
 }
 
-/* What operand K gives to element I of Y.  */
-static double at(const struct op_args *a, int k, const struct shape *y,
-                 int64_t i)
-{
-    const real *x = a->in[k].data;
-    return x[axis_broadcast(&a->in[k].shape, y, i)];
-}
-
 static void forward(const struct op_args *a)
 {
     const struct shape *s = &a->out[0].shape;
     const int64_t count = tensor_count(&a->out[0]);
     real *y = a->out[0].data;
     for (int64_t i = 0; i < count; i++)
-        y[i] = (real)(at(a, TOP, s, i) / at(a, BY, s, i));
+        y[i] = (real)(join_at(a, TOP, s, i) / join_at(a, BY, s, i));
 }
 
 static double top_term(const void *ctx, int64_t i)
 {
     const struct op_args *a = ctx;
     const real *dy = a->dout[0].data;
-    return dy[i] / at(a, BY, &a->dout[0].shape, i);
+    return dy[i] / (double)join_at(a, BY, &a->dout[0].shape, i);
 }
 
 static double by_term(const void *ctx, int64_t i)
 {
     const struct op_args *a = ctx;
-    const double by = at(a, BY, &a->dout[0].shape, i);
-    return -top_term(a, i) * at(a, TOP, &a->dout[0].shape, i) / by;
+    const double by = join_at(a, BY, &a->dout[0].shape, i);
+    return -top_term(a, i) * join_at(a, TOP, &a->dout[0].shape, i) / by;
 }
 
 static void backward(const struct op_args *a)

@@ -1,4 +1,4 @@
-/* join.c -- what add and mul share.
+/* join.c -- see join.h.
  * SPDX-License-Identifier: MIT  */
 #include "op/join.h"
 
@@ -43,4 +43,26 @@ int join_infer(struct node *n, struct err *e)
             (i && join_shape(&y, &n->in[i]->shape, e) < 0))
             return -1;
     return rule_out(n, 0, DTYPE_F32, &y, e);
+}
+
+struct op_cost join_cost(const struct node *n)
+{
+    return (struct op_cost){.flop = (n->n_join - 1) *
+                                    shape_count(&n->out[0]->shape)};
+}
+
+real join_at(const struct op_args *a, int k, const struct shape *y, int64_t i)
+{
+    const real *x = a->in[k].data;
+    return x[axis_broadcast(&a->in[k].shape, y, i)];
+}
+
+void join_backward(const struct op_args *a, axis_term *term)
+{
+    for (int k = 0; k < a->node->n_join; k++) {
+        const struct join_term t = {a, k};
+        if (a->din[k].data)
+            axis_sum(a->din[k].data, &a->din[k].shape, &a->dout[0].shape, term,
+                     &t);
+    }
 }

@@ -10,22 +10,14 @@
 #include "op/join.h"
 #include "op/ops.h"
 
-static struct op_cost cost(const struct node *n)
-{
-    return (struct op_cost){.flop = (n->n_join - 1) *
-                                    shape_count(&n->out[0]->shape)};
-}
-
 /* The product at element I of Y of all operands but LEFT_OUT.  */
 static double product(const struct op_args *a, const struct shape *y, int64_t i,
                       int left_out)
 {
     double p = 1;
-    for (int k = 0; k < a->node->n_join; k++) {
-        const real *x = a->in[k].data;
+    for (int k = 0; k < a->node->n_join; k++)
         if (k != left_out)
-            p *= x[axis_broadcast(&a->in[k].shape, y, i)];
-    }
+            p *= join_at(a, k, y, i);
     return p;
 }
 
@@ -37,26 +29,16 @@ static void forward(const struct op_args *a)
         y[i] = (real)product(a, &a->out[0].shape, i, -1);
 }
 
-struct gradient {
-    const struct op_args *a;
-    int of;
-};
-
 static double term(const void *ctx, int64_t i)
 {
-    const struct gradient *g = ctx;
+    const struct join_term *g = ctx;
     const struct tensor *dy = &g->a->dout[0];
     return ((const real *)dy->data)[i] * product(g->a, &dy->shape, i, g->of);
 }
 
 static void backward(const struct op_args *a)
 {
-    for (int k = 0; k < a->node->n_join; k++) {
-        const struct gradient g = {a, k};
-        if (a->din[k].data)
-            axis_sum(a->din[k].data, &a->din[k].shape, &a->dout[0].shape, term,
-                     &g);
-    }
+    join_backward(a, term);
 }
 
 static const struct op_in in[] = {{.name = "x"}, {0}};
@@ -69,7 +51,7 @@ const struct op op_mul = {
     .keep_in = 1,
     .flags = OP_JOIN,
     .infer = join_infer,
-    .cost = cost,
+    .cost = join_cost,
     .forward = forward,
     .backward = backward,
     .onnx = {"Mul", 7, NULL},
