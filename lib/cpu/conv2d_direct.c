@@ -230,8 +230,7 @@ static int accepts(const struct step_nodes *s)
 {
     const struct node *n = s->node[0];
 
-    return n->in[WEIGHT] && value_is_tensor(n->in[WEIGHT]) && attr_int(n, "groups") == 1 &&
-           writer_accepts(s);
+    return n->in[WEIGHT] && value_is_tensor(n->in[WEIGHT]) && writer_accepts(s);
 }
 
 int conv2d_direct_accepts(const struct step_nodes *s)
@@ -241,7 +240,8 @@ int conv2d_direct_accepts(const struct step_nodes *s)
 
 int conv2d_direct_accepts_plain(const struct step_nodes *s)
 {
-    return accepts(s) && shape_of_x(s->node[0])->dim[1] <= DIRECT_PLAIN;
+    return accepts(s) && shape_of_x(s->node[0])->dim[1] <= DIRECT_PLAIN &&
+           attr_int(s->node[0], "groups") == 1;
 }
 
 static int64_t off_slots(const struct direct *d)
@@ -346,8 +346,8 @@ static struct taps taps_of(const struct direct *d, const float *w, int64_t tap)
     const int64_t s = d->first[1] + tap % d->kernel[1] * d->skip[1];
     const int64_t filter = d->filter[0] * d->filter[1];
 
-    return (struct taps){w + r * d->filter[1] + s, d->turned ? filter : d->c * filter,
-                         d->turned ? d->o * filter : filter};
+    return (struct taps){w + r * d->filter[1] + s, d->turned ? filter : d->c / d->groups * filter,
+                         d->turned ? d->o / d->groups * filter : filter};
 }
 
 /* Channels of a block.  */
@@ -356,11 +356,48 @@ static int64_t channels_of(const struct direct *d)
     return d->planar && d->per > 1 ? d->c : d->kn * d->per;
 }
 
+/* The weights of the 16 outputs from O on and the 16 channels from C on: zeros
+ * where they are not of one group.  */
+static void spread(const struct direct *d, const struct taps *t, int64_t o, int64_t c,
+                   float to[LANES][LANES])
+{
+    const int64_t outputs = d->o / d->groups, channels = d->c / d->groups;
+
+    memset(to, 0, sizeof(float[LANES][LANES]));
+    for (int64_t i = o; i < least(o + LANES, d->o); i++) {
+        const int64_t first = i / outputs * channels, end = least(first + channels, c + LANES);
+
+        for (int64_t j = most(first, c); j < end; j++)
+            to[i - o][j - c] = d->turned ? t->w[i % outputs * t->output + j * t->channel]
+                                         : t->w[i * t->output + j % channels * t->channel];
+    }
+}
+
+/* The same of groups: [o/16][c/16 of these][r][s][c][o].  */
+static void pack_groups(const struct direct_isa *isa, const struct direct *d, const float *w,
+                        float *to)
+{
+    const int64_t taps = d->kernel[0] * d->kernel[1];
+    float dense[LANES][LANES];
+
+    for (int64_t panel = 0; panel < d->panels; panel++)
+        for (int64_t b = 0; b < d->blocks; b++, to += d->kn * LANES) {
+            const struct taps t = taps_of(d, w, b % taps);
+
+            spread(d, &t, panel * LANES, (direct_first(d, panel) + b / taps) * LANES, dense);
+            isa->pack(dense[0], LANES, 1, LANES, LANES, to);
+        }
+}
+
 /* W[o][c][r][s] as [o/16][c/16][r][s][c][o].  */
 static void pack(const struct direct_isa *isa, const struct direct *d, const float *w, float *to)
 {
     const int64_t taps = d->kernel[0] * d->kernel[1], block = channels_of(d);
 
+    if (d->groups > 1) {
+        pack_groups(isa, d, w, to);
+        return;
+    }
     for (int64_t o = 0; o < d->panels * LANES; o += LANES)
         for (int64_t c = 0; c < d->c; c += block)
             for (int64_t tap = 0; tap < taps; tap++) {

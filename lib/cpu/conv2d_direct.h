@@ -19,7 +19,10 @@
  * The first convolution of a network reads plain x of few channels: there a
  * block is one (channel, tap row, tap column) and pixels lie side by side.
  *
- * Weights are packed as [O/16][k][16], zeros behind the last channel.
+ * Weights are packed as [O/16][k][16], zeros behind the last channel.  With
+ * channels in groups the k of a panel are the planes that its own groups lie
+ * in, zeros between an output and the channels of others: 32 groups of 4 are
+ * eight dense products of 16 by 16, with no step of their own.
  *
  * The gradient of x is the same sum over dy, with the filter turned and O and
  * C exchanged; at a stride, one for each pair of remainders of the place in

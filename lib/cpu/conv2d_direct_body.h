@@ -9,6 +9,7 @@
 #include "cpu/kernels.h"
 #include "cpu/lanes.h"
 #include "cpu/outer.h"
+#include "cpu/round.h"
 #include "cpu/wgrad.h"
 
 /* Rows of the product of gradients at once.  */
@@ -142,7 +143,7 @@ INLINE void pass(const int nv, const int plain, const struct wgrad *g, const str
                  int64_t row, int64_t panel)
 {
     const int64_t size = g->rows * LANES;
-    float *sum = q->sum + panel * size + row * LANES;
+    float *sum = q->sum + panel * size + (row - q->window) * LANES;
     int64_t place[WGRAD_ROWS];
     vf a[PANELS * PV][WGRAD_ROWS];
 
@@ -263,9 +264,15 @@ static void wgrad_task(void *run, int64_t task, int thread)
             copy_x(r, &q, copy);
         if (g->dy_floats)
             copy_dy(r, &q, copy + g->copy_floats);
-        for (int64_t panel = 0; panel < g->d.panels; panel += PANELS)
-            for (int64_t row = q.row; row < q.row_end; row += WGRAD_ROWS)
-                passes[g->d.planar][panel + PANELS <= g->d.panels](g, &q, row, panel);
+        for (int64_t panel = 0, n; panel < g->d.panels; panel += n) {
+            const int whole = g->d.groups == 1 && panel + PANELS <= g->d.panels;
+
+            q.window = wgrad_window(g, panel);
+            n = whole ? PANELS : 1;
+            for (int64_t row = most(q.row, q.window); row < least(q.row_end, q.window + g->rows);
+                 row += WGRAD_ROWS)
+                passes[g->d.planar][whole](g, &q, row, panel);
+        }
     }
 }
 

@@ -55,7 +55,8 @@ static struct wgrad wgrad_of(const struct direct_isa *isa, int planar, const str
 
     g.groups = planar ? 1 : up(d->c, LANES);
     g.group_rows = planar ? d->c * taps : taps * LANES;
-    g.rows = up(g.groups * g.group_rows, isa->wgrad_rows) * isa->wgrad_rows;
+    g.span = d->groups == 1 ? g.groups : d->span;
+    g.rows = up(g.span * g.group_rows, isa->wgrad_rows) * isa->wgrad_rows;
     g.range = least(g.groups, most(1, tuned(s->tuning, TUNE_WGRAD_RANGE_ROWS) / g.group_rows));
     g.ranges = up(g.groups, g.range);
     g.chunks = least(d->n, least(MAX_CHUNKS, up(TASKS, g.ranges)));
@@ -80,6 +81,11 @@ size_t wgrad_scratch(const struct direct_isa *isa, int planar, const struct step
 
     return g.part_floats * (size_t)g.chunks + g.all_floats +
            (g.copy_floats + g.dy_floats) * (size_t)threads;
+}
+
+int64_t wgrad_window(const struct wgrad *g, int64_t panel)
+{
+    return g->d.groups == 1 ? 0 : direct_first(&g->d, panel) * g->group_rows;
 }
 
 int64_t wgrad_row(const struct wgrad *g, int64_t row)
@@ -185,24 +191,30 @@ static void add_chunks(const struct reduce *t, const float *from, int64_t n, flo
 }
 
 /* The weights of one group of outputs: one tap of one group of channels (a plain
- * channel) at a time.  */
+ * channel) at a time; products of channels that are not of an output's group
+ * are left out.  */
 static void reduce_task(void *ctx, int64_t panel, int thread)
 {
     const struct reduce *t = ctx;
     const struct wgrad *g = t->g;
     const int64_t taps = g->d.kernel[0] * g->d.kernel[1], each = g->d.planar ? 1 : LANES;
-    const int64_t outputs = least(LANES, g->d.o - panel * LANES);
-    float *dw = t->dw + panel * LANES * g->d.c * taps, sum[LANES * LANES];
+    const int64_t c = g->d.c / g->d.groups, o = g->d.o / g->d.groups;
+    const int64_t end = least((panel + 1) * LANES, g->d.o), window = wgrad_window(g, panel);
+    float sum[LANES * LANES];
 
     (void)thread;
-    for (int64_t row = 0; row < g->groups * g->group_rows; row += each) {
-        const int64_t first = row / each / taps * each, tap = row / each % taps;
+    for (int64_t row = 0; row < g->span * g->group_rows; row += each) {
+        const int64_t first = (window + row) / each / taps * each, tap = row / each % taps;
         const int64_t channels = least(each, g->d.c - first);
 
         add_chunks(t, t->part + (panel * g->rows + row) * LANES, channels * LANES, sum);
-        for (int64_t o = 0; o < outputs; o++)
-            for (int64_t c = 0; c < channels; c++)
-                dw[(o * g->d.c + first + c) * taps + tap] = sum[c * LANES + o];
+        for (int64_t i = panel * LANES; i < end; i++) {
+            const int64_t from = i / o * c, to = least(from + c, first + channels);
+
+            for (int64_t j = most(first, from); j < to; j++)
+                t->dw[(i * c + j - from) * taps + tap] =
+                    sum[(j - first) * LANES + i - panel * LANES];
+        }
     }
 }
 

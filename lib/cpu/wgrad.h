@@ -10,7 +10,10 @@
  * images, or some rows of one, at a time (a PASS): copies their x with its
  * padding, sums rows by columns in registers, and adds that to the sums of
  * its chunk; the chunks are added in order.  Chunks and passes depend on the
- * shapes alone.  */
+ * shapes alone.
+ *
+ * With channels in groups a group of 16 outputs has a WINDOW of rows: those of
+ * the planes that its own channels lie in.  */
 #ifndef ADZE_CPU_WGRAD_H
 #define ADZE_CPU_WGRAD_H
 
@@ -19,7 +22,8 @@
 struct wgrad {
     struct direct d;                   /* the forward geometry */
     int64_t groups, group_rows;        /* of channels; rows of one */
-    int64_t rows;                      /* whole tiles of them */
+    int64_t span, rows;                /* groups that one panel meets; whole tiles
+                                          of their rows */
     int64_t range, ranges;             /* groups of a task */
     int64_t chunks, per_chunk;         /* images */
     int64_t images, band;              /* of a pass: images, or output rows of one */
@@ -48,12 +52,16 @@ struct wgrad_pass {
     int64_t x_image;      /* slots from one image to the next there */
     const void *dy;       /* the same of dy */
     int64_t dy_image, dy_panel, dy_row;
-    float *sum; /* of the chunk */
-    int start;  /* nothing in it yet */
+    float *sum;     /* of the chunk */
+    int start;      /* nothing in it yet */
+    int64_t window; /* the first row of the panel at hand */
 };
 
 struct wgrad_pass wgrad_first(const struct wgrad_run *r, int64_t task);
 void wgrad_next(const struct wgrad_run *r, struct wgrad_pass *q);
+
+/* The first row that outputs of PANEL meet.  */
+int64_t wgrad_window(const struct wgrad *g, int64_t panel);
 
 /* Where row ROW, counted from the first group at hand, begins in x.  */
 int64_t wgrad_row(const struct wgrad *g, int64_t row);

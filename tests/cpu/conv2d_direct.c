@@ -71,6 +71,33 @@ static const struct kernel_case backward[] = {
     {C, "out=17 kernel=3 pad=1", "1,24,80,80", NULL, KERNEL_BACKWARD, 6400, 2},
 };
 
+/* Groups of fewer channels than lanes, of more, of numbers that divide
+ * nothing; more outputs than channels and fewer; 1x1 where x lies.  */
+static const struct kernel_case grouped[] = {
+    {C, "out=32 kernel=3 groups=8 pad=1", "2,32,9,11", NULL, 0, 36, 0},
+    {C, "out=96 kernel=3 groups=4 pad=1 stride=2", "1,96,8,7", NULL, 0, 216, 0},
+    {C, "out=60 kernel=1 groups=3", "2,30,5,9", NULL, 0, 10, 0},
+    {C, "out=15 kernel=[1,5] groups=5 pad=[0,2] bias=yes", "1,35,3,11",
+     "batchnorm2d add relu", 0, 35, 0},
+    {C, "out=36 kernel=3 groups=18 dilation=2 pad=2", "1,18,9,8", "silu", 0, 9,
+     0},
+    {C, "out=32 kernel=3 groups=8 pad=1", "3,32,9,11", NULL, KERNEL_BACKWARD,
+     297, 0},
+    {C, "out=96 kernel=3 groups=4 pad=1 stride=2 bias=yes", "2,96,9,7", NULL,
+     KERNEL_BACKWARD, 216, 0},
+    {C, "out=60 kernel=1 groups=3", "2,30,5,9", NULL, KERNEL_BACKWARD, 90, 0},
+    {C, "out=14 kernel=3 groups=7 stride=2 dilation=2 pad=2", "2,35,9,8", NULL,
+     KERNEL_BACKWARD, 45, 0},
+    {C, "out=240 kernel=1 groups=5 stride=2", "2,80,7,5", NULL, KERNEL_BACKWARD,
+     48, 0},
+};
+
+static void test_grouped(void **state)
+{
+    (void)state;
+    kernel_check_all(grouped, COUNT(grouped));
+}
+
 static void test_forward(void **state)
 {
     (void)state;
@@ -94,6 +121,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forward),
         cmocka_unit_test(test_followed),
+        cmocka_unit_test(test_grouped),
         cmocka_unit_test(test_backward),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
