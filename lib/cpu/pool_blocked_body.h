@@ -64,6 +64,7 @@ INLINE vf number(vf x)
 /* The window of one output: its place in x and its taps inside.  */
 struct spot {
     const elem *x;
+    int64_t at;            /* the same, counted from the map's beginning */
     int64_t rows, columns; /* inside */
     int64_t whole;         /* with padding, as the average counts it */
 };
@@ -101,7 +102,8 @@ INLINE void sweep(const struct maps *m, int64_t task, spot_fn *f)
             s.columns = columns;
             if (w < 0 || w + (columns - 1) * m->w.dilation[1] >= m->w.in[1])
                 along(&m->w, 1, j, &w, &s.columns, &columns);
-            s.x = x + (h * m->w.in[1] + w) * LANES;
+            s.at = (h * m->w.in[1] + w) * LANES;
+            s.x = x + s.at;
             s.whole = m->count_pad ? rows * columns : s.rows * s.columns;
             f(m, &s, y);
         }
@@ -253,7 +255,7 @@ static int argmax_accepts(const struct step_nodes *s)
 /* As the reference: the first of equals in row order, a NaN first of all.  */
 INLINE void largest_at(const struct maps *m, const struct spot *s, elem *y)
 {
-    const int64_t first = (s->x - (const elem *)m->x) / LANES % (m->w.in[0] * m->w.in[1]);
+    const int64_t first = s->at / LANES;
     float *to = (float *)(m->argmax + (y - (elem *)m->y)); /* places, as bits */
 
     EACH (v, PV) {
@@ -324,6 +326,50 @@ static void max_backward(const struct kernel_args *a)
     m.sums = a->scratch;
     m.w = window_of(a->op.node, &dx->shape, &dy->shape);
     pool_run(a->pool, layout_groups(&dx->shape), scatter_task, &m);
+}
+
+/* The gradient of one average, to all that are in it.  */
+INLINE void give(const struct maps *m, const struct spot *s, elem *dy)
+{
+    const vf n = VF1((float)s->whole);
+
+    EACH (v, PV) {
+        const vf d = elem_load(dy + v * VL) / n;
+
+        for (int64_t r = 0; r < s->rows; r++)
+            for (int64_t q = 0; q < s->columns; q++) {
+                float *to = m->sums + s->at + (r * m->w.in[1] + q) * LANES + v * VL;
+
+                vf_store(to, vf_load(to) + d);
+            }
+    }
+}
+
+/* A map of x at a time, as windows share their numbers.  */
+static void give_task(void *maps, int64_t group, int thread)
+{
+    struct maps m = *(const struct maps *)maps;
+    const int64_t in = m.w.in[0] * m.w.in[1] * LANES;
+    elem *dx = (elem *)m.y + group * in;
+
+    m.sums = IN_PLACE ? (float *)dx : m.sums + thread * in;
+    m.y = (void *)m.x;
+    memset(m.sums, 0, (size_t)in * sizeof *m.sums);
+    for (int64_t i = 0; i < m.bands; i++)
+        sweep(&m, group * m.bands + i, give);
+    for (int64_t i = 0; !IN_PLACE && i < in; i += VL)
+        elem_store(dx + i, vf_load(m.sums + i));
+}
+
+static void average_backward(const struct kernel_args *a)
+{
+    const struct tensor *dx = &a->op.din[0], *dy = &a->op.dout[0];
+    struct maps m = {.x = dy->data, .y = dx->data, .sums = a->scratch};
+
+    m.w = window_of(a->op.node, &dx->shape, &dy->shape);
+    m.bands = (m.w.out[0] + ROWS - 1) / ROWS;
+    m.count_pad = (int)attr_int(a->op.node, "count_include_pad");
+    pool_run(a->pool, layout_groups(&dx->shape), give_task, &m);
 }
 
 /* ---- the mean of a map ---- */
@@ -408,7 +454,7 @@ static int factor_accepts(const struct step_nodes *s)
     const struct node *n = s->node[0];
     const struct shape *x = &n->in[0]->shape, *f;
 
-    if (n->n_in != 2 || value_is_tensor(n->in[1]) || n->in[1]->shape.rank != 4)
+    if (n->n_join != 2 || value_is_tensor(n->in[1]) || n->in[1]->shape.rank != 4)
         return 0;
     f = &n->in[1]->shape;
     return x->dim[0] == f->dim[0] && x->dim[1] == f->dim[1] && f->dim[2] * f->dim[3] == 1;
@@ -438,6 +484,60 @@ static void factor_run(const struct kernel_args *a)
     pool_run(a->pool, m.groups, factor_task, &m);
 }
 
+struct factor_grad {
+    const elem *x, *factor, *dy;
+    elem *dx, *dfactor; /* NULL where nobody asks */
+    int64_t area;
+};
+
+/* N <= 8 pixels from number AT on, one for each chain of SUM.  */
+INLINE void factor_grad(const int n, const struct factor_grad *g, int64_t at, vf factor, vf *sum)
+{
+    EACH (k, n) {
+        const vf d = elem_load(g->dy + at + k * LANES);
+
+        sum[k] = vf_fma(d, elem_load(g->x + at + k * LANES), sum[k]);
+        if (g->dx)
+            elem_store(g->dx + at + k * LANES, d * factor);
+    }
+}
+
+/* dx = dy factor, and the gradient of the factor, dy x over the map: in eight
+ * chains, as the mean.  */
+static void factor_grad_task(void *factors, int64_t group, int thread)
+{
+    const struct factor_grad *g = factors;
+
+    (void)thread;
+    for (int64_t v = 0; v < LANES; v += VL) {
+        const int64_t first = group * g->area * LANES + v, end = first + g->area * LANES;
+        const vf factor = elem_load(g->factor + group * LANES + v);
+        int64_t at = first;
+        vf a[8], sum = VF0;
+
+        EACH (k, 8)
+            a[k] = VF0;
+        for (; at + 7 * LANES < end; at += 8 * LANES)
+            factor_grad(8, g, at, factor, a);
+        for (; at < end; at += LANES)
+            factor_grad(1, g, at, factor, a);
+        EACH (k, 8)
+            sum = sum + a[k];
+        if (g->dfactor)
+            elem_store(g->dfactor + group * LANES + v, sum);
+    }
+}
+
+static void factor_backward(const struct kernel_args *a)
+{
+    const struct tensor *dy = &a->op.dout[0];
+    struct factor_grad g = {a->op.in[0].data, a->op.in[1].data, dy->data, a->op.din[0].data,
+                            a->op.din[1].data};
+
+    g.area = dy->shape.dim[2] * dy->shape.dim[3];
+    pool_run(a->pool, layout_groups(&dy->shape), factor_grad_task, &g);
+}
+
 /* clang-format off */
 #define RECORD(o, d, f) .name = "pool_blocked_" ISA_NAME, .op = #o, .dir = DIR_##d, \
     .isa = ISA_BITS, .dtypes = 1 << DTYPE_F32 | 1 << DTYPE_I32, .run = f
@@ -448,9 +548,11 @@ const struct kernel ISA(pool_blocked_kernels)[] = {
     {RECORD(maxpool2d, FORWARD, argmax_run), BLOCKED, .accepts = argmax_accepts},
     {RECORD(maxpool2d, BACKWARD, max_backward), BLOCKED, .scratch = scatter_scratch},
     {RECORD(avgpool2d, FORWARD, average_run), BLOCKED},
+    {RECORD(avgpool2d, BACKWARD, average_backward), BLOCKED, .scratch = scatter_scratch},
     {RECORD(globalavgpool, FORWARD, mean_run), .reads = ELEM_LAYOUT},
     {RECORD(globalavgpool, BACKWARD, mean_backward), .writes = ELEM_LAYOUT, .pulls = 1},
     {RECORD(mul, FORWARD, factor_run), BLOCKED, .accepts = factor_accepts},
+    {RECORD(mul, BACKWARD, factor_backward), BLOCKED, .accepts = factor_accepts},
     {0},
 };
 /* clang-format on */

@@ -30,7 +30,15 @@ static const struct kernel_case cases[] = {
     {"maxpool2d", "kernel=3 stride=2 pad=1", "2,20,17,15", NULL, T | B, 9, 0},
     {"maxpool2d", "kernel=2", "1,16,9,8", NULL, T | KERNEL_SPECIAL, 0, 0},
     {"globalavgpool", "", "2,20,7,5", NULL, B, 1, 0},
+    {"avgpool2d", "kernel=3 stride=2 pad=1", "2,20,17,15", NULL, B, 9, 0},
+    {"avgpool2d", "kernel=3 stride=1 pad=1 count_include_pad=no", "2,5,9,7",
+     NULL, B, 9, 0},
+    {"avgpool2d", "kernel=[2,5] stride=[3,2] ceil_mode=yes", "1,33,14,13", NULL,
+     B, 9, 0},
     {"mul", "", "2,20,5,7 2,20,1,1", NULL, 0, 0, 0},
+    {"mul", "", "2,20,5,7 2,20,1,1", NULL, B, 35, 0},
+    {"mul", "", "1,48,3,1 1,48,1,1", NULL, B, 3, 1},
+    {"mul", "", "3,7,4,4 3,7,1,1", NULL, B, 16, 2},
 };
 
 static void test_forward(void **state)
