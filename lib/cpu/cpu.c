@@ -29,6 +29,7 @@ static const struct kernel *const families[] = {
     KERNELS_BF16(dwconv2d_blocked_kernels),
     KERNELS_BF16(conv2d_winograd_kernels),
     KERNELS_BF16(conv2d_direct_kernels),
+    KERNELS_BF16(mul_blocked_kernels),
     KERNELS_BF16(pool_blocked_kernels),
     KERNELS(dwconv2d_kernels),
     KERNELS(conv2d_gemm_kernels),

@@ -4,6 +4,7 @@
  *
  *     elem                   a number
  *     elem_load(p)           VL of them, as float
+ *     elem_all(p)            the one at P, in all lanes
  *     elem_store(p, v)       to nearest even
  *     elem_load_n(p, n)      the first N; zeros behind them
  *     elem_store_n(p, v, n)
@@ -18,6 +19,7 @@
 #if defined(__AVX512BF16__)
 typedef uint16_t elem;
 #    define elem_load(p)     vf_load_bf16(p)
+#    define elem_all(p)      vf_bits(VI1((int32_t)((uint32_t) * (p) << 16)))
 #    define elem_store(p, v) vf_store_bf16(p, v)
 #    define ELEM_LAYOUT      LAYOUT_C16H
 #    define ELEM_ANY         LAYOUT_C16H
@@ -40,6 +42,7 @@ INLINE void elem_store_n(elem *p, vf v, int64_t n)
 #else
 typedef float elem;
 #    define elem_load(p)          vf_load(p)
+#    define elem_all(p)           VF1(*(p))
 #    define elem_store(p, v)      vf_store(p, v)
 #    define elem_load_n(p, n)     vf_load_n(p, n)
 #    define elem_store_n(p, v, n) vf_store_n(p, v, n)

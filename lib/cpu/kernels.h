@@ -40,6 +40,7 @@ DECLARE_BF16(conv2d_direct_kernels);
 DECLARE_VNNI(conv2d_direct_8_kernels);
 DECLARE_BF16(dwconv2d_blocked_kernels);
 DECLARE_VNNI(dwconv2d_blocked_8_kernels);
+DECLARE_BF16(mul_blocked_kernels);
 DECLARE_BF16(pool_blocked_kernels);
 DECLARE(pool_blocked_8_kernels);
 DECLARE(conv2d_gemm_kernels);

@@ -1,5 +1,5 @@
-/* pool_blocked_body.h -- pooling of blocked values, and a factor for each
- * channel; compiled once per instruction set.
+/* pool_blocked_body.h -- pooling of blocked values; compiled once per
+ * instruction set.
  * SPDX-License-Identifier: MIT
  *
  * Channels are lanes; each output is one chain over its window.  */
@@ -19,7 +19,7 @@ struct maps {
     int64_t groups, bands; /* of 16 channels, over all images */
     int64_t c;
     int count_pad;
-    const void *x, *factor; /* elem, where not plain */
+    const void *x; /* elem, where not plain */
     void *y;
     int32_t *argmax;
     float *sums; /* of threads, where those of gradients need room */
@@ -447,97 +447,6 @@ static void mean_backward(const struct kernel_args *a)
     pool_run(a->pool, layout_groups(&dx->shape), spread_task, &m);
 }
 
-/* ---- y = x factor, one for each image and channel ---- */
-
-static int factor_accepts(const struct step_nodes *s)
-{
-    const struct node *n = s->node[0];
-    const struct shape *x = &n->in[0]->shape, *f;
-
-    if (n->n_join != 2 || value_is_tensor(n->in[1]) || n->in[1]->shape.rank != 4)
-        return 0;
-    f = &n->in[1]->shape;
-    return x->dim[0] == f->dim[0] && x->dim[1] == f->dim[1] && f->dim[2] * f->dim[3] == 1;
-}
-
-static void factor_task(void *maps, int64_t group, int thread)
-{
-    const struct maps *m = maps;
-    const int64_t area = m->w.in[0] * m->w.in[1];
-    const elem *x = m->x, *factor = m->factor;
-    elem *y = m->y;
-    vf f[PV];
-
-    (void)thread;
-    EACH (v, PV)
-        f[v] = elem_load(factor + group * LANES + v * VL);
-    for (int64_t i = group * area * LANES; i < (group + 1) * area * LANES; i += LANES)
-        EACH (v, PV)
-            elem_store(y + i + v * VL, elem_load(x + i + v * VL) * f[v]);
-}
-
-static void factor_run(const struct kernel_args *a)
-{
-    struct maps m = maps_of(a);
-
-    m.factor = a->op.in[1].data;
-    pool_run(a->pool, m.groups, factor_task, &m);
-}
-
-struct factor_grad {
-    const elem *x, *factor, *dy;
-    elem *dx, *dfactor; /* NULL where nobody asks */
-    int64_t area;
-};
-
-/* N <= 8 pixels from number AT on, one for each chain of SUM.  */
-INLINE void factor_grad(const int n, const struct factor_grad *g, int64_t at, vf factor, vf *sum)
-{
-    EACH (k, n) {
-        const vf d = elem_load(g->dy + at + k * LANES);
-
-        sum[k] = vf_fma(d, elem_load(g->x + at + k * LANES), sum[k]);
-        if (g->dx)
-            elem_store(g->dx + at + k * LANES, d * factor);
-    }
-}
-
-/* dx = dy factor, and the gradient of the factor, dy x over the map: in eight
- * chains, as the mean.  */
-static void factor_grad_task(void *factors, int64_t group, int thread)
-{
-    const struct factor_grad *g = factors;
-
-    (void)thread;
-    for (int64_t v = 0; v < LANES; v += VL) {
-        const int64_t first = group * g->area * LANES + v, end = first + g->area * LANES;
-        const vf factor = elem_load(g->factor + group * LANES + v);
-        int64_t at = first;
-        vf a[8], sum = VF0;
-
-        EACH (k, 8)
-            a[k] = VF0;
-        for (; at + 7 * LANES < end; at += 8 * LANES)
-            factor_grad(8, g, at, factor, a);
-        for (; at < end; at += LANES)
-            factor_grad(1, g, at, factor, a);
-        EACH (k, 8)
-            sum = sum + a[k];
-        if (g->dfactor)
-            elem_store(g->dfactor + group * LANES + v, sum);
-    }
-}
-
-static void factor_backward(const struct kernel_args *a)
-{
-    const struct tensor *dy = &a->op.dout[0];
-    struct factor_grad g = {a->op.in[0].data, a->op.in[1].data, dy->data, a->op.din[0].data,
-                            a->op.din[1].data};
-
-    g.area = dy->shape.dim[2] * dy->shape.dim[3];
-    pool_run(a->pool, layout_groups(&dy->shape), factor_grad_task, &g);
-}
-
 /* clang-format off */
 #define RECORD(o, d, f) .name = "pool_blocked_" ISA_NAME, .op = #o, .dir = DIR_##d, \
     .isa = ISA_BITS, .dtypes = 1 << DTYPE_F32 | 1 << DTYPE_I32, .run = f
@@ -551,8 +460,6 @@ const struct kernel ISA(pool_blocked_kernels)[] = {
     {RECORD(avgpool2d, BACKWARD, average_backward), BLOCKED, .scratch = scatter_scratch},
     {RECORD(globalavgpool, FORWARD, mean_run), .reads = ELEM_LAYOUT},
     {RECORD(globalavgpool, BACKWARD, mean_backward), .writes = ELEM_LAYOUT, .pulls = 1},
-    {RECORD(mul, FORWARD, factor_run), BLOCKED, .accepts = factor_accepts},
-    {RECORD(mul, BACKWARD, factor_backward), BLOCKED, .accepts = factor_accepts},
     {0},
 };
 /* clang-format on */

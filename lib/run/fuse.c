@@ -132,11 +132,23 @@ static int accepted(const struct kernel *k, struct step_nodes *s)
     return 1;
 }
 
+/* The first data operand; of several that are joined, the first of the largest,
+ * as factors may stand in front of what they multiply.  */
+static int first_operand(const struct node *n)
+{
+    int most = 0;
+
+    for (int i = 1; i < n->n_join; i++)
+        if (shape_count(&n->in[i]->shape) > shape_count(&n->in[most]->shape))
+            most = i;
+    return most;
+}
+
 /* The value whose layout decides for N: its first data operand; backward the
  * gradient of the result.  */
 static const struct value *leader(const struct kernel *k, const struct node *n)
 {
-    const int i = n->dir == DIR_FORWARD ? 0 : n->n_in - 1;
+    const int i = n->dir == DIR_FORWARD ? first_operand(n) : n->n_in - 1;
     const struct value *v = n->n_in ? operand(k, n, i) : NULL;
 
     return plan_is_activation(n, v, plan_stands_for(n, i)) ? v : NULL;

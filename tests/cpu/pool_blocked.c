@@ -1,4 +1,4 @@
-/* pool_blocked.c -- tests of pooling and factors on blocked values.
+/* pool_blocked.c -- tests of pooling on blocked values.
  * SPDX-License-Identifier: MIT  */
 
 #include <setjmp.h>
@@ -35,10 +35,6 @@ static const struct kernel_case cases[] = {
      NULL, B, 9, 0},
     {"avgpool2d", "kernel=[2,5] stride=[3,2] ceil_mode=yes", "1,33,14,13", NULL,
      B, 9, 0},
-    {"mul", "", "2,20,5,7 2,20,1,1", NULL, 0, 0, 0},
-    {"mul", "", "2,20,5,7 2,20,1,1", NULL, B, 35, 0},
-    {"mul", "", "1,48,3,1 1,48,1,1", NULL, B, 3, 1},
-    {"mul", "", "3,7,4,4 3,7,1,1", NULL, B, 16, 2},
 };
 
 static void test_forward(void **state)

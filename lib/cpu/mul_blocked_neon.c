@@ -1,0 +1,3 @@
+/* mul_blocked_neon.c -- mul_blocked_body.h for this instruction set.
+ * SPDX-License-Identifier: MIT  */
+#include "cpu/mul_blocked_body.h"
