@@ -254,12 +254,19 @@ static void reference_backward(struct bench *b, struct op_args *a,
     a->din = out;
 }
 
+/* What ops draw from.  */
+static struct rng draws(void)
+{
+    return rng_at(3, RNG_TEST, 0, 0);
+}
+
 static void run_references(struct bench *b)
 {
     struct tensor in[MOST], out[MOST];
 
     for (int i = 0; i < b->n; i++) {
-        struct op_args a = {.node = b->node[i], .in = in, .out = out};
+        struct op_args a = {
+            .node = b->node[i], .in = in, .out = out, .rng = draws()};
 
         bind(b, b->node[i], in, out);
         if (b->node[i]->dir == DIR_UPDATE)
@@ -268,7 +275,7 @@ static void run_references(struct bench *b)
             b->node[i]->op->forward(&a);
     }
     if (b->back) {
-        struct op_args a = {0};
+        struct op_args a = {.rng = draws()};
 
         reference_backward(b, &a, in, out);
         b->back->op->backward(&a);
@@ -457,7 +464,8 @@ static void run_kernel(struct bench *b, const struct kernel *k,
     for (int i = 1; i < s->node[0]->n_out; i++)
         if (!b->back && is_unread(s->node[0], i))
             out[i].data = NULL; /* as a plan does */
-    a.op = (struct op_args){.node = s->node[0], .in = in, .out = out};
+    a.op = (struct op_args){
+        .node = s->node[0], .in = in, .out = out, .rng = draws()};
     if (b->back)
         reference_backward(b, &a.op, in, out);
     else if (s->node[0]->dir == DIR_FORWARD)

@@ -79,9 +79,23 @@ uint32_t rng_u32(const struct rng *r, uint64_t i)
     return w[i % 4];
 }
 
+static float uniform(uint32_t word)
+{
+    return (float)(word >> 8) * 0x1p-24f;
+}
+
 float rng_uniform(const struct rng *r, uint64_t i)
 {
-    return (float)(rng_u32(r, i) >> 8) * 0x1p-24f;
+    return uniform(rng_u32(r, i));
+}
+
+void rng_uniform4(const struct rng *r, uint64_t i, float u[4])
+{
+    uint32_t w[4];
+
+    block(r->key, i, stream_id(r), w);
+    for (int k = 0; k < 4; k++)
+        u[k] = uniform(w[k]);
 }
 
 double rng_normal(const struct rng *r, uint64_t i)

@@ -48,6 +48,9 @@ float rng_uniform(const struct rng *r, uint64_t i);
 double rng_normal(const struct rng *r, uint64_t i);
 uint64_t rng_below(const struct rng *r, uint64_t i, uint64_t n);
 
+/* rng_uniform() of 4 I to 4 I + 3, for the price of one.  */
+void rng_uniform4(const struct rng *r, uint64_t i, float u[4]);
+
 /* Position I of a random permutation of [0, N): a keyed bijection evaluated
  * in O(1) memory (Feistel network with cycle walking).  */
 uint64_t rng_permute(const struct rng *r, uint64_t i, uint64_t n);

@@ -42,6 +42,7 @@ static const struct kernel *const families[] = {
     KERNELS(rowscale_kernels),
     linear_kernels,
     deform_kernels,
+    dropout_kernels,
     optim_kernels,
     KERNELS(maxpool_kernels),
     KERNELS_BF16(channels_blocked_kernels),

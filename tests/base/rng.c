@@ -76,7 +76,10 @@ static void test_moments(void **state)
     (void)state;
     for (uint64_t i = 0; i < N; i++) {
         const double u = (double)rng_uniform(&r, i), z = rng_normal(&r, i);
+        float four[4];
 
+        rng_uniform4(&r, i / 4, four);
+        assert_true((float)u == four[i % 4]);
         assert_true(u >= 0 && u < 1 && isfinite(z));
         su += u;
         su2 += u * u;
