@@ -25,7 +25,7 @@ static const struct kernel *const families[] = {
     KERNELS_VNNI(dwconv2d_blocked_8_kernels),
     KERNELS_VNNI(conv2d_direct_8_kernels),
     KERNELS_BF16(linear_packed_kernels),
-    KERNELS(linear_grad_kernels),
+    KERNELS_BF16(linear_grad_kernels),
     KERNELS_BF16(dwconv2d_blocked_kernels),
     KERNELS_BF16(conv2d_winograd_kernels),
     KERNELS_BF16(conv2d_direct_kernels),

@@ -48,7 +48,7 @@ DECLARE(dwconv2d_kernels);
 DECLARE_BF16(eltwise_kernels);
 DECLARE(eltwise_8_kernels);
 DECLARE(layernorm_kernels);
-DECLARE(linear_grad_kernels);
+DECLARE_BF16(linear_grad_kernels);
 DECLARE_BF16(linear_packed_kernels);
 DECLARE_VNNI(linear_packed_8_kernels);
 DECLARE(matmul_kernels);

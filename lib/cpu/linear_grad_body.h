@@ -14,7 +14,7 @@ struct grad {
     int64_t panels, parts;       /* of columns; parts are tasks */
     const float *x, *dy;
     float *dw, *db;
-    float *packed, *turned; /* x in panels; dy' of a thread's tiles */
+    slot *packed, *turned; /* x in panels; dy' of a thread's tiles */
 };
 
 static int64_t grad_round(const struct grad *g)
@@ -35,28 +35,31 @@ static struct grad grad_make(int64_t n, int64_t c, int64_t o, int threads)
     return g;
 }
 
-static size_t packed_floats(const struct grad *g)
+/* Slots of ROWS numbers of a chain.  */
+static int64_t slots_of(int64_t rows)
 {
-    return (size_t)(g->panels * LANES * grad_round(g));
+    return up(rows, LANES / PIXEL);
 }
 
-static size_t turned_floats(const struct grad *g)
+static size_t packed_slots(const struct grad *g)
 {
-    return (size_t)(GRAD_TILES * MR * up(grad_round(g), LANES) * LANES);
+    return (size_t)(g->panels * LANES * slots_of(grad_round(g)));
 }
 
-/* Sixteen columns of x as [row][16].  */
+static size_t turned_slots(const struct grad *g)
+{
+    return (size_t)(GRAD_TILES * MR * up(grad_round(g), LANES) * PIXEL);
+}
+
+/* Sixteen columns of x as [slot][16].  */
 static void pack_task(void *grad, int64_t task, int thread)
 {
     const struct grad *g = grad;
-    const int64_t c = task * LANES, k = g->c - c < LANES ? g->c - c : LANES;
-    float *to = g->packed + task * LANES * g->now;
+    const int64_t c = task * LANES;
 
     (void)thread;
-    for (int64_t i = 0; i < g->now; i++, to += LANES) {
-        memset(to, 0, LANES * sizeof *to);
-        memcpy(to, g->x + (g->first + i) * g->c + c, (size_t)k * sizeof *to);
-    }
+    pack_rows(g->x + g->first * g->c + c, g->c, g->c - c < LANES ? g->c - c : LANES, g->now,
+              g->packed + task * LANES * slots_of(g->now));
 }
 
 static int64_t output_of(const struct grad *g, int64_t tile)
@@ -65,10 +68,11 @@ static int64_t output_of(const struct grad *g, int64_t tile)
 }
 
 /* M rows of dw from output O on, columns from panel PANEL on.  */
-static void add_gradient(const struct grad *g, const float *sums, int64_t o, int64_t m,
+static void add_gradient(const struct grad *g, const slot *tile, int64_t o, int64_t m,
                          int64_t panel)
 {
     const int64_t c = panel * LANES, left = g->c - c < PANELS * LANES ? g->c - c : PANELS * LANES;
+    const float *sums = (const float *)tile;
 
     for (int64_t i = 0; i < m; i++, sums += PANELS * LANES)
         for (int64_t k = 0; k < left; k += VL) {
@@ -85,13 +89,13 @@ static void add_gradient(const struct grad *g, const float *sums, int64_t o, int
         }
 }
 
-/* Tile TILE of dy' as [row/16][m][16].  */
-static void turn(const struct grad *g, int64_t o, int64_t m, float *to)
+/* M outputs of dy' from O on as [row/16][m][slot].  */
+static void turn(const struct grad *g, int64_t o, int64_t m, slot *to)
 {
     const float *dy = g->dy + g->first * g->o + o;
 
-    for (int64_t i = 0; i < g->now; i += LANES, to += m * LANES)
-        transpose(to, LANES, dy + i * g->o, g->o, g->now - i < LANES ? g->now - i : LANES, m);
+    for (int64_t i = 0; i < g->now; i += LANES, to += m * PIXEL)
+        turn_rows(dy + i * g->o, g->o, m, g->now - i < LANES ? g->now - i : LANES, to);
 }
 
 static void gradient_task(void *grad, int64_t task, int thread)
@@ -99,8 +103,8 @@ static void gradient_task(void *grad, int64_t task, int thread)
     const struct grad *g = grad;
     const int64_t first = task / g->parts * GRAD_TILES, part = task % g->parts;
     const int64_t pairs = up(g->panels, PANELS);
-    const int64_t each = MR * up(g->now, LANES) * LANES;
-    float *turned = g->turned + (size_t)thread * turned_floats(g), sums[SUMS];
+    const int64_t each = MR * up(g->now, LANES) * PIXEL, slots = slots_of(g->now);
+    slot *turned = g->turned + (size_t)thread * turned_slots(g), sums[SUMS];
 
     for (int64_t i = 0; i < GRAD_TILES && first + i < g->tiles; i++)
         turn(g, output_of(g, first + i), output_of(g, first + i + 1) - output_of(g, first + i),
@@ -109,7 +113,7 @@ static void gradient_task(void *grad, int64_t task, int thread)
         for (int64_t i = 0; i < GRAD_TILES && first + i < g->tiles; i++) {
             const int64_t o = output_of(g, first + i), m = output_of(g, first + i + 1) - o;
             const struct tile t =
-                tile_make(turned + i * each, g->packed + p * PANELS * g->now * LANES, g->now);
+                tile_make(turned + i * each, g->packed + p * PANELS * slots * LANES, slots);
 
             tiles[m - 1][(p + 1) * PANELS <= g->panels](&t, sums);
             add_gradient(g, sums, o, m, p * PANELS);
@@ -164,9 +168,9 @@ static size_t back_scratch(const struct step_nodes *s, int threads)
     const struct rows r = rows_make(s, n, o, c, threads);
     const struct grad g = grad_make(n, c, o, threads);
     const size_t dx = (size_t)(2 * r.panels * LANES + copy_slots(&r));
-    const size_t dw = packed_floats(&g) + (size_t)threads * turned_floats(&g);
+    const size_t dw = packed_slots(&g) + (size_t)threads * turned_slots(&g);
 
-    return (dx > dw ? dx : dw) * sizeof(float);
+    return (dx > dw ? dx : dw) * sizeof(slot);
 }
 
 static size_t back_pack_bytes(const struct step_nodes *s, int i)
@@ -174,22 +178,19 @@ static size_t back_pack_bytes(const struct step_nodes *s, int i)
     int64_t n, c, o;
 
     back_sizes(s, &n, &c, &o);
-    return i == WEIGHT ? (size_t)(lanes_of(c) * o) * sizeof(float) : 0;
+    return i == WEIGHT ? (size_t)(lanes_of(c) * slots_of(o)) * sizeof(slot) : 0;
 }
 
-/* W[o][c] as [c/16][o][16].  */
+/* W[o][c] as [c/16][slot][16].  */
 static void back_pack(const struct step_nodes *s, int i, const struct tensor *t, void *packed)
 {
     const int64_t o = t->shape.dim[0], c = t->shape.dim[1];
     const float *w = t->data;
-    float *to = packed;
+    slot *to = packed;
 
     (void)s, (void)i;
-    for (int64_t at = 0; at < c; at += LANES)
-        for (int64_t k = 0; k < o; k++, to += LANES) {
-            memset(to, 0, LANES * sizeof *to);
-            memcpy(to, w + k * c + at, (size_t)(c - at < LANES ? c - at : LANES) * sizeof *to);
-        }
+    for (int64_t at = 0; at < c; at += LANES, to += slots_of(o) * LANES)
+        pack_rows(w + at, c, c - at < LANES ? c - at : LANES, o, to);
 }
 
 static void back_x(const struct kernel_args *a, int64_t n, int64_t c, int64_t o)
@@ -205,14 +206,14 @@ static void back_x(const struct kernel_args *a, int64_t n, int64_t c, int64_t o)
         table[i] = 1;
         table[lanes_of(c) + i] = 0;
     }
-    r.r.copy = table + 2 * lanes_of(c);
+    r.r.copy = (slot *)(table + 2 * lanes_of(c));
     run_rows(&r.r, &r, a->pool);
 }
 
 static void back_w(const struct kernel_args *a, struct grad *g)
 {
     g->packed = a->scratch;
-    g->turned = g->packed + packed_floats(g);
+    g->turned = g->packed + packed_slots(g);
     for (g->first = 0; g->first < g->n; g->first += g->now) {
         g->now = g->n - g->first < grad_round(g) ? g->n - g->first : grad_round(g);
         pool_run(a->pool, g->panels, pack_task, g);
@@ -241,8 +242,8 @@ static void backward(const struct kernel_args *a)
 /* clang-format off */
 const struct kernel ISA(linear_grad_kernels)[] = {
     {.name = "linear_grad_" ISA_NAME, .op = "linear", .dir = DIR_BACKWARD, .isa = ISA_BITS,
-     .dtypes = 1 << DTYPE_F32, .accepts = back_accepts, .scratch = back_scratch,
-     .pack_bytes = back_pack_bytes, .pack = back_pack, .run = backward},
+     .dtypes = 1 << DTYPE_F32, .narrow = (int)PIXEL < (int)LANES, .accepts = back_accepts,
+     .scratch = back_scratch, .pack_bytes = back_pack_bytes, .pack = back_pack, .run = backward},
     {0},
 };
 /* clang-format on */
