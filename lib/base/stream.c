@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * Two small tables here are global, because a signal handler must find them:
- * the mapped files (SIGBUS tells which one shrank) and the temporary files
- * (to be removed when a signal ends the program).  */
+ * the mapped files (SIGBUS tells which one shrank) and the temporary files and
+ * folders (to be removed when a signal ends the program).  */
 #include "base/stream.h"
 
 #include <errno.h>
@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -582,14 +583,79 @@ static void temp_forget(const char *path)
             atomic_store(&temps[i].state, 0);
 }
 
+/* As getdents64() fills it; readdir() is not for signal handlers.  */
+struct entry {
+    uint64_t inode, next;
+    unsigned short size;
+    unsigned char type;
+    char name[];
+};
+
+enum { DEPTH = 255, ENTRIES = 1024 }; /* what the stack takes lightly */
+
+static void remove_at(int folder, const char *name, int depth)
+{
+    _Alignas(struct entry) char buf[ENTRIES];
+    int fd;
+    long n;
+
+    if (unlinkat(folder, name, 0) == 0 || depth == DEPTH)
+        return;
+    fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    while (fd >= 0 && (n = syscall(SYS_getdents64, fd, buf, sizeof buf)) > 0)
+        for (long at = 0; at < n;) {
+            const struct entry *d = (const struct entry *)(buf + at);
+
+            if (strcmp(d->name, ".") != 0 && strcmp(d->name, "..") != 0)
+                remove_at(fd, d->name, depth + 1);
+            at += d->size;
+        }
+    if (fd >= 0)
+        close(fd);
+    unlinkat(folder, name, AT_REMOVEDIR);
+}
+
 void out_cleanup_signal(void)
 {
     const int saved = errno;
 
     for (int i = 0; i < TEMPS; i++)
         if (atomic_load(&temps[i].state) == 2 && temps[i].owner == getpid())
-            unlink(temps[i].path);
+            remove_at(AT_FDCWD, temps[i].path, 0);
     errno = saved;
+}
+
+/* No signal comes between the making of a file and its note.  */
+static void hold_signals(sigset_t *old)
+{
+    sigset_t all;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, old);
+}
+
+int out_folder(const char *path)
+{
+    sigset_t old;
+    int r;
+
+    hold_signals(&old);
+    r = mkdir(path, 0777);
+    if (r == 0)
+        temp_note(path);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return r;
+}
+
+void out_folder_keep(const char *path)
+{
+    temp_forget(path);
+}
+
+void out_folder_remove(const char *path)
+{
+    remove_at(AT_FDCWD, path, 0);
+    temp_forget(path);
 }
 
 /* ---- writing ---- */
@@ -630,16 +696,20 @@ static char *follow_links(const char *path)
 static int temp_open(struct out *o)
 {
     const int folder = (int)folder_len(o->path);
+    sigset_t old;
 
     for (unsigned try = 0; try < 10000; try++) {
         struct str s = {0};
 
         str_printf(&s, "%.*s.adze-%ld-%u.tmp", folder, o->path, (long)getpid(),
                    try);
+        hold_signals(&old);
         o->fd = open_again(str_text(&s), O_WRONLY | O_CREAT | O_EXCL, 0666);
+        if (o->fd >= 0)
+            temp_note(str_text(&s));
+        pthread_sigmask(SIG_SETMASK, &old, NULL);
         if (o->fd >= 0) {
             o->temp = str_take(&s);
-            temp_note(o->temp);
             return 0;
         }
         str_release(&s);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -31,6 +32,23 @@ static struct pool *the_pool;
 
 /* ---- messages ---- */
 
+/* A reader of messages who goes away (head) does not end the program: the
+ * file that they tell of may not be there yet.  */
+static void put(const char *text)
+{
+    static const struct timespec now = {0};
+    sigset_t pipe, was, due;
+
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, &was);
+    fputs(text, stderr);
+    if (!sigismember(&was, SIGPIPE) && sigpending(&due) == 0 &&
+        sigismember(&due, SIGPIPE))
+        sigtimedwait(&pipe, NULL, &now);
+    pthread_sigmask(SIG_SETMASK, &was, NULL);
+}
+
 /* One line in one write, so that lines of the programs of a pipe do not
  * mix.  */
 static void say(const char *fmt, va_list ap)
@@ -45,7 +63,17 @@ static void say(const char *fmt, va_list ap)
     text[n] = '\n';
     text[n + 1] = '\0';
     progress_hide();
-    fputs(text, stderr);
+    put(text);
+}
+
+void cli_line(const char *text)
+{
+    struct str s = {0};
+
+    str_printf(&s, "%s\n", text);
+    progress_hide();
+    put(str_text(&s));
+    str_release(&s);
 }
 
 void cli_note(const char *fmt, ...)

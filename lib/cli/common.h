@@ -66,6 +66,10 @@ void cli_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void cli_detail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void cli_fail(struct err *e);
 
+/* TEXT as a line of standard error, even with -q: for what is asked for there,
+ * as --json.  As with the three above, who reads it may have gone away.  */
+void cli_line(const char *text);
+
 /* The pool of -j threads, made at first use, freed at exit.  */
 struct pool *cli_pool(void);
 

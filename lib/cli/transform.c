@@ -4,7 +4,6 @@
 
 #include <jansson.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,9 +121,10 @@ static void report_json(const struct parity *r, int changed,
         real(r->max_rel), "samples", (json_int_t)r->samples, "top1_agreement",
         (double)r->agree / (double)r->samples, "changed", changed, "before",
         cost_json(a), "after", cost_json(b));
+    char *text = json_dumps(o, JSON_REAL_PRECISION(17) | JSON_COMPACT);
 
-    json_dumpf(o, stderr, JSON_REAL_PRECISION(17) | JSON_COMPACT);
-    fputc('\n', stderr);
+    cli_line(text);
+    free(text);
     json_decref(o);
 }
 

@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,7 +83,7 @@ static int temp_folder(struct sink *s, struct err *e)
 
         str_printf(&t, "%s.adze-%ld-%u.tmp", s->path, (long)getpid(), i);
         s->temp = str_take(&t);
-        if (mkdir(s->temp, 0777) == 0)
+        if (out_folder(s->temp) == 0)
             return 0;
         if (errno != EEXIST)
             break;
@@ -184,18 +183,10 @@ static int folder_commit(struct sink *s, struct err *e)
         return cannot(e, "write", s->path);
     if (rename(s->temp, s->path) < 0)
         return cannot(e, "rename a folder to", s->path);
+    out_folder_keep(s->temp);
     free(s->temp);
     s->temp = NULL;
     return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type,
-                      struct FTW *at)
-{
-    (void)st;
-    (void)type;
-    (void)at;
-    return remove(path);
 }
 
 /* ---- both ---- */
@@ -244,7 +235,7 @@ int sink_abort(struct sink *s)
     if (s->kind == SINK_TAR)
         out_abort(&s->out);
     else if (s->temp)
-        nftw(s->temp, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        out_folder_remove(s->temp);
     sink_free(s);
     return -1;
 }

@@ -166,6 +166,35 @@ rm -rf run
 cmp -s up.st one.st
 ok 'F-139 nohup'
 
+# A command that fills a folder, killed while it does.
+for sig in INT:130 TERM:143 HUP:129; do
+    for c in 'synth -n 20000 --size=16' 'augment -d train.tar --epochs=2000 -f folder'; do
+        # shellcheck disable=SC2086
+        perl -e '$SIG{INT} = $SIG{HUP} = "DEFAULT"; exec @ARGV or die' adze-$c -q -O filled >"$out" 2>"$err" &
+        pid=$!
+        until ls filled.adze-*/*/* >"$out" 2>&1 || ! kill -0 $pid 2>/dev/null; do :; done
+        kill -"${sig%:*}" $pid
+        ends "${sig#*:}" 2>/dev/null
+        left=$(echo filled*)
+        [ "$left" = 'filled*' ] || complain "$c: leaves $left"
+    done
+done
+each 'F-128 a folder that was being filled is gone'
+
+# deaf COMMAND...: nobody reads what it says.
+deaf() { perl -e 'pipe R, W; close R; open STDERR, ">&", W; $SIG{PIPE} = "DEFAULT"; exec @ARGV or die' "$@"; }
+seq 10 >names
+for c in 'init ./toy.yaml --from one.st' 'init ./toy.yaml -v --classes=names' 'fuse-bn -m one.st' \
+    'fuse-bn --json -m one.st' 'reparam -m one.st' 'quantize -m one.st -n 20 -d train.tar' \
+    'calibrate -m one.st -n 20 -d train.tar' 'export -m one.st' 'synth -n 1 -v -f tar' 'augment -d train.tar -v -f tar'; do
+    rm -f deaf.st
+    # shellcheck disable=SC2086
+    deaf adze-$c -O deaf.st >"$out"
+    got=$?
+    [ $got = 0 ] && [ -s deaf.st ] || complain "$c: status $got"
+done
+each 'F-131 a report that nobody reads costs no file'
+
 adze-synth -n 20 --size 16 -f folder -O few
 for c in 'synth -n 200' 'infer -m one.st -b 1 few/*/*.png' 'augment -d train.tar --epochs=9 -f frames' \
     'init ./toy.yaml' 'show -m one.st --state'; do
