@@ -173,6 +173,9 @@ static int fit(struct job *j, struct err *e)
         rc = dca_fit(&j->d, j->x, &o, e);
     if (rc == 0)
         rc = note_fit(j, &o, e);
+    for (int i = 0; rc == 0 && i < 2; i++)
+        if (j->f[i].origin)
+            j->d.origin[i] = xstrdup(j->f[i].origin);
     if (rc == 0)
         rc = dcafile_save(&j->d, output, e);
     free(label);
@@ -198,6 +201,39 @@ static int save(const struct job *j, const struct tensor *y, struct err *e)
     return rc;
 }
 
+/* Set I is what projection K was fitted to: 1, 0, or -1 if one is not known. */
+static int is_of(const struct job *j, int i, int k)
+{
+    if (!j->f[i].origin || !j->d.origin[k])
+        return -1;
+    return !strcmp(j->f[i].origin, j->d.origin[k]);
+}
+
+static const char *const which[] = {"first", "second"};
+
+/* Sets of one width fit either projection.  */
+static int check_order(const struct job *j, struct err *e)
+{
+    for (int i = 0; i < 2; i++)
+        if (!is_of(j, i, i) && is_of(j, i, !i) == 1)
+            return err_set(e, ERR_FORMAT,
+                           "the %s set is what the %s was when this was "
+                           "fitted: give them in that order",
+                           which[i], which[!i]);
+    return 0;
+}
+
+/* A model that was folded since gives the same, one that was trained on does
+ * not.  */
+static void note_others(const struct job *j)
+{
+    for (int i = 0; i < 2; i++)
+        if (!is_of(j, i, i))
+            cli_note("the %s set is of another model or value than that which "
+                     "'%s' was fitted to",
+                     which[i], Q(apply));
+}
+
 static int fuse(struct job *j, struct err *e)
 {
     struct tensor y;
@@ -205,8 +241,10 @@ static int fuse(struct job *j, struct err *e)
 
     if (dcafile_read(&j->d, apply, e) < 0)
         return -1;
-    if (dca_fuse(&y, &j->d, j->x, how, cli_pool(), e) < 0)
+    if (check_order(j, e) < 0 ||
+        dca_fuse(&y, &j->d, j->x, how, cli_pool(), e) < 0)
         return err_in(e, "'%s'", Q(apply));
+    note_others(j);
     rc = tensor_finite(&y)
              ? save(j, &y, e)
              : err_set(e, ERR_NONFINITE, "the fused features are not finite");

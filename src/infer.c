@@ -363,6 +363,8 @@ static int open_all(struct job *j, const char *const *paths, int n,
         return -1;
     io_detail_plan(j->plan);
     j->pre = j->m->pre;
+    if (features && model_fingerprint(j->m, j->features.model, e) < 0)
+        return -1;
     set_answer(j);
     if (set_top(j, e) < 0)
         return -1;

@@ -259,6 +259,7 @@ static int write_set(struct features *f, const struct tensor *t, struct err *e)
         return npy_save(t, f->output, e);
     set_init(&s);
     str_printf(&paths, "[%s]", str_text(&f->paths));
+    set_meta_put(&s, "model", f->model);
     set_meta_put(&s, "paths", str_text(&paths));
     for (int k = 0; k < f->n; k++)
         set_put(&s, f->name[k], &t[k]);

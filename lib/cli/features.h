@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/hash.h"
 #include "base/str.h"
 
 struct err;
@@ -28,7 +29,8 @@ struct features {
     int n;
     int64_t rows;
     const char *output;
-    struct str paths; /* JSON texts with commas between them */
+    char model[HASH_TEXT]; /* fingerprint of what computes them */
+    struct str paths;      /* JSON texts with commas between them */
 };
 
 /* IN, simplified, with outputs for NAMES ("layer3,features"; a name is that of
@@ -41,7 +43,8 @@ struct graph *features_graph(struct features *f, const struct graph *in,
 void features_release(struct features *f); /* F may be zero */
 
 /* OUTPUT: a name that ends in .npy takes one value as NumPy's array, others
- * get safetensors with the JSON list `paths' in the metadata.  */
+ * get safetensors with the JSON list `paths' and `model', F->model, in the
+ * metadata.  */
 int features_open(struct features *f, const char *output, struct err *e);
 
 /* Append sample I of what P has run, which is of PATH.  */

@@ -14,18 +14,20 @@
 
 /* ---- reading ---- */
 
-static const struct tensor *find(const struct set *s, struct err *e)
+/* The name of the tensor of features.  */
+static const char *find(const struct set *s, struct err *e)
 {
-    const struct tensor *t = set_get(s, "features");
+    static const char name[] = "features";
 
-    if (!t && s->n == 1)
-        return &s->item[0].t;
-    if (!t)
-        err_set(e, ERR_FORMAT,
-                "holds %lld tensors and no 'features': write one with "
-                "adze-infer --features=NAME",
-                (long long)s->n);
-    return t;
+    if (set_get(s, name))
+        return name;
+    if (s->n == 1)
+        return s->item[0].name;
+    err_set(e, ERR_FORMAT,
+            "holds %lld tensors and no 'features': write one with "
+            "adze-infer --features=NAME",
+            (long long)s->n);
+    return NULL;
 }
 
 /* T with all behind its first size as one row.  */
@@ -69,14 +71,16 @@ static int take_paths(struct featureset *f, const json_t *list, struct err *e)
 
 static int from_set(struct featureset *f, const struct set *s, struct err *e)
 {
-    const struct tensor *t = find(s, e);
-    const char *text = set_meta_get(s, "paths");
+    const char *name = find(s, e), *text = set_meta_get(s, "paths");
+    const char *model = set_meta_get(s, "model");
     json_t *list;
     int rc;
 
     *f = (struct featureset){0};
-    if (!t || take(f, t, e) < 0)
+    if (!name || take(f, set_get(s, name), e) < 0)
         return -1;
+    if (model)
+        f->origin = arena_printf(&f->arena, "%s %s", model, name);
     if (!text)
         return 0;
     f->paths = arena_strdup(&f->arena, text);

@@ -4,7 +4,8 @@
  *
  * Safetensors or an NPZ archive with a tensor `features', or with one alone,
  * or an .npy file; [rows, ...] of floats.  The metadata of safetensors may
- * hold `paths', a JSON list of a text for each row.  */
+ * hold `paths', a JSON list of a text for each row, and `model', the
+ * fingerprint of what computed them.  */
 #ifndef ADZE_CLI_FEATURESET_H
 #define ADZE_CLI_FEATURESET_H
 
@@ -21,6 +22,7 @@ struct featureset {
     struct tensor x;    /* [rows, width] f32 */
     const char **path;  /* [rows], NULL if the file has none */
     const char *paths;  /* the JSON list that they stood in */
+    const char *origin; /* model and name of the tensor; NULL: not known */
 };
 
 /* ERR_FORMAT where there is no such tensor, or as many paths as rows.  */

@@ -415,6 +415,7 @@ void dca_release(struct dca *d)
     for (int s = 0; s < 2; s++) {
         tensor_unref(&d->weight[s]);
         tensor_unref(&d->bias[s]);
+        free(d->origin[s]);
     }
     *d = (struct dca){0};
 }

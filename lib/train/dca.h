@@ -52,6 +52,7 @@ struct dca {
     int64_t n;               /* components */
     struct tensor weight[2]; /* [n, width of the set] f32 */
     struct tensor bias[2];   /* [n] f32 */
+    char *origin[2];         /* of the sets that were fitted; NULL: not known */
 };
 
 struct dca_opts {
@@ -68,7 +69,7 @@ struct dca_opts {
  * row.  D is released on failure.  */
 int dca_fit(struct dca *d, const struct tensor x[2], const struct dca_opts *o,
             struct err *e);
-void dca_release(struct dca *d);
+void dca_release(struct dca *d); /* frees `origin' */
 
 /* The first step alone: *W [rank, width] and *MEAN [width], f64, of one set,
  * which is called NAME in messages.  */

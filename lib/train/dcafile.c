@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "tensor/safetensors.h"
 #include "tensor/set.h"
 
 static const char *const weights[] = {"first.weight", "second.weight"};
 static const char *const biases[] = {"first.bias", "second.bias"};
+static const char *const origins[] = {"first", "second"};
 
 int dcafile_save(const struct dca *d, const char *path, struct err *e)
 {
@@ -22,6 +24,8 @@ int dcafile_save(const struct dca *d, const char *path, struct err *e)
     for (int i = 0; i < 2; i++) {
         set_put(&s, weights[i], &d->weight[i]);
         set_put(&s, biases[i], &d->bias[i]);
+        if (d->origin[i])
+            set_meta_put(&s, origins[i], d->origin[i]);
     }
     rc = safetensors_save(&s, path, e);
     set_release(&s);
@@ -60,6 +64,9 @@ static int from_set(struct dca *d, const struct set *s, struct err *e)
             dca_release(d);
             return -1;
         }
+    for (int i = 0; i < 2; i++)
+        if (set_meta_get(s, origins[i]))
+            d->origin[i] = xstrdup(set_meta_get(s, origins[i]));
     return 0;
 }
 

@@ -4,7 +4,8 @@
  * A safetensors file of kind `tensors' with first.weight [n, width],
  * first.bias [n], second.weight and second.bias, f32: the names that the
  * parameters of a block `dcafuse' have in its scope, so that
- * `adze-init --from SCOPE=FILE' puts them there.  */
+ * `adze-init --from SCOPE=FILE' puts them there.  The metadata name what each
+ * was fitted to, `first' and `second', where that is known.  */
 #ifndef ADZE_TRAIN_DCAFILE_H
 #define ADZE_TRAIN_DCAFILE_H
 

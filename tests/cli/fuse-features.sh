@@ -161,8 +161,19 @@ fails 'no folders' 3 "'1.ppm' stands in no folder that would be its class" adze-
 adze-infer -m a.st --features=conv1,conv2 -O maps.st 1.ppm >"$out"
 fails 'which of them' 3 "'maps.st': holds 2 tensors and no 'features': write one with adze-infer --features=NAME" \
     adze-fuse-features maps.st maps.st -O no.st
-fails 'a projection of others' 3 "'dca.st': the first set has 16 features, its projection was fitted to 24" \
-    adze-fuse-features --apply=dca.st b.val.st a.val.st -O no.st
+fails 'a projection of others' 3 "'dca.st': the second set has 24 features, its projection was fitted to 16" \
+    adze-fuse-features --apply=dca.st a.val.st array.npy -O no.st
+for v in conv2 bn2; do
+    adze-infer -m a.st --features=$v -O $v.st <val >"$out" || break
+done
+run 'two values of one network and width' 0 adze-fuse-features -q conv2.st bn2.st -O maps.dca.st
+fails 'in swapped order' 3 "'maps.dca.st': the first set is what the second was when this was fitted: give them in" \
+    adze-fuse-features --apply=maps.dca.st bn2.st conv2.st -O no.st
+adze-fuse-bn -q -m a.st -O folded.st && adze-infer -m folded.st --features=features -O folded.val.st <val >"$out"
+run 'a model that was folded since' 0 adze-fuse-features --apply=dca.st folded.val.st b.val.st -O x.npy
+err_has "^adze-fuse-features: the first set is of another model or value than that which 'dca.st' was fitted to$"
+[ "$(wc -l <"$err")" = 1 ]
+ok 'and of the second nothing is said'
 fails 'no projection' 3 "'a.st': has no tensor 'first.weight'; adze-fuse-features writes it" \
     adze-fuse-features --apply=a.st a.val.st b.val.st -O no.st
 fails 'fitting and applying' 2 '--count is for fitting' adze-fuse-features -n 3 --apply=dca.st a.val.st b.val.st -O no.st
