@@ -2,15 +2,23 @@
  * SPDX-License-Identifier: MIT  */
 #include "fuzz.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include <cmocka.h>
+
+#include "base/err.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/str.h"
+#include "base/stream.h"
 
 /* One input being made, and where its random numbers are.  */
 struct input {
@@ -396,6 +404,24 @@ struct fuzz_seed fuzz_without_hashes(const void *p, size_t n)
     while ((at = memmem(at, n - (size_t)(at - copy), hash, sizeof hash - 1)))
         memcpy(at, "adze.hide", sizeof hash - 1);
     return (struct fuzz_seed){copy, n};
+}
+
+void fuzz_document(fuzz_fn *f, const char *path, int64_t runs)
+{
+    struct fuzz_seed seeds[2];
+    struct err e = {0};
+    struct bytes b;
+
+    if (bytes_read(&b, path, 1 << 20, &e) < 0)
+        fail_msg("%s", e.msg);
+    seeds[0] = fuzz_without_hashes(b.data, b.n);
+    seeds[1] = (struct fuzz_seed){b.data, b.n};
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(f(seeds[i].p, b.n), 0);
+    fuzz_run(f, seeds, 2, fuzz_repair_documents, runs, 1);
+    assert_int_equal(fuzz_cut(f, b.data, b.n), 0);
+    free((void *)(uintptr_t)seeds[0].p);
+    bytes_release(&b);
 }
 
 void fuzz_repair_documents(uint8_t **p, size_t *n)

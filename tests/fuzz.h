@@ -50,6 +50,10 @@ void fuzz_tar_sum(void *header);
  * frees `p'.  */
 struct fuzz_seed fuzz_without_hashes(const void *p, size_t n);
 
+/* The safetensors file PATH, which F takes, in RUNS damaged forms, with and
+ * without its hashes, and cut at every byte: no true prefix is taken.  */
+void fuzz_document(fuzz_fn *f, const char *path, int64_t runs);
+
 /* RUNS mutations of the N_SEEDS >= 1 seeds: flipped bits, set bytes, numbers
  * that overflow, pieces copied, deleted, inserted, cut off, two seeds joined.
  * REPAIR may be NULL.  Each input lies in a block of exactly its size.  */

@@ -15,7 +15,6 @@
 
 #include "../fuzz.h"
 #include "base/err.h"
-#include "base/stream.h"
 #include "tensor/safetensors.h"
 #include "tensor/set.h"
 
@@ -106,20 +105,9 @@ static void errors(void **state)
 
 static void damaged(void **state)
 {
-    struct fuzz_seed seeds[2];
-    struct err e = {0};
-    struct bytes b;
-
     (void)state;
     save();
-    assert_int_equal(bytes_read(&b, path, 1 << 20, &e), 0);
-    seeds[0] = fuzz_without_hashes(b.data, b.n);
-    seeds[1] = (struct fuzz_seed){b.data, b.n};
-    assert_int_equal(fuzz_ranges(seeds[0].p, b.n), 0);
-    fuzz_run(fuzz_ranges, seeds, 2, fuzz_repair_documents, 10000, 1);
-    free((void *)(uintptr_t)seeds[0].p);
-    assert_int_equal(fuzz_cut(fuzz_ranges, b.data, b.n), 0);
-    bytes_release(&b);
+    fuzz_document(fuzz_ranges, path, 10000);
 }
 
 int main(void)

@@ -324,19 +324,10 @@ static void test_falling_epoch(void **state)
 
 static void test_fuzz(void **state)
 {
-    struct fuzz_seed seeds[2];
-    struct bytes b;
-
     (void)state;
-    load(&b, 1);
-    assert_int_equal(fuzz_frame(b.data, b.n), 0);
-    assert_int_equal(fuzz_cut(fuzz_frame, b.data, b.n), 0);
-    seeds[0] = fuzz_without_hashes(b.data, b.n);
-    seeds[1] = (struct fuzz_seed){b.data, b.n};
-    assert_int_equal(fuzz_frame(seeds[0].p, b.n), 0);
-    fuzz_run(fuzz_frame, seeds, 2, fuzz_repair_documents, 10000, 3);
-    free((void *)(uintptr_t)seeds[0].p);
-    bytes_release(&b);
+    write_stream(1);
+    fuzz_document(fuzz_frame, path, 10000);
+    unlink(path);
 }
 
 static int make_path(void **state)
