@@ -43,6 +43,17 @@ static const struct {
     {"Sigmoid", "consumed_inputs", NULL},
 };
 
+/* Attributes that a reader hears of, if they say VALUE.  */
+static const struct {
+    const char *type, *name;
+    int64_t value;
+    const char *why;
+} refused[] = {
+    {"BatchNormalization", "training_mode", 1,
+     "it was written while the network trained, and would depend on the batch: "
+     "write it after model.eval()"},
+};
+
 /* The text of A as attribute kind KIND takes it; NULL where it is another
  * kind.  */
 static const char *attr_text(struct import *r, const Onnx__AttributeProto *a,
@@ -223,6 +234,20 @@ static int read_row(struct import *r, const onode *o, const struct op *op,
     return n ? import_results(r, o, n, e) : -1;
 }
 
+/* Why no row says O, where that is known; else 0.  */
+static int explain(const onode *o, struct err *e)
+{
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        const Onnx__AttributeProto *a = strcmp(refused[i].type, o->op_type) == 0
+                                            ? import_attr(o, refused[i].name)
+                                            : NULL;
+
+        if (a && a->has_i && a->i == refused[i].value)
+            return import_no(o, refused[i].why, e);
+    }
+    return 0;
+}
+
 int import_row(struct import *r, const onode *o, struct err *e)
 {
     struct attrs a;
@@ -230,5 +255,5 @@ int import_row(struct import *r, const onode *o, struct err *e)
     for (int i = 0; o->n_input && op_all[i]; i++)
         if (match_row(r, o, op_all[i], &a))
             return read_row(r, o, op_all[i], &a, e) < 0 ? -1 : 1;
-    return 0;
+    return explain(o, e);
 }

@@ -26,6 +26,24 @@ static int bad(const struct scan *s, const char *what, struct err *e)
     return err_set(e, ERR_FORMAT, "no ONNX file: %s at byte %zu", what, s->at);
 }
 
+/* Whether the file begins as one that programs write: its version first.  */
+static int begins_well(const struct scan *s)
+{
+    return s->n > 2 && s->p[0] == 0x08 && s->p[1] < 0x80;
+}
+
+/* What is missing would stand behind the end: of the whole file, or of a
+ * part.  */
+static int cut(const struct scan *s, const char *what, struct err *e)
+{
+    if (s->depth || !begins_well(s))
+        return bad(s, what, e);
+    return err_set(e, ERR_FORMAT,
+                   "this ONNX file is cut off: it ends after %zu bytes, in "
+                   "the middle of what begins before byte %zu; get it again",
+                   s->n, s->at);
+}
+
 static int varint(struct scan *s, uint64_t *v, struct err *e)
 {
     const size_t end = s->level[s->depth].end;
@@ -33,7 +51,7 @@ static int varint(struct scan *s, uint64_t *v, struct err *e)
     *v = 0;
     for (int shift = 0; shift < 64; shift += 7) {
         if (s->at >= end)
-            return bad(s, "a number is cut off", e);
+            return cut(s, "a number is cut off", e);
         const unsigned char c = s->p[s->at++];
 
         if (shift == 63 && c > 1)
@@ -91,7 +109,7 @@ static int bytes_field(struct scan *s, const ProtobufCFieldDescriptor *f,
     if (varint(s, &len, e) < 0)
         return -1;
     if (len > s->level[s->depth].end - s->at)
-        return bad(s, "a part is longer than what holds it", e);
+        return cut(s, "a part is longer than what holds it", e);
     if (f && f->type == PROTOBUF_C_TYPE_MESSAGE) {
         const ProtobufCMessageDescriptor *d = f->descriptor;
 
@@ -129,7 +147,7 @@ static int field(struct scan *s, struct err *e)
     const size_t size = wire == WIRE_64 ? 8 : 4;
 
     if (s->level[s->depth].end - s->at < size)
-        return bad(s, "a number is cut off", e);
+        return cut(s, "a number is cut off", e);
     s->at += size;
     return take(s, size, e);
 }

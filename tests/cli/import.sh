@@ -55,7 +55,7 @@ fails 'no ONNX' 3 "'m.st': no ONNX file: this is a safetensors file" adze-import
 fails 'NPZ' 3 "'w.npz': no ONNX file: this is a zip" sh -c 'adze-export -q -m m.st -O w.npz; adze-import w.npz -O x.st'
 fails 'a damaged file as a model' 3 "'cut.onnx': this is ONNX, .*adze-import" \
     sh -c 'head -c 500 m.onnx >cut.onnx; adze-show -m cut.onnx'
-fails 'half a file' 3 "'half.onnx': " sh -c 'head -c 5000 m.onnx >half.onnx; adze-import half.onnx -O x.st'
+fails 'half a file' 3 "'half.onnx': this ONNX file is cut off: it ends after 5000 bytes" sh -c 'head -c 5000 m.onnx >half.onnx; adze-import half.onnx -O x.st'
 sed 's/\x04Relu/\x04Rulu/' m.onnx >rulu.onnx
 fails 'an operator that is not known' 3 "'rulu.onnx': ONNX operator 'Rulu' at '.*': not read here" \
     adze-import rulu.onnx -O x.st

@@ -464,6 +464,8 @@ static const struct {
     const char *text, *word;
     int opset, code;
 } refusals[] = {
+    {X "s f32 3\ny = BatchNormalization x s s s s training_mode=1\n",
+     "write it after model.eval()", 0, ERR_UNSUPPORTED},
     {X "y = Sinh x\n", "'Sinh' at 'y': not read", 0, ERR_UNSUPPORTED},
     {X "y = Relu x\n", "operator set 6", 6, ERR_UNSUPPORTED},
     {X "y = Relu z\n", "nothing computes 'z'", 0, ERR_FORMAT},
