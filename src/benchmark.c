@@ -234,6 +234,7 @@ struct job {
     double load_s;
     int narrow; /* in bf16 */
     struct row row;
+    int *rows; /* printed, of all jobs */
 };
 
 /* A job at one batch, with what its runs work on.  */
@@ -432,6 +433,15 @@ static struct bench_opts how_long(int turn)
     return !turns ? alone : turn ? later : first;
 }
 
+/* The head comes with the first row: where nothing is measured there is
+ * none.  */
+static void add_row(const struct job *j)
+{
+    if (!(*j->rows)++)
+        print_head();
+    print_row(&j->row);
+}
+
 static int take_turn(struct work *w, int n, struct err *e)
 {
     struct job *j = w->job;
@@ -446,7 +456,7 @@ static int take_turn(struct work *w, int n, struct err *e)
     if (profile)
         print_profile(w->plan, j->row.r.warm + j->row.r.runs);
     else
-        print_row(&j->row);
+        add_row(j);
     return 0;
 }
 
@@ -504,6 +514,7 @@ struct asked {
     struct recipe recipe;
     struct planfile plan;
     struct list batch, threads;
+    int rows; /* printed, of all models */
 };
 
 static void tune_release(void *work)
@@ -601,8 +612,7 @@ static int open_graph(struct job *j, struct err *e)
     if (!mode()->graph)
         return 0;
     j->g = mode()->graph(j, e);
-    j->dev = j->g ? io_device(device_name, e) : NULL;
-    j->params = !j->dev    ? NULL
+    j->params = !j->g      ? NULL
                 : training ? params_new(j->g, j->dev, e)
                            : params_share(j->g, j->dev, e);
     if (!j->params)
@@ -620,6 +630,8 @@ static int open_job(struct job *j, const char *path, struct err *e)
 
     j->m = io_plain_model(path, e);
     if (!j->m)
+        return -1;
+    if (mode()->graph && !(j->dev = io_device(device_name, e)))
         return -1;
     if (open_graph(j, e) < 0)
         return err_in(e, "'%s'", Q(path));
@@ -644,7 +656,8 @@ static void close_job(struct job *j)
 
 static int all_of(const char *path, struct asked *a, struct err *e)
 {
-    struct job j = {.recipe = &a->recipe, .tuning = &a->plan.tuning};
+    struct job j = {
+        .recipe = &a->recipe, .tuning = &a->plan.tuning, .rows = &a->rows};
     int bad = open_job(&j, path, e);
 
     if (tune_path && !bad) {
@@ -730,8 +743,6 @@ int main(int argc, char **argv)
         return cli_end(&cmd, &e);
     if (json)
         format = JSONL;
-    if (!profile && !tune_path)
-        print_head();
     for (int i = rest; i < argc; i++)
         if (all_of(argv[i], &a, &e) < 0)
             cli_fail(&e);

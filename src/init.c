@@ -15,6 +15,7 @@
 #include "cli/table.h"
 #include "format/head.h"
 #include "format/model.h"
+#include "format/netname.h"
 #include "format/network.h"
 #include "format/preprocess.h"
 #include "format/weights.h"
@@ -116,8 +117,9 @@ static int print_network(struct err *e)
     const char *text = network_source(print);
 
     if (!text)
-        return err_set(e, ERR_USAGE, "no built-in network is called '%s'%s",
-                       Q(print), NEAR(print, network_names()));
+        return err_set(
+            e, ERR_USAGE, "no built-in network is called '%s'%s", Q(print),
+            netname_suggest((char[STR_SUGGEST]){0}, print, network_names()));
     fputs(text, stdout);
     return 0;
 }

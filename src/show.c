@@ -127,6 +127,7 @@ static void unbind(struct bound *b)
     graph_free(b->g);
 }
 
+/* An error of a device is none of the model.  */
 static int bind(struct bound *b, const struct model *m, struct err *e)
 {
     struct planfile f;
@@ -491,7 +492,7 @@ static int run(struct err *e)
         return -1;
     j.m = model_from_set(&j.s, e);
     rc = j.m ? v->show(&j, e) : -1;
-    if (rc < 0 && e->code != ERR_USAGE)
+    if (rc < 0 && e->code != ERR_USAGE && e->code != ERR_DEVICE)
         err_in(e, "'%s'", strcmp(from, "-") ? Q(from) : "standard input");
     model_free(j.m);
     set_release(&j.s);

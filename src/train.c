@@ -208,9 +208,9 @@ static void note_head(const struct model *m, const struct dataset *d)
     const int64_t head = model_head(m), need = dataset_labels(d);
 
     if (head > need)
-        cli_note("the head has %lld classes, the data %lld: %lld are never "
-                 "seen",
-                 (long long)head, (long long)need, (long long)(head - need));
+        cli_note("the head has %lld classes, the largest label of the data is "
+                 "%lld: none from %lld on is ever seen",
+                 (long long)head, (long long)need - 1, (long long)need);
     io_note_missing(d);
 }
 

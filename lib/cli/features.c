@@ -194,6 +194,11 @@ static FILE *open_spool(const char *output)
 int features_open(struct features *f, const char *output, struct err *e)
 {
     f->output = output;
+    if (str_ends(output, ".npz"))
+        return err_set(e, ERR_USAGE,
+                       "'%s': features are written as safetensors, or one "
+                       "value as .npy, not as NPZ",
+                       Q(output));
     if (str_ends(output, ".npy") && f->n != 1)
         return err_set(e, ERR_USAGE,
                        "'%s' holds one value, not %d: name one with "

@@ -42,9 +42,9 @@ struct graph *features_graph(struct features *f, const struct graph *in,
                              const char *names, struct err *e);
 void features_release(struct features *f); /* F may be zero */
 
-/* OUTPUT: a name that ends in .npy takes one value as NumPy's array, others
- * get safetensors with the JSON list `paths' and `model', F->model, in the
- * metadata.  */
+/* OUTPUT: a name that ends in .npy takes one value as NumPy's array, one in
+ * .npz is ERR_USAGE, others get safetensors with the JSON list `paths' and
+ * `model', F->model, in the metadata.  */
 int features_open(struct features *f, const char *output, struct err *e);
 
 /* Append sample I of what P has run, which is of PATH.  */

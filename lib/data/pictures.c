@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/err.h"
 #include "base/mem.h"
@@ -113,13 +114,27 @@ void pictures_close(struct pictures *s)
     free(s);
 }
 
+/* Folders are not searched: which files count, and in what order, find says. */
+static int refuse_folder(const char *path, struct err *e)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+        return 0;
+    return err_set(e, ERR_INPUT,
+                   "'%s' is a folder: give the pictures in it, as by find %s "
+                   "-name '*.jpg' | adze-infer ...",
+                   Q(path), Q(path));
+}
+
 /* A path: read errors belong to the picture.  */
 static int next_file(struct picture *p, const char *path)
 {
     enum { FILE_MAX = 512 << 20 };
 
     p->name = xstrdup(path);
-    if (!bytes_read(&p->bytes, path, FILE_MAX, &p->err)) {
+    if (refuse_folder(path, &p->err) == 0 &&
+        !bytes_read(&p->bytes, path, FILE_MAX, &p->err)) {
         p->data = p->bytes.data;
         p->n = p->bytes.n;
     }

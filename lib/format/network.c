@@ -14,6 +14,7 @@
 #include "format/convform.h"
 #include "format/head.h"
 #include "format/model.h"
+#include "format/netname.h"
 #include "format/preprocess.h"
 #include "format/stepname.h"
 #include "format/steps.h"
@@ -230,10 +231,12 @@ static int add_name(struct file *f, const char *name)
         return add_path(f, name);
     if (zoo_find(file))
         return add_zoo(f, file);
-    return err_set(f->e, ERR_USAGE,
-                   "no built-in network is called '%s'%s (a file is written "
-                   "with '/' or '.yaml')",
-                   Q(name), NEAR(name, network_names()));
+    return err_set(
+        f->e, ERR_USAGE,
+        "no built-in network is called '%s'%s (a file is written "
+        "with '/' or '.yaml')",
+        Q(name),
+        netname_suggest((char[STR_SUGGEST]){0}, name, network_names()));
 }
 
 /* Library file NAME of models/blocks; NULL on error.  */

@@ -92,6 +92,10 @@ for i in 1 2 3 4 5 6 7 8 9 10; do [ -s answer ] && break || sleep 0.5; done
 ok 'the answer comes while the question stays open'
 exec 3>&-
 wait
+run 'no model, no head' 3 adze-benchmark none.st
+[ ! -s "$out" ]
+ok 'nothing was measured'
+fails 'a device that there is not' 2 "^adze-benchmark: no device 'gpu'" adze-benchmark --json -D gpu 'a,b.st'
 fails 'turns of two batches' 2 'needs one named model' adze-benchmark --turns -b 1,2 'a,b.st'
 fails 'turns of two models' 2 'needs one named model' adze-benchmark --turns 'a,b.st' 'a,b.st'
 fails 'turns of standard input' 2 'needs one named model' adze-benchmark --turns

@@ -98,6 +98,10 @@ fails 'features over the model' 2 "'./m.st' is the model itself" adze-infer -m m
 fails 'an empty name' 2 'an empty name' adze-infer -m m.st --features=a, -O x.st "$first"
 fails 'several in one array' 2 "'x.npy' holds one value, not 2" \
     adze-infer -m m.st --features=layer1,layer2 -O x.npy "$first"
+fails 'features as NPZ' 2 "'x.npz': features are written as safetensors" \
+    adze-infer -m m.st --features -O x.npz "$first"
+run 'a folder' 3 adze-infer -m m.st d
+err_has "^adze-infer: 'd' is a folder: give the pictures in it, as by find d -name"
 fails 'features without a file' 2 'a file for the values: -O FILE' adze-infer -m m.st --features "$first"
 fails 'a file without features' 2 '-O is for the values' adze-infer -m m.st -O x.st "$first"
 fails 'a folder that is not there' 4 "'no/x.st'" adze-infer -m m.st --features -O no/x.st "$first"

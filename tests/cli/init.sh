@@ -25,6 +25,8 @@ fails 'a file for what is printed' 2 '-O is for a model' adze-init --list -O lis
 fails 'no such text' 2 "did you mean 'resnet20'" adze-init --print=resnet2
 fails 'no network' 2 'which network' adze-init
 fails 'an unknown network' 2 "did you mean 'lenet5'" adze-init lenet
+fails 'a network as timm calls it' 2 "did you mean 'vit-t-16'" adze-init vit_tiny_patch16_224.augreg_in21k
+fails 'as Paddle does' 2 "did you mean 'mobilenet-v3-large'" adze-init --print=MobileNetV3_large_x1_0
 fails 'an unknown parameter' 2 "did you mean 'classes'" adze-init lenet5 -o clases=3
 fails 'a value that is no number' 2 "-o classes=nan: built-in network 'resnet20'.*an integer, not 'nan'" \
     adze-init resnet20 -o depths='[1, 1, 1]' -o classes=nan

@@ -77,6 +77,9 @@ fails 'a layer for its parameters' 2 "did you mean 'conv1\*'?" toy_train x.st -o
 fails 'a batch larger than the set' 2 'train.batch' toy_train x.st -o train.batch=5000
 fails 'the head is wrong before the batch' 3 'adze-init -o classes=10' sh -c \
     "adze-init ./toy.yaml -o classes=4 | adze-train -d valid.tar -o train.batch=5000 -O x.st"
+run 'more classes than labels' 0 sh -c \
+    "adze-init ./toy.yaml -o classes=13 | adze-train -d valid.tar -o train.batch=20 -o global.epochs=1 -O t.st"
+err_has 'the head has 13 classes, the largest label of the data is 9: none from 10 on is ever seen'
 fails 'needs a run folder to resume' 2 '-R' toy_train x.st --resume
 fails 'names what is missing' 3 'none.tar' adze-train -m start.st -d none.tar -O x.st
 fails 'sees at the start that it cannot write' 4 "'none/x.st'" toy_train none/x.st
