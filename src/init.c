@@ -23,6 +23,7 @@
 #include "graph/graph.h"
 #include "graph/print.h"
 #include "graph/summary.h"
+#include "pass/pass.h"
 #include "tensor/safetensors.h"
 #include "train/initial.h"
 #include "train/recipe.h"
@@ -47,8 +48,8 @@ static const struct opt options[] = {
      "take the weights of a model or safetensors file, by name; may be "
      "repeated"},
     {0, "head", OPT_CHOICE, &head, "WHICH",
-     "of the file's head: keep it, or make a new one", .choices = heads,
-     .def = "keep"},
+     "of the file's or model's head: keep it, or make a new one",
+     .choices = heads, .def = "keep"},
     {0, "partial", OPT_FLAG, &partial, NULL,
      "take what fits, initialise the rest"},
     OPT_OUTPUT(&output),
@@ -61,6 +62,7 @@ static const char *const examples[] = {
     "adze-init resnet20 -o conv=dbb -O branches.st   # see adze-networks(7)",
     "adze-init --list",
     "adze-init resnet18 --from=resnet18.safetensors --head=new -o classes=37",
+    "adze-init imported.st --head=new -o classes=37 -O mine.st",
     "adze-init ./both.yaml --from=left=a.st --from=right=b.st -O both.st",
     NULL,
 };
@@ -71,7 +73,7 @@ static const struct command cmd = {
     .usage =
         "[--list] [--print=NAME] [-c RECIPE] [-o KEY=VALUE] [-s N] "
         "[--from=[SCOPE=]FILE] [--head=keep|new] [--partial] [--classes=FILE] "
-        "[-O FILE] [network]",
+        "[-O FILE] [network | model]",
     .options = options,
     .examples = examples,
     .max_args = 1,
@@ -373,7 +375,7 @@ static void add_set(struct model *m, struct pairs *p)
     }
 }
 
-/* What can change the result.  */
+/* What can change the result; HASH is of what weights came from, or empty.  */
 static void add_history(struct model *m, const struct yaml *rules, int new_head,
                         const char *hash)
 {
@@ -381,7 +383,7 @@ static void add_history(struct model *m, const struct yaml *rules, int new_head,
 
     add_pair(&p, "network", m->graph->name);
     add_pair(&p, "seed", arena_printf(&m->arena, "%lld", (long long)seed));
-    if (from.n && new_head)
+    if (*hash && new_head)
         add_pair(&p, "head", "new");
     if (partial)
         add_pair(&p, "partial", "yes");
@@ -389,7 +391,7 @@ static void add_history(struct model *m, const struct yaml *rules, int new_head,
     for (const struct yaml *y = rules ? rules->child : NULL; y; y = y->next)
         add_pair(&p, arena_printf(&m->arena, "init.%s", y->key->text), y->text);
     model_history_add(m, "init", p.item,
-                      (const char *[]){from.n ? "from" : NULL, hash, NULL});
+                      (const char *[]){*hash ? "from" : NULL, hash, NULL});
     free(p.item);
 }
 
@@ -496,6 +498,94 @@ static int make(const char *name, struct err *e)
     return rc;
 }
 
+/* ---- another head for a model ---- */
+
+static int is_model(const char *operand)
+{
+    return operand &&
+           (str_ends(operand, ".st") || str_ends(operand, ".safetensors"));
+}
+
+/* The K of -o classes=K, the one key that a model takes.  */
+static int read_classes(const char *path, int64_t *k, struct err *e)
+{
+    static const char key[] = "classes=";
+
+    *k = 0;
+    for (int i = 0; i < set.n; i++)
+        if (!str_starts(set.item[i], key))
+            return err_set(e, ERR_USAGE,
+                           "'%s' is a model, whose network stays but for its "
+                           "head: it takes no -o %s",
+                           Q(path), Q(set.item[i]));
+        else if (parse_i64(set.item[i] + strlen(key), 1, INT32_MAX, k) < 0)
+            return err_set(e, ERR_USAGE, "-o %s: not a number of classes",
+                           Q(set.item[i]));
+    if (head && *k && !from.n)
+        return 0;
+    return err_set(e, ERR_USAGE,
+                   "'%s' is a model: --head=new -o classes=K makes a new head "
+                   "for it; weights of it go to a network by --from",
+                   Q(path));
+}
+
+static void note_new(const struct graph *g)
+{
+    struct arena a = {0};
+    const char **name = ARENA_NEWS(&a, g->n_value + 1, const char *);
+    int n = 0;
+
+    for (int i = 0; i < g->n_value; i++)
+        if (value_is_tensor(g->value[i]) && !g->value[i]->data.data)
+            name[n++] = g->value[i]->name;
+    note_names("new head", name, n);
+    arena_release(&a);
+}
+
+/* M with a new head: names of classes and the old head are gone.  */
+static int renew_head(struct model *m, const char *path, int64_t k,
+                      const struct yaml *rules, struct err *e)
+{
+    struct graph *g =
+        pass_need_float(m->graph, e) < 0 ? NULL : head_renew(m->graph, k, e);
+    char hash[HASH_TEXT];
+
+    if (!g)
+        return err_in(e, "'%s'", Q(path));
+    if (model_fingerprint(m, hash, e) < 0) {
+        graph_free(g);
+        return -1;
+    }
+    model_replace_graph(m, g);
+    model_set_classes(m, NULL, 0);
+    if (class_names && classfile_read(m, class_names, e) < 0)
+        return -1;
+    note_new(g);
+    if (initial_fill(g, (uint64_t)seed, rules, e) < 0)
+        return -1;
+    add_history(m, rules, 1, hash);
+    return io_write_model(m, output, e);
+}
+
+static int renew(const char *path, struct err *e)
+{
+    struct recipe r = {0};
+    struct model *m = NULL;
+    int64_t k;
+    int rc = -1;
+
+    if (read_classes(path, &k, e) == 0 && io_check_output(output, e) == 0 &&
+        (!config || recipe_read(&r, config, NULL, e) == 0))
+        m = io_plain_model(path, e);
+    if (seed < 0)
+        seed = config ? r.seed : 1;
+    if (m)
+        rc = renew_head(m, path, k, config ? r.init : NULL, e);
+    model_free(m);
+    recipe_release(&r);
+    return rc;
+}
+
 /* What would be without effect.  */
 static int check_options(const char *operand, struct err *e)
 {
@@ -507,9 +597,9 @@ static int check_options(const char *operand, struct err *e)
     if ((list || print) && output)
         return err_set(e, ERR_USAGE, "-O is for a model: --%s prints",
                        list ? "list" : "print");
-    if (!from.n && (head || partial))
+    if (!from.n && ((head && !is_model(operand)) || partial))
         return err_set(e, ERR_USAGE, "--%s is for the weights of --from",
-                       head ? "head" : "partial");
+                       partial ? "partial" : "head");
     return 0;
 }
 
@@ -526,6 +616,8 @@ int main(int argc, char **argv)
         print_network(&e);
     else if (at == argc)
         err_set(&e, ERR_USAGE, "which network? 'adze-init --list' names them");
+    else if (is_model(argv[at]))
+        renew(argv[at], &e);
     else
         make(argv[at], &e);
     return cli_end(&cmd, &e);

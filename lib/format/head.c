@@ -8,7 +8,11 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/str.h"
+#include "format/network.h"
+#include "graph/attr.h"
 #include "graph/graph.h"
+#include "graph/print.h"
 #include "op/ops.h"
 
 enum { CLASSIFIERS = 16 };
@@ -156,6 +160,92 @@ int head_embed(struct graph *g, int64_t width, struct err *e)
         if (in_front_of(g, h.node[i], width, e) < 0)
             return -1;
     return 0;
+}
+
+/* It has classifiers, and no others for training alone.  */
+static int check_heads(const struct graph *g, const struct heads *h,
+                       struct err *e)
+{
+    if (!h->n || !strcmp(graph_answer(g), "features"))
+        return err_set(e, ERR_UNSUPPORTED, "it has no classifier");
+    for (int i = 0; i < g->n_output; i++)
+        if (g->output[i].train)
+            return err_set(e, ERR_UNSUPPORTED,
+                           "'%s' is a head for training alone: take its "
+                           "weights into a network of other classes, --from",
+                           Q(g->output[i].name));
+    return 0;
+}
+
+/* The text of G with other classifiers.  */
+static int print_wider(struct str *text, const struct graph *g, int64_t classes,
+                       struct err *e)
+{
+    struct graph *copy = graph_copy(g);
+    const struct heads h = find(copy);
+    int bad = check_heads(g, &h, e);
+
+    for (int i = 0; i < h.n && !bad; i++)
+        if (is_layer(h.node[i]))
+            attr_set_int(h.node[i], "out", classes);
+        else
+            bad = err_set(e, ERR_UNSUPPORTED,
+                          "it ends in '%s' (%s), which is no classifier",
+                          Q(h.node[i]->name), h.node[i]->op->name);
+    if (!bad)
+        graph_print(text, copy);
+    graph_free(copy);
+    return bad;
+}
+
+/* TO gets the tensors of FROM but those of the classifiers.  */
+static int share_tensors(struct graph *to, const struct graph *from,
+                         struct err *e)
+{
+    for (int i = 0; i < to->n_value; i++) {
+        struct value *v = to->value[i], *was;
+
+        if (!value_is_tensor(v) || head_has(to, v))
+            continue;
+        was = graph_value(from, v->name);
+        if (!was || !shape_equal(&was->shape, &v->shape))
+            return err_set(e, ERR_UNSUPPORTED,
+                           "'%s' changes with the number of classes",
+                           Q(v->name));
+        value_set_data(v, &was->data);
+    }
+    return 0;
+}
+
+static int64_t width(const struct graph *g)
+{
+    const struct shape *s = &graph_output_value(g, graph_answer(g))->shape;
+
+    return s->rank ? s->dim[s->rank - 1] : 0;
+}
+
+struct graph *head_renew(const struct graph *g, int64_t classes, struct err *e)
+{
+    struct str text = {0};
+    struct graph *to = NULL;
+
+    if (print_wider(&text, g, classes, e) == 0)
+        to = network_parse("the network with another head", str_text(&text),
+                           text.len, NULL, NULL, e);
+    str_release(&text);
+    if (!to) {
+        err_blame(e, ERR_UNSUPPORTED); /* the model itself is sound */
+        return NULL;
+    }
+    if (share_tensors(to, g, e) < 0 ||
+        (width(to) != classes &&
+         err_set(e, ERR_UNSUPPORTED,
+                 "behind the classifier it makes %lld numbers of %lld",
+                 (long long)width(to), (long long)classes) < 0)) {
+        graph_free(to);
+        return NULL;
+    }
+    return to;
 }
 
 void head_cut(struct graph *g)

@@ -25,6 +25,13 @@ struct value *head_input(const struct graph *g);
  * yet.  ERR_FORMAT where a classifier is no linear layer or convolution.  */
 int head_embed(struct graph *g, int64_t width, struct err *e);
 
+/* G with classifiers of CLASSES outputs, whose parameters, and those of what
+ * head_has() counts to them, have no data; it shares all other tensors.
+ * ERR_UNSUPPORTED where G has no classifier, or others while it trains, where
+ * one is no linear layer or convolution, or where what stands behind it fixes
+ * how many there are.  */
+struct graph *head_renew(const struct graph *g, int64_t classes, struct err *e);
+
 /* G was read without its classifiers: its output `logits' is `features' now,
  * and outputs of training go.  */
 void head_cut(struct graph *g);

@@ -10,6 +10,22 @@ out_has '^resnet50-vd  *25576264 '
 ok 'in columns' || explain <"$out"
 run 'the text of a network' 0 adze-init --print=resnet50-vd
 out_has '^base: resnet.yaml$'
+adze-init -q lenet5 -o classes=10 | adze-export -q --untrained -O ten.onnx && adze-import -q ten.onnx -O ten.st
+seq 3 >three
+run 'a new head for a model' 0 adze-init ten.st --head=new -o classes=3 --classes=three -O three.st
+err_has "new head 2: '[^']*weight' '[^']*bias'"
+run 'of three classes' 0 adze-show three.st
+out_has '3'
+run 'its history' 0 adze-show --history three.st
+out_has 'import'
+out_has 'init.*head=new'
+fails 'which must be trained' 2 'head was never trained' sh -c 'adze-synth -n 1 -f tar | adze-infer -m three.st'
+fails 'a model without a wish' 2 "'ten.st' is a model: --head=new -o classes=K makes a new head" adze-init ten.st -O none.st
+fails 'no number of classes' 2 "'ten.st' is a model: --head=new -o classes=K" adze-init ten.st --head=new -O none.st
+fails 'another key' 2 "it takes no -o conv=dbb" adze-init ten.st --head=new -o classes=3 -o conv=dbb -O none.st
+fails 'too many names' 3 "'three': 3 names for a head of 4" \
+    adze-init ten.st --head=new -o classes=4 --classes=three -O none.st
+rm -f ten.onnx ten.st three three.st
 fails 'a head of no file' 2 'weights of --from' adze-init resnet20 --head=new -O none.st
 fails 'a part of no file' 2 'weights of --from' adze-init resnet20 --partial -O none.st
 fails 'a list of one' 2 'takes no network' adze-init --list resnet20

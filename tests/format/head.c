@@ -14,8 +14,11 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/str.h"
 #include "format/network.h"
 #include "graph/graph.h"
+#include "graph/print.h"
+#include "train/initial.h"
 
 static struct graph *read(const char *name, const char *a, const char *b)
 {
@@ -167,12 +170,78 @@ static void refused(void **state)
     }
 }
 
+/* A new head shares all else, whatever gives the logits.  */
+static void renewed(void **state)
+{
+    static const char *const names[] = {"resnet18", "squeezenet1.1", "vit-t-32",
+                                        "lenet5", "mobilenet-v3-small"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(names); i++) {
+        struct err e = {0};
+        struct graph *g = read(names[i], NULL, NULL), *want, *h;
+        struct str a = {0}, b = {0};
+
+        assert_int_equal(initial_fill(g, 1, NULL, &e), 0);
+        h = head_renew(g, 7, &e);
+        if (!h)
+            fail_msg("%s: %s", names[i], e.msg);
+        want = read(names[i], "classes=7", NULL);
+        graph_print(&a, want);
+        graph_print(&b, h);
+        if (strcmp(str_text(&a), str_text(&b)) != 0)
+            fail_msg("%s: %s\nnot\n%s", names[i], str_text(&b), str_text(&a));
+        for (int k = 0; k < h->n_value; k++) {
+            const struct value *v = h->value[k];
+
+            if (value_is_tensor(v))
+                assert_ptr_equal(
+                    v->data.data,
+                    head_has(h, v) ? NULL : graph_value(g, v->name)->data.data);
+        }
+        str_release(&a);
+        str_release(&b);
+        graph_free(want);
+        graph_free(h);
+        graph_free(g);
+    }
+}
+
+static void not_renewed(const char *name, const char *opt, const char *word)
+{
+    struct graph *g = read(name, opt, NULL);
+    struct err e = {0};
+
+    assert_null(head_renew(g, 7, &e));
+    assert_int_equal(e.code, ERR_UNSUPPORTED);
+    if (!strstr(e.msg, word))
+        fail_msg("%s: '%s' is not in: %s", name, word, e.msg);
+    graph_free(g);
+}
+
+static void no_other_head(void **state)
+{
+    (void)state;
+    not_renewed("resnet18", "classes=0", "it has no classifier");
+    not_renewed("deit-tiny-distilled", NULL, "is a head for training alone");
+    not_renewed("googlenet", NULL, "'aux1' is a head for training alone");
+    not_renewed("network: t\ninput: {size: [3, 8, 8]}\nbody:\n"
+                "  - conv: {as: c, out: 4, kernel: 8}\n  - flatten\n"
+                "  - bn: {as: last}\n",
+                NULL, "it ends in 'last' (batchnorm2d)");
+    not_renewed("network: t\ninput: {size: [3, 8, 8]}\nbody:\n"
+                "  - global_avg_pool\n  - linear: {as: fc, out: 8}\n"
+                "  - reshape: {shape: [2, 4]}\n",
+                NULL, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_classes),      cmocka_unit_test(embedding),
         cmocka_unit_test(two_classifiers), cmocka_unit_test(distilled),
-        cmocka_unit_test(refused),
+        cmocka_unit_test(refused),         cmocka_unit_test(renewed),
+        cmocka_unit_test(no_other_head),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
