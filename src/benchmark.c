@@ -305,9 +305,10 @@ static int train(void *ctx, struct err *e)
     struct work *w = ctx;
     const struct run_step rs = {(uint64_t)w->job->recipe->seed,
                                 (uint64_t)w->step++};
+    const struct train_rates still = {0};
     char loss[FMT_NUM], norm[FMT_NUM];
     struct train_result r;
-    const int bad = train_step(w->plan, &rs, 0, &r, e);
+    const int bad = train_step(w->plan, &rs, still, &r, e);
 
     if (bad > 0)
         return err_set(e, ERR_NONFINITE, "loss %s, gradient norm %s",

@@ -1,5 +1,5 @@
-/* optim.c -- steps of the optimisers, a chunk of a parameter at a time; the norm
- * of all gradients.
+/* optim.c -- steps of the optimisers and of averages, a chunk of a parameter at
+ * a time; the norm of all gradients.
  * SPDX-License-Identifier: MIT  */
 #include <math.h>
 
@@ -8,7 +8,7 @@
 #include "graph/attr.h"
 #include "graph/graph.h"
 
-enum { CHUNK = 16384, OPERANDS = 8, LR = 2, ADAMW_T = 5 };
+enum { CHUNK = 16384, OPERANDS = 8, LR = 2, EMA_SHARE = 2, ADAMW_T = 5 };
 
 /* The reference on elements [from, to): the same arithmetic, so the same
  * bits.  Each chunk has numbers of its own, as adamw counts its steps in one.  */
@@ -57,6 +57,11 @@ static void adamw(const struct kernel_args *a)
 {
     update(a, 1 << LR | 1 << ADAMW_T);
     *(float *)a->op.in[ADAMW_T].data += 1;
+}
+
+static void ema(const struct kernel_args *a)
+{
+    update(a, 1 << EMA_SHARE);
 }
 
 /* ---- the norm of all gradients ---- */
@@ -136,7 +141,7 @@ static void norm_forward(const struct kernel_args *a)
                    .dtypes = 1 << DTYPE_F32, .run = f}
 
 const struct kernel optim_kernels[] = {
-    UPDATE(sgd), UPDATE(adamw),
+    UPDATE(sgd), UPDATE(adamw), UPDATE(ema),
     {.name = "optim_gradnorm", .op = "gradnorm", .dtypes = 1 << DTYPE_F32, .scratch = norm_scratch,
      .run = norm_forward},
     {0},

@@ -84,6 +84,26 @@ static void adamw_run(const struct kernel_args *a)
            data<float>(&in[M]), data<float>(&in[V]));
 }
 
+/* ---- ema ---- */
+
+__global__ void ema_step(int64_t count, const float *share, const float *x, float *average)
+{
+    const float s = *share;
+
+    for (EACH (i, count))
+        average[i] += s * (x[i] - average[i]);
+}
+
+static void ema_run(const struct kernel_args *a)
+{
+    enum { AVERAGE, X, SHARE };
+    const struct tensor *in = a->op.in;
+    const int64_t count = tensor_count(&in[X]);
+
+    launch(device_of(a), ema_step, blocks_for(count), THREADS, count, data<float>(&in[SHARE]),
+           data<float>(&in[X]), data<float>(&in[AVERAGE]));
+}
+
 /* ---- the length of all gradients ---- */
 
 enum { CHUNK = 4096 };
@@ -166,6 +186,7 @@ static void clip_run(const struct kernel_args *a)
 extern "C" const struct kernel cuda_optim_kernels[] = {
     {.name = "optim", .op = "sgd", .dir = DIR_UPDATE, .dtypes = F32, .run = sgd_run},
     {.name = "optim", .op = "adamw", .dir = DIR_UPDATE, .dtypes = F32, .run = adamw_run},
+    {.name = "optim", .op = "ema", .dir = DIR_UPDATE, .dtypes = F32, .run = ema_run},
     {.name = "optim", .op = "gradnorm", .dir = DIR_FORWARD, .dtypes = F32, .scratch = norm_scratch,
      .run = norm_run},
     {.name = "optim", .op = "clipscale", .dir = DIR_FORWARD, .dtypes = F32, .run = clip_run},

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "base/stream.h"
 #include "base/thread.h"
 #include "graph/device.h"
@@ -207,16 +208,34 @@ int params_fetch(struct params *p, struct err *e)
     return is_apart(p) ? p->device->finish(p->device, e) : 0;
 }
 
-int params_store(struct params *p, struct graph *g, struct err *e)
+/* What V is given: see params_store().  */
+static struct param *gift(const struct params *p, const char *prefix,
+                          const struct value *v)
+{
+    struct str name = {0};
+    struct param *q = NULL;
+
+    if (!value_is_tensor(v))
+        return NULL;
+    if (prefix) {
+        str_printf(&name, "%s%s", prefix, v->name);
+        q = find(p, str_text(&name));
+        str_release(&name);
+    }
+    return q ? q : find(p, v->name);
+}
+
+int params_store(struct params *p, struct graph *g, const char *prefix,
+                 struct err *e)
 {
     if (params_fetch(p, e) < 0)
         return -1;
     for (int i = 0; i < g->n_value; i++) {
         struct value *v = g->value[i];
-        const struct param *q = find(p, v->name);
+        const struct param *q = gift(p, prefix, v);
         struct tensor t;
 
-        if (!q || !value_is_tensor(v))
+        if (!q)
             continue;
         if (tensor_convert(&t, &q->t, q->t.dtype, e) < 0)
             return -1;
@@ -226,14 +245,15 @@ int params_store(struct params *p, struct graph *g, struct err *e)
     return 0;
 }
 
-int params_give(struct params *p, struct graph *g, struct err *e)
+int params_give(struct params *p, struct graph *g, const char *prefix,
+                struct err *e)
 {
     if (params_fetch(p, e) < 0)
         return -1;
     for (int i = 0; i < g->n_value; i++) {
-        const struct param *q = find(p, g->value[i]->name);
+        const struct param *q = gift(p, prefix, g->value[i]);
 
-        if (q && value_is_tensor(g->value[i]))
+        if (q)
             value_set_data(g->value[i], &q->t);
     }
     return 0;

@@ -48,12 +48,14 @@ int params_fetch(struct params *p, struct err *e);
 int params_send(struct params *p, const char *name, struct err *e);
 
 /* Give the tensors back: each tensor value of G that P has gets a copy of
- * P's.  */
-int params_store(struct params *p, struct graph *g, struct err *e);
+ * P's: of PREFIX and its name, if P has that.  PREFIX may be NULL.  */
+int params_store(struct params *p, struct graph *g, const char *prefix,
+                 struct err *e);
 
 /* The same without copies: the graph shares the tensors, which nothing may
  * change from now on.  */
-int params_give(struct params *p, struct graph *g, struct err *e);
+int params_give(struct params *p, struct graph *g, const char *prefix,
+                struct err *e);
 
 /* NAME changed: its packed forms are stale until params_refresh().  */
 void params_touch(struct params *p, const char *name);

@@ -1,9 +1,11 @@
 /* checkpoint.c -- what a run remembers, as one file: see trainer.h.
  * SPDX-License-Identifier: MIT
  *
- * The model's own tensors have their plain names; the optimiser's begin with
- * `adze:'.  All numbers stand in the metadata `adze.loop' as JSON, doubles so
- * that they read back to the same bits.  */
+ * The plain names hold what inference uses; all else begins with `adze:': the
+ * optimiser's tensors, and where there are averages, which have the plain names
+ * then, `adze:raw:TENSOR', what the next step goes on from.  All numbers stand
+ * in the metadata `adze.loop' as JSON, doubles so that they read back to the
+ * same bits.  */
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -18,6 +20,7 @@
 #include "graph/graph.h"
 #include "run/params.h"
 #include "run/plan.h"
+#include "train/optim.h"
 #include "train/recipe.h"
 #include "train/trainer.h"
 
@@ -170,15 +173,31 @@ static int check_finite(const struct graph *g, const struct params *p,
     return 0;
 }
 
+/* The tensor that the checkpoint has for V, which is_ours(), and its name: of
+ * an average what it is of.  */
+static struct tensor *kept_for(const struct trainer *t, const struct value *v,
+                               struct str *name)
+{
+    const char *of = optim_average_of(v);
+
+    str_clear(name);
+    str_printf(name, "%s%s", of ? "adze:raw:" : "", of ? of : v->name);
+    return params_get(t->params, of ? of : v->name);
+}
+
 static void pack_state(struct trainer *t)
 {
     char *text = loop_text(t);
+    struct str name = {0};
 
     model_drop_state(t->m);
     for (int i = 0; i < t->graph->n_value; i++)
-        if (is_ours(t->graph->value[i]))
-            set_put(&t->m->extra, t->graph->value[i]->name,
-                    params_get(t->params, t->graph->value[i]->name));
+        if (is_ours(t->graph->value[i])) {
+            const struct tensor *x = kept_for(t, t->graph->value[i], &name);
+
+            set_put(&t->m->extra, str_text(&name), x);
+        }
+    str_release(&name);
     set_meta_put(&t->m->extra, "adze.loop", text);
     free(text);
 }
@@ -202,7 +221,7 @@ int checkpoint_save(struct trainer *t, int64_t epoch, struct err *e)
         return -1;
     if (!t->o->run_dir)
         return 0;
-    if (params_store(t->params, t->m->graph, e) < 0)
+    if (params_store(t->params, t->m->graph, OPTIM_EMA_OF, e) < 0)
         return -1;
     pack_state(t);
     t->m->kind = "checkpoint";
@@ -297,25 +316,32 @@ static int check_arithmetic(const struct trainer *t, const json_t *o,
                    was ? Q(was) : "none", arithmetic(t, now));
 }
 
+static int restore_tensor(struct trainer *t, const struct value *v,
+                          struct str *name, struct err *e)
+{
+    const char *of = optim_average_of(v);
+    struct tensor *to = kept_for(t, v, name);
+    const struct tensor *from = set_get(&t->m->extra, str_text(name));
+
+    if (!from || from->dtype != v->dtype ||
+        !shape_equal(&from->shape, &v->shape))
+        return err_set(e, ERR_FORMAT, "checkpoint has no '%s' of shape %s",
+                       Q(str_text(name)), ST(&v->shape));
+    memcpy(to->data, from->data, tensor_bytes(from));
+    return params_send(t->params, of ? of : v->name, e);
+}
+
+/* The averages are there: they begin as the model's tensors.  */
 static int restore_tensors(struct trainer *t, struct err *e)
 {
-    for (int i = 0; i < t->graph->n_value; i++) {
-        const struct value *v = t->graph->value[i];
-        const struct tensor *from;
+    struct str name = {0};
+    int bad = 0;
 
-        if (!is_ours(v))
-            continue;
-        from = set_get(&t->m->extra, v->name);
-        if (!from || from->dtype != v->dtype ||
-            !shape_equal(&from->shape, &v->shape))
-            return err_set(e, ERR_FORMAT, "checkpoint has no '%s' of shape %s",
-                           Q(v->name), ST(&v->shape));
-        memcpy(params_get(t->params, v->name)->data, from->data,
-               tensor_bytes(from));
-        if (params_send(t->params, v->name, e) < 0)
-            return -1;
-    }
-    return 0;
+    for (int i = 0; i < t->graph->n_value && !bad; i++)
+        if (is_ours(t->graph->value[i]))
+            bad = restore_tensor(t, t->graph->value[i], &name, e);
+    str_release(&name);
+    return bad;
 }
 
 static int restore_best(struct trainer *t, struct err *e)

@@ -132,10 +132,12 @@ struct graph *train_graph(const struct graph *network, const struct recipe *r,
     return split;
 }
 
-int train_step(struct plan *p, const struct run_step *rs, double lr,
-               struct train_result *r, struct err *e)
+int train_step(struct plan *p, const struct run_step *rs,
+               struct train_rates rates, struct train_result *r, struct err *e)
 {
-    *(float *)plan_value(p, "adze:lr")->data = (float)lr;
+    *(float *)plan_value(p, OPTIM_LR)->data = (float)rates.lr;
+    if (plan_find(p, OPTIM_EMA))
+        *(float *)plan_value(p, OPTIM_EMA)->data = (float)rates.ema;
     if (plan_run(p, rs, e) < 0)
         return -1;
     r->loss = *(const float *)plan_output(p, "loss")->data;

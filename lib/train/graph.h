@@ -4,7 +4,7 @@
  *     struct graph *g = train_graph(network, &recipe, &e);
  *     struct plan *p = plan_new(g, dev, params, &opts, &e);
  *     fill(plan_value(p, "image"), plan_value(p, "target"));
- *     train_step(p, &run_step, rate, &result, &e);  */
+ *     train_step(p, &run_step, rates, &result, &e);  */
 #ifndef ADZE_TRAIN_GRAPH_H
 #define ADZE_TRAIN_GRAPH_H
 
@@ -17,7 +17,8 @@ struct run_step;
 /* NETWORK in training as R says: its loss (output `loss', input `target' [N]
  * i64), which is the cross-entropy of `logits' and, so many times as they say,
  * of the outputs that say `loss' (Szegedy et al., CVPR 2015), gradients, and
- * the optimiser's updates (optim.h: input `adze:lr', output `grad_norm').
+ * the optimiser's updates (optim.h: input `adze:lr', with averages `adze:ema',
+ * output `grad_norm').
  * ERR_USAGE: a pattern in model.freeze that concerns nothing, or nothing left
  * to train; ERR_SHAPE: an output with a loss that is not like `logits'.  */
 struct graph *train_graph(const struct graph *network, const struct recipe *r,
@@ -27,10 +28,15 @@ struct train_result {
     double loss, norm; /* mean of the batch; of all gradients */
 };
 
-/* Forward, backward, and the update at rate LR, on the inputs that P, a plan
+/* What changes from step to step (schedule.h).  */
+struct train_rates {
+    double lr, ema; /* ema is read where there are averages */
+};
+
+/* Forward, backward, and the update at such rates, on the inputs that P, a plan
  * of train_graph(), holds.  1 if loss or norm is not finite: then nothing was
  * updated.  -1 only on devices that can fail.  */
-int train_step(struct plan *p, const struct run_step *rs, double lr,
-               struct train_result *r, struct err *e);
+int train_step(struct plan *p, const struct run_step *rs,
+               struct train_rates rates, struct train_result *r, struct err *e);
 
 #endif

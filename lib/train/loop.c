@@ -24,6 +24,7 @@
 #include "train/evaluate.h"
 #include "train/graph.h"
 #include "train/metric.h"
+#include "train/optim.h"
 #include "train/recipe.h"
 #include "train/schedule.h"
 #include "train/trainer.h"
@@ -94,6 +95,8 @@ static int build(struct trainer *t, struct err *e)
         return -1;
     t->graph = train_graph(t->m->graph, t->r, e);
     t->eval = t->graph ? pass_simplify(t->m->graph, e) : NULL;
+    if (t->eval)
+        optim_read_averages(t->eval, t->graph);
     t->params = t->eval ? params_new(t->graph, t->o->device, e) : NULL;
     if (!t->params || params_add(t->params, t->eval, e) < 0 ||
         build_plans(t, e) < 0)
@@ -218,14 +221,15 @@ static struct plan *load(struct trainer *t, int64_t *count, struct err *e)
 static int step(struct trainer *t, struct err *e)
 {
     const struct run_step rs = {(uint64_t)t->r->seed, (uint64_t)t->step};
-    const double lr = schedule_lr(t->r, t->step, t->feed.steps);
+    const struct train_rates rates = {schedule_lr(t->r, t->step, t->feed.steps),
+                                      schedule_ema(t->r, t->step)};
     int64_t count;
     struct plan *p = load(t, &count, e);
     struct train_result r;
-    const int bad = p ? train_step(p, &rs, lr, &r, e) : -1;
+    const int bad = p ? train_step(p, &rs, rates, &r, e) : -1;
 
     if (bad)
-        return bad < 0 ? -1 : nonfinite(t, p, &rs, &r, lr, e);
+        return bad < 0 ? -1 : nonfinite(t, p, &rs, &r, rates.lr, e);
     t->step++;
     t->loss += r.loss * (double)count;
     t->seen += count;
@@ -239,11 +243,22 @@ static int step(struct trainer *t, struct err *e)
 
 /* ---- an epoch ---- */
 
+/* Steps leave the packed forms of averages as they were: nothing but this reads
+ * them.  */
+static void pack_averages(struct trainer *t)
+{
+    for (int i = 0; i < t->graph->n_value; i++)
+        if (optim_average_of(t->graph->value[i]))
+            params_touch(t->params, t->graph->value[i]->name);
+    params_refresh(t->params, t->o->pool);
+}
+
 static int evaluate(struct trainer *t, struct train_row *row, struct err *e)
 {
     struct metric m;
     int bad;
 
+    pack_averages(t);
     metric_init(&m, model_head(t->m), 0);
     bad = evaluator_run(t->evaluator, &m, NULL, NULL, e);
     row->valid_loss = metric_loss(&m);
@@ -377,7 +392,8 @@ static int end_epoch(struct trainer *t, struct err *e)
     if (row.valid_top1 > t->best) {
         t->best = row.valid_top1;
         t->best_step = t->step;
-        if (params_store(t->params, t->m->graph, e) < 0 || save_best(t, e) < 0)
+        if (params_store(t->params, t->m->graph, OPTIM_EMA_OF, e) < 0 ||
+            save_best(t, e) < 0)
             return -1;
     }
     if (t->o->on_epoch)
@@ -491,7 +507,7 @@ int train_run(struct model *m, const struct train_opts *o, int *best,
 {
     struct trainer t = {.m = m, .o = o, .r = o->recipe, .dir = {NULL, -1}};
     const int bad = begin(&t, e) < 0 || loop(&t, e) < 0 ||
-                    params_give(t.params, m->graph, e) < 0;
+                    params_give(t.params, m->graph, OPTIM_EMA_OF, e) < 0;
 
     if (!bad) {
         *best = t.best_graph != NULL;

@@ -41,6 +41,13 @@ static int decays(const struct value *v, const struct recipe *r)
     return 1;
 }
 
+static struct value *add_state(struct graph *g, const char *kind,
+                               const struct value *v, const struct tensor *t)
+{
+    return graph_tensor(g, arena_printf(&g->arena, "adze:%s:%s", kind, v->name),
+                        VALUE_STATE, NULL, t);
+}
+
 /* A state tensor of V's shape (or [1]), zeros.  */
 static struct value *state(struct graph *g, const char *kind,
                            const struct value *v, int scalar, struct err *e)
@@ -51,8 +58,7 @@ static struct value *state(struct graph *g, const char *kind,
 
     if (tensor_new(&t, DTYPE_F32, scalar ? &one : &v->shape, e) < 0)
         return NULL;
-    s = graph_tensor(g, arena_printf(&g->arena, "adze:%s:%s", kind, v->name),
-                     VALUE_STATE, NULL, &t);
+    s = add_state(g, kind, v, &t);
     tensor_unref(&t);
     return s;
 }
@@ -109,6 +115,65 @@ static struct node *(*const rules[])(struct graph *, const struct recipe *,
     [OPTIM_ADAMW] = add_adamw,
 };
 
+/* ---- averages ---- */
+
+/* Shares what V begins with: plans work on copies.  */
+static struct node *add_average(struct graph *g, struct value *v,
+                                struct value *share, struct err *e)
+{
+    struct value *in[] = {add_state(g, "ema", v, &v->data), v, share};
+
+    return graph_add_step(g, op_find("ema"),
+                          arena_printf(&g->arena, "adze:ema:%s", v->name), in,
+                          3, NULL, e);
+}
+
+/* V is a tensor of the network that some update of G changes.  */
+static int is_changed(const struct value *v)
+{
+    if (!value_is_tensor(v) || v->kind == VALUE_CONST ||
+        str_starts(v->name, "adze:"))
+        return 0;
+    for (int i = 0; i < v->n_use; i++)
+        if (v->use[i].node->dir == DIR_UPDATE)
+            return 1;
+    return 0;
+}
+
+/* They stand last: behind what changes the tensors.  */
+static int add_averages(struct graph *g, struct err *e)
+{
+    const struct shape one = shape_make(1, (int64_t[]){1});
+    struct value *share = graph_input(g, OPTIM_EMA, DTYPE_F32, &one);
+    const int n = g->n_value;
+
+    for (int i = 0; i < n; i++)
+        if (is_changed(g->value[i]) && !add_average(g, g->value[i], share, e))
+            return -1;
+    return 0;
+}
+
+const char *optim_average_of(const struct value *v)
+{
+    return v->kind == VALUE_STATE && str_starts(v->name, OPTIM_EMA_OF)
+               ? v->name + strlen(OPTIM_EMA_OF)
+               : NULL;
+}
+
+void optim_read_averages(struct graph *network, const struct graph *training)
+{
+    for (int i = 0; i < training->n_value; i++) {
+        const struct value *v = training->value[i];
+        const char *of = optim_average_of(v);
+        struct value *to = of ? graph_value(network, of) : NULL;
+
+        if (to)
+            value_rename(network, to, v->name);
+    }
+}
+
+/* ---- all of it ---- */
+
 /* The norm of all gradients, as the output `grad_norm'.  */
 static struct value *add_norm(struct graph *g, struct value *const *d, int n,
                               struct err *e)
@@ -164,7 +229,7 @@ int optim_add(struct graph *g, const struct recipe *r, struct err *e)
     struct value **d = ARENA_NEWS(&g->arena, count, struct value *);
     const int n = list_gradients(g, w, d);
     const struct shape one = shape_make(1, (int64_t[]){1});
-    struct value *lr = graph_input(g, "adze:lr", DTYPE_F32, &one), *norm;
+    struct value *lr = graph_input(g, OPTIM_LR, DTYPE_F32, &one), *norm;
     char rate[FMT_NUM];
 
     if (!n)
@@ -179,7 +244,7 @@ int optim_add(struct graph *g, const struct recipe *r, struct err *e)
                                  decays(w[i], r) ? rate : "0", e))
             return -1;
     }
-    if (!norm)
+    if (!norm || (r->ema > 0 && add_averages(g, e) < 0))
         return -1;
     graph_sort(g);
     return graph_check(g, e);

@@ -33,6 +33,7 @@ const struct recipe_row recipe_rows[] = {
 {"global.save.every", 'i', AT(save_every), "1", 1, 1e6, NULL, "epochs between checkpoints"},
 {"global.save.keep", 'i', AT(save_keep), "3", 1, 1e6, NULL, "checkpoints kept besides the last and the best"},
 {"model.init", 'm', AT(init), "{}", 0, 0, NULL, "initialisers by layer type or name pattern, for adze-init -c; each must concern something"},
+{"model.ema", 'f', AT(ema), "0", 0, 1, NULL, "decay of a moving average of the weights, which is what is evaluated and written: 0.9999, say; 0: none"},
 {"model.freeze", 'p', AT(freeze), "[]", 0, 0, NULL, "patterns of layers that are not trained and keep their statistics; each must match something"},
 {"schedule.kind", 'c', AT(schedule), "cosine", 0, 0, schedules, "how the rate falls"},
 {"schedule.lr", 'r', AT(lr), "0.1 per 128", 0, 1e30, NULL, "peak learning rate; `per B' scales it linearly with the batch"},

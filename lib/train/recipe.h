@@ -43,6 +43,7 @@ struct recipe {
 
     const struct yaml *init; /* {pattern: initialiser} for adze-init */
     const char **freeze;     /* name patterns, NULL-ended */
+    double ema;              /* decay of the average; 0: none */
 
     int schedule; /* enum schedule_kind */
     struct recipe_rate lr;

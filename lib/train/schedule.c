@@ -56,3 +56,10 @@ double schedule_lr(const struct recipe *r, int64_t step, int64_t steps)
         return p.peak * (p.step + 1) / ceil(p.warmup);
     return kinds[r->schedule](r, &p);
 }
+
+double schedule_ema(const struct recipe *r, int64_t step)
+{
+    const double early = (1 + (double)step) / (10 + (double)step);
+
+    return 1 - fmin(r->ema, early);
+}

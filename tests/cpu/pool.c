@@ -37,6 +37,8 @@ static const struct kernel_case steps[] = {
     /* Without beta2, as the squares so far are drawn with a sign.  */
     {"adamw", "beta2=0 decay=0.5", "5,7 5,7 1 5,7 5,7 1", NULL, U, 3, 0},
     {"adamw", "beta2=0", "40000 40000 1 40000 40000 1", NULL, U, 3, 0},
+    {"ema", "", "5,7 5,7 1", NULL, U, 3, 0},
+    {"ema", "", "40000 40000 1", NULL, U, 3, 0},
 };
 
 static void test_planes(void **state)

@@ -298,6 +298,7 @@ static void near(const char *what, double a, double b, double bound)
 /* The loss and the length of each step, then every tensor.  */
 static void compare_steps(struct run *a, struct run *b, double bound)
 {
+    const struct train_rates rates = {0.05, 0.3};
     struct err e = {0};
     struct compare c;
 
@@ -306,8 +307,8 @@ static void compare_steps(struct run *a, struct run *b, double bound)
         struct train_result r, q;
 
         emu_seed(n);
-        assert_int_equal(train_step(a->plan, &s, 0.05, &r, &e), 0);
-        assert_int_equal(train_step(b->plan, &s, 0.05, &q, &e), 0);
+        assert_int_equal(train_step(a->plan, &s, rates, &r, &e), 0);
+        assert_int_equal(train_step(b->plan, &s, rates, &q, &e), 0);
         near("loss", r.loss, q.loss, bound);
         near("length of the gradient", r.norm, q.norm, bound);
     }
@@ -340,17 +341,19 @@ static void test_sgd(void **state)
 {
     (void)state;
     compare_recipe(NULL, NULL, 0, 1e-4);
-    compare_recipe(
-        NULL, (const char *[]){"optimizer.nesterov=no", "train.loss.smoothing=0.1", NULL}, 0, 1e-4);
+    compare_recipe(NULL,
+                   (const char *[]){"optimizer.nesterov=no", "train.loss.smoothing=0.1",
+                                    "model.ema=0.9", NULL},
+                   0, 1e-4);
 }
 
 static void test_adamw(void **state)
 {
     (void)state;
-    compare_recipe(
-        NULL,
-        (const char *[]){"optimizer.kind=adamw", "optimizer.clip=0.5", "schedule.lr=0.001", NULL},
-        0, 1e-3);
+    compare_recipe(NULL,
+                   (const char *[]){"optimizer.kind=adamw", "optimizer.clip=0.5",
+                                    "schedule.lr=0.001", "model.ema=0.9", NULL},
+                   0, 1e-3);
 }
 
 static void test_narrow(void **state)

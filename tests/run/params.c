@@ -58,7 +58,7 @@ static void test_copies(void **state)
     *(float *)w->data = was + 1;
     assert_true(*(const float *)graph_value(g, "fc.weight")->data.data == was);
     other = graph_copy(g);
-    assert_int_equal(params_store(p, g, &e), 0);
+    assert_int_equal(params_store(p, g, NULL, &e), 0);
     assert_true(*(const float *)graph_value(g, "fc.weight")->data.data ==
                 was + 1);
     assert_true(*(const float *)graph_value(other, "fc.weight")->data.data ==
@@ -81,7 +81,7 @@ static void test_give(void **state)
     struct err e = {0};
 
     (void)state;
-    assert_int_equal(params_give(p, g, &e), 0);
+    assert_int_equal(params_give(p, g, NULL, &e), 0);
     params_free(p);
     assert_ptr_equal(graph_value(g, "fc.weight")->data.data, w);
     assert_ptr_equal(graph_value(other, "fc.weight")->data.data, was);
@@ -101,7 +101,7 @@ static void test_share(void **state)
     (void)state;
     assert_non_null(p);
     assert_ptr_equal(params_get(p, "fc.weight")->data, w);
-    assert_int_equal(params_store(p, other, &e), 0);
+    assert_int_equal(params_store(p, other, NULL, &e), 0);
     assert_ptr_not_equal(graph_value(other, "fc.weight")->data.data, w);
     graph_free(g); /* the tensors stay with P */
     assert_ptr_equal(params_get(p, "fc.weight")->data, w);

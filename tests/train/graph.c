@@ -21,7 +21,9 @@
 #include "graph/graph.h"
 #include "run/params.h"
 #include "run/plan.h"
+#include "train/optim.h"
 #include "train/recipe.h"
+#include "train/schedule.h"
 
 enum { BATCH = 4 };
 
@@ -82,11 +84,12 @@ static struct device *device_apart(void)
     return d;
 }
 
-static void bind_on(struct bound *b, struct graph *network, struct device *d)
+static void bind_on(struct bound *b, struct graph *network, struct device *d,
+                    const char *const *more)
 {
     struct err e = {0};
 
-    toy_recipe(&b->recipe, NULL);
+    toy_recipe(&b->recipe, more);
     b->dev = d;
     b->network = network;
     b->g = train_graph(b->network, &b->recipe, &e);
@@ -101,7 +104,7 @@ static void bind_on(struct bound *b, struct graph *network, struct device *d)
 
 static void bind_network(struct bound *b, struct graph *network)
 {
-    bind_on(b, network, device_cpu_new(cpu_features()));
+    bind_on(b, network, device_cpu_new(cpu_features()), NULL);
 }
 
 static void bind(struct bound *b)
@@ -131,7 +134,8 @@ static int unchanged(const struct bound *b, const char *name)
 static int step(struct bound *b, uint64_t n, double lr, struct train_result *r)
 {
     struct err e = {0};
-    const int bad = train_step(b->p, &(struct run_step){1, n}, lr, r, &e);
+    const struct train_rates rates = {lr, lr};
+    const int bad = train_step(b->p, &(struct run_step){1, n}, rates, r, &e);
 
     assert_int_equal(e.code, ERR_NONE);
     return bad;
@@ -163,7 +167,7 @@ static void test_apart(void **state)
 
     (void)state;
     bind(&a);
-    bind_on(&b, toy_graph(NULL, 1), device_apart());
+    bind_on(&b, toy_graph(NULL, 1), device_apart(), NULL);
     for (uint64_t n = 0; n < 3; n++) {
         assert_int_equal(step(&a, n, 0.1, &r), 0);
         assert_int_equal(step(&b, n, 0.1, &s), 0);
@@ -187,6 +191,56 @@ static void test_apart(void **state)
     assert_int_equal(step(&b, 3, 0.1, &s), 0);
     assert_true(r.loss != s.loss);
     release(&a);
+    release(&b);
+}
+
+/* ---- averages ---- */
+
+enum { SHARES = 20, MOST = 4096 };
+
+/* The averages beside the same in double: AT is by elements of all tensors that
+ * have one.  */
+static void follow(const struct bound *b, double share, double *at, int check)
+{
+    for (int i = 0; i < b->g->n_value; i++) {
+        const char *name = b->g->value[i]->name;
+        const char *of = optim_average_of(b->g->value[i]);
+        const float *x = of ? params_get(b->params, of)->data : NULL;
+        const float *y = of ? params_get(b->params, name)->data : NULL;
+        const int64_t n = of ? tensor_count(params_get(b->params, of)) : 0;
+
+        for (int64_t k = 0; k < n; k++, at++) {
+            *at += share * (x[k] - *at);
+            if (check && !(fabs(y[k] - *at) <= 1e-6 * (1 + fabs(*at))))
+                fail_msg("%s[%d] is %g, not %g", name, (int)k, y[k], *at);
+        }
+    }
+}
+
+/* Weights and running statistics, frozen ones aside.  */
+static void test_averages(void **state)
+{
+    static const char *const keys[] = {"model.ema=0.9",
+                                       "model.freeze=['conv1*', 'bn1*']", NULL};
+    static double at[MOST];
+    struct err e = {0};
+    struct train_result r;
+    struct bound b;
+
+    (void)state;
+    bind_on(&b, toy_graph(NULL, 1), device_cpu_new(cpu_features()), keys);
+    follow(&b, 1, at, 1);
+    for (int s = 0; s < SHARES; s++) {
+        const struct run_step rs = {1, (uint64_t)s};
+        const struct train_rates rates = {0.1, schedule_ema(&b.recipe, s)};
+
+        assert_int_equal(train_step(b.p, &rs, rates, &r, &e), 0);
+        follow(&b, rates.ema, at, 1);
+    }
+    assert_null(params_get(b.params, "adze:ema:conv1.weight"));
+    assert_null(params_get(b.params, "adze:ema:bn1.running_mean"));
+    assert_non_null(params_get(b.params, "adze:ema:bn2.running_mean"));
+    assert_non_null(params_get(b.params, "adze:ema:fc.bias"));
     release(&b);
 }
 
@@ -360,10 +414,11 @@ static void test_aux_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_learns),       cmocka_unit_test(test_apart),
-        cmocka_unit_test(test_rate_0),       cmocka_unit_test(test_nonfinite),
-        cmocka_unit_test(test_refusals),     cmocka_unit_test(test_aux_loss),
-        cmocka_unit_test(test_aux_gradient), cmocka_unit_test(test_aux_refused),
+        cmocka_unit_test(test_learns),      cmocka_unit_test(test_apart),
+        cmocka_unit_test(test_averages),    cmocka_unit_test(test_rate_0),
+        cmocka_unit_test(test_nonfinite),   cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_aux_loss),    cmocka_unit_test(test_aux_gradient),
+        cmocka_unit_test(test_aux_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,7 +23,11 @@
 #include "data/dataset.h"
 #include "format/model.h"
 #include "graph/graph.h"
+#include "pass/pass.h"
+#include "run/params.h"
 #include "tensor/set.h"
+#include "train/evaluate.h"
+#include "train/metric.h"
 #include "train/recipe.h"
 
 enum { STEPS = 50 };
@@ -45,6 +49,7 @@ struct run {
     int64_t n_row, steps;
     struct train_row row[8];
     char bytes[HASH_TEXT]; /* of the model that it ends with */
+    float weight;          /* one of its */
     volatile sig_atomic_t stop, save;
 };
 
@@ -66,6 +71,13 @@ static void on_step(void *ctx, int64_t step, int64_t steps, double loss,
     r->steps = steps;
     r->stop = step == r->stop_at;
     r->save |= step == r->save_at;
+}
+
+static float first_weight(const struct model *m)
+{
+    const struct value *v = graph_value(m->graph, "fc.weight");
+
+    return v ? *(const float *)v->data.data : 0;
 }
 
 /* Train M, which goes away.  */
@@ -95,6 +107,7 @@ static int train_model(struct model *m, struct run *r)
     assert_int_equal(bad, r->err.code ? -1 : 0);
     if (!bad)
         assert_int_equal(model_fingerprint(m, r->bytes, &e), 0);
+    r->weight = first_weight(m);
     recipe_release(&recipe);
     model_free(m);
     return bad;
@@ -356,6 +369,94 @@ static void test_last_batch(void **state)
     toy_remove("run");
 }
 
+/* ---- averages ---- */
+
+static const char *const averaged[] = {"model.ema=0.9", "train.batch=7",
+                                       "train.last=keep", NULL};
+
+static double valid_loss(const struct model *m)
+{
+    const struct evaluate_opts o = {.pre = m->pre, .batch = 256};
+    struct err e = {0};
+    struct graph *g = pass_simplify(m->graph, &e);
+    struct params *ps = params_new(g, device, &e);
+    struct evaluator *ev = evaluator_new(g, device, ps, valid, &o, &e);
+    struct metric got;
+    double loss;
+
+    if (!ev)
+        fail_msg("%s", e.msg);
+    metric_init(&got, TOY_CLASSES, 0);
+    assert_int_equal(evaluator_run(ev, &got, NULL, NULL, &e), 0);
+    loss = metric_loss(&got);
+    metric_release(&got);
+    evaluator_free(ev);
+    params_free(ps);
+    graph_free(g);
+    return loss;
+}
+
+/* What a checkpoint holds as a model evaluates as the run said that it does,
+ * and is not what the next step goes on from.  */
+static void check_evaluated(const struct run *r)
+{
+    struct err e = {0};
+    struct model *m = model_read("run/last.st", &e);
+    const struct tensor *raw;
+    const struct value *v;
+
+    if (!m)
+        fail_msg("%s", e.msg);
+    v = graph_value(m->graph, "fc.weight");
+    raw = set_get(&m->extra, "adze:raw:fc.weight");
+    assert_non_null(raw);
+    assert_non_null(set_get(&m->extra, "adze:raw:bn1.running_mean"));
+    assert_non_null(set_get(&m->extra, "adze:momentum:fc.weight"));
+    assert_null(set_get(&m->extra, "adze:ema:fc.weight"));
+    assert_memory_not_equal(v->data.data, raw->data, tensor_bytes(raw));
+    assert_true(valid_loss(m) == r->row[r->n_row - 1].valid_loss);
+    model_free(m);
+}
+
+static void test_averages(void **state)
+{
+    struct run r = {.more = averaged}, s = {.more = averaged, .dir = "run"};
+
+    (void)state;
+    begin(&r);
+    done(&r);
+    s.stop_at = 4;
+    begin(&s);
+    while (s.err.code == ERR_INTERRUPTED) {
+        s.stop_at += 4;
+        s.threads = (int)(s.stop_at / 4 % 3) + 1;
+        resume(&s);
+    }
+    done(&s);
+    assert_string_equal(s.bytes, r.bytes);
+    check_evaluated(&s);
+    toy_remove("run");
+}
+
+/* Of a run without evaluation data the averages come out, too.  */
+static void test_averages_last(void **state)
+{
+    struct run r = {.more = averaged, .dir = "run", .no_valid = 1};
+    struct model *m;
+    struct err e = {0};
+
+    (void)state;
+    begin(&r);
+    done(&r);
+    assert_int_equal(r.best, 0);
+    m = model_read("run/last.st", &e);
+    assert_non_null(m);
+    assert_non_null(set_get(&m->extra, "adze:raw:fc.weight"));
+    assert_true(first_weight(m) == r.weight);
+    model_free(m);
+    toy_remove("run");
+}
+
 static void test_refusals(void **state)
 {
     static const char *const batch[] = {"train.batch=101", NULL};
@@ -414,6 +515,8 @@ int main(void)
         cmocka_unit_test(test_ties),
         cmocka_unit_test(test_frozen),
         cmocka_unit_test(test_last_batch),
+        cmocka_unit_test(test_averages),
+        cmocka_unit_test(test_averages_last),
         cmocka_unit_test(test_refusals),
     };
 

@@ -76,12 +76,28 @@ static void test_constant(void **state)
     recipe_release(&r);
 }
 
+/* 0.9, 9/11, ... until the decay is what the recipe says.  */
+static void test_ema(void **state)
+{
+    struct recipe r;
+
+    (void)state;
+    read(&r, (const char *[]){"model.ema=0.99", NULL});
+    assert_true(near(schedule_ema(&r, 0), 0.9));
+    assert_true(near(schedule_ema(&r, 1), 9. / 11));
+    assert_true(near(schedule_ema(&r, 889), 9. / 899));
+    assert_true(near(schedule_ema(&r, 890), 0.01));
+    assert_true(near(schedule_ema(&r, 1000000), 0.01));
+    recipe_release(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cosine),
         cmocka_unit_test(test_step),
         cmocka_unit_test(test_constant),
+        cmocka_unit_test(test_ema),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
