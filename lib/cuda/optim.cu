@@ -1,127 +1,349 @@
-/* optim.cu -- the step of an optimiser, and the length of all gradients.
+/* optim.cu -- steps of the optimisers and of averages, and the length of all
+ * gradients.
  * SPDX-License-Identifier: MIT
  *
- * Parameters and their state stay of f32.  */
+ * Parameters and their state stay of f32.  A network has hundreds of them, most
+ * small: each of these is one launch, or two, for all of its arrays, by a table
+ * that is made when the plan is.  */
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "cuda/cuda.cuh"
 
-/* ---- sgd ---- */
+extern "C" {
+#include "base/mem.h"
+}
 
-struct sgd {
-    float decay, momentum, lr_scale;
-    int nesterov;
+/* ---- many arrays in one launch ---- */
+
+enum { CHUNK = 4096 };
+
+/* What a block takes: chunk CHUNK of an item.  */
+struct piece {
+    int item, chunk;
 };
 
-__global__ void sgd_step(struct sgd o, int64_t count, const float *lr, const float *grad,
-                         float *param, float *buf)
+/* Items, each with `count' elements, and all their pieces, in memory of the
+ * device; and a sum for each piece, for those who make one.  */
+template <class I> struct arrays {
+    const struct device *device;
+    I *item;
+    struct piece *piece;
+    double *part;
+    int items;
+    unsigned pieces;
+    size_t bytes; /* from `item' on */
+};
+
+template <class I> static void list_pieces(const I *item, int n, struct piece *p)
 {
-    const float rate = *lr * o.lr_scale;
+    for (int i = 0; i < n; i++)
+        for (int64_t c = 0; c * CHUNK < item[i].count; c++)
+            *p++ = (struct piece){i, (int)c};
+}
 
-    for (EACH (i, count)) {
-        const float g = grad[i] + o.decay * param[i];
-        const float b = o.momentum * buf[i] + g;
+template <class I> static void arrays_free(void *prepared)
+{
+    struct arrays<I> *t = (struct arrays<I> *)prepared;
 
-        buf[i] = b;
-        param[i] -= rate * (o.nesterov ? g + o.momentum * b : b);
+    t->device->release(t->device, t->item, t->bytes);
+    free(t);
+}
+
+/* Takes a copy of the N items; NULL and ERR_NOMEM.  */
+template <class I>
+static struct arrays<I> *arrays_new(const struct device *d, const I *item, int n, struct err *e) {
+    struct arrays<I> *t = (struct arrays<I> *)xcalloc(1, sizeof *t);
+    const size_t items = (size_t)n * sizeof *item;
+    int64_t pieces = 0;
+    char *image;
+    int bad;
+
+    for (int i = 0; i < n; i++)
+        pieces += div_up(item[i].count, CHUNK);
+    t->bytes = items + (size_t)pieces * (sizeof *t->piece + sizeof *t->part);
+    image = (char *)xcalloc(1, t->bytes);
+    memcpy(image, item, items);
+    list_pieces(item, n, (struct piece *)(image + items));
+    t->device = d;
+    t->items = n;
+    t->pieces = (unsigned)pieces;
+    t->item = (I *)d->alloc(d, t->bytes, e);
+    bad = !t->item || d->put(d, t->item, image, t->bytes, e) < 0;
+    free(image);
+    if (bad) {
+        arrays_free<I>(t);
+        return NULL;
+    }
+    t->piece = (struct piece *)((char *)t->item + items);
+    t->part = (double *)(t->piece + pieces);
+    return t;
+}
+
+/* Elements [from, end) of its item for this block.  */
+struct range {
+    int64_t from, end;
+};
+
+__device__ __forceinline__ struct range range_of(const struct piece &p, int64_t count)
+{
+    const int64_t from = (int64_t)p.chunk * CHUNK;
+
+    return {from, from + CHUNK < count ? from + CHUNK : count};
+}
+
+/* ---- steps of the optimisers, and of averages ---- */
+
+enum rule { RULE_NONE, RULE_SGD, RULE_ADAMW };
+
+/* One parameter with all that a step does to it.  */
+struct update {
+    int64_t count;
+    enum rule rule; /* NONE: it has an average alone */
+    int nesterov;
+    float *param, *a, *b; /* a: momentum, or m; b: v */
+    const float *grad, *rate;
+    float *steps;
+    float *average; /* NULL: it has none */
+    const float *share;
+    double decay, lr_scale, beta1, beta2, eps; /* beta1: or the momentum */
+    double keep, step, root;                   /* of adamw in this step: by count_steps() */
+};
+
+/* What is the same for all elements of a parameter under adamw.  */
+__global__ void count_steps(struct update *item, int n)
+{
+    for (EACH (i, n)) {
+        struct update *u = &item[i];
+
+        if (u->rule == RULE_ADAMW) {
+            const double lr = *u->rate * u->lr_scale, t = *u->steps += 1;
+
+            u->keep = 1 - lr * u->decay;
+            u->step = lr / (1 - pow(u->beta1, t));
+            u->root = sqrt(1 - pow(u->beta2, t));
+        }
     }
 }
 
-static void sgd_run(const struct kernel_args *a)
+struct element {
+    float param, grad, a, b, average;
+};
+
+__device__ __forceinline__ void sgd(const struct update &u, float rate, struct element *x)
+{
+    const float momentum = (float)u.beta1, g = x->grad + (float)u.decay * x->param;
+
+    x->a = momentum * x->a + g;
+    x->param -= rate * (u.nesterov ? g + momentum * x->a : x->a);
+}
+
+__device__ __forceinline__ void adamw(const struct update &u, struct element *x)
+{
+    const double g = x->grad;
+
+    x->a = (float)(u.beta1 * x->a + (1 - u.beta1) * g);
+    x->b = (float)(u.beta2 * x->b + (1 - u.beta2) * g * g);
+    x->param = (float)(x->param * u.keep - u.step * x->a / (sqrt((double)x->b) / u.root + u.eps));
+}
+
+__device__ __forceinline__ void load(const struct update &u, int64_t i, struct element *x)
+{
+    x->param = u.param[i];
+    if (u.rule != RULE_NONE) {
+        x->grad = u.grad[i];
+        x->a = u.a[i];
+    }
+    if (u.rule == RULE_ADAMW)
+        x->b = u.b[i];
+    if (u.average)
+        x->average = u.average[i];
+}
+
+__device__ __forceinline__ void store(const struct update &u, int64_t i, const struct element &x)
+{
+    if (u.rule != RULE_NONE) {
+        u.param[i] = x.param;
+        u.a[i] = x.a;
+    }
+    if (u.rule == RULE_ADAMW)
+        u.b[i] = x.b;
+    if (u.average)
+        u.average[i] = x.average;
+}
+
+/* A thread loads four elements before it stores one: the addresses could be
+ * equal, for all that the compiler knows, and it would wait for each.  */
+__global__ void all_steps(const struct update *item, const struct piece *piece)
+{
+    constexpr int AHEAD = 4;
+    const struct update u = item[piece[blockIdx.x].item];
+    const struct range p = range_of(piece[blockIdx.x], u.count);
+    const float rate = u.rate ? *u.rate * (float)u.lr_scale : 0;
+    const float share = u.average ? *u.share : 0;
+
+    for (int64_t i = p.from + threadIdx.x; i < p.end; i += AHEAD * THREADS) {
+        struct element x[AHEAD] = {};
+
+#pragma unroll
+        for (int k = 0; k < AHEAD; k++)
+            if (i + k * THREADS < p.end)
+                load(u, i + k * THREADS, &x[k]);
+#pragma unroll
+        for (int k = 0; k < AHEAD; k++) {
+            if (u.rule == RULE_SGD)
+                sgd(u, rate, &x[k]);
+            else if (u.rule == RULE_ADAMW)
+                adamw(u, &x[k]);
+            x[k].average += share * (x[k].param - x[k].average);
+            if (i + k * THREADS < p.end)
+                store(u, i + k * THREADS, x[k]);
+        }
+    }
+}
+
+static void describe_sgd(const struct kernel_args *a, struct update *u)
 {
     enum { PARAM, GRAD, LR, BUF };
     const struct node *n = a->op.node;
     const struct tensor *in = a->op.in;
-    const struct sgd o = {(float)attr_real(n, "decay"), (float)attr_real(n, "momentum"),
-                          (float)attr_real(n, "lr_scale"), (int)attr_int(n, "nesterov")};
 
-    launch(device_of(a), sgd_step, blocks_for(tensor_count(&in[PARAM])), THREADS, o,
-           tensor_count(&in[PARAM]), data<float>(&in[LR]), data<float>(&in[GRAD]),
-           data<float>(&in[PARAM]), data<float>(&in[BUF]));
+    u->rule = RULE_SGD;
+    u->param = data<float>(&in[PARAM]);
+    u->grad = data<float>(&in[GRAD]);
+    u->rate = data<float>(&in[LR]);
+    u->a = data<float>(&in[BUF]);
+    u->nesterov = (int)attr_int(n, "nesterov");
+    u->beta1 = attr_real(n, "momentum");
 }
 
-/* ---- adamw ---- */
-
-struct adamw {
-    double beta1, beta2, eps, decay, lr_scale;
-};
-
-__global__ void count_step(float *t)
-{
-    if (threadIdx.x == 0)
-        *t += 1;
-}
-
-__global__ void adamw_step(struct adamw o, int64_t count, const float *rate, const float *steps,
-                           const float *grad, float *param, float *m, float *v)
-{
-    const double lr = *rate * o.lr_scale, t = *steps, keep = 1 - lr * o.decay;
-    const double step = lr / (1 - pow(o.beta1, t)), root = sqrt(1 - pow(o.beta2, t));
-
-    for (EACH (i, count)) {
-        const double g = grad[i];
-        const float a = (float)(o.beta1 * m[i] + (1 - o.beta1) * g);
-        const float b = (float)(o.beta2 * v[i] + (1 - o.beta2) * g * g);
-
-        m[i] = a;
-        v[i] = b;
-        param[i] = (float)(param[i] * keep - step * a / (sqrt((double)b) / root + o.eps));
-    }
-}
-
-static void adamw_run(const struct kernel_args *a)
+static void describe_adamw(const struct kernel_args *a, struct update *u)
 {
     enum { PARAM, GRAD, LR, M, V, T };
     const struct node *n = a->op.node;
     const struct tensor *in = a->op.in;
-    const int64_t count = tensor_count(&in[PARAM]);
-    const struct adamw o = {attr_real(n, "beta1"), attr_real(n, "beta2"), attr_real(n, "eps"),
-                            attr_real(n, "decay"), attr_real(n, "lr_scale")};
 
-    launch(device_of(a), count_step, dim3(1), WARP, data<float>(&in[T]));
-    launch(device_of(a), adamw_step, blocks_for(count), THREADS, o, count, data<float>(&in[LR]),
-           data<float>(&in[T]), data<float>(&in[GRAD]), data<float>(&in[PARAM]),
-           data<float>(&in[M]), data<float>(&in[V]));
+    u->rule = RULE_ADAMW;
+    u->param = data<float>(&in[PARAM]);
+    u->grad = data<float>(&in[GRAD]);
+    u->rate = data<float>(&in[LR]);
+    u->a = data<float>(&in[M]);
+    u->b = data<float>(&in[V]);
+    u->steps = data<float>(&in[T]);
+    u->beta1 = attr_real(n, "beta1");
+    u->beta2 = attr_real(n, "beta2");
+    u->eps = attr_real(n, "eps");
 }
 
-/* ---- ema ---- */
-
-__global__ void ema_step(int64_t count, const float *share, const float *x, float *average)
+/* The update of the N so far that is of PARAM, or NULL.  */
+static struct update *update_of(struct update *u, int n, const float *param)
 {
-    const float s = *share;
-
-    for (EACH (i, count))
-        average[i] += s * (x[i] - average[i]);
+    for (int i = 0; i < n; i++)
+        if (u[i].param == param)
+            return &u[i];
+    return NULL;
 }
 
-static void ema_run(const struct kernel_args *a)
+/* An average is a part of the update in front of it of the same parameter.  */
+static int add_average(const struct kernel_args *a, struct update *u, int n)
 {
     enum { AVERAGE, X, SHARE };
     const struct tensor *in = a->op.in;
-    const int64_t count = tensor_count(&in[X]);
+    struct update *to = update_of(u, n, data<float>(&in[X]));
+    const int is_new = !to;
 
-    launch(device_of(a), ema_step, blocks_for(count), THREADS, count, data<float>(&in[SHARE]),
-           data<float>(&in[X]), data<float>(&in[AVERAGE]));
+    if (is_new) {
+        to = &u[n];
+        to->param = data<float>(&in[X]);
+        to->count = tensor_count(&in[X]);
+    } else if (to->average) {
+        BUG("'%s' has two averages", a->op.node->in[X]->name);
+    }
+    to->average = data<float>(&in[AVERAGE]);
+    to->share = data<float>(&in[SHARE]);
+    return n + is_new;
 }
+
+static int add_step(const struct kernel_args *a, struct update *u, int n)
+{
+    const struct node *node = a->op.node;
+
+    if (update_of(u, n, data<float>(&a->op.in[0])))
+        BUG("'%s' has changed before its update", node->in[0]->name);
+    u[n].count = tensor_count(&a->op.in[0]);
+    u[n].decay = attr_real(node, "decay");
+    u[n].lr_scale = attr_real(node, "lr_scale");
+    (node_is(node, "sgd") ? describe_sgd : describe_adamw)(a, &u[n]);
+    return n + 1;
+}
+
+struct steps {
+    struct arrays<struct update> *table;
+    int counts; /* some of them count */
+};
+
+static void steps_free(void *prepared)
+{
+    struct steps *s = (struct steps *)prepared;
+
+    arrays_free<struct update>(s->table);
+    free(s);
+}
+
+static void *steps_new(const struct kernel_args *const *a, int n, struct err *e)
+{
+    struct update *u = (struct update *)xcalloc((size_t)n, sizeof *u);
+    struct steps *s = (struct steps *)xcalloc(1, sizeof *s);
+    int m = 0;
+
+    for (int i = 0; i < n; i++)
+        m = (node_is(a[i]->op.node, "ema") ? add_average : add_step)(a[i], u, m);
+    for (int i = 0; i < m; i++)
+        s->counts |= u[i].rule == RULE_ADAMW;
+    s->table = arrays_new(device_of(a[0]), u, m, e);
+    free(u);
+    if (s->table)
+        return s;
+    free(s);
+    return NULL;
+}
+
+static void steps_run(const void *prepared)
+{
+    const struct steps *s = (const struct steps *)prepared;
+    const struct arrays<struct update> *t = s->table;
+
+    if (s->counts)
+        launch(t->device, count_steps, blocks_for(t->items), THREADS, t->item, t->items);
+    if (t->pieces)
+        launch(t->device, all_steps, dim3(t->pieces), THREADS, t->item, t->piece);
+}
+
+static const struct together steps_together = {0, steps_new, steps_run, steps_free};
 
 /* ---- the length of all gradients ---- */
 
-enum { CHUNK = 4096 };
+struct gradient {
+    int64_t count;
+    const float *x;
+    float *y; /* of all: the first one's */
+};
 
-__global__ void squares(int64_t count, const float *x, double *part)
+__global__ void squares(const struct gradient *item, const struct piece *piece, double *part)
 {
-    const int64_t from = (int64_t)blockIdx.x * CHUNK;
-    const int64_t end = from + CHUNK < count ? from + CHUNK : count;
+    const struct gradient g = item[piece[blockIdx.x].item];
+    const struct range p = range_of(piece[blockIdx.x], g.count);
     double sum = 0;
 
-    for (int64_t i = from + threadIdx.x; i < end; i += THREADS)
-        sum += (double)x[i] * x[i];
+    for (int64_t i = p.from + threadIdx.x; i < p.end; i += THREADS)
+        sum += (double)g.x[i] * g.x[i];
     sum = block_sum(sum);
     if (threadIdx.x == 0)
         part[blockIdx.x] = sum;
 }
 
-__global__ void length(int64_t count, const double *part, float *y)
+__global__ void length(int64_t count, const double *part, const struct gradient *item)
 {
     double sum = 0;
 
@@ -129,67 +351,91 @@ __global__ void length(int64_t count, const double *part, float *y)
         sum += part[i];
     sum = block_sum(sum);
     if (threadIdx.x == 0)
-        *y = (float)sqrt(sum);
+        *item->y = (float)sqrt(sum);
 }
 
-static void norm_run(const struct kernel_args *a)
+static void *norm_new(const struct kernel_args *const *a, int n, struct err *e)
 {
-    double *part = (double *)a->scratch;
-    int64_t all = 0;
+    const struct op_args *o = &a[0]->op;
+    const int arrays = o->node->n_join;
+    struct gradient *g = (struct gradient *)xcalloc((size_t)arrays, sizeof *g);
+    void *t;
 
-    for (int k = 0; k < a->op.node->n_join; k++) {
-        const int64_t count = tensor_count(&a->op.in[k]), chunks = div_up(count, CHUNK);
-
-        if (chunks)
-            launch(device_of(a), squares, dim3((unsigned)chunks), THREADS, count,
-                   data<float>(&a->op.in[k]), part + all);
-        all += chunks;
-    }
-    launch(device_of(a), length, dim3(1), THREADS, all, part, data<float>(&a->op.out[0]));
+    (void)n;
+    for (int k = 0; k < arrays; k++)
+        g[k] = {tensor_count(&o->in[k]), data<float>(&o->in[k]), data<float>(&o->out[0])};
+    t = arrays_new(device_of(a[0]), g, arrays, e);
+    free(g);
+    return t;
 }
 
-static size_t norm_scratch(const struct step_nodes *s, int threads)
+static void norm_run(const void *prepared)
 {
-    const struct node *n = s->node[0];
-    int64_t all = 0;
+    const struct arrays<struct gradient> *t = (const struct arrays<struct gradient> *)prepared;
 
-    (void)threads;
-    for (int k = 0; k < n->n_join; k++) {
-        const struct shape x = shape_bind(n->in[k]->shape, s->batch);
-
-        all += div_up(shape_count(&x), CHUNK);
-    }
-    return (size_t)all * sizeof(double);
+    if (t->pieces)
+        launch(t->device, squares, dim3(t->pieces), THREADS, t->item, t->piece, t->part);
+    launch(t->device, length, dim3(1), THREADS, (int64_t)t->pieces, t->part, t->item);
 }
+
+static const struct together norm_together = {1, norm_new, norm_run, arrays_free<struct gradient>};
 
 /* ---- clipscale ---- */
 
-__global__ void shorten(int64_t count, const float *x, const float *norm, double max, float *y)
-{
-    const double length = *norm + 1e-6;
-    const float factor = (float)(max < length ? max / length : 1);
+struct clip {
+    int64_t count;
+    const float *x, *norm;
+    float *y;
+    double max;
+};
 
-    for (EACH (i, count))
-        y[i] = x[i] * factor;
+__global__ void shorten(const struct clip *item, const struct piece *piece)
+{
+    const struct clip c = item[piece[blockIdx.x].item];
+    const struct range p = range_of(piece[blockIdx.x], c.count);
+    const double length = *c.norm + 1e-6;
+    const float factor = (float)(c.max < length ? c.max / length : 1);
+
+    for (int64_t i = p.from + threadIdx.x; i < p.end; i += THREADS)
+        c.y[i] = c.x[i] * factor;
 }
 
-static void clip_run(const struct kernel_args *a)
+static void *clip_new(const struct kernel_args *const *a, int n, struct err *e)
 {
-    const int64_t count = tensor_count(&a->op.in[0]);
+    struct clip *c = (struct clip *)xcalloc((size_t)n, sizeof *c);
+    void *t;
 
-    launch(device_of(a), shorten, blocks_for(count), THREADS, count, data<float>(&a->op.in[0]),
-           data<float>(&a->op.in[1]), attr_real(a->op.node, "max_norm"),
-           data<float>(&a->op.out[0]));
+    for (int k = 0; k < n; k++) {
+        const struct op_args *o = &a[k]->op;
+
+        c[k] = {tensor_count(&o->in[0]), data<float>(&o->in[0]), data<float>(&o->in[1]),
+                data<float>(&o->out[0]), attr_real(o->node, "max_norm")};
+    }
+    t = arrays_new(device_of(a[0]), c, n, e);
+    free(c);
+    return t;
 }
+
+static void clip_run(const void *prepared)
+{
+    const struct arrays<struct clip> *t = (const struct arrays<struct clip> *)prepared;
+
+    if (t->pieces)
+        launch(t->device, shorten, dim3(t->pieces), THREADS, t->item, t->piece);
+}
+
+static const struct together clip_together = {0, clip_new, clip_run, arrays_free<struct clip>};
 
 /* clang-format off */
+#define STEP(op_, dir_, with) {.name = "optim", .op = op_, .dir = dir_, .dtypes = F32, \
+                               .together = &with}
+
 extern "C" const struct kernel cuda_optim_kernels[] = {
-    {.name = "optim", .op = "sgd", .dir = DIR_UPDATE, .dtypes = F32, .run = sgd_run},
-    {.name = "optim", .op = "adamw", .dir = DIR_UPDATE, .dtypes = F32, .run = adamw_run},
-    {.name = "optim", .op = "ema", .dir = DIR_UPDATE, .dtypes = F32, .run = ema_run},
-    {.name = "optim", .op = "gradnorm", .dir = DIR_FORWARD, .dtypes = F32, .scratch = norm_scratch,
-     .run = norm_run},
-    {.name = "optim", .op = "clipscale", .dir = DIR_FORWARD, .dtypes = F32, .run = clip_run},
+    STEP("sgd", DIR_UPDATE, steps_together),
+    STEP("adamw", DIR_UPDATE, steps_together),
+    STEP("ema", DIR_UPDATE, steps_together),
+    STEP("gradnorm", DIR_FORWARD, norm_together),
+    STEP("clipscale", DIR_FORWARD, clip_together),
     {},
 };
 /* clang-format on */

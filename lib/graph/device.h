@@ -84,6 +84,17 @@ struct kernel_args {
     struct pool *pool;
 };
 
+/* Steps that stand next to each other, done at once: struct kernel's
+ * `together'.  prepare() makes what that takes of the N steps, once their
+ * operands have their places; NULL and ERR_NOMEM.  run() does them, as if one
+ * after the other; forget() frees it.  */
+struct together {
+    int most; /* steps at once; 0: any number */
+    void *(*prepare)(const struct kernel_args *const *a, int n, struct err *e);
+    void (*run)(const void *prepared);
+    void (*forget)(void *prepared);
+};
+
 /* Whether a result may be left to those who read it.  */
 enum defer {
     DEFER_NOT,
@@ -140,6 +151,9 @@ struct kernel {
                  void *packed);
 
     void (*run)(const struct kernel_args *a);
+    /* In place of run(): of neighbours that name the same one.  NULL: by
+     * itself.  */
+    const struct together *together;
 };
 
 /* K computes in bf16, or keeps values so.  */

@@ -259,6 +259,51 @@ static int bind_step(struct plan *p, struct step *s, struct err *e)
     return s->kernel && !s->view ? bind_packed(p, s, e) : 0;
 }
 
+/* ---- steps that are done together ---- */
+
+static const struct together *together_of(const struct step *s)
+{
+    return s->kernel ? s->kernel->together : NULL;
+}
+
+/* How many steps from I on are done at once.  */
+static int neighbours(const struct plan *p, int i)
+{
+    const struct step *s = &p->step[i];
+    const struct together *t = together_of(s);
+    int n = 1;
+
+    while (i + n < p->n_step && (!t->most || n < t->most) &&
+           together_of(&s[n]) == t &&
+           s[n].nodes.node[0]->dir == s->nodes.node[0]->dir)
+        n++;
+    return n;
+}
+
+static int prepare(struct plan *p, int i, int n, struct err *e)
+{
+    struct step *s = &p->step[i];
+    const struct kernel_args **a =
+        ARENA_NEWS(&p->arena, n, const struct kernel_args *);
+
+    for (int k = 0; k < n; k++) {
+        a[k] = &s[k].args;
+        s[k].joined = k > 0;
+    }
+    s->prepared = together_of(s)->prepare(a, n, e);
+    return s->prepared ? 0 : -1;
+}
+
+static int prepare_all(struct plan *p, struct err *e)
+{
+    for (int i = 0, n; i < p->n_step; i += n) {
+        n = together_of(&p->step[i]) ? neighbours(p, i) : 1;
+        if (together_of(&p->step[i]) && prepare(p, i, n, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static void list_touched(struct plan *p)
 {
     int n = 0;
@@ -329,6 +374,8 @@ static int build(struct plan *p, struct err *e)
     for (int i = 0; i < p->n_step; i++)
         if (bind_step(p, &p->step[i], e) < 0)
             return -1;
+    if (prepare_all(p, e) < 0)
+        return -1;
     list_touched(p);
     return mirror(p, e);
 }
@@ -361,6 +408,9 @@ void plan_free(struct plan *p)
     for (int i = 0; i < 2; i++)
         if (p->work[i].kept)
             p->device->forget(p->device, p->work[i].kept);
+    for (int i = 0; i < p->n_step; i++)
+        if (p->step[i].prepared)
+            together_of(&p->step[i])->forget(p->step[i].prepared);
     if (p->block)
         p->device->release(p->device, p->block, p->bytes ? p->bytes : 1);
     free(p->step);
@@ -426,7 +476,9 @@ static void run_step(struct step *s, const struct run_step *r)
         s->args.op.rng =
             rng_at(r->seed, RNG_DROPOUT,
                    hash_name(n->origin ? n->origin : n->name), r->step);
-    if (s->kernel)
+    if (s->prepared)
+        s->kernel->together->run(s->prepared);
+    else if (s->kernel)
         s->kernel->run(&s->args);
     else if (n->dir == DIR_FORWARD)
         n->op->forward(&s->args.op);
@@ -454,7 +506,7 @@ static int run_range(struct plan *p, int from, int to, const struct run_step *r,
         if (s->copy)
             p->device->rearrange(p->device, &s->args.op.in[0], s->reads,
                                  &s->args.op.out[0], s->writes, p->opts.pool);
-        else if (!s->view)
+        else if (!s->view && !s->joined)
             run_step(s, r);
         if (p->opts.profile && !bad)
             bad = finish(p, e) < 0;
@@ -614,7 +666,7 @@ void plan_print(struct str *out, const struct plan *p)
         const struct step *s = &p->step[i];
         const int slot = step_slot(p, s);
 
-        str_printf(out, "%s\t", plan_step(p, i).node);
+        str_printf(out, "%s\t%s", plan_step(p, i).node, s->joined ? "&" : "");
         print_nodes(out, p, s);
         str_printf(
             out, "\t%s\t%s\t%s\t%lld\t%zu", kernel_name(s),

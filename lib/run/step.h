@@ -25,6 +25,8 @@ struct step {
     size_t scratch_bytes;
     int64_t scratch_at;
     struct kernel_args args; /* tensors bound; arrays in the plan's arena */
+    void *prepared;          /* for it and those behind it that are joined */
+    int joined;              /* done with the step in front of it */
     double seconds;
 };
 

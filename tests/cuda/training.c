@@ -356,6 +356,53 @@ static void test_adamw(void **state)
                    0, 1e-3);
 }
 
+/* ---- all parameters at once ---- */
+
+/* Arrays of more than a chunk and of less.  */
+static const char rows[] = "network: test\ninput: {size: [3, 8, 8]}\nbody:\n"
+                           "  - flatten\n  - linear: {out: 80}\n  - relu\n"
+                           "  - linear: {out: 9, bias: no}\n  - linear: {as: fc, out: 3}\n";
+
+static const char *const sgd_keys[] = {"model.ema=0.9", NULL};
+static const char *const adamw_keys[] = {"optimizer.kind=adamw", "schedule.lr=0.001",
+                                         "optimizer.clip=0.01", "model.ema=0.9", NULL};
+
+static void test_together(void **state)
+{
+    (void)state;
+    compare_recipe(rows, sgd_keys, 0, 1e-4);
+    compare_recipe(rows, adamw_keys, 0, 1e-3);
+}
+
+/* How many launches the update of NETWORK takes.  */
+static uint64_t launches(const char *network, const char *const *keys)
+{
+    const struct run_step s = {7, 0};
+    struct err e = {0};
+    struct run r;
+    uint64_t n;
+
+    start(&r, gpu(), network, keys, 0);
+    assert_int_equal(plan_run(r.plan, &s, &e), 0);
+    emu_seed(1);
+    assert_int_equal(plan_update(r.plan, &e), 0);
+    n = emu_launches();
+    end(&r);
+    return n;
+}
+
+static void test_launches(void **state)
+{
+    (void)state;
+    if (!emu_present())
+        skip();
+    assert_int_equal(launches(rows, NULL), 1);
+    assert_int_equal(launches(rows, sgd_keys), 1);
+    assert_int_equal(launches(rows, adamw_keys), 2);
+    /* and what norms and packed weights take */
+    assert_int_equal(launches(NULL, sgd_keys), launches(NULL, NULL));
+}
+
 static void test_narrow(void **state)
 {
     static const char drops[] = "network: test\ninput: {size: [3, 8, 8]}\nbody:\n"
@@ -455,6 +502,7 @@ int main(void)
         cmocka_unit_test(test_training), cmocka_unit_test(test_inference),
         cmocka_unit_test(test_frozen),   cmocka_unit_test(test_embedding),
         cmocka_unit_test(test_sgd),      cmocka_unit_test(test_adamw),
+        cmocka_unit_test(test_together), cmocka_unit_test(test_launches),
         cmocka_unit_test(test_narrow),   cmocka_unit_test(test_all_taken),
         cmocka_unit_test(test_memory),   cmocka_unit_test(test_none),
     };
