@@ -274,6 +274,21 @@ static void test_state(void **state)
     toy_remove("run");
 }
 
+/* F-121: of a run with averages, what they are of.  */
+static void test_averages(void **state)
+{
+    static const char *const keys[] = {"model.ema=0.9", NULL};
+    struct err e;
+
+    (void)state;
+    run(toy_model(1), NULL, keys, &e);
+    assert_int_equal(e.code, ERR_INTERRUPTED);
+    refused(without("adze:raw:fc.weight", NULL), NULL, keys, ERR_FORMAT,
+            "no 'adze:raw:fc.weight' of shape [3,4]");
+    refused(last(), NULL, NULL, ERR_USAGE, "with model.ema: 0.9, not 0:");
+    toy_remove("run");
+}
+
 /* F-121: values that no run saves.  */
 static void test_not_finite(void **state)
 {
@@ -371,7 +386,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_content), cmocka_unit_test(test_loop),
         cmocka_unit_test(test_recipe),  cmocka_unit_test(test_start),
-        cmocka_unit_test(test_state),   cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_state),   cmocka_unit_test(test_averages), cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_fuzz),
     };
 
