@@ -10,9 +10,9 @@
  *
  * Weights are packed as [K][tap][C/groups] for the first and [C][tap][K/groups]
  * for the second, so that terms stand in a row.  */
-#include "cuda/act.cuh"
 #include "cuda/box.cuh"
 #include "cuda/conv.cuh"
+#include "cuda/finish.cuh"
 #include "cuda/gemm_mma.cuh"
 
 enum { X, WEIGHT, BIAS };
@@ -179,64 +179,13 @@ template <class T> struct readers {
 
 /* ---- what follows in registers ---- */
 
-/* Bias, normalisation by running statistics, another value, activation.  */
-template <class T> struct finish {
-    T *y;
-    int64_t step;
-    const float *bias;                     /* or NULL */
-    const float *mean, *var, *gain, *beta; /* mean NULL: none */
-    float eps;
-    const T *add; /* of the shape of y, or NULL */
-    struct act act;
-
-    __device__ void store(int64_t m, int64_t n, float v) const
-    {
-        if (bias)
-            v += bias[n];
-        if (mean)
-            v = (v - mean[n]) * ((gain ? gain[n] : 1) / sqrtf(var[n] + eps)) + (beta ? beta[n] : 0);
-        if (add)
-            v += get(add[m * step + n]);
-        put(&y[m * step + n], act_value(act, v));
-    }
-};
-
 static const float *at(const float *p, int64_t i)
 {
     return p ? p + i : NULL;
 }
 
-template <class T> static struct finish<T> finish_of(const struct kernel_args *a) {
-    const struct step_nodes *s = a->step;
-    const struct tensor *t = a->follow;
-    struct finish<T> f = {
-    };
-
-    f.y = data<T>(&a->op.out[0]);
-    f.step = a->op.out[0].shape.dim[1];
-    f.bias = data<float>(&a->op.in[BIAS]);
-    for (int k = 1; k < s->n; k++) {
-        const struct node *n = s->node[k];
-
-        if (node_is(n, "batchnorm2d")) {
-            f.gain = data<float>(&t[0]);
-            f.beta = data<float>(&t[1]);
-            f.mean = data<float>(&t[2]);
-            f.var = data<float>(&t[3]);
-            f.eps = (float)attr_real(n, "eps");
-        } else if (node_is(n, "add")) {
-            f.add = data<T>(&t[0]);
-        } else {
-            f.act = act_of(n);
-        }
-        t += n->n_in - 1;
-    }
-    return f;
-}
-
 /* The same for the channels from N on.  */
-template <class T>
-static struct finish<T> from_channel(struct finish<T> f, int64_t n) {
+template <class T> static struct finish<T> from_channel(struct finish<T> f, int64_t n) {
     f.y += n;
     f.bias = at(f.bias, n);
     f.mean = at(f.mean, n);
@@ -257,22 +206,16 @@ has_runs(const struct step_nodes *s)
     return x.dim[1] % unit == 0 && y.dim[1] % unit == 0;
 }
 
-static const char *const epilogue[] = {
-    "batchnorm2d", "add",
-    "relu|relu6|clip|hardtanh|leakyrelu|sigmoid|tanh|hardsigmoid|hardswish|silu|gelu|elu|selu|"
-    "softplus|softsign|mish",
-    NULL};
+static const char *const epilogue[] = {"batchnorm2d", "add", FINISH_ACTS, NULL};
 
 static int accepts(const struct step_nodes *s)
 {
     for (int k = 1; k < s->n; k++) {
         const struct node *n = s->node[k];
-        const int other = !s->link[k];
 
         if (node_is(n, "batchnorm2d") && (n->train || s->link[k]))
             return 0;
-        if (node_is(n, "add") && (n->n_join != 2 || value_is_tensor(n->in[other]) ||
-                                  !shape_equal(&n->in[other]->shape, &n->out[0]->shape)))
+        if (node_is(n, "add") && !finish_adds(n, s->link[k]))
             return 0;
     }
     return conv_fits(s);
@@ -290,21 +233,10 @@ static int fits_mma(const struct step_nodes *s)
 
 /* ---- running ---- */
 
-/* By tensor cores if MMA.  */
-template <int MMA, class A, class B, class C>
-static void product(const struct kernel_args *a, const struct gemm &g, const A &x, const B &y,
-                    const C &z)
-{
-    if constexpr (MMA)
-        gemm_mma_run(device_of(a), g, x, y, z);
-    else
-        gemm_run(device_of(a), g, x, y, z);
-}
-
 template <class T, int MMA> static void forward(const struct kernel_args *a)
 {
     const struct conv c = conv_of(a->op.node, &a->op.in[X].shape, &a->op.out[0].shape);
-    const struct finish<T> f = finish_of<T>(a);
+    const struct finish<T> f = finish_of<T>(a, a->op.out[0].shape.dim[1]);
     const int64_t pixels = (int64_t)c.n * c.out[0] * c.out[1];
     const int64_t terms = (int64_t)c.kernel[0] * c.kernel[1] * c.cg;
 
@@ -312,7 +244,7 @@ template <class T, int MMA> static void forward(const struct kernel_args *a)
         const patches<T, 0> x = {data<T>(&a->op.in[X]) + g * c.cg, c};
         const matrix<T, 0> w = {(const T *)a->packed[WEIGHT] + g * c.kg * terms, terms};
 
-        product<MMA>(a, {pixels, c.kg, terms, terms}, x, w, from_channel(f, g * c.kg));
+        gemm_by<MMA>(device_of(a), {pixels, c.kg, terms, terms}, x, w, from_channel(f, g * c.kg));
     }
 }
 
@@ -327,7 +259,7 @@ static void backward_x(const struct kernel_args *a, const struct conv &c)
         const matrix<T, 0> w = {(const T *)a->packed[WEIGHT] + g * c.cg * terms, terms};
         const biased<T> dx = {data<T>(&a->op.din[X]) + g * c.cg, c.c, NULL};
 
-        product<MMA>(a, {pixels, c.cg, terms, terms}, dy, w, dx);
+        gemm_by<MMA>(device_of(a), {pixels, c.cg, terms, terms}, dy, w, dx);
     }
 }
 
@@ -343,18 +275,10 @@ struct taps_last {
     }
 };
 
-/* About so many blocks for a gradient of weights; what a chunk is depends on
- * shapes alone.  */
-enum { WANTED = 512, LEAST = 512 };
-
 static int64_t chunk_of(const struct conv &c)
 {
-    const int64_t pixels = (int64_t)c.n * c.out[0] * c.out[1];
-    const int64_t terms = (int64_t)c.kernel[0] * c.kernel[1] * c.cg;
-    const int64_t tiles = div_up(c.kg, TILE) * div_up(terms, TILE);
-    const int64_t chunk = div_up(pixels, div_up(WANTED, tiles));
-
-    return chunk < LEAST ? (int64_t)LEAST : chunk;
+    return gemm_chunk(c.kg, (int64_t)c.kernel[0] * c.kernel[1] * c.cg,
+                      (int64_t)c.n * c.out[0] * c.out[1]);
 }
 
 template <class T, int MMA>
@@ -368,7 +292,7 @@ static void backward_w(const struct kernel_args *a, const struct conv &c)
         const matrix<T, 1> dy = {data<T>(&a->op.dout[0]) + g * c.kg, c.k};
         const patches<T, 1> x = {data<T>(&a->op.in[X]) + g * c.cg, c};
 
-        product<MMA>(a, {c.kg, terms, pixels, chunk}, dy, x, dw);
+        gemm_by<MMA>(device_of(a), {c.kg, terms, pixels, chunk}, dy, x, dw);
         launch(device_of(a), gemm_join<taps_last>, blocks_for(c.kg * terms), THREADS, dw.p,
                c.kg * terms, (int)div_up(pixels, chunk), taps_last{taps, c.cg},
                data<float>(&a->op.din[WEIGHT]) + g * c.kg * terms);

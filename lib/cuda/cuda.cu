@@ -199,6 +199,7 @@ extern "C" struct device *device_cuda_new(int index, struct err *e)
         .kernels = g->kernel,
         .reference = 0,
         .common = LAYOUT_NHWC,
+        .sequences = 1,
         .rearrange = cuda_rearrange,
         .alloc = get_memory,
         .release = release,

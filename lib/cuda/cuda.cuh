@@ -167,6 +167,30 @@ static inline int is_computed(const struct step_nodes *s)
     return !x || x->shape.rank != 4 || !value_is_tensor(x);
 }
 
+/* A value of shape S (of the graph, not bound) is kept as its readers say:
+ * pictures, and sequences of a batch.  Others are of f32, and plain but for
+ * rank 4.  */
+static inline int is_kept(const struct shape *s)
+{
+    return s->rank == 4 || (s->rank > 2 && s->batch);
+}
+
+/* So is operand 0, which was computed.  */
+static inline int keeps_x(const struct step_nodes *s)
+{
+    const struct node *n = s->node[0];
+    const struct value *x = n->in[0];
+
+    return n->dir == DIR_BACKWARD ? is_kept(&n->in_shape[0]) && !(x && value_is_tensor(x))
+                                  : is_kept(&x->shape) && !value_is_tensor(x);
+}
+
+/* The shape of the first result, or of its gradient, in the graph.  */
+static inline const struct shape *result_shape(const struct node *n)
+{
+    return n->dir == DIR_BACKWARD ? &n->in[n->n_in - 1]->shape : &n->out[0]->shape;
+}
+
 /* Rank 2 or 4: rows of channels.  */
 static inline int is_rows(const struct step_nodes *s)
 {

@@ -145,7 +145,8 @@ template <class T> static void math_run(const struct kernel_args *a)
 
 enum join_kind { JOIN_ADD, JOIN_MUL, JOIN_DIV, JOIN_MAX };
 
-/* Operands of a join; parameters are of f32 and lie plain.  */
+/* Operands of a join; parameters are of f32 and lie plain, as does what has no
+ * batch.  */
 struct operands {
     int n;
     enum join_kind kind;
@@ -309,6 +310,11 @@ static int is_plain(const struct node *n, int k)
     return n->in[k] && value_is_tensor(n->in[k]);
 }
 
+static const struct shape *join_shape(const struct node *n, int k)
+{
+    return n->dir == DIR_BACKWARD ? &n->in_shape[k] : &n->in[k]->shape;
+}
+
 template <class T>
 static struct operands operands_of(const struct kernel_args *a, struct box *b, int *same)
 {
@@ -328,7 +334,7 @@ static struct operands operands_of(const struct kernel_args *a, struct box *b, i
         const int plain = is_plain(n, k);
 
         o.p[k] = a->op.in[k].data;
-        o.wide[k] = plain || s->rank != 4;
+        o.wide[k] = plain || !is_kept(join_shape(n, k));
         box_steps(b, k, s, plain ? LAYOUT_PLAIN : form<T>::layout);
         *same &= shape_equal(s, y) && !(plain && s->rank == 4);
     }
@@ -397,7 +403,7 @@ template <class T> static void join_back(const struct kernel_args *a)
 
     box_steps(&b, o.n, &a->op.dout[0].shape, form<T>::layout);
     for (int k = 0; k < o.n; k++)
-        if (a->op.din[k].data && a->op.in[k].shape.rank != 4)
+        if (a->op.din[k].data && !is_kept(join_shape(a->op.node, k)))
             join_gradient<T, float>(a, o, b, k);
         else if (a->op.din[k].data)
             join_gradient<T, T>(a, o, b, k);

@@ -154,6 +154,16 @@ struct partial {
     }
 };
 
+/* Terms of a chunk where M N results have K terms and those are many: about
+ * WANTED blocks, by shapes alone.  */
+static inline int64_t gemm_chunk(int64_t m, int64_t n, int64_t k)
+{
+    enum { WANTED = 512, LEAST = 512 };
+    const int64_t chunk = div_up(k, div_up(WANTED, div_up(m, TILE) * div_up(n, TILE)));
+
+    return chunk < LEAST ? (int64_t)LEAST : chunk;
+}
+
 /* y[order(i)] = the sum of the chunks' numbers i, in their order.  */
 template <class ORDER>
 __global__ void gemm_join(const float *p, int64_t count, int chunks, ORDER order, float *y)

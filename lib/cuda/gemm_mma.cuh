@@ -191,4 +191,15 @@ static void gemm_mma_run(const struct device *d, const struct gemm &g, const A &
         (g.n <= 64 ? gemm_mma_columns<64, A, B, C> : gemm_mma_columns<128, A, B, C>)(d, g, a, b, c);
 }
 
+/* By tensor cores if MMA.  */
+template <int MMA, class A, class B, class C>
+static void gemm_by(const struct device *d, const struct gemm &g, const A &a, const B &b,
+                    const C &c)
+{
+    if constexpr (MMA)
+        gemm_mma_run(d, g, a, b, c);
+    else
+        gemm_run(d, g, a, b, c);
+}
+
 #endif

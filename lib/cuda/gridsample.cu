@@ -99,16 +99,14 @@ __global__ void sample_backward(struct sampling s, int64_t pixels, const float *
     }
 }
 
-/* A warp for each place.  The gradient lies as values do, [n][across][2][down]. */
+/* A warp for each place.  */
 template <class T>
 __global__ void grid_backward(struct sampling s, int64_t places, const T *x, const float *grid,
-                              const T *dy, T *dgrid)
+                              const T *dy, float *dgrid)
 {
-    const int64_t wide = s.out / s.lines;
-
     for (WARPS(r, places)) {
         const struct spot h = spot_of(s, 0, grid[2 * r + 1]), w = spot_of(s, 1, grid[2 * r]);
-        const int64_t n = r / s.out, p = r % s.out / wide, q = r % wide;
+        const int64_t n = r / s.out;
         float down = 0, right = 0;
 
         for (int64_t c = threadIdx.x % WARP; c < s.c; c += WARP) {
@@ -124,8 +122,8 @@ __global__ void grid_backward(struct sampling s, int64_t places, const T *x, con
         down = warp_total(down);
         right = warp_total(right);
         if (threadIdx.x % WARP == 0) {
-            put(&dgrid[(n * wide + q) * 2 * s.lines + p], right * w.slope);
-            put(&dgrid[((n * wide + q) * 2 + 1) * s.lines + p], down * h.slope);
+            dgrid[2 * r] = right * w.slope;
+            dgrid[2 * r + 1] = down * h.slope;
         }
     }
 }
@@ -163,7 +161,7 @@ template <class T> static void sample_back(const struct kernel_args *a)
                data<T>(&a->op.dout[0]), data<T>(dx));
     if (dgrid->data)
         launch(device_of(a), grid_backward<T>, warps_for(n * s.out), THREADS, s, n * s.out,
-               data<T>(&a->op.in[X]), grid, data<T>(&a->op.dout[0]), data<T>(dgrid));
+               data<T>(&a->op.in[X]), grid, data<T>(&a->op.dout[0]), data<float>(dgrid));
 }
 
 /* ---- affinegrid ---- */
@@ -256,7 +254,7 @@ static void affine_back(const struct kernel_args *a)
 #define ONE(T, d, fn)                                                                             \
     {.name = "gridsample", .op = "gridsample", .dir = d, .dtypes = F32, .reads = form<T>::layout, \
      .writes = form<T>::layout, .narrow = form<T>::narrow, .pulls = !form<T>::narrow,             \
-     .plain = 1 << GRID, .accepts = is_computed, .run = fn<T>}
+     .plain = 1 << GRID, .plain_grads = 1 << GRID, .accepts = is_computed, .run = fn<T>}
 
 extern "C" const struct kernel cuda_gridsample_kernels[] = {
     ONE(float, DIR_FORWARD, sample_run), ONE(float, DIR_BACKWARD, sample_back),

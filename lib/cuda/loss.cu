@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "cuda/cuda.cuh"
+#include "cuda/lines.cuh"
 
 /* ---- a row ---- */
 
@@ -23,74 +23,71 @@ __device__ float block_max(float x)
 }
 
 /* log sum exp of COUNT numbers, STEP apart.  NaN stays one.  */
-__device__ double row_lse(const float *x, int64_t count, int64_t step)
+template <class T> __device__ double row_lse(const T *x, int64_t count, int64_t step)
 {
     float max = -INFINITY;
     double sum = 0;
 
     for (int64_t i = threadIdx.x; i < count; i += THREADS)
-        max = fmaxf(max, x[i * step]);
+        max = fmaxf(max, get(x[i * step]));
     max = block_max(max);
     for (int64_t i = threadIdx.x; i < count; i += THREADS)
-        sum += exp((double)x[i * step] - max);
+        sum += exp((double)get(x[i * step]) - max);
     return max + log(block_total(sum));
 }
 
 /* ---- softmax ---- */
 
-__device__ int64_t row_start(const struct axis &s, int64_t row)
+template <class T> __global__ void softmax_forward(struct lines s, int is_log, const T *x, T *y)
 {
-    return row / s.inner * s.size * s.inner + row % s.inner;
-}
-
-__global__ void softmax_forward(struct axis s, int is_log, const float *x, float *y)
-{
-    for (int64_t r = blockIdx.x; r < s.outer * s.inner; r += gridDim.x) {
-        const int64_t at = row_start(s, r);
+    for (int64_t r = blockIdx.x; r < s.rows; r += gridDim.x) {
+        const int64_t at = line_at(s, r, 0);
         const double lse = row_lse(x + at, s.size, s.inner);
 
         for (int64_t i = threadIdx.x; i < s.size; i += THREADS) {
-            const double v = x[at + i * s.inner] - lse;
+            const double v = get(x[at + i * s.inner]) - lse;
 
-            y[at + i * s.inner] = (float)(is_log ? v : exp(v));
+            put(&y[at + i * s.inner], (float)(is_log ? v : exp(v)));
         }
     }
 }
 
 /* softmax: dx = y (dy - sum y dy); its logarithm: dx = dy - exp(y) sum dy.  */
-__global__ void softmax_backward(struct axis s, int is_log, const float *y, const float *dy,
-                                 float *dx)
+template <class T>
+__global__ void softmax_backward(struct lines s, int is_log, const T *y, const T *dy, T *dx)
 {
-    for (int64_t r = blockIdx.x; r < s.outer * s.inner; r += gridDim.x) {
-        const int64_t at = row_start(s, r);
+    for (int64_t r = blockIdx.x; r < s.rows; r += gridDim.x) {
+        const int64_t at = line_at(s, r, 0);
         double sum = 0;
 
         for (int64_t i = threadIdx.x; i < s.size; i += THREADS) {
             const int64_t k = at + i * s.inner;
 
-            sum += is_log ? dy[k] : (double)y[k] * dy[k];
+            sum += is_log ? get(dy[k]) : (double)get(y[k]) * get(dy[k]);
         }
         sum = block_total(sum);
         for (int64_t i = threadIdx.x; i < s.size; i += THREADS) {
             const int64_t k = at + i * s.inner;
+            const double v = get(y[k]), d = get(dy[k]);
 
-            dx[k] = (float)(is_log ? dy[k] - exp((double)y[k]) * sum : y[k] * (dy[k] - sum));
+            put(&dx[k], (float)(is_log ? d - exp(v) * sum : v * (d - sum)));
         }
     }
 }
 
-static void softmax_run(const struct kernel_args *a)
+template <class T, enum layout L> static void softmax_run(const struct kernel_args *a)
 {
     const struct node *n = a->op.node;
     const int back = n->dir == DIR_BACKWARD, is_log = node_is(n, "logsoftmax");
-    const struct axis s = axis_of(&a->op.out[0].shape, (int)attr_int(n, "axis"));
+    const struct tensor *y = &a->op.out[0];
+    const struct lines s = lines_of(&y->shape, (int)attr_int(n, "axis"), L);
 
     if (back)
-        launch(device_of(a), softmax_backward, rows_grid(s.outer * s.inner), THREADS, s, is_log,
-               data<float>(&a->op.out[0]), data<float>(&a->op.dout[0]), data<float>(&a->op.din[0]));
+        launch(device_of(a), softmax_backward<T>, rows_grid(s.rows), THREADS, s, is_log, data<T>(y),
+               data<T>(&a->op.dout[0]), data<T>(&a->op.din[0]));
     else
-        launch(device_of(a), softmax_forward, rows_grid(s.outer * s.inner), THREADS, s, is_log,
-               data<float>(&a->op.in[0]), data<float>(&a->op.out[0]));
+        launch(device_of(a), softmax_forward<T>, rows_grid(s.rows), THREADS, s, is_log,
+               data<T>(&a->op.in[0]), data<T>(y));
 }
 
 /* ---- cross-entropy ---- */
@@ -251,10 +248,16 @@ static size_t scratch(const struct step_nodes *s, int threads)
      .scratch = bytes, .run = forward},                                                           \
     {.name = "loss", .op = op_name, .dir = DIR_BACKWARD, .dtypes = F32 | 1u << DTYPE_I64,         \
      .scratch = bytes, .run = backward}
+#define NARROW(op_name, L, d)                                                                     \
+    {.name = "loss", .op = op_name, .dir = d, .dtypes = F32, .reads = L, .writes = L,             \
+     .narrow = 1, .accepts = keeps_x, .run = softmax_run<bf16, L>}
+#define SOFTMAX(op_name)                                                                          \
+    NARROW(op_name, LAYOUT_NHWCH, DIR_FORWARD), NARROW(op_name, LAYOUT_NHWCH, DIR_BACKWARD),      \
+    BOTH(op_name, (softmax_run<float, LAYOUT_PLAIN>), (softmax_run<float, LAYOUT_PLAIN>), NULL)
 
 extern "C" const struct kernel cuda_loss_kernels[] = {
-    BOTH("softmax", softmax_run, softmax_run, NULL),
-    BOTH("logsoftmax", softmax_run, softmax_run, NULL),
+    SOFTMAX("softmax"),
+    SOFTMAX("logsoftmax"),
     BOTH("crossentropy", loss_run, loss_back, scratch),
     {},
 };

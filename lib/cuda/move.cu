@@ -172,8 +172,8 @@ static struct part of_slice(const struct kernel_args *a)
     return p;
 }
 
-/* select: y has an axis less, and is of f32 where x is of rank 4.  */
-template <class T> static void select(const struct kernel_args *a)
+/* select: y has an axis less.  */
+template <class T, class Y> static void select_as(const struct kernel_args *a)
 {
     const struct node *n = a->op.node;
     const int back = n->dir == DIR_BACKWARD;
@@ -193,12 +193,15 @@ template <class T> static void select(const struct kernel_args *a)
     box_order(&b, form<T>::layout);
     if (back) {
         set<T>(device_of(a), x, 0);
-        launch(device_of(a), move<float, T>, blocks_for(b.count), THREADS, b, data<float>(y),
-               large);
+        launch(device_of(a), move<Y, T>, blocks_for(b.count), THREADS, b, data<Y>(y), large);
     } else {
-        launch(device_of(a), move<T, float>, blocks_for(b.count), THREADS, b, large,
-               data<float>(y));
+        launch(device_of(a), move<T, Y>, blocks_for(b.count), THREADS, b, large, data<Y>(y));
     }
+}
+
+template <class T> static void select(const struct kernel_args *a)
+{
+    (is_kept(result_shape(a->op.node)) ? select_as<T, T> : select_as<T, float>)(a);
 }
 
 /* transpose, where values of rank 4 lie in layout L.  */
@@ -232,12 +235,8 @@ template <class T> static void tokens(const struct kernel_args *a)
 
     box_steps(&b, 0, &flat, LAYOUT_PLAIN);
     box_steps(&b, 1, &flat, LAYOUT_PLAIN);
-    if (back)
-        launch(device_of(a), move<float, T>, blocks_for(count), THREADS, b, data<float>(y),
-               data<T>(x));
-    else
-        launch(device_of(a), move<T, float>, blocks_for(count), THREADS, b, data<T>(x),
-               data<float>(y));
+    launch(device_of(a), move<T, T>, blocks_for(count), THREADS, b, data<T>(back ? y : x),
+           data<T>(back ? x : y));
 }
 
 /* channelshuffle: the axis of channels becomes two, [size, groups]; in x they
@@ -283,11 +282,6 @@ template <class T, int VALUE> static void constant(const struct kernel_args *a)
     set<T>(device_of(a), back ? &a->op.din[0] : &a->op.out[0], back ? 0 : VALUE);
 }
 
-static int is_picture(const struct step_nodes *s)
-{
-    return x_shape(s).rank == 4 && is_computed(s);
-}
-
 /* clang-format off */
 #define OFFER(op_name, T, L, d, pull, ok, ...)                                                    \
     {.name = "move", .op = op_name, .dir = d, .dtypes = F32, .reads = L, .writes = L,             \
@@ -313,9 +307,10 @@ extern "C" const struct kernel cuda_move_kernels[] = {
     OFFERS("slice", float, (part_of<float, of_slice, 0>)),
     OFFERS("slice", bf16, (part_of<bf16, of_slice, 0>)),
     PAIR("select", float, LAYOUT_NHWC, 1, is_computed, select<float>),
-    OFFER("select", bf16, LAYOUT_NHWCH, DIR_FORWARD, 0, is_picture, select<bf16>),
-    OFFER("select", bf16, LAYOUT_NHWCH, DIR_BACKWARD, 1, is_picture, select<bf16>),
+    OFFER("select", bf16, LAYOUT_NHWCH, DIR_FORWARD, 0, keeps_x, select<bf16>),
+    OFFER("select", bf16, LAYOUT_NHWCH, DIR_BACKWARD, 1, keeps_x, select<bf16>),
     PAIR("transpose", float, LAYOUT_NHWC, 0, NULL, (transpose<float, LAYOUT_NHWC>)),
+    PAIR("transpose", bf16, LAYOUT_PLAINH, 0, NULL, (transpose<bf16, LAYOUT_PLAINH>)),
     PAIR("transpose", bf16, LAYOUT_NHWCH, 0, NULL, (transpose<bf16, LAYOUT_NHWCH>)),
     PAIR("transpose", float, LAYOUT_PLAIN, 1, NULL, (transpose<float, LAYOUT_PLAIN>)),
     PAIR("tokens", float, LAYOUT_NHWC, 1, is_computed, tokens<float>),

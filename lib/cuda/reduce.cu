@@ -211,14 +211,12 @@ template <class T, class Y> static void backward(const struct kernel_args *a)
            data<Y>(y), equal, data<Y>(dy), data<T>(dx));
 }
 
-/* A result of rank 4 is as x, another is of f32.  */
+/* A result that is kept so is as x, another is of f32.  */
 template <class T, void (*SAME)(const struct kernel_args *),
           void (*OTHER)(const struct kernel_args *)>
-static void by_rank(const struct kernel_args *a)
+static void by_kind(const struct kernel_args *a)
 {
-    const int back = a->op.node->dir == DIR_BACKWARD;
-
-    ((back ? a->op.dout : a->op.out)[0].shape.rank == 4 ? SAME : OTHER)(a);
+    (is_kept(result_shape(a->op.node)) ? SAME : OTHER)(a);
 }
 
 static size_t scratch(const struct step_nodes *s, int threads)
@@ -230,23 +228,18 @@ static size_t scratch(const struct step_nodes *s, int threads)
     return is_max(n) ? (size_t)shape_count(&y) * sizeof(float) : 0;
 }
 
-static int is_picture(const struct step_nodes *s)
-{
-    return x_shape(s).rank == 4 && is_computed(s);
-}
-
 /* clang-format off */
 #define ONE(T, d, ok, bytes, fn)                                                                  \
     {.name = "reduce", .op = "reduce", .dir = d, .dtypes = F32, .reads = form<T>::layout,         \
      .writes = form<T>::layout, .narrow = form<T>::narrow,                                        \
      .pulls = !form<T>::narrow || d == DIR_BACKWARD, .accepts = ok, .scratch = bytes,             \
-     .run = by_rank<T, fn<T, T>, fn<T, float>>}
+     .run = by_kind<T, fn<T, T>, fn<T, float>>}
 
 extern "C" const struct kernel cuda_reduce_kernels[] = {
     ONE(float, DIR_FORWARD, is_computed, NULL, forward),
     ONE(float, DIR_BACKWARD, is_computed, scratch, backward),
-    ONE(bf16, DIR_FORWARD, is_picture, NULL, forward),
-    ONE(bf16, DIR_BACKWARD, is_picture, scratch, backward),
+    ONE(bf16, DIR_FORWARD, keeps_x, NULL, forward),
+    ONE(bf16, DIR_BACKWARD, keeps_x, scratch, backward),
     {},
 };
 /* clang-format on */

@@ -153,6 +153,11 @@ static int is_channels(const struct step_nodes *s)
     return x_shape(s).rank == 4 && attr_int(s->node[0], "axis") == 1 && is_computed(s);
 }
 
+static int is_channels_or_rows(const struct step_nodes *s)
+{
+    return is_channels(s) || (x_shape(s).rank != 4 && keeps_x(s));
+}
+
 /* ---- l2norm ---- */
 
 template <class T>
@@ -377,7 +382,7 @@ static size_t group_scratch(const struct step_nodes *s, int threads)
 #define FOUR(op_name, ...) TWO(op_name, float, __VA_ARGS__), TWO(op_name, bf16, __VA_ARGS__)
 
 extern "C" const struct kernel cuda_samplenorm_kernels[] = {
-    LAYER(bf16, LAYOUT_NHWCH, is_channels),
+    LAYER(bf16, LAYOUT_NHWCH, is_channels_or_rows),
     LAYER(float, LAYOUT_NHWC, is_channels),
     LAYER(float, LAYOUT_PLAIN, NULL),
     FOUR("l2norm", length_run, length_back, NULL),

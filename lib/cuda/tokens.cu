@@ -13,28 +13,29 @@ struct front {
     int64_t n, front, rest;
 };
 
-__global__ void front_forward(struct front s, const float *x, const float *token, float *y)
+template <class T>
+__global__ void front_forward(struct front s, const T *x, const float *token, T *y)
 {
     for (EACH (i, s.n * (s.front + s.rest))) {
         const int64_t n = i / (s.front + s.rest), at = i % (s.front + s.rest);
 
-        y[i] = at < s.front ? token[at] : x[n * s.rest + at - s.front];
+        put(&y[i], at < s.front ? token[at] : get(x[n * s.rest + at - s.front]));
     }
 }
 
-__global__ void front_backward(struct front s, const float *dy, float *dx)
+template <class T> __global__ void front_backward(struct front s, const T *dy, T *dx)
 {
     for (EACH (i, s.n * s.rest))
         dx[i] = dy[i / s.rest * (s.front + s.rest) + s.front + i % s.rest];
 }
 
-__global__ void front_sum(struct front s, const float *dy, float *dtoken)
+template <class T> __global__ void front_sum(struct front s, const T *dy, float *dtoken)
 {
     for (EACH (i, s.front)) {
         double sum = 0;
 
         for (int64_t n = 0; n < s.n; n++)
-            sum += dy[n * (s.front + s.rest) + i];
+            sum += get(dy[n * (s.front + s.rest) + i]);
         dtoken[i] = (float)sum;
     }
 }
@@ -46,26 +47,27 @@ static struct front front_of(const struct node *n, const struct shape *y)
     return {y->dim[0], front, y->dim[1] * y->dim[2] - front};
 }
 
-static void front_run(const struct kernel_args *a)
+template <class T> static void front_run(const struct kernel_args *a)
 {
     const struct tensor *y = &a->op.out[0];
 
-    launch(device_of(a), front_forward, blocks_for(tensor_count(y)), THREADS,
-           front_of(a->op.node, &y->shape), data<float>(&a->op.in[0]), data<float>(&a->op.in[1]),
-           data<float>(y));
+    launch(device_of(a), front_forward<T>, blocks_for(tensor_count(y)), THREADS,
+           front_of(a->op.node, &y->shape), data<T>(&a->op.in[0]), data<float>(&a->op.in[1]),
+           data<T>(y));
 }
 
-static void front_back(const struct kernel_args *a)
+template <class T> static void front_back(const struct kernel_args *a)
 {
     const struct tensor *dy = &a->op.dout[0];
     const struct front s = front_of(a->op.node, &dy->shape);
-    float *dx = data<float>(&a->op.din[0]), *dtoken = data<float>(&a->op.din[1]);
+    T *dx = data<T>(&a->op.din[0]);
+    float *dtoken = data<float>(&a->op.din[1]);
 
     if (dx)
-        launch(device_of(a), front_backward, blocks_for(s.n * s.rest), THREADS, s, data<float>(dy),
+        launch(device_of(a), front_backward<T>, blocks_for(s.n * s.rest), THREADS, s, data<T>(dy),
                dx);
     if (dtoken)
-        launch(device_of(a), front_sum, blocks_for(s.front), THREADS, s, data<float>(dy), dtoken);
+        launch(device_of(a), front_sum<T>, blocks_for(s.front), THREADS, s, data<T>(dy), dtoken);
 }
 
 /* ---- windowpartition, windowreverse ---- */
@@ -88,8 +90,8 @@ __device__ __forceinline__ int64_t window_moved(const struct partition &p, int a
     return (i - p.shift + all) % all;
 }
 
-__global__ void cut_windows(struct partition p, int64_t count, int64_t channels, const float *x,
-                            float *y)
+template <class T>
+__global__ void cut_windows(struct partition p, int64_t count, int64_t channels, const T *x, T *y)
 {
     for (EACH (i, count)) {
         const int64_t c = i % channels, t = i / channels % p.tokens;
@@ -97,12 +99,12 @@ __global__ void cut_windows(struct partition p, int64_t count, int64_t channels,
         const int64_t h = window_place(p, 0, w / p.windows[1], t / p.side);
         const int64_t v = window_place(p, 1, w % p.windows[1], t % p.side);
 
-        y[i] = h < 0 || v < 0 ? 0 : x[((n * p.grid[0] + h) * p.grid[1] + v) * channels + c];
+        y[i] = h < 0 || v < 0 ? T() : x[((n * p.grid[0] + h) * p.grid[1] + v) * channels + c];
     }
 }
 
-__global__ void put_windows(struct partition p, int64_t count, int64_t channels, const float *x,
-                            float *y)
+template <class T>
+__global__ void put_windows(struct partition p, int64_t count, int64_t channels, const T *x, T *y)
 {
     for (EACH (i, count)) {
         const int64_t c = i % channels, at = i / channels % (p.grid[0] * p.grid[1]);
@@ -117,7 +119,7 @@ __global__ void put_windows(struct partition p, int64_t count, int64_t channels,
 }
 
 /* CUTS: forward cuts, backward puts together.  */
-template <int CUTS> static void windows(const struct kernel_args *a)
+template <class T> static void windows(const struct kernel_args *a, int cuts)
 {
     const struct node *n = a->op.node;
     const int back = n->dir == DIR_BACKWARD;
@@ -125,8 +127,18 @@ template <int CUTS> static void windows(const struct kernel_args *a)
     const struct tensor *y = back ? &a->op.din[0] : &a->op.out[0];
     const int64_t count = tensor_count(y);
 
-    launch(device_of(a), back == !CUTS ? cut_windows : put_windows, blocks_for(count), THREADS,
-           partition_of(n), count, y->shape.dim[2], data<float>(x), data<float>(y));
+    launch(device_of(a), back == !cuts ? cut_windows<T> : put_windows<T>, blocks_for(count),
+           THREADS, partition_of(n), count, y->shape.dim[2], data<T>(x), data<T>(y));
+}
+
+template <class T> static void partition_run(const struct kernel_args *a)
+{
+    windows<T>(a, 1);
+}
+
+template <class T> static void reverse_run(const struct kernel_args *a)
+{
+    windows<T>(a, 0);
 }
 
 /* ---- windowbias ---- */
@@ -262,11 +274,18 @@ static void table_back(const struct kernel_args *a)
 #define PLAIN(op_name, types, forward, backward)                                                  \
     {.name = "tokens", .op = op_name, .dir = DIR_FORWARD, .dtypes = types, .run = forward},       \
     {.name = "tokens", .op = op_name, .dir = DIR_BACKWARD, .dtypes = types, .run = backward}
+#define ONE(op_name, T, d, fn)                                                                    \
+    {.name = "tokens", .op = op_name, .dir = d, .dtypes = F32, .reads = form<T>::layout,          \
+     .writes = form<T>::layout, .narrow = form<T>::narrow, .pulls = !form<T>::narrow,             \
+     .accepts = form<T>::narrow ? keeps_x : NULL, .run = fn<T>}
+#define FOUR(op_name, forward, backward)                                                          \
+    ONE(op_name, float, DIR_FORWARD, forward), ONE(op_name, float, DIR_BACKWARD, backward),       \
+    ONE(op_name, bf16, DIR_FORWARD, forward), ONE(op_name, bf16, DIR_BACKWARD, backward)
 
 extern "C" const struct kernel cuda_tokens_kernels[] = {
-    PLAIN("classtoken", F32, front_run, front_back),
-    PLAIN("windowpartition", F32, windows<1>, windows<1>),
-    PLAIN("windowreverse", F32, windows<0>, windows<0>),
+    FOUR("classtoken", front_run, front_back),
+    FOUR("windowpartition", partition_run, partition_run),
+    FOUR("windowreverse", reverse_run, reverse_run),
     PLAIN("windowbias", F32, bias_run, bias_back),
     PLAIN("embedding", F32 | 1u << DTYPE_I64, table_run, table_back),
     {},

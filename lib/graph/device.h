@@ -120,6 +120,7 @@ struct kernel {
     int pulls, any_layout;
     uint32_t plain; /* bit i: operand i of the forward node is read plain all
                        the same */
+    uint32_t plain_grads; /* bit i: its gradient is written plain */
 
     /* Op names that may follow, in order, each optional; names of one place
      * are separated by '|': {"batchnorm2d", "add", "relu|relu6|clip", NULL};
@@ -172,6 +173,8 @@ struct device {
                                             what the machine has */
     int reference;      /* ops without an offer run their reference */
     enum layout common; /* of what works in any layout, where not plain */
+    int sequences;      /* values of f32 with a batch and other ranks from 3 on
+                           may be narrow too; else those of rank 4 alone */
     /* Copy *X to *Y, of the same logical shape, from one layout to another;
      * NULL: values are plain throughout.  */
     void (*rearrange)(const struct device *d, const struct tensor *x,

@@ -6,8 +6,8 @@
 
 const char *layout_name(enum layout l)
 {
-    static const char *const name[] = {"plain", "c16", "c16-bf16", "nhwc",
-                                       "nhwc-bf16"};
+    static const char *const name[] = {"plain", "c16",       "c16-bf16",
+                                       "nhwc",  "nhwc-bf16", "plain-bf16"};
 
     return name[l];
 }
@@ -19,7 +19,7 @@ static int64_t groups_of_image(const struct shape *s)
 
 int layout_is_narrow(enum layout l)
 {
-    return l == LAYOUT_C16H || l == LAYOUT_NHWCH;
+    return l == LAYOUT_C16H || l == LAYOUT_NHWCH || l == LAYOUT_PLAINH;
 }
 
 int layout_is_grouped(enum layout l)
@@ -57,8 +57,10 @@ struct shape layout_shape(enum layout l, const struct shape *s)
 /* One pixel's channels stand in a row in all of them, if groups are full.  */
 int layout_same(enum layout a, enum layout b, const struct shape *s)
 {
+    if (s->rank != 4)
+        return layout_is_narrow(a) == layout_is_narrow(b);
     return a == b || (!layout_is_narrow(a) && !layout_is_narrow(b) &&
-                      s->rank == 4 && s->dim[2] * s->dim[3] == 1 &&
+                      s->dim[2] * s->dim[3] == 1 &&
                       (s->dim[1] % LANES == 0 ||
                        !(layout_is_grouped(a) || layout_is_grouped(b))));
 }

@@ -9,7 +9,9 @@
  * the last channel hold finite numbers that nobody reads.
  *
  * On a GPU the channels of one pixel stand side by side, all of them:
- * [N][H][W][C], so that the products of a convolution read whole rows.
+ * [N][H][W][C], so that the products of a convolution read whole rows.  Values
+ * of another rank than 4 are row-major in those layouts too: sequences of
+ * tokens have their channels last.
  *
  * How numbers are kept belongs to it: in narrow layouts values of f32 are
  * stored as bf16.  */
@@ -23,16 +25,17 @@
 #include "tensor/shape.h"
 
 enum layout {
-    LAYOUT_PLAIN, /* row-major, as the shape says */
-    LAYOUT_C16,   /* [N][C/16][H][W][16] of a shape [N,C,H,W] */
-    LAYOUT_C16H,  /* the same, of bf16 */
-    LAYOUT_NHWC,  /* [N][H][W][C] of a shape [N,C,H,W] */
-    LAYOUT_NHWCH, /* the same, of bf16 */
+    LAYOUT_PLAIN,  /* row-major, as the shape says */
+    LAYOUT_C16,    /* [N][C/16][H][W][16] of a shape [N,C,H,W] */
+    LAYOUT_C16H,   /* the same, of bf16 */
+    LAYOUT_NHWC,   /* [N][H][W][C] of a shape [N,C,H,W] */
+    LAYOUT_NHWCH,  /* the same, of bf16 */
+    LAYOUT_PLAINH, /* row-major, of bf16 */
 };
 
 enum { LANES = 16 }; /* of LAYOUT_C16 */
 
-/* "plain", "c16", "c16-bf16", "nhwc", "nhwc-bf16" */
+/* "plain", "c16", "c16-bf16", "nhwc", "nhwc-bf16", "plain-bf16" */
 const char *layout_name(enum layout l);
 
 /* Values of f32 are kept as bf16.  */

@@ -18,9 +18,26 @@ int plan_stands_for(const struct node *n, int i)
     return n->dir == DIR_FORWARD || i < node_op_in(n) ? i : -1;
 }
 
-int plan_is_activation(const struct node *n, const struct value *v, int i)
+/* What a node gives besides its results: statistics of rows, say.  */
+static int is_extra(const struct value *v)
 {
-    return v && !value_is_tensor(v) && v->shape.rank == 4 &&
+    const struct node *n = v->node;
+
+    return n && n->dir == DIR_FORWARD &&
+           v->out >= node_op_out(n) - n->op->n_aux;
+}
+
+static int has_layout(const struct device *d, const struct value *v)
+{
+    return v->shape.rank == 4 ||
+           (d->sequences && v->shape.rank > 2 && v->shape.batch &&
+            v->dtype == DTYPE_F32 && !is_extra(v));
+}
+
+int plan_is_activation(const struct device *d, const struct node *n,
+                       const struct value *v, int i)
+{
+    return v && !value_is_tensor(v) && has_layout(d, v) &&
            n->dir != DIR_UPDATE &&
            (i < 0 || node_in_info(n, i)->role == ROLE_DATA);
 }
@@ -72,7 +89,7 @@ static enum layout wanted(const struct step *s, int k, int i)
     const struct node *n = s->nodes.node[k];
     const int of = plan_stands_for(n, i);
 
-    if (!plan_is_activation(n, plan_operand(s, k, i), of) ||
+    if (!plan_is_activation(s->nodes.device, n, plan_operand(s, k, i), of) ||
         (!k && s->kernel && of >= 0 && of < 32 && s->kernel->plain >> of & 1))
         return LAYOUT_PLAIN;
     return k ? s->writes : s->reads;

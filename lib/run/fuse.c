@@ -146,12 +146,13 @@ static int first_operand(const struct node *n)
 
 /* The value whose layout decides for N: its first data operand; backward the
  * gradient of the result.  */
-static const struct value *leader(const struct kernel *k, const struct node *n)
+static const struct value *leader(const struct device *d,
+                                  const struct kernel *k, const struct node *n)
 {
     const int i = n->dir == DIR_FORWARD ? first_operand(n) : n->n_in - 1;
     const struct value *v = n->n_in ? operand(k, n, i) : NULL;
 
-    return plan_is_activation(n, v, plan_stands_for(n, i)) ? v : NULL;
+    return plan_is_activation(d, n, v, plan_stands_for(n, i)) ? v : NULL;
 }
 
 static enum layout layout_of(const struct plan *p, const struct value *v)
@@ -159,13 +160,21 @@ static enum layout layout_of(const struct plan *p, const struct value *v)
     return v && !value_is_tensor(v) ? p->layout[v->index] : LAYOUT_PLAIN;
 }
 
+/* What lies in layout L may be read in layout READS: it does, or needs no other
+ * numbers.  */
+static int takes(enum layout reads, enum layout l)
+{
+    return l == reads || (l == LAYOUT_PLAINH && reads == LAYOUT_NHWCH);
+}
+
 static int layout_fits(const struct plan *p, const struct kernel *k,
                        const struct node *n)
 {
+    const struct value *v = leader(p->device, k, n);
+
     if (k->reads == LAYOUT_PLAIN && k->writes == LAYOUT_PLAIN)
         return 1;
-    return p->blocked && (k->pulls || (leader(k, n) &&
-                                       layout_of(p, leader(k, n)) == k->reads));
+    return p->blocked && (k->pulls || (v && takes(k->reads, layout_of(p, v))));
 }
 
 /* Every node by itself, its operands as they are.  */
@@ -227,25 +236,50 @@ static int is_view(const struct node *n)
 static enum layout common_layout(const struct plan *p, const struct node *n)
 {
     for (int i = 0; i < n->n_in; i++)
-        if (plan_is_activation(n, n->in[i], plan_stands_for(n, i)) &&
+        if (plan_is_activation(p->device, n, n->in[i], plan_stands_for(n, i)) &&
             layout_of(p, n->in[i]) != LAYOUT_PLAIN)
             return p->device->common;
     return LAYOUT_PLAIN;
 }
 
+/* Of sequences the layouts are one but for how numbers are kept.  */
+static enum layout result_layout(const struct step *s, const struct value *v)
+{
+    if (v->shape.rank == 4)
+        return s->writes;
+    return layout_is_narrow(s->writes) ? LAYOUT_NHWCH : LAYOUT_PLAIN;
+}
+
 static void set_result(struct plan *p, const struct step *s,
                        const struct node *n, int i)
 {
-    if (plan_is_activation(n, n->out[i], n->dir == DIR_BACKWARD ? i : -1))
-        p->layout[n->out[i]->index] = s->writes;
+    const int of = n->dir == DIR_BACKWARD ? i : -1;
+
+    if (plan_is_activation(p->device, n, n->out[i], of) &&
+        !(of >= 0 && of < 32 && s->kernel && s->kernel->plain_grads >> of & 1))
+        p->layout[n->out[i]->index] = result_layout(s, n->out[i]);
 }
 
-/* Steps that work wherever their operands lie take those as they come; a view
- * that changes no shape its operand.  */
+/* A view of V: one that changes no shape takes it as it lies, another row by
+ * row.  */
+static enum layout view_layout(const struct plan *p, const struct node *n,
+                               const struct value *v)
+{
+    const struct value *y = n->out[0];
+
+    if (shape_equal(&v->shape, &y->shape))
+        return layout_of(p, v);
+    return p->device->sequences && layout_is_narrow(layout_of(p, v)) &&
+                   plan_is_activation(p->device, n, y, -1)
+               ? LAYOUT_PLAINH
+               : LAYOUT_PLAIN;
+}
+
+/* Steps that work wherever their operands lie take those as they come.  */
 static void set_layouts(struct plan *p, struct step *s)
 {
     const struct node *n = s->nodes.node[0], *last = step_last(s);
-    const struct value *v = leader(s->kernel, n);
+    const struct value *v = leader(p->device, s->kernel, n);
 
     if (s->kernel) {
         s->reads = s->kernel->reads;
@@ -253,8 +287,8 @@ static void set_layouts(struct plan *p, struct step *s)
     }
     if (v && s->kernel && s->kernel->any_layout && s->reads == LAYOUT_PLAIN)
         s->reads = s->writes = common_layout(p, n);
-    else if (v && s->view && shape_equal(&v->shape, &last->out[0]->shape))
-        s->reads = s->writes = layout_of(p, v);
+    else if (v && s->view)
+        s->reads = s->writes = view_layout(p, last, v);
     for (int i = 0; i < last->n_out; i++)
         set_result(p, s, last, i);
 }
@@ -271,7 +305,8 @@ static int all_stored(const struct plan *p, const struct node *n, enum layout l)
 {
     for (int i = 0; i < n->n_in; i++)
         if (is_lazy(p, n->in[i]) ||
-            (plan_is_activation(n, n->in[i], i) && layout_of(p, n->in[i]) != l))
+            (plan_is_activation(p->device, n, n->in[i], i) &&
+             layout_of(p, n->in[i]) != l))
             return 0;
     return 1;
 }
@@ -369,7 +404,8 @@ static int may_be_beside(const struct fuse *f, const struct step *s,
         const struct value *v = r->in[i];
 
         if (is_lazy(f->p, v) || (v->node && v->node->index > last->index) ||
-            (plan_is_activation(r, v, i) && layout_of(f->p, v) != s->writes))
+            (plan_is_activation(f->p->device, r, v, i) &&
+             layout_of(f->p, v) != s->writes))
             return 0;
     }
     return 1;

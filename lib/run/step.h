@@ -87,8 +87,10 @@ const struct value *plan_operand(const struct step *s, int k, int i);
  * or a gradient of one.  */
 int plan_stands_for(const struct node *n, int i);
 /* V, operand I of its forward node (-1: none), is an activation or the gradient
- * of one; parameters and their gradients are always plain.  */
-int plan_is_activation(const struct node *n, const struct value *v, int i);
+ * of one, which may lie on device D in a layout of its own; parameters and
+ * their gradients are always plain.  */
+int plan_is_activation(const struct device *d, const struct node *n,
+                       const struct value *v, int i);
 
 /* The LAZY_ bit for operand I of node K of S; 0: it must be stored.  */
 unsigned plan_lazy_bit(const struct step *s, int k, int i);

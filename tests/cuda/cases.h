@@ -98,6 +98,21 @@ static const struct cuda_case cases[] = {
      "    - do: [ln: {affine: no}, linear: {out: 30}, gelu, linear: {out: 24},"
      " scale: {axis: 2}]\n"
      "  - ln\n  - select: {index: 1}\n  - reshape: {shape: [1, 24, 1, 1]}\n"},
+    {"sequences", "[3, 14, 10]",
+     "  - conv: {out: 24, kernel: 2, stride: 2, bias: yes}\n  - tokens\n"
+     "  - classtoken\n"
+     "  - add:\n    - identity\n    - param: {as: place, shape: [1, 36, 24], init: normal 0.3}\n"
+     "  - add:\n    - identity\n"
+     "    - do: [ln, linear: {out: 120}, attention: {heads: 1}, linear: {out: 24}]\n"
+     "  - add:\n    - identity\n"
+     "    - do: [ln, linear: {out: 40, bias: no}, gelu, linear: {out: 24}, scale: {axis: 2}]\n"
+     "  - linear: {out: 240}\n  - attention: {heads: 1}\n  - linear: {out: 80}\n"
+     "  - add: [identity, softmax: {axis: 1}, do: [logsoftmax]]\n"
+     "  - slice: {axis: 1, start: 1, length: 35}\n"
+     "  - transpose: {perm: [0, 2, 1]}\n  - reshape: {shape: [1, 80, 7, 5]}\n"
+     "  - tokens\n  - window_partition: {grid: [7, 5], size: 3}\n"
+     "  - window_reverse: {grid: [7, 5], size: 3}\n"
+     "  - ln\n  - select: {index: 1}\n  - reshape: {shape: [1, 80, 1, 1]}\n"},
     {"wide heads", "[3, 7, 5]",
      "  - conv: {out: 6, kernel: 1}\n  - tokens\n  - linear: {out: 210}\n"
      "  - attention: {heads: 1}\n  - linear: {out: 399}\n"
@@ -108,7 +123,7 @@ static const struct cuda_case cases[] = {
     {"windows", "[3, 4, 3]",
      "  - conv: {out: 8, kernel: 1}\n  - tokens\n"
      "  - window_partition: {as: windows, grid: [4, 3], size: 3, shift: 1}\n"
-     "  - linear: {as: qkv, out: 24}\n"
+     "  - linear: {as: qkv, out: 48}\n"
      "  - param: {as: table, shape: [25, 2], init: normal 1}\n"
      "  - window_bias: {as: bias, size: 3, grid: [4, 3], shift: 1}\n"
      "  - attention: {heads: 2, bias: yes, from: [qkv, bias]}\n"
