@@ -11,14 +11,9 @@
  * columns x, x + 16, ... of a tile.  Tiles lie in shared memory with one number
  * of room behind each row, against bank conflicts.  A block for a processor is
  * asked for so that all sums stay in registers.  */
-#include <math.h>
-
-#include "cuda/gemm.cuh"
+#include "cuda/attention.cuh"
 #include "cuda/shared.cuh"
 
-enum { X, BIAS };
-enum { Y, LSE };
-enum { QUERY, KEY, VALUE, PARTS };
 enum { SQUARE = 16 };
 
 /* Heads of up to D numbers.  */
@@ -29,36 +24,10 @@ template <int D> struct tiles {
     static constexpr int p_step = r + 1, p_size = r * p_step;  /* likeness */
 };
 
-struct attn {
-    int64_t samples, heads, t, c, d;
-    int64_t groups; /* samples take the biases in turn */
-    float scale;
-    const float *x, *bias;
-    const float *lse, *delta, *dy; /* backward; delta: dy y' by rows */
-};
-
-/* One head of one sample.  */
-struct head {
-    int64_t at;                 /* of lse and delta */
-    const float *x, *bias, *dy; /* from the head's numbers on */
-};
-
-__device__ __forceinline__ struct head head_of(const struct attn &s, int64_t i)
-{
-    const int64_t n = i / s.heads, h = i % s.heads;
-    struct head r;
-
-    r.at = i * s.t;
-    r.x = s.x + n * s.t * PARTS * s.c + h * s.d;
-    r.bias = s.bias ? s.bias + (n % s.groups * s.heads + h) * s.t * s.t : NULL;
-    r.dy = s.dy ? s.dy + n * s.t * s.c + h * s.d : NULL;
-    return r;
-}
-
 /* Tokens from FROM on, STEP apart; zeros behind the last and behind the head. */
 template <int D>
-__device__ __forceinline__ void bring(float *to, const struct attn &s, const float *p, int64_t step,
-                                      int64_t from)
+__device__ __forceinline__ void bring(float *to, const struct attn<float> &s, const float *p,
+                                      int64_t step, int64_t from)
 {
     typedef tiles<D> form;
 
@@ -70,8 +39,8 @@ __device__ __forceinline__ void bring(float *to, const struct attn &s, const flo
 }
 
 template <int D>
-__device__ __forceinline__ void bring_part(float *to, const struct attn &s, const struct head &h,
-                                           int part, int64_t from)
+__device__ __forceinline__ void bring_part(float *to, const struct attn<float> &s,
+                                           const struct head<float> &h, int part, int64_t from)
 {
     bring<D>(to, s, h.x + part * s.c, PARTS * s.c, from);
 }
@@ -117,8 +86,8 @@ __device__ __forceinline__ float row_sum(float v)
 }
 
 /* Q k' becomes likeness, of none behind the last key.  */
-__device__ __forceinline__ float score(const struct attn &s, const struct head &h, float dot,
-                                       int64_t t, int64_t u)
+__device__ __forceinline__ float score(const struct attn<float> &s, const struct head<float> &h,
+                                       float dot, int64_t t, int64_t u)
 {
     if (u >= s.t)
         return -INFINITY;
@@ -150,13 +119,13 @@ template <int S> __device__ float rescale(float (&p)[S], float *max, float *sum)
 }
 
 template <int D>
-__global__ void __launch_bounds__(THREADS, 1) attend(struct attn s, float *y, float *lses)
+__global__ void __launch_bounds__(THREADS, 1) attend(struct attn<float> s, float *y, float *lses)
 {
     typedef tiles<D> form;
     constexpr int side = form::side;
     float *q = cuda_dynamic_shared<float>(), *k = q + form::size, *v = k + form::size;
     float *p = v + form::size;
-    const struct head h = head_of(s, blockIdx.x);
+    const struct head<float> h = head_of(s, blockIdx.x);
     const int64_t n = blockIdx.x / s.heads, t0 = (int64_t)blockIdx.y * form::r;
     const int ty = threadIdx.x / SQUARE, tx = threadIdx.x % SQUARE;
     float max[side], sum[side], mean[side][form::wide] = {};
@@ -211,27 +180,13 @@ __global__ void __launch_bounds__(THREADS, 1) attend(struct attn s, float *y, fl
 
 /* ---- backward ---- */
 
-/* dy y' of each token and head.  */
-__global__ void deltas(struct attn s, const float *y, float *delta)
-{
-    for (EACH (i, s.samples * s.heads * s.t)) {
-        const int64_t h = i / s.t % s.heads, n = i / s.t / s.heads, t = i % s.t;
-        const int64_t at = (n * s.t + t) * s.c + h * s.d;
-        float sum = 0;
-
-        for (int64_t c = 0; c < s.d; c++)
-            sum += s.dy[at + c] * y[at + c];
-        delta[i] = sum;
-    }
-}
-
 /* Shares P of queries from T0 on (tile Q, their gradients DO) and keys from U0
  * on (K, V), and the slopes DS of the scores.  */
 template <int D>
-__device__ __forceinline__ void slopes(const struct attn &s, const struct head &h, int64_t t0,
-                                       int64_t u0, const float *q, const float *dy, const float *k,
-                                       const float *v, float (&p)[tiles<D>::side][tiles<D>::side],
-                                       float (&ds)[tiles<D>::side][tiles<D>::side])
+__device__ __forceinline__ void
+slopes(const struct attn<float> &s, const struct head<float> &h, int64_t t0, int64_t u0,
+       const float *q, const float *dy, const float *k, const float *v,
+       float (&p)[tiles<D>::side][tiles<D>::side], float (&ds)[tiles<D>::side][tiles<D>::side])
 {
     typedef tiles<D> form;
     constexpr int side = form::side;
@@ -271,8 +226,8 @@ template <int S> __device__ __forceinline__ void keep(float *to, int step, const
 
 /* Gradients of tokens from FROM on, of one part of dx.  */
 template <int D>
-__device__ __forceinline__ void store(const struct attn &s, float *dx, int part, int64_t from,
-                                      float scale,
+__device__ __forceinline__ void store(const struct attn<float> &s, float *dx, int part,
+                                      int64_t from, float scale,
                                       const float (&sum)[tiles<D>::side][tiles<D>::wide])
 {
     const int64_t n = blockIdx.x / s.heads, h = blockIdx.x % s.heads;
@@ -290,12 +245,12 @@ __device__ __forceinline__ void store(const struct attn &s, float *dx, int part,
 }
 
 template <int D>
-__global__ void __launch_bounds__(THREADS, 1) queries_backward(struct attn s, float *dx)
+__global__ void __launch_bounds__(THREADS, 1) queries_backward(struct attn<float> s, float *dx)
 {
     typedef tiles<D> form;
     float *q = cuda_dynamic_shared<float>(), *dy = q + form::size, *k = dy + form::size;
     float *v = k + form::size, *kept = v + form::size;
-    const struct head h = head_of(s, blockIdx.x);
+    const struct head<float> h = head_of(s, blockIdx.x);
     const int64_t t0 = (int64_t)blockIdx.y * form::r;
     float dq[form::side][form::wide] = {};
 
@@ -317,12 +272,12 @@ __global__ void __launch_bounds__(THREADS, 1) queries_backward(struct attn s, fl
 }
 
 template <int D>
-__global__ void __launch_bounds__(THREADS, 1) keys_backward(struct attn s, float *dx)
+__global__ void __launch_bounds__(THREADS, 1) keys_backward(struct attn<float> s, float *dx)
 {
     typedef tiles<D> form;
     float *k = cuda_dynamic_shared<float>(), *v = k + form::size, *q = v + form::size;
     float *dy = q + form::size, *shares = dy + form::size, *kept = shares + form::p_size;
-    const struct head h = head_of(s, blockIdx.x);
+    const struct head<float> h = head_of(s, blockIdx.x);
     const int64_t u0 = (int64_t)blockIdx.y * form::r;
     float dk[form::side][form::wide] = {}, dv[form::side][form::wide] = {};
 
@@ -349,7 +304,8 @@ __global__ void __launch_bounds__(THREADS, 1) keys_backward(struct attn s, float
 /* The sum of the slopes over chunk blockIdx.z, of PER samples, of those that
  * take bias blockIdx.x / heads: db is [chunk][group, head][t][t].  */
 template <int D>
-__global__ void __launch_bounds__(THREADS, 1) bias_backward(struct attn s, int64_t per, float *db)
+__global__ void __launch_bounds__(THREADS, 1)
+    bias_backward(struct attn<float> s, int64_t per, float *db)
 {
     typedef tiles<D> form;
     float *q = cuda_dynamic_shared<float>(), *dy = q + form::size, *k = dy + form::size;
@@ -361,7 +317,8 @@ __global__ void __launch_bounds__(THREADS, 1) bias_backward(struct attn s, int64
 
     db += ((int64_t)blockIdx.z * gridDim.x + blockIdx.x) * s.t * s.t;
     for (int64_t i = blockIdx.z * per; i < end && g + i * s.groups < s.samples; i++) {
-        const struct head h = head_of(s, (g + i * s.groups) * s.heads + blockIdx.x % s.heads);
+        const struct head<float> h =
+            head_of(s, (g + i * s.groups) * s.heads + blockIdx.x % s.heads);
         float p[form::side][form::side], ds[form::side][form::side];
 
         __syncthreads();
@@ -391,92 +348,52 @@ __global__ void __launch_bounds__(THREADS, 1) bias_backward(struct attn s, int64
 
 /* ---- launching ---- */
 
-static struct attn attn_of(const struct node *n, const struct shape *x, const struct shape *bias)
-{
-    struct attn s = {};
-
-    s.samples = x->dim[0];
-    s.heads = attr_int(n, "heads");
-    s.t = x->dim[1];
-    s.c = x->dim[2] / PARTS;
-    s.d = s.c / s.heads;
-    s.groups = bias->rank == 4 ? bias->dim[0] : 1;
-    s.scale = (float)(1 / sqrt((double)s.d));
-    return s;
-}
-
-/* Samples of one chunk of the sum for a bias: chunks enough to keep the
- * processors busy, few enough to be small.  */
-static int64_t samples_of_chunk(const struct attn &s)
-{
-    enum { BLOCKS = 512, LEAST = 8 };
-    const int64_t all = div_up(s.samples, s.groups), chunks = BLOCKS / (s.groups * s.heads) + 1;
-    const int64_t per = div_up(all, chunks);
-
-    return per < LEAST ? (int64_t)LEAST : per;
-}
-
-static int64_t bias_chunks(const struct attn &s)
-{
-    return div_up(div_up(s.samples, s.groups), samples_of_chunk(s));
-}
-
 /* Bytes of TOKENS tiles of tokens and LIKE of likeness.  */
 template <int D> static constexpr size_t bytes(int tokens, int like)
 {
     return sizeof(float) * (size_t)(tokens * tiles<D>::size + like * tiles<D>::p_size);
 }
 
-template <int D> static dim3 grid_of(const struct attn &s)
+template <int D> static dim3 grid_of(const struct attn<float> &s)
 {
     return dim3((unsigned)(s.samples * s.heads), (unsigned)div_up(s.t, tiles<D>::r));
 }
 
-template <int D> static void forward_by(const struct kernel_args *a, const struct attn &s)
+template <int D> static void forward_by(const struct kernel_args *a, const struct attn<float> &s)
 {
     launch_shared(device_of(a), attend<D>, grid_of<D>(s), THREADS, bytes<D>(3, 1), s,
-                  data<float>(&a->op.out[Y]), data<float>(&a->op.out[LSE]));
+                  data<float>(&a->op.out[ATTN_Y]), data<float>(&a->op.out[ATTN_LSE]));
 }
 
 template <int D>
-static void bias_by(const struct kernel_args *a, const struct attn &s, float *partial)
+static void bias_by(const struct kernel_args *a, const struct attn<float> &s, float *partial)
 {
     const int64_t tiles_t = div_up(s.t, tiles<D>::r), count = s.groups * s.heads * s.t * s.t;
-    const int chunks = (int)bias_chunks(s);
+    const int chunks = (int)attn_chunks(s);
 
     launch_shared(
         device_of(a), bias_backward<D>,
         dim3((unsigned)(s.groups * s.heads), (unsigned)(tiles_t * tiles_t), (unsigned)chunks),
-        THREADS, bytes<D>(4, 0), s, samples_of_chunk(s), partial);
+        THREADS, bytes<D>(4, 0), s, attn_chunk(s), partial);
     launch(device_of(a), gemm_join<in_order>, blocks_for(count), THREADS, partial, count, chunks,
-           in_order(), data<float>(&a->op.din[BIAS]));
+           in_order(), data<float>(&a->op.din[ATTN_BIAS]));
 }
 
-template <int D> static void backward_by(const struct kernel_args *a, const struct attn &s)
+template <int D> static void backward_by(const struct kernel_args *a, const struct attn<float> &s)
 {
-    float *delta = (float *)a->scratch, *dx = data<float>(&a->op.din[X]);
+    float *delta = (float *)a->scratch, *dx = data<float>(&a->op.din[ATTN_X]);
     const int64_t rows = s.samples * s.heads * s.t;
 
-    launch(device_of(a), deltas, blocks_for(rows), THREADS, s, data<float>(&a->op.out[Y]), delta);
+    launch(device_of(a), attn_deltas<float>, blocks_for(rows), THREADS, s,
+           data<float>(&a->op.out[ATTN_Y]), delta);
     if (dx) {
         launch_shared(device_of(a), queries_backward<D>, grid_of<D>(s), THREADS, bytes<D>(4, 1), s,
                       dx);
         launch_shared(device_of(a), keys_backward<D>, grid_of<D>(s), THREADS, bytes<D>(4, 2), s,
                       dx);
     }
-    if (a->op.din[BIAS].data)
+    if (a->op.din[ATTN_BIAS].data)
         bias_by<D>(a, s, delta + rows);
-}
-
-static struct attn args_of(const struct kernel_args *a)
-{
-    struct attn s = attn_of(a->op.node, &a->op.in[X].shape, &a->op.in[BIAS].shape);
-
-    s.x = data<float>(&a->op.in[X]);
-    s.bias = data<float>(&a->op.in[BIAS]);
-    if (!s.bias)
-        s.groups = 1;
-    return s;
 }
 
 #define BY_SIZE(fn, a, s) \
@@ -484,7 +401,7 @@ static struct attn args_of(const struct kernel_args *a)
 
 static void forward(const struct kernel_args *a)
 {
-    const struct attn s = args_of(a);
+    const struct attn<float> s = attn_args<float>(a);
 
     if (s.samples && s.t)
         BY_SIZE(forward_by, a, s);
@@ -492,34 +409,10 @@ static void forward(const struct kernel_args *a)
 
 static void backward(const struct kernel_args *a)
 {
-    struct attn s = args_of(a);
+    const struct attn<float> s = attn_args<float>(a);
 
-    s.lse = data<float>(&a->op.out[LSE]);
-    s.delta = (const float *)a->scratch;
-    s.dy = data<float>(&a->op.dout[0]);
     if (s.samples && s.t)
         BY_SIZE(backward_by, a, s);
-}
-
-static struct attn attn_bound(const struct step_nodes *s)
-{
-    const struct node *n = s->node[0];
-    const struct shape x = x_shape(s), none = {};
-    const struct shape *b = n->dir == DIR_BACKWARD ? &n->in_shape[BIAS]
-                            : n->in[BIAS]          ? &n->in[BIAS]->shape
-                                                   : &none;
-    const struct shape bias = n->in[BIAS] ? shape_bind(*b, s->batch) : none;
-
-    return attn_of(n, &x, &bias);
-}
-
-static size_t scratch(const struct step_nodes *s, int threads)
-{
-    const struct attn a = attn_bound(s);
-    const int64_t bias = s->node[0]->in[BIAS] ? bias_chunks(a) * a.groups * a.heads * a.t * a.t : 0;
-
-    (void)threads;
-    return (size_t)(a.samples * a.heads * a.t + bias) * sizeof(float);
 }
 
 /* More does not fit into shared memory.  */
@@ -533,7 +426,7 @@ extern "C" const struct kernel cuda_attention_kernels[] = {
     {.name = "attention", .op = "attention", .dir = DIR_FORWARD, .dtypes = F32, .accepts = fits,
      .run = forward},
     {.name = "attention", .op = "attention", .dir = DIR_BACKWARD, .dtypes = F32, .accepts = fits,
-     .scratch = scratch, .run = backward},
+     .scratch = attn_scratch, .run = backward},
     {},
 };
 /* clang-format on */
