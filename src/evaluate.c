@@ -29,7 +29,7 @@ static const char *model_path, *data, *logits_path, *confusion_path, *plan_path;
 static const char *device_name = "cpu";
 static int64_t batch = 256;
 static double min_top1 = -1;
-static int json, skip_bad, per_class, precision;
+static int json, skip_bad, per_class, precision, prepare;
 
 static const struct opt options[] = {
     OPT_BATCH(&batch, "256"),
@@ -47,6 +47,7 @@ static const struct opt options[] = {
     OPT_MODEL(&model_path),
     OPT_PLAN(&plan_path),
     OPT_PRECISION(&precision, "compute in fp32 or bf16"),
+    OPT_PREPARE(&prepare),
     {0, "skip-bad", OPT_FLAG, &skip_bad, NULL,
      "leave broken pictures out, count and name them, instead of stopping at "
      "the first"},
@@ -264,6 +265,7 @@ static int open_all(struct job *j, struct err *e)
     note_unnamed(j);
     eo.pre = j->m->pre;
     eo.pool = cli_pool();
+    eo.prepare = io_prepare(prepare, j->dev);
     if (eo.batch > dataset_count(j->d) && dataset_count(j->d) > 0)
         eo.batch = dataset_count(j->d);
     eo.tuning = &plan.tuning;

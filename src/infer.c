@@ -16,6 +16,7 @@
 #include "cli/rows.h"
 #include "data/loader.h"
 #include "data/pictures.h"
+#include "data/stage.h"
 #include "format/model.h"
 #include "format/planfile.h"
 #include "graph/device.h"
@@ -28,7 +29,7 @@
 static const char *model_path, *plan_path, *batch_text = "auto";
 static const char *device_name = "cpu", *features, *output;
 static int64_t top = -1; /* -n */
-static int json, zero, precision;
+static int json, zero, precision, prepare;
 
 static const struct opt options[] = {
     {'0', "null", OPT_FLAG, &zero, NULL,
@@ -48,6 +49,7 @@ static const struct opt options[] = {
      "where the values of --features go: .npy or safetensors"},
     OPT_PLAN(&plan_path),
     OPT_PRECISION(&precision, "compute in fp32 or bf16"),
+    OPT_PREPARE(&prepare),
     OPT_COMMON,
     {0}};
 
@@ -73,6 +75,7 @@ struct job {
     struct params *params;
     struct plan *plan;
     struct preprocess pre;
+    struct stage *stage; /* pictures are prepared on the device; or NULL */
     struct pictures *source;
     struct features features;
     const char *answer; /* logits, or where the model has no classes features */
@@ -212,28 +215,51 @@ static int print_row(struct job *j, struct picture *p, const float *row)
 
 /* ---- a batch ---- */
 
+/* A picture into place I of the input, or of what is sent to be prepared.  */
+static int put(struct job *j, int64_t i, struct image *im, struct err *e)
+{
+    const struct tensor *x = plan_value(j->plan, "image");
+
+    if (j->stage)
+        return stage_put(j->stage, i, im, NULL, e);
+    return loader_prepare(&j->pre, im,
+                          (float *)x->data + i * tensor_count(x) / j->batch, e);
+}
+
 static void decode(void *ctx, int64_t i, int thread)
 {
     struct job *j = ctx;
     struct picture *p = &j->pic[i];
     const struct codec_opts o = {.exif = j->pre.exif};
-    struct tensor *x = plan_value(j->plan, "image");
-    const int64_t stride = tensor_count(x) / j->batch;
     struct image im = {0};
 
     (void)thread;
-    if (p->err.code || codec_decode(&im, p->data, p->n, &o, &p->err) < 0)
-        return;
-    loader_prepare(&j->pre, &im, (float *)x->data + i * stride, &p->err);
+    if (!p->err.code && codec_decode(&im, p->data, p->n, &o, &p->err) == 0)
+        put(j, i, &im, &p->err);
+    if (j->stage && p->err.code)
+        stage_same(j->stage, i, -1);
     image_release(&im);
+}
+
+/* The first N places of the batch.  */
+static int fill(struct job *j, int64_t n, struct err *e)
+{
+    pool_run(cli_pool(), n, decode, j);
+    if (!j->stage)
+        return 0;
+    for (int64_t i = n; i < j->batch; i++)
+        stage_same(j->stage, i, -1);
+    return stage_send(j->stage, cli_pool(), e) < 0
+               ? -1
+               : stage_prepare(j->stage, j->batch,
+                               plan_feed(j->plan, "image")->data, e);
 }
 
 static int run_batch(struct job *j, int64_t n, struct err *e)
 {
     const float *rows = plan_output(j->plan, j->answer)->data;
 
-    pool_run(cli_pool(), n, decode, j);
-    if (plan_run(j->plan, NULL, e) < 0)
+    if (fill(j, n, e) < 0 || plan_run(j->plan, NULL, e) < 0)
         return -1;
     for (int64_t i = 0; i < n; i++) {
         if (print_row(j, &j->pic[i], rows + i * j->k) &&
@@ -365,6 +391,9 @@ static int open_all(struct job *j, const char *const *paths, int n,
     j->pre = j->m->pre;
     if (features && model_fingerprint(j->m, j->features.model, e) < 0)
         return -1;
+    if (io_prepare(prepare, j->dev) &&
+        !(j->stage = stage_new(j->dev, &j->pre, j->batch, e)))
+        return -1;
     set_answer(j);
     if (set_top(j, e) < 0)
         return -1;
@@ -380,6 +409,7 @@ static void release(struct job *j)
     for (int64_t i = 0; j->pic && i < j->batch; i++)
         picture_release(&j->pic[i]);
     pictures_close(j->source);
+    stage_free(j->stage);
     free(j->pic);
     free(j->score);
     free(j->best);

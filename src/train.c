@@ -29,7 +29,7 @@ static const char *model_path, *data, *eval, *recipe_name, *output, *run_dir,
 static const char *device_name = "cpu";
 static struct opt_list overrides;
 static int64_t seed = -1, max_steps;
-static int resume, print_config;
+static int resume, print_config, prepare;
 static volatile sig_atomic_t stop, save;
 
 static const struct opt options[] = {
@@ -43,6 +43,7 @@ static const struct opt options[] = {
     OPT_SET(&overrides),
     OPT_OUTPUT(&output),
     OPT_PLAN(&plan_path),
+    OPT_PREPARE(&prepare),
     {0, "print-config", OPT_FLAG, &print_config, NULL,
      "print the resolved recipe and end"},
     OPT_RUN(&run_dir),
@@ -214,6 +215,17 @@ static void note_head(const struct model *m, const struct dataset *d)
     io_note_missing(d);
 }
 
+/* Steps of the policy that the device leaves to the CPU.  */
+static void detail_here(const struct augment *a)
+{
+    const int n = augment_here(a);
+
+    if (n)
+        cli_detail("... but the first %d of %d augmentations, up to '%s', on "
+                   "the cpu",
+                   n, a->n, a->step[n - 1].op->name);
+}
+
 static int with_data(struct model *m, struct model *from, struct recipe *r,
                      const struct planfile *plan, const char *train_spec,
                      const char *valid_spec, struct err *e)
@@ -251,6 +263,9 @@ static int with_data(struct model *m, struct model *from, struct recipe *r,
         t.valid = valid;
         t.device = d;
         t.pool = cli_pool();
+        t.prepare = io_prepare(prepare, d);
+        if (t.prepare)
+            detail_here(&r->augment);
         if (run_dir)
             catch_ends();
         progress_start(&p, "train", 0);

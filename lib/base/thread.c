@@ -414,3 +414,42 @@ void pool_run(struct pool *p, int64_t n, pool_fn *f, void *ctx)
     }
     restore_subnormals(old);
 }
+
+/* ---- one thread more ---- */
+
+struct thread {
+    pthread_t id;
+    thread_fn *f;
+    void *ctx;
+    int started;
+};
+
+static void *begin(void *arg)
+{
+    const struct thread *t = arg;
+
+    t->f(t->ctx);
+    return NULL;
+}
+
+struct thread *thread_start(thread_fn *f, void *ctx)
+{
+    struct thread *t = xcalloc(1, sizeof *t);
+    sigset_t old;
+
+    t->f = f;
+    t->ctx = ctx;
+    block_signals(&old);
+    t->started = pthread_create(&t->id, NULL, begin, t) == 0;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (!t->started)
+        f(ctx);
+    return t;
+}
+
+void thread_join(struct thread *t)
+{
+    if (t && t->started)
+        pthread_join(t->id, NULL);
+    free(t);
+}

@@ -41,4 +41,13 @@ int pool_threads(const struct pool *p);
 typedef void pool_fn(void *ctx, int64_t task, int thread);
 void pool_run(struct pool *p, int64_t n, pool_fn *f, void *ctx);
 
+/* One thread more, which runs F(CTX); where none can be started, F has been run
+ * on return.  It blocks signals as those of a pool do, and may be the caller of
+ * a pool.  */
+struct thread;
+typedef void thread_fn(void *ctx);
+struct thread *thread_start(thread_fn *f, void *ctx);
+/* Wait for its end; T may be NULL.  */
+void thread_join(struct thread *t);
+
 #endif

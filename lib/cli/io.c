@@ -62,6 +62,16 @@ int io_narrow(int choice, const struct graph *g, const struct device *d,
     return 1;
 }
 
+const char *const io_places[] = {"device", "cpu", NULL};
+
+int io_prepare(int choice, const struct device *d)
+{
+    const int there = choice == 0 && d->preparing;
+
+    cli_detail("pictures are prepared on %s", there ? d->name : "cpu");
+    return there;
+}
+
 int io_plan(struct planfile *f, const char *path, struct err *e)
 {
     if (path)

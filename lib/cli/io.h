@@ -21,6 +21,12 @@ void io_device_free(struct device *d);
 int io_narrow(int choice, const struct graph *g, const struct device *d,
               struct err *e);
 
+/* "device", "cpu", NULL: --prepare.  */
+extern const char *const io_places[];
+/* Whether D prepares the pictures, where CHOICE is an index of these; said with
+ * -v.  */
+int io_prepare(int choice, const struct device *d);
+
 /* The constants of the planner in the file PATH; NULL: the defaults, with an
  * empty hash.  */
 int io_plan(struct planfile *f, const char *path, struct err *e);

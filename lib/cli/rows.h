@@ -58,6 +58,10 @@
 #define OPT_PRECISION(p, text) /* int *: io_narrow() */ \
     {0, "precision", OPT_CHOICE, (p), "FORM", text, \
      .choices = plan_precisions, .def = "fp32"}
+#define OPT_PREPARE(p) /* int *: io_prepare() */ \
+    {0, "prepare", OPT_CHOICE, (p), "WHERE", \
+     "where decoded pictures are resized, changed and normalised", \
+     .choices = io_places, .def = "device"}
 #define OPT_RUN(p) \
     {'R', "run", OPT_TEXT, (p), "DIR", "run folder"}
 /* clang-format on */

@@ -134,12 +134,80 @@ static void forget(const struct device *d, void *work)
     cudaGraphExecDestroy((cudaGraphExec_t)work);
 }
 
+/* ---- what is sent while the device computes ---- */
+
+/* Memory that is not cleared: another thread may be recording.  */
+static int parcel_new(const struct device *d, struct parcel *p, size_t bytes, struct err *e)
+{
+    const struct cuda *c = (const struct cuda *)d;
+    cudaError_t code = cudaSetDevice(c->index); /* of this thread */
+
+    *p = (struct parcel){};
+    if (code == cudaSuccess)
+        code = cudaMallocHost(&p->host, bytes);
+    if (code == cudaSuccess)
+        code = cudaMalloc(&p->there, bytes);
+    p->bytes = bytes;
+    if (code == cudaSuccess)
+        return 0;
+    cudaGetLastError(); /* it is reported here */
+    cudaFreeHost(p->host);
+    *p = (struct parcel){};
+    return err_set(e, code == cudaErrorMemoryAllocation ? ERR_NOMEM : ERR_DEVICE,
+                   "cannot get %zu bytes to send to the GPU: %s", bytes, cudaGetErrorString(code));
+}
+
+static void parcel_free(const struct device *d, struct parcel *p)
+{
+    (void)d;
+    cudaFreeHost(p->host);
+    cudaFree(p->there);
+    *p = (struct parcel){};
+}
+
+static int send(const struct device *d, const struct parcel *p, size_t bytes, struct err *e)
+{
+    const struct cuda *c = (const struct cuda *)d;
+    cudaError_t code = cudaSetDevice(c->index);
+
+    if (code == cudaSuccess)
+        code = cudaMemcpyAsync(p->there, p->host, bytes, cudaMemcpyHostToDevice, c->sending);
+    if (code == cudaSuccess)
+        code = cudaEventRecord(c->sent, c->sending);
+    return code == cudaSuccess ? 0 : failed(code, "copying to the GPU", e);
+}
+
+static void prepare(const struct device *d, const struct job_batch *b)
+{
+    const struct cuda *c = (const struct cuda *)d;
+
+    cudaStreamWaitEvent(c->stream, c->sent, 0);
+    cuda_prepare(d, b);
+}
+
+static const struct preparing preparing = {parcel_new, parcel_free, send, prepare};
+
 /* ---- the device ---- */
+
+static cudaError_t open_streams(struct cuda *c)
+{
+    cudaError_t code = cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking);
+
+    if (code == cudaSuccess)
+        code = cudaStreamCreateWithFlags(&c->sending, cudaStreamNonBlocking);
+    if (code == cudaSuccess)
+        code = cudaEventCreateWithFlags(&c->sent, cudaEventDisableTiming);
+    return code;
+}
 
 static void release_device(struct device *d)
 {
     struct gpu *g = (struct gpu *)d;
 
+    if (g->cuda.sent)
+        cudaEventDestroy(g->cuda.sent);
+    if (g->cuda.sending)
+        cudaStreamDestroy(g->cuda.sending);
     if (g->cuda.stream)
         cudaStreamDestroy(g->cuda.stream);
     free(g);
@@ -212,12 +280,14 @@ extern "C" struct device *device_cuda_new(int index, struct err *e)
         .recorded = recorded,
         .replay = replay,
         .forget = forget,
+        .preparing = &preparing,
         .free = release_device,
     };
-    code = cudaStreamCreateWithFlags(&g->cuda.stream, cudaStreamNonBlocking);
+    g->cuda.index = index;
+    code = open_streams(&g->cuda);
     if (code == cudaSuccess)
         return &g->cuda.device;
     failed(code, "starting on the GPU", e);
-    free(g);
+    release_device(&g->cuda.device);
     return NULL;
 }

@@ -30,7 +30,10 @@ typedef __nv_bfloat16 bf16;
 
 struct cuda {
     struct device device;
+    int index;
     cudaStream_t stream;
+    cudaStream_t sending; /* what is sent beside it */
+    cudaEvent_t sent;     /* all of that until now */
 };
 
 enum { THREADS = 256, WARP = 32 };
@@ -254,6 +257,9 @@ extern const struct kernel cuda_attention_kernels[], cuda_attention_mma_kernels[
     cuda_move_kernels[], cuda_norm_kernels[], cuda_optim_kernels[], cuda_picture_kernels[],
     cuda_pool_kernels[], cuda_reduce_kernels[], cuda_samplenorm_kernels[], cuda_tokens_kernels[];
 }
+
+/* struct preparing's prepare().  */
+void cuda_prepare(const struct device *d, const struct job_batch *b);
 
 /* struct device's rearrange().  */
 void cuda_rearrange(const struct device *d, const struct tensor *x, enum layout from,

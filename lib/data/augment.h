@@ -13,14 +13,16 @@
 #include <stdint.h>
 
 #include "base/rng.h"
+#include "image/change.h"
 #include "image/codec.h"
 #include "image/geometry.h"
 #include "image/image.h"
 #include "image/resize.h"
 
 struct err;
+struct picture_job;
 
-enum { AUGMENT_ARGS = 12 };
+enum { AUGMENT_ARGS = 12, AUGMENT_CHANGES = 4 };
 
 struct augment_arg {
     const char *name;
@@ -44,7 +46,7 @@ struct augment_op {
     const char *name; /* "random_resized_crop" */
     const char *brief;
     const struct augment_arg *arg; /* ended by a NULL name */
-    /* One of the two that follow.  V: values in the order of `arg'.  SIZE:
+    /* One of the three that follow.  V: values in the order of `arg'.  SIZE:
      * the network's input (h, w).  */
     /* Change IM in place.  Sets *FIRED if the picture was changed.  */
     int (*apply)(struct image *im, const double *v, const int size[2],
@@ -53,6 +55,10 @@ struct augment_op {
      * is: whole, of its size.  */
     void (*view)(struct augment_view *s, int w, int h, const double *v,
                  const int size[2], const struct rng *r);
+    /* Draw from the size W x H alone what is done, in this order: how many, at
+     * most AUGMENT_CHANGES.  */
+    int (*changes)(struct change *to, int w, int h, const double *v,
+                   const struct rng *r);
 };
 
 /* All operators, NULL-ended; also the source of adze-recipe(5)'s table.  */
@@ -88,5 +94,14 @@ void augment_look(const struct augment *a, int w, int h, const struct rng *r,
 int augment_apply(const struct augment *a, struct image *im,
                   const struct codec_part *part, const struct rng *r,
                   int64_t *fired, int *mirror, struct err *e);
+
+/* The same, then the network's size by KERNEL, but that the last steps, as many
+ * as one job can do, are left to J (image/job.h).  */
+int augment_defer(const struct augment *a, struct image *im,
+                  const struct codec_part *part, enum resize_kernel kernel,
+                  const struct rng *r, int64_t *fired, struct picture_job *j,
+                  struct err *e);
+/* How many of the first steps no job can do.  */
+int augment_here(const struct augment *a);
 
 #endif

@@ -1,19 +1,13 @@
 /* augment_colour.c -- operators on colours.
  * SPDX-License-Identifier: MIT  */
 #include "data/augment_ops.h"
-#include "image/colour.h"
 
 /* ---- color_jitter ---- */
 
 enum { P, BRIGHTNESS, CONTRAST, SATURATION, HUE, KINDS = 4 };
 
-static void change(struct image *im, int kind, double x)
-{
-    static void (*const by_factor[])(struct image *, double) = {
-        colour_brightness, colour_contrast, colour_saturation, colour_hue};
-
-    by_factor[kind](im, x);
-}
+static const enum change_kind kinds[KINDS] = {
+    CHANGE_BRIGHTNESS, CHANGE_CONTRAST, CHANGE_SATURATION, CHANGE_HUE};
 
 /* The four kinds in a random order: torchvision shuffles them too.  */
 static void draw_order(int order[KINDS], const struct rng *r)
@@ -22,14 +16,14 @@ static void draw_order(int order[KINDS], const struct rng *r)
         order[i] = (int)rng_permute(r, (uint64_t)i, KINDS);
 }
 
-static int apply_jitter(struct image *im, const double *v, const int size[2],
-                        const struct rng *r, int *fired, struct err *e)
+static int draw_jitter(struct change *to, int w, int h, const double *v,
+                       const struct rng *r)
 {
     const struct rng shuffle = rng_sub(r, 0);
-    int order[KINDS];
+    int order[KINDS], n = 0;
 
-    (void)size;
-    (void)e;
+    (void)w;
+    (void)h;
     if (!augment_coin(r, 0, v[P]))
         return 0;
     draw_order(order, &shuffle);
@@ -39,12 +33,12 @@ static int apply_jitter(struct image *im, const double *v, const int size[2],
         const double low = k == KINDS - 1 ? -by : by < 1 ? 1 - by : 0;
         const double high = k == KINDS - 1 ? by : 1 + by;
 
-        if (by <= 0)
-            continue;
-        *fired = 1;
-        change(im, k, augment_between(r, (uint64_t)(k + 1), low, high));
+        if (by > 0)
+            to[n++] = (struct change){
+                .kind = kinds[k],
+                .by = augment_between(r, (uint64_t)(k + 1), low, high)};
     }
-    return 0;
+    return n;
 }
 
 static const struct augment_arg jitter_arg[] = {
@@ -59,22 +53,20 @@ const struct augment_op augment_color_jitter = {
     "color_jitter",
     "brightness, contrast, saturation and hue by random factors, in random "
     "order",
-    jitter_arg, apply_jitter};
+    jitter_arg, .changes = draw_jitter};
 
 /* ---- grey ---- */
 
-static int apply_grey(struct image *im, const double *v, const int size[2],
-                      const struct rng *r, int *fired, struct err *e)
+static int draw_grey(struct change *to, int w, int h, const double *v,
+                     const struct rng *r)
 {
-    (void)size;
-    (void)e;
-    *fired = augment_coin(r, 0, v[0]);
-    if (*fired)
-        colour_grey(im);
-    return 0;
+    (void)w;
+    (void)h;
+    *to = (struct change){.kind = CHANGE_GREY};
+    return augment_coin(r, 0, v[0]);
 }
 
 static const struct augment_arg grey_arg[] = {AUGMENT_P(0.1), {0}};
 
 const struct augment_op augment_grey = {"grey", "take the colours away",
-                                        grey_arg, apply_grey};
+                                        grey_arg, .changes = draw_grey};

@@ -19,19 +19,17 @@ static void view_flip(struct augment_view *s, int w, int h, const double *v,
 const struct augment_op augment_flip = {"flip", "left and right change places",
                                         flip_arg, .view = view_flip};
 
-static int apply_flip_y(struct image *im, const double *v, const int size[2],
-                        const struct rng *r, int *fired, struct err *e)
+static int draw_flip_y(struct change *to, int w, int h, const double *v,
+                       const struct rng *r)
 {
-    (void)size;
-    (void)e;
-    *fired = augment_coin(r, 0, v[0]);
-    if (*fired)
-        geometry_flip_y(im);
-    return 0;
+    (void)w;
+    (void)h;
+    *to = (struct change){.kind = CHANGE_FLIP_Y};
+    return augment_coin(r, 0, v[0]);
 }
 
 const struct augment_op augment_flip_y = {
-    "flip_y", "top and bottom change places", flip_arg, apply_flip_y};
+    "flip_y", "top and bottom change places", flip_arg, .changes = draw_flip_y};
 
 /* ---- rotate ---- */
 

@@ -9,8 +9,10 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "data/stage.h"
 #include "image/colour.h"
 #include "image/geometry.h"
+#include "image/job.h"
 #include "image/pack.h"
 
 /* One place of a batch while it is filled.  */
@@ -21,10 +23,23 @@ struct slot {
     struct err err;
 };
 
+/* A batch that is filled; what its tasks see.  */
+struct job {
+    struct loader *l;
+    int64_t epoch, step;
+    float *image; /* NULL: it is put together for a device */
+    struct pool *pool;
+    struct err err; /* of the device */
+};
+
 struct loader {
     const struct dataset *d;
     struct loader_opts o;
     struct slot *slot;
+    int64_t *index;      /* [batch]: of the batch that was asked for last */
+    struct stage *stage; /* with a device, since the first batch */
+    struct thread *ahead;
+    struct job job;
     int64_t *fired; /* [batch][steps of the policy] */
     int64_t *total; /* [steps of the policy] */
     int64_t pictures;
@@ -32,13 +47,6 @@ struct loader {
     const char **reason;
     int64_t n_bad, cap_bad;
     struct arena arena;
-};
-
-/* What a batch's tasks see.  */
-struct job {
-    struct loader *l;
-    int64_t epoch, step;
-    float *image;
 };
 
 static int policy_length(const struct loader *l)
@@ -54,6 +62,7 @@ struct loader *loader_new(const struct dataset *d, const struct loader_opts *o)
     l->d = d;
     l->o = *o;
     l->slot = xcalloc(batch, sizeof *l->slot);
+    l->index = xcalloc(batch, sizeof *l->index);
     l->fired =
         xcalloc(mem_mul(batch, (size_t)policy_length(l)) + 1, sizeof *l->fired);
     l->total = xcalloc((size_t)policy_length(l) + 1, sizeof *l->total);
@@ -64,7 +73,10 @@ void loader_free(struct loader *l)
 {
     if (!l)
         return;
+    thread_join(l->ahead);
+    stage_free(l->stage);
     free(l->slot);
+    free(l->index);
     free(l->fired);
     free(l->total);
     free(l->bad);
@@ -79,19 +91,6 @@ static int64_t slot_floats(const struct preprocess *pre)
 }
 
 /* ---- one picture ---- */
-
-/* IM at the size that PRE asks for, into TO.  */
-static int resized(struct image *to, const struct image *im,
-                   const struct preprocess *pre, struct err *e)
-{
-    int w = pre->size[1], h = pre->size[0];
-
-    if (pre->resize == PREPROCESS_NONE)
-        return image_copy(to, im, e);
-    if (pre->resize == PREPROCESS_SHORT)
-        resize_short_size(im->w, im->h, pre->resize_px, &w, &h);
-    return resize(to, im, w, h, pre->interpolation, e);
-}
 
 static int pack_one(const struct preprocess *pre, const struct image *im,
                     int mirror, float *y, struct err *e)
@@ -118,20 +117,17 @@ static int pack_one(const struct preprocess *pre, const struct image *im,
 int loader_prepare(const struct preprocess *pre, const struct image *im,
                    float *y, struct err *e)
 {
-    const int w = pre->size[1], h = pre->size[0];
-    struct image scaled, cut;
+    struct picture_job j;
+    struct image to;
     int r;
 
-    if (im->w == w && im->h == h && pre->resize != PREPROCESS_SHORT)
+    preprocess_job(pre, im->w, im->h, &j);
+    if (job_is_nothing(&j, im))
         return pack_one(pre, im, 0, y, e);
-    if (resized(&scaled, im, pre, e) < 0)
+    if (job_run(&j, &to, im, e) < 0)
         return -1;
-    r = geometry_center_crop(&cut, &scaled, w, h, e);
-    image_release(&scaled);
-    if (r < 0)
-        return -1;
-    r = pack_one(pre, &cut, 0, y, e);
-    image_release(&cut);
+    r = pack_one(pre, &to, 0, y, e);
+    image_release(&to);
     return r;
 }
 
@@ -175,6 +171,30 @@ static void choose(struct codec_part *p, int w, int h)
     p->min_h = c->l->o.fast_decode ? 2 * v.to_h : 0;
 }
 
+/* Augmented, into slot AT.  */
+static int put_augmented(struct loader *l, int64_t at, struct image *im,
+                         const struct choice *c, struct err *e)
+{
+    const struct preprocess *pre = &l->o.pre;
+    struct picture_job j;
+
+    return augment_defer(l->o.augment, im, &c->part, pre->interpolation, &c->r,
+                         l->fired + at * policy_length(l), &j, e) < 0
+               ? -1
+               : stage_put(l->stage, at, im, &j, e);
+}
+
+static int pack_here(struct loader *l, int64_t at, struct image *im,
+                     const struct choice *c, float *y, struct err *e)
+{
+    int mirror;
+
+    return augment_apply(l->o.augment, im, &c->part, &c->r,
+                         l->fired + at * policy_length(l), &mirror, e) < 0
+               ? -1
+               : pack_augmented(&l->o.pre, im, mirror, y, e);
+}
+
 static int fill_augmented(const struct job *j, int64_t at, float *y,
                           struct err *e)
 {
@@ -183,16 +203,13 @@ static int fill_augmented(const struct job *j, int64_t at, float *y,
     struct choice c = {.part = {.choose = choose}, .l = l};
     const struct codec_opts co = {.exif = l->o.pre.exif, .part = &c.part};
     struct image im;
-    int mirror, r;
+    int r;
 
     c.r =
         rng_at(l->o.sampler.seed, RNG_AUGMENT, (uint64_t)j->epoch, (uint64_t)i);
     if (dataset_image(l->d, i, &co, &im, e) < 0)
         return -1;
-    r = augment_apply(l->o.augment, &im, &c.part, &c.r,
-                      l->fired + at * policy_length(l), &mirror, e);
-    if (r == 0)
-        r = pack_augmented(&l->o.pre, &im, mirror, y, e);
+    r = y ? pack_here(l, at, &im, &c, y, e) : put_augmented(l, at, &im, &c, e);
     image_release(&im);
     return r;
 }
@@ -207,7 +224,8 @@ static int fill_prepared(const struct job *j, int64_t at, float *y,
 
     if (dataset_image(j->l->d, j->l->slot[at].index, &co, &im, e) < 0)
         return -1;
-    r = loader_prepare(pre, &im, y, e);
+    r = y ? loader_prepare(pre, &im, y, e)
+          : stage_put(j->l->stage, at, &im, NULL, e);
     image_release(&im);
     return r;
 }
@@ -215,7 +233,7 @@ static int fill_prepared(const struct job *j, int64_t at, float *y,
 static int fill(const struct job *j, int64_t at, struct err *e)
 {
     const struct loader *l = j->l;
-    float *y = j->image + at * slot_floats(&l->o.pre);
+    float *y = j->image ? j->image + at * slot_floats(&l->o.pre) : NULL;
 
     if ((l->o.augment ? fill_augmented : fill_prepared)(j, at, y, e) < 0)
         return err_in(e, "'%s'",
@@ -301,7 +319,8 @@ static void copy_slot(struct loader *l, float *image, int64_t to, int64_t from)
 {
     const int64_t n = slot_floats(&l->o.pre);
 
-    memcpy(image + to * n, image + from * n, (size_t)n * sizeof *image);
+    if (!l->stage)
+        memcpy(image + to * n, image + from * n, (size_t)n * sizeof *image);
     l->slot[to].label = l->slot[from].label;
 }
 
@@ -320,7 +339,8 @@ static void drop_failed(struct loader *l, float *image, int64_t n)
     for (int64_t i = 0; i < n; i++) {
         if (!l->slot[i].failed)
             continue;
-        memset(image + i * each, 0, (size_t)each * sizeof *image);
+        if (!l->stage)
+            memset(image + i * each, 0, (size_t)each * sizeof *image);
         l->slot[i].index = -1;
     }
 }
@@ -374,32 +394,110 @@ static void count_fired(struct loader *l, int64_t n)
     l->pictures += n;
 }
 
+static int64_t slots(const struct loader *l, int64_t step)
+{
+    const int64_t batch = l->o.sampler.batch, n = l->o.sampler.n - step * batch;
+
+    return n < batch ? n : batch;
+}
+
+/* What mend() will do, for what is sent.  */
+static void mend_stage(struct loader *l, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (l->slot[i].failed)
+            stage_same(l->stage, i,
+                       l->o.bad == BAD_DROP ? -1 : next_good(l, i, n));
+    for (int64_t i = n; i < l->o.sampler.batch; i++)
+        stage_same(l->stage, i, 0);
+}
+
+/* The batch L->job is filled, and sent.  */
+static void fill_batch(void *ctx)
+{
+    struct loader *l = ctx;
+    struct job *j = &l->job;
+    const int64_t n = slots(l, j->step);
+
+    memset(l->fired, 0,
+           (size_t)(l->o.sampler.batch * policy_length(l)) * sizeof *l->fired);
+    pool_run(j->pool, n, fill_task, j);
+    if (!l->stage)
+        return;
+    mend_stage(l, n);
+    stage_send(l->stage, j->pool, &j->err);
+}
+
+static int make_stage(struct loader *l, struct err *e)
+{
+    if (l->o.device && !l->stage)
+        l->stage = stage_new(l->o.device, &l->o.pre, l->o.sampler.batch, e);
+    return l->o.device && !l->stage ? -1 : 0;
+}
+
+/* The batch that loader_ahead() began with, or begun now.  */
+static void get_batch(struct loader *l, const struct job *j)
+{
+    struct thread *ahead = l->ahead;
+
+    l->ahead = NULL;
+    thread_join(ahead);
+    if (!ahead) {
+        l->job = *j;
+        fill_batch(l);
+    } else if (l->job.epoch != j->epoch || l->job.step != j->step) {
+        BUG("step %lld was begun, not %lld", (long long)l->job.step,
+            (long long)j->step);
+    }
+}
+
+static int to_device(struct loader *l, int64_t n, float *image, struct err *e)
+{
+    if (l->job.err.code)
+        return err_set(e, l->job.err.code, "%s", l->job.err.msg);
+    return stage_prepare(l->stage, n, image, e);
+}
+
 int loader_batch(struct loader *l, int64_t epoch, int64_t step, float *image,
                  int64_t *target, int64_t *count, struct pool *p, struct err *e)
 {
-    struct job j = {l, epoch, step, image};
-    const int64_t batch = l->o.sampler.batch;
-    int64_t n = l->o.sampler.n - step * batch;
+    const struct job j = {.l = l,
+                          .epoch = epoch,
+                          .step = step,
+                          .image = l->o.device ? NULL : image,
+                          .pool = p};
+    const int64_t n = slots(l, step),
+                  filled = l->o.ragged ? n : l->o.sampler.batch;
 
     if (n <= 0)
         BUG("step %lld is behind the epoch", (long long)step);
-    n = n < batch ? n : batch;
-    memset(l->fired, 0, (size_t)(batch * policy_length(l)) * sizeof *l->fired);
-    pool_run(p, n, fill_task, &j);
+    if (make_stage(l, e) < 0)
+        return -1;
+    get_batch(l, &j);
     if (mend(l, image, n, e) < 0)
         return -1;
     count_fired(l, n);
-    for (int64_t i = n; i < batch; i++)
+    for (int64_t i = n; i < filled; i++)
         copy_slot(l, image, i, 0);
-    for (int64_t i = 0; i < batch; i++)
+    for (int64_t i = 0; i < filled; i++)
         target[i] = l->slot[i].label;
+    for (int64_t i = 0; i < n; i++)
+        l->index[i] = l->slot[i].index;
     *count = n;
-    return 0;
+    return l->stage ? to_device(l, filled, image, e) : 0;
+}
+
+void loader_ahead(struct loader *l, int64_t epoch, int64_t step, struct pool *p)
+{
+    if (!l->stage || l->ahead || slots(l, step) <= 0)
+        return;
+    l->job = (struct job){.l = l, .epoch = epoch, .step = step, .pool = p};
+    l->ahead = thread_start(fill_batch, l);
 }
 
 int64_t loader_index(const struct loader *l, int64_t slot)
 {
-    return l->slot[slot].index;
+    return l->index[slot];
 }
 
 int64_t loader_bad(const struct loader *l, const int64_t **index,

@@ -14,6 +14,7 @@
 #include "data/sampler.h"
 #include "format/preprocess.h"
 
+struct device;
 struct err;
 struct pool;
 
@@ -30,6 +31,9 @@ struct loader_opts {
     struct sampler sampler;
     enum bad_policy bad;
     int64_t max_bad; /* more than this many bad samples in a run: ERR_INPUT */
+    int ragged;      /* a last batch that is not full is not filled up */
+    const struct device *device; /* prepares the pictures, and has IMAGE in its
+                                    memory; NULL: the CPU */
     int fast_decode; /* a JPEG that is resized first is scaled in the DCT
                         domain, while the part that is wanted keeps twice the
                         size that it will get */
@@ -44,13 +48,18 @@ void loader_free(struct loader *l);
 
 /* Fill IMAGE [batch,C,H,W] f32 and TARGET [batch] i64 with step STEP of
  * EPOCH.  COUNT: how many slots are samples (the rest, of a last batch, repeat
- * slot 0 and count for nothing).  A bad sample is, under BAD_SKIP, replaced
- * by the next good one of the same batch (as augmented; deterministic) and
- * recorded; under BAD_DROP its slot holds zeros; under BAD_FAIL the first one
- * in slot order is the error.  */
+ * slot 0 and count for nothing, or are not touched: `ragged').  A bad sample
+ * is, under BAD_SKIP, replaced by the next good one of the same batch (as
+ * augmented; deterministic) and recorded; under BAD_DROP its slot holds zeros;
+ * under BAD_FAIL the first one in slot order is the error.  */
 int loader_batch(struct loader *l, int64_t epoch, int64_t step, float *image,
                  int64_t *target, int64_t *count, struct pool *p,
                  struct err *e);
+
+/* The next loader_batch() will ask for STEP of EPOCH: with a device, begin with
+ * it in another thread, which uses P until then.  */
+void loader_ahead(struct loader *l, int64_t epoch, int64_t step,
+                  struct pool *p);
 
 /* The sample in SLOT < count of the batch that was filled last; -1: a bad
  * one, dropped.  */

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "format/yaml.h"
+#include "image/job.h"
 
 enum { VALUES = 4 };
 
@@ -163,6 +164,24 @@ static json_t *one_json(const struct preprocess *p, const struct row *r, int i)
     if (r->kind == 'f')
         return json_float(((const float *)at)[i]);
     return json_string(r->choice[r->kind == 'c' ? *(const int *)at : 0]);
+}
+
+void preprocess_job(const struct preprocess *p, int w, int h,
+                    struct picture_job *j)
+{
+    const struct box all = {0, 0, w, h};
+    int to_w = p->size[1], to_h = p->size[0];
+
+    job_init(j, w, h);
+    if (w == to_w && h == to_h && p->resize != PREPROCESS_SHORT)
+        return;
+    if (p->resize == PREPROCESS_SHORT)
+        resize_short_size(w, h, p->resize_px, &to_w, &to_h);
+    if (p->resize != PREPROCESS_NONE)
+        job_resize(j, &all, to_w, to_h, p->interpolation);
+    job_cut(j, geometry_center(j->w, p->size[1]),
+            geometry_center(j->h, p->size[0]), p->size[1], p->size[0],
+            PAD_CONSTANT);
 }
 
 void preprocess_json(struct str *s, const struct preprocess *p)

@@ -13,6 +13,7 @@
 #include "image/resize.h"
 
 struct err;
+struct picture_job;
 struct str;
 struct yaml;
 
@@ -37,6 +38,10 @@ struct preprocess {
  * 256/224 of the size, centre crop; pictures smaller than 96 pixels are
  * resized to size.  */
 void preprocess_init(struct preprocess *p, int64_t c, int64_t h, int64_t w);
+
+/* What is done to a picture of W x H pixels, but for the numbers.  */
+void preprocess_job(const struct preprocess *p, int w, int h,
+                    struct picture_job *j);
 
 /* Append P as JSON, always the same text for the same P.  */
 void preprocess_json(struct str *s, const struct preprocess *p);

@@ -164,6 +164,28 @@ static inline int kernel_is_narrow(const struct kernel *k)
            layout_is_narrow(k->writes);
 }
 
+/* Memory of the host, and as much of a device, for what is sent there while it
+ * computes.  */
+struct parcel {
+    void *host, *there;
+    size_t bytes;
+};
+
+struct job_batch;
+
+/* How a device prepares pictures (image/job.h).  Not prepare(), but the others
+ * may be called while another thread tells it what to compute.  */
+struct preparing {
+    int (*parcel_new)(const struct device *d, struct parcel *p, size_t bytes,
+                      struct err *e);
+    void (*parcel_free)(const struct device *d, struct parcel *p);
+    /* The first BYTES, at once, beside what the device does.  */
+    int (*send)(const struct device *d, const struct parcel *p, size_t bytes,
+                struct err *e);
+    /* Behind what was sent and what else the device was told.  */
+    void (*prepare)(const struct device *d, const struct job_batch *b);
+};
+
 /* A device.  Where memory is not the host's, put and get copy to and from it,
  * in the order of what else the device was told to do; kernels may still be
  * running when they, or run(), return, until finish().  */
@@ -198,7 +220,8 @@ struct device {
     void *(*recorded)(const struct device *d, struct err *e);
     int (*replay)(const struct device *d, void *work, struct err *e);
     void (*forget)(const struct device *d, void *work);
-    void (*free)(struct device *d); /* the device itself */
+    const struct preparing *preparing; /* NULL: the CPU prepares pictures */
+    void (*free)(struct device *d);    /* the device itself */
 };
 
 #endif

@@ -103,12 +103,12 @@ void geometry_flip_y(struct image *im)
     }
 }
 
-/* The source of position I in a side of N, outside of it by reflection, the
- * edge not repeated (numpy's "reflect"), or by the nearest.  */
-static int source(int64_t i, int n, enum pad_mode m)
+int geometry_source(int64_t i, int n, enum pad_mode m)
 {
     const int64_t period = 2 * ((int64_t)n - 1);
 
+    if (m == PAD_CONSTANT)
+        return i < 0 || i >= n ? -1 : (int)i;
     if (m == PAD_EDGE || n == 1)
         return (int)clamp(i, 0, n - 1);
     i %= period;
@@ -134,13 +134,33 @@ int geometry_pad(struct image *to, const struct image *im, int left, int top,
     if (image_new(to, (int)w, (int)h, e) < 0)
         return -1;
     for (int y = 0; y < to->h; y++) {
-        const int sy = source((int64_t)y - top, im->h, m);
+        const int sy = geometry_source((int64_t)y - top, im->h, m);
 
         for (int x = 0; x < to->w; x++)
             memcpy(at(to, x, y),
-                   at(im, source((int64_t)x - left, im->w, m), sy), 3);
+                   at(im, geometry_source((int64_t)x - left, im->w, m), sy), 3);
     }
     return 0;
+}
+
+int geometry_cut(struct image *to, const struct image *im, int x, int y, int w,
+                 int h, enum pad_mode outside, struct err *e)
+{
+    static const uint8_t black[3];
+    const int left = x < 0 ? -x : 0, top = y < 0 ? -y : 0;
+    const int right = x + w > im->w ? x + w - im->w : 0;
+    const int bottom = y + h > im->h ? y + h - im->h : 0;
+    struct image wide;
+    int r;
+
+    if (outside == PAD_CONSTANT || !(left | top | right | bottom))
+        return geometry_crop(to, im, x, y, w, h, black, e);
+    if (geometry_pad(&wide, im, left, top, right, bottom, outside, black, e) <
+        0)
+        return -1;
+    r = geometry_crop(to, &wide, x + left, y + top, w, h, black, e);
+    image_release(&wide);
+    return r;
 }
 
 /* The four orientations that change width and height: output (x, y) is input

@@ -24,6 +24,14 @@ void geometry_flip_y(struct image *im);
 int geometry_pad(struct image *to, const struct image *im, int left, int top,
                  int right, int bottom, enum pad_mode m, const uint8_t fill[3],
                  struct err *e);
+/* The source of position I in a side of N pixels, outside of it by reflection,
+ * the edge not repeated (numpy's "reflect"), or by the nearest; -1: it is
+ * constant.  */
+int geometry_source(int64_t i, int n, enum pad_mode m);
+/* W x H pixels from (X, Y) as geometry_crop(); what lies outside is made as
+ * geometry_pad() does it, black if constant.  */
+int geometry_cut(struct image *to, const struct image *im, int x, int y, int w,
+                 int h, enum pad_mode outside, struct err *e);
 /* EXIF orientation 1..8 undone.  */
 int geometry_orient(struct image *im, int orientation, struct err *e);
 /* Where the part B of a picture of W x H pixels lies after that; with

@@ -56,7 +56,7 @@ static const struct kernel {
 
 enum { BITS = TAPS_BITS, HALF = TAPS_HALF };
 
-static void taps_release(struct taps *t)
+void resize_taps_release(struct taps *t)
 {
     free(t->first);
     free(t->count);
@@ -261,10 +261,15 @@ static int down_then_across(struct image *to, const struct image *im,
     return r;
 }
 
+/* Which pass comes first decides how the result is rounded: the rule, with the
+ * sizes of the whole picture, is that of Pillow 13.  */
+static int goes_down_first(int in_w, int in_h, int w, int h)
+{
+    return in_h > h && in_h - h > 2 * (in_w - w);
+}
+
 /* A pass over a side that keeps its size and box is left out; at least one
- * is needed, else it was a crop.  Which comes first decides how the result
- * is rounded: the rule, with the sizes of the whole picture, is that of
- * Pillow 13.  */
+ * is needed, else it was a crop.  */
 static int resample(struct image *to, const struct image *im,
                     const float box[4], int w, int h, const struct kernel *k,
                     struct err *e)
@@ -281,13 +286,13 @@ static int resample(struct image *to, const struct image *im,
             down(to, im, 0, &ty);
         else if (!r)
             across(to, im, 0, &tx);
-    } else if (im->h > h && im->h - h > 2 * (im->w - w)) {
+    } else if (goes_down_first(im->w, im->h, w, h)) {
         r = down_then_across(to, im, &tx, w, &ty, h, e);
     } else {
         r = across_then_down(to, im, &tx, w, &ty, h, e);
     }
-    taps_release(&tx);
-    taps_release(&ty);
+    resize_taps_release(&tx);
+    resize_taps_release(&ty);
     return r;
 }
 
@@ -332,13 +337,27 @@ static int nearest(struct image *to, const struct image *im, const float box[4],
 
 /* ---- doors ---- */
 
+static void edges(float box[4], const struct box *b)
+{
+    box[0] = (float)b->x;
+    box[1] = (float)b->y;
+    box[2] = (float)(b->x + b->w);
+    box[3] = (float)(b->y + b->h);
+}
+
+static int is_crop(const float box[4], int w, int h)
+{
+    return box[0] == floorf(box[0]) && box[1] == floorf(box[1]) &&
+           box[2] - box[0] == (float)w && box[3] - box[1] == (float)h;
+}
+
 int resize_box(struct image *to, const struct image *im, const struct box *b,
                int w, int h, enum resize_kernel k, struct err *e)
 {
     static const uint8_t none[3];
-    const float box[4] = {(float)b->x, (float)b->y, (float)(b->x + b->w),
-                          (float)(b->y + b->h)};
+    float box[4];
 
+    edges(box, b);
     *to = (struct image){0};
     if (!(box[0] >= 0 && box[1] >= 0 && box[2] <= (float)im->w &&
           box[3] <= (float)im->h && box[2] > box[0] && box[3] > box[1]))
@@ -347,8 +366,7 @@ int resize_box(struct image *to, const struct image *im, const struct box *b,
                        b->y, b->w, b->h, im->w, im->h);
     if (w < 1 || h < 1 || w > IMAGE_SIDE || h > IMAGE_SIDE)
         return err_set(e, ERR_SHAPE, "cannot resize to %dx%d pixels", w, h);
-    if (box[0] == floorf(box[0]) && box[1] == floorf(box[1]) &&
-        box[2] - box[0] == (float)w && box[3] - box[1] == (float)h)
+    if (is_crop(box, w, h))
         return geometry_crop(to, im, (int)box[0], (int)box[1], w, h, none, e);
     if (k == RESIZE_NEAREST)
         return nearest(to, im, box, w, h, e);
@@ -361,6 +379,58 @@ int resize(struct image *to, const struct image *im, int w, int h,
     const struct box b = {0, 0, im->w, im->h};
 
     return resize_box(to, im, &b, w, h, k, e);
+}
+
+/* Each of N outputs is one pixel.  */
+static struct taps taps_picking(int n)
+{
+    struct taps t = {.most = 1};
+
+    t.first = xcalloc((size_t)n, sizeof *t.first);
+    t.count = xcalloc((size_t)n, sizeof *t.count);
+    t.weight = xcalloc((size_t)n, sizeof *t.weight);
+    for (int i = 0; i < n; i++) {
+        t.count[i] = 1;
+        t.weight[i] = 1 << BITS;
+    }
+    return t;
+}
+
+static struct taps taps_nearest(int in, float from, float till, int out)
+{
+    struct taps t = taps_picking(out);
+
+    positions(t.first, out, in, from, till);
+    for (int i = 0; i < out; i++)
+        if (t.first[i] < 0)
+            t.first[i] = t.count[i] = 0;
+    return t;
+}
+
+static struct taps taps_crop(float from, int out)
+{
+    struct taps t = taps_picking(out);
+
+    for (int i = 0; i < out; i++)
+        t.first[i] = (int)from + i;
+    return t;
+}
+
+int resize_taps(struct taps t[2], int w, int h, const struct box *b, int to_w,
+                int to_h, enum resize_kernel k)
+{
+    const int in[2] = {w, h}, out[2] = {to_w, to_h};
+    float box[4];
+
+    edges(box, b);
+    for (int s = 0; s < 2; s++)
+        if (is_crop(box, to_w, to_h))
+            t[s] = taps_crop(box[s], out[s]);
+        else if (k == RESIZE_NEAREST)
+            t[s] = taps_nearest(in[s], box[s], box[s + 2], out[s]);
+        else
+            t[s] = taps_new(in[s], box[s], box[s + 2], out[s], &kernels[k]);
+    return goes_down_first(w, h, to_w, to_h);
 }
 
 void resize_short_size(int w, int h, int s, int *nw, int *nh)

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "image/resize.h"
+
 /* Weights have TAPS_BITS fractional bits; sums start at one half and wrap in
  * 32 bits, so any order and any splitting gives the same.  */
 enum {
@@ -21,8 +23,15 @@ struct taps {
     int most;
     int *first, *count;
     int32_t *weight;
-    int16_t *low, *high; /* in one block, low's */
+    int16_t *low, *high; /* in one block, low's; NULL where pixels are picked */
 };
+
+/* How resize_box() makes the part B of W x H pixels TO_W x TO_H, which it can:
+ * the weights across into T[0], down into T[1].  Returns whether it goes down
+ * first.  Release both.  */
+int resize_taps(struct taps t[2], int w, int h, const struct box *b, int to_w,
+                int to_h, enum resize_kernel k);
+void resize_taps_release(struct taps *t);
 
 enum { RESIZE_ROWS = 4 };
 

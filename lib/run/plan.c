@@ -328,6 +328,7 @@ static int mirror(struct plan *p, struct err *e)
     if (!p->device->put)
         return 0;
     p->mirror = ARENA_NEWS(&p->arena, places + 1, struct tensor);
+    p->fed = ARENA_NEWS(&p->arena, places + 1, char);
     for (int i = 0; i < places; i++) {
         const struct tensor *t = &p->tensor[i];
 
@@ -390,6 +391,8 @@ struct plan *plan_new(const struct graph *g, const struct device *d,
     p->device = d;
     p->params = ps;
     p->opts = *o;
+    if (d->put)
+        p->opts.pool = NULL; /* it computes; others may use the pool */
     tuning_init(&p->tuning);
     if (o->tuning)
         p->tuning = *o->tuning;
@@ -423,6 +426,12 @@ void plan_free(struct plan *p)
 
 /* ---- asking ---- */
 
+/* Wait for the device.  */
+static int finish(const struct plan *p, struct err *e)
+{
+    return p->device->finish ? p->device->finish(p->device, e) : 0;
+}
+
 /* A place as the host sees it.  */
 static struct tensor *seen(const struct plan *p, int slot)
 {
@@ -445,6 +454,30 @@ struct tensor *plan_value(struct plan *p, const char *name)
     if (!t || !t->data || (v->kind == VALUE_NODE && !p->place[v->index].pinned))
         BUG("the plan of '%s' keeps no value '%s'", p->graph->name, name);
     return t;
+}
+
+struct tensor *plan_feed(struct plan *p, const char *name)
+{
+    struct tensor *host = plan_value(p, name);
+    const int i = graph_value(p->graph, name)->index;
+
+    if (!p->mirror)
+        return host;
+    p->fed[i] = 1;
+    return &p->tensor[i];
+}
+
+int plan_fetch(struct plan *p, const char *name, struct err *e)
+{
+    struct tensor *host = plan_value(p, name);
+    const int i = graph_value(p->graph, name)->index;
+
+    if (!p->mirror)
+        return 0;
+    return p->device->get(p->device, host->data, p->tensor[i].data,
+                          tensor_bytes(host), e) < 0
+               ? -1
+               : finish(p, e);
 }
 
 struct tensor *plan_output(struct plan *p, const char *name)
@@ -486,12 +519,6 @@ static void run_step(struct step *s, const struct run_step *r)
         n->op->backward(&s->args.op);
     else
         n->op->update(&s->args.op);
-}
-
-/* Wait for the device.  */
-static int finish(const struct plan *p, struct err *e)
-{
-    return p->device->finish ? p->device->finish(p->device, e) : 0;
 }
 
 static int run_range(struct plan *p, int from, int to, const struct run_step *r,
@@ -568,7 +595,7 @@ static int exchange(struct plan *p, int inputs, struct err *e)
         const int is_input =
             i < p->graph->n_value && p->graph->value[i]->kind == VALUE_INPUT;
 
-        if (host->data && is_input == inputs &&
+        if (host->data && is_input == inputs && !p->fed[i] &&
             (inputs ? d->put(d, t->data, host->data, tensor_bytes(t), e)
                     : d->get(d, host->data, t->data, tensor_bytes(t), e)) < 0)
             return -1;

@@ -68,6 +68,10 @@ void plan_free(struct plan *p);
 struct tensor *plan_value(struct plan *p, const char *name);
 /* NULL if the plan has no such value.  */
 struct tensor *plan_find(struct plan *p, const char *name);
+/* Input NAME in the memory of the device: from now on it is filled there, and
+ * plan_value() shows it as of the last plan_fetch().  */
+struct tensor *plan_feed(struct plan *p, const char *name);
+int plan_fetch(struct plan *p, const char *name, struct err *e);
 /* The tensor of an output of the graph by its output name.  */
 struct tensor *plan_output(struct plan *p, const char *name);
 

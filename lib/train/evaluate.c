@@ -6,12 +6,15 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "graph/device.h"
 #include "run/plan.h"
+#include "tensor/tensor.h"
 #include "train/metric.h"
 
 struct evaluator {
     struct plan *plan;
     struct loader *loader;
+    float *image; /* what the loader fills */
     struct evaluate_opts opts;
     struct sampler sampler;
     int64_t *target;
@@ -29,6 +32,7 @@ struct evaluator *evaluator_new(const struct graph *g, const struct device *d,
                     .keep_last = 1},
         .bad = o->skip_bad ? BAD_DROP : BAD_FAIL,
         .max_bad = INT64_MAX,
+        .device = o->prepare && d->preparing ? d : NULL,
         .on_bad = o->on_bad,
         .ctx = o->ctx,
     };
@@ -46,6 +50,7 @@ struct evaluator *evaluator_new(const struct graph *g, const struct device *d,
         evaluator_free(ev);
         return NULL;
     }
+    ev->image = (lo.device ? plan_feed : plan_value)(ev->plan, "image")->data;
     ev->loader = loader_new(data, &lo);
     return ev;
 }
@@ -96,15 +101,16 @@ static int all_bad(const struct evaluator *ev, struct err *e)
 int evaluator_run(struct evaluator *ev, struct metric *m, evaluate_fn *f,
                   void *ctx, struct err *e)
 {
-    float *image = plan_value(ev->plan, "image")->data;
     const int64_t steps = sampler_steps(&ev->sampler);
 
     for (int64_t s = 0; s < steps; s++) {
         int64_t count;
 
-        if (loader_batch(ev->loader, 0, s, image, ev->target, &count,
-                         ev->opts.pool, e) < 0 ||
-            plan_run(ev->plan, NULL, e) < 0)
+        if (loader_batch(ev->loader, 0, s, ev->image, ev->target, &count,
+                         ev->opts.pool, e) < 0)
+            return -1;
+        loader_ahead(ev->loader, 0, s + 1, ev->opts.pool);
+        if (plan_run(ev->plan, NULL, e) < 0)
             return -1;
         add_rows(ev, count, m, f, ctx);
     }

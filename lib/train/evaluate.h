@@ -26,6 +26,7 @@ struct evaluate_opts {
     struct pool *pool;
     int narrow;                  /* in bf16: plan_opts */
     const struct tuning *tuning; /* likewise; read by evaluator_new() */
+    int prepare;                 /* pictures on the device, if it can */
     int skip_bad; /* leave broken pictures out; else the first ends the run */
     void (*on_bad)(void *ctx, const char *reason); /* as of loader_opts */
     void *ctx;

@@ -14,6 +14,7 @@
 #include "format/preprocess.h"
 
 struct dataset;
+struct device;
 struct err;
 struct loader;
 struct recipe;
@@ -29,6 +30,7 @@ struct feed_opts {
     struct preprocess pre;                         /* the model's */
     void (*on_bad)(void *ctx, const char *reason); /* as of loader_opts */
     void *ctx;
+    const struct device *device; /* likewise */
 };
 
 /* Batches of D as R says.  Borrows D and R's policy.  ERR_USAGE: there are

@@ -16,6 +16,7 @@
 #include "data/loader.h"
 #include "format/model.h"
 #include "format/planfile.h"
+#include "graph/device.h"
 #include "graph/graph.h"
 #include "pass/pass.h"
 #include "run/params.h"
@@ -43,12 +44,19 @@ static struct evaluator *make_evaluator(const struct trainer *t, struct err *e)
         .batch = t->r->valid_batch,
         .pool = t->o->pool,
         .tuning = tuning_of(t),
+        .prepare = t->o->prepare,
         .skip_bad = t->r->valid_bad == BAD_SKIP,
         .on_bad = t->o->on_bad,
         .ctx = t->o->ctx,
     };
 
     return evaluator_new(t->eval, t->o->device, t->params, t->o->valid, &eo, e);
+}
+
+/* Where pictures are prepared; NULL: by the CPU.  */
+static const struct device *preparer(const struct trainer *t)
+{
+    return t->o->prepare && t->o->device->preparing ? t->o->device : NULL;
 }
 
 static int check_labels(const struct trainer *t, const struct dataset *d,
@@ -86,8 +94,10 @@ static int build_plans(struct trainer *t, struct err *e)
 
 static int build(struct trainer *t, struct err *e)
 {
-    const struct feed_opts fo = {
-        .pre = t->m->pre, .on_bad = t->o->on_bad, .ctx = t->o->ctx};
+    const struct feed_opts fo = {.pre = t->m->pre,
+                                 .on_bad = t->o->on_bad,
+                                 .ctx = t->o->ctx,
+                                 .device = preparer(t)};
 
     if (check_labels(t, t->o->train, e) < 0 ||
         (t->o->valid && check_labels(t, t->o->valid, e) < 0) ||
@@ -137,7 +147,7 @@ static void name_nonfinite(struct trainer *t, struct plan *ran,
     for (int i = 0; p && i < t->graph->n_value; i++) {
         const struct value *v = t->graph->value[i];
 
-        if (v->kind == VALUE_INPUT)
+        if (v->kind == VALUE_INPUT && plan_fetch(ran, v->name, &e) == 0)
             memcpy(plan_value(p, v->name)->data, plan_value(ran, v->name)->data,
                    tensor_bytes(plan_value(p, v->name)));
     }
@@ -197,25 +207,38 @@ static void count_right(struct trainer *t, struct plan *p, int64_t count)
     }
 }
 
+/* Where batches of P are filled.  */
+static float *image_of(const struct trainer *t, struct plan *p)
+{
+    return (preparer(t) ? plan_feed : plan_value)(p, "image")->data;
+}
+
 static struct plan *load(struct trainer *t, int64_t *count, struct err *e)
 {
-    struct tensor *x = plan_value(t->plan, "image");
-    struct plan *p = t->plan;
+    const int64_t epoch = t->step / t->feed.steps,
+                  step = t->step % t->feed.steps;
+    const int full = t->feed.sampler.n - step * t->r->batch >= t->r->batch;
+    struct plan *p = full ? t->plan : t->tail;
     const double start = clock_now();
 
-    if (loader_batch(t->feed.loader, t->step / t->feed.steps,
-                     t->step % t->feed.steps, x->data, t->target, count,
-                     t->o->pool, e) < 0)
+    if (loader_batch(t->feed.loader, epoch, step, image_of(t, p), t->target,
+                     count, t->o->pool, e) < 0)
         return NULL;
-    if (*count < t->r->batch) {
-        p = t->tail;
-        memcpy(plan_value(p, "image")->data, x->data,
-               tensor_bytes(plan_value(p, "image")));
-    }
     memcpy(plan_value(p, "target")->data, t->target,
            (size_t)*count * sizeof *t->target);
     t->data_seconds += clock_now() - start;
     return p;
+}
+
+/* The next batch while this one is computed; but evaluation, and whatever else
+ * comes behind an epoch, has the threads.  */
+static void load_ahead(struct trainer *t)
+{
+    const int64_t next = t->step + 1;
+
+    if (next % t->feed.steps && next < last_step(t))
+        loader_ahead(t->feed.loader, next / t->feed.steps, next % t->feed.steps,
+                     t->o->pool);
 }
 
 static int step(struct trainer *t, struct err *e)
@@ -226,8 +249,12 @@ static int step(struct trainer *t, struct err *e)
     int64_t count;
     struct plan *p = load(t, &count, e);
     struct train_result r;
-    const int bad = p ? train_step(p, &rs, rates, &r, e) : -1;
+    int bad;
 
+    if (!p)
+        return -1;
+    load_ahead(t);
+    bad = train_step(p, &rs, rates, &r, e);
     if (bad)
         return bad < 0 ? -1 : nonfinite(t, p, &rs, &r, rates.lr, e);
     t->step++;

@@ -46,6 +46,7 @@ struct train_opts {
     struct recipe *recipe;
     const struct dataset *train, *valid; /* valid may be NULL */
     const struct device *device;
+    int prepare; /* pictures on the device, if it can */
     struct pool *pool;
     const struct planfile *plan; /* constants of the planner; NULL: the
                                     defaults */

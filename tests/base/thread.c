@@ -295,6 +295,38 @@ static void test_signals(void **state)
     signal(SIGTERM, SIG_DFL);
 }
 
+/* One thread more may call a pool, and its work is seen when it has ended.  */
+static void count_tasks(void *ctx, int64_t task, int thread)
+{
+    (void)task;
+    (void)thread;
+    atomic_fetch_add((_Atomic int *)ctx, 1);
+}
+
+struct other {
+    struct pool *pool;
+    _Atomic int done;
+};
+
+static void run_other(void *ctx)
+{
+    struct other *o = ctx;
+
+    pool_run(o->pool, 100, count_tasks, &o->done);
+}
+
+static void test_one_more(void **state)
+{
+    struct other o = {.pool = pool_new(2)};
+    struct thread *t = thread_start(run_other, &o);
+
+    (void)state;
+    thread_join(t);
+    assert_int_equal(o.done, 100);
+    thread_join(NULL);
+    pool_free(o.pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,6 +336,7 @@ int main(void)
         cmocka_unit_test(test_subnormals),
         cmocka_unit_test(test_quota),
         cmocka_unit_test(test_affinity),
+        cmocka_unit_test(test_one_more),
         cmocka_unit_test(test_no_threads),
         cmocka_unit_test(test_signals),
     };

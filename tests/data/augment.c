@@ -19,6 +19,7 @@
 #include "base/str.h"
 #include "image/codec.h"
 #include "image/geometry.h"
+#include "image/job.h"
 #include "image/jpeg.h"
 #include "ref_augment.h"
 
@@ -175,6 +176,69 @@ static void in_part(void **state)
     for (size_t k = 0; k < COUNT(policies); k++)
         for (uint64_t i = 0; i < 80; i++)
             same_in_part(policies[k], i);
+}
+
+/* ---- as a job ---- */
+
+/* All is done, then the network's size made, at once or by a job.  */
+static void same_as_job(const char *policy, int here, uint64_t i)
+{
+    const int w = 9 + (int)(i % 23), h = 31 - (int)(i % 19);
+    struct image im = noise(w, h), all = noise(w, h), want, to;
+    const struct rng r = rng_at(7, RNG_AUGMENT, 0, i);
+    int64_t fired[8] = {0}, as[8] = {0};
+    struct picture_job j;
+    struct err e = {0};
+    struct augment a;
+
+    parse(&a, policy);
+    a.size[0] = 12;
+    a.size[1] = 10;
+    assert_int_equal(augment_here(&a), here);
+    apply(&a, &all, 7, 0, i, as);
+    assert_int_equal(resize(&want, &all, 10, 12, RESIZE_BICUBIC, &e), 0);
+    assert_int_equal(
+        augment_defer(&a, &im, NULL, RESIZE_BICUBIC, &r, fired, &j, &e), 0);
+    assert_int_equal(job_run(&j, &to, &im, &e), 0);
+    if (to.w != 10 || to.h != 12 || image_crc(&to) != image_crc(&want))
+        fail_msg("%s, sample %d: other pixels", policy, (int)i);
+    assert_memory_equal(fired, as, sizeof fired);
+    image_release(&im);
+    image_release(&all);
+    image_release(&want);
+    image_release(&to);
+    augment_release(&a);
+}
+
+static void as_job(void **state)
+{
+    static const struct {
+        const char *policy;
+        int here;
+    } rows[] = {
+        {"", 0},
+        {"flip", 0},
+        {"pad_crop flip", 0},
+        {"pad_crop pad=3 mode=edge flip color_jitter hue=0.2", 0},
+        {"random_resized_crop flip color_jitter grey random_erasing", 0},
+        {"flip random_resized_crop interpolation=nearest flip_y flip", 0},
+        {"flip_y p=1 random_resized_crop flip", 0},
+        {"resize short=16 center_crop flip", 0},
+        {"resize short=14 random_crop pad=5 mode=reflect flip_y cutout", 0},
+        {"resize short=14 flip random_crop pad=5 mode=reflect flip", 0},
+        {"resize short=20 random_resized_crop flip", 0},
+        {"color_jitter random_resized_crop cutout fill=noise flip", 0},
+        {"cutout flip_y p=0.5 grey", 0},
+        {"rotate flip", 1},
+        {"flip pad_crop rotate random_resized_crop flip", 3},
+        {"random_resized_crop gaussian_blur p=1", 2},
+        {"color_jitter color_jitter color_jitter color_jitter flip", 0},
+    };
+
+    (void)state;
+    for (size_t k = 0; k < COUNT(rows); k++)
+        for (uint64_t i = 0; i < 80; i++)
+            same_as_job(rows[k].policy, rows[k].here, i);
 }
 
 /* W x H pixels, brighter to the right and to the bottom.  */
@@ -461,6 +525,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_torchvision),
         cmocka_unit_test(in_part),
+        cmocka_unit_test(as_job),
         cmocka_unit_test(in_scaled_part),
         cmocka_unit_test(fire_rates),
         cmocka_unit_test(none_forgotten),

@@ -285,6 +285,22 @@ static inline float rsqrtf(float x)
     return (float)(1 / std::sqrt((double)x));
 }
 
+/* Not joined with what stands around them. */
+static inline float __fmul_rn(float a, float b)
+{
+    return a * b;
+}
+
+static inline float __fadd_rn(float a, float b)
+{
+    return a + b;
+}
+
+static inline double __dmul_rn(double a, double b)
+{
+    return a * b;
+}
+
 static inline unsigned __umulhi(unsigned a, unsigned b)
 {
     return (unsigned)((uint64_t)a * b >> 32);

@@ -15,6 +15,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "../emu.h"
@@ -35,6 +36,7 @@ struct emu_stream {
     uint64_t put, done; /* works, ever */
     emu_graph *capture; /* NULL: none under way */
     cudaStreamCaptureMode mode;
+    std::thread::id by; /* who began it */
 };
 
 struct emu_event {
@@ -146,7 +148,8 @@ int on_device::depth;
 bool capturing(cudaStreamCaptureMode from)
 {
     for (emu_stream *s : streams)
-        if (s->capture && s->mode <= from)
+        if (s->capture && s->mode <= from &&
+            (s->mode == cudaStreamCaptureModeGlobal || s->by == std::this_thread::get_id()))
             return true;
     return false;
 }
@@ -520,7 +523,8 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned flags)
     *s = nullptr;
     if (there())
         return last;
-    *s = new emu_stream{flags, {}, 0, 0, nullptr, cudaStreamCaptureModeGlobal};
+    *s = new emu_stream{};
+    (*s)->flags = flags;
     streams.insert(*s);
     return cudaSuccess;
 }
@@ -651,6 +655,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode mode)
         return fail(cudaErrorInvalidValue);
     s->capture = new emu_graph{};
     s->mode = mode;
+    s->by = std::this_thread::get_id();
     return cudaSuccess;
 }
 
