@@ -153,8 +153,10 @@ static int parcel_new(const struct device *d, struct parcel *p, size_t bytes, st
     cudaGetLastError(); /* it is reported here */
     cudaFreeHost(p->host);
     *p = (struct parcel){};
-    return err_set(e, code == cudaErrorMemoryAllocation ? ERR_NOMEM : ERR_DEVICE,
-                   "cannot get %zu bytes to send to the GPU: %s", bytes, cudaGetErrorString(code));
+    return err_set(
+        e, code == cudaErrorMemoryAllocation ? ERR_NOMEM : ERR_DEVICE,
+        "cannot get %zu bytes to send to the GPU: %s; lower the batch or use --prepare=cpu", bytes,
+        cudaGetErrorString(code));
 }
 
 static void parcel_free(const struct device *d, struct parcel *p)

@@ -38,7 +38,11 @@ sed -n 3p "$out" | grep -q 'No such file'
 ok 'the row says why'
 run 'says with -v which kernel computes what' 0 adze-infer -v -m m.st "$first"
 err_has '^adze-infer: conv1: conv2d_direct_'
+err_has '^adze-infer: pictures are prepared on cpu$'
 err_has '^adze-infer: level .* of the instruction set, [0-9]* threads$'
+adze-infer -m m.st --prepare=cpu <list | cmp -s - rows
+ok 'and so it is where the CPU is asked for that'
+fails 'a place that is none' 2 "not 'gpu'" adze-infer -m m.st --prepare=gpu "$first"
 run 'writes JSON lines' 0 adze-infer -m m.st --json -n 3 "$first"
 out_has '"label":'
 printf '%s\n' "$first" | adze-infer -m m.st >/dev/full 2>"$err"
