@@ -196,9 +196,94 @@ template <class T> static struct finish<T> from_channel(struct finish<T> f, int6
     return f;
 }
 
+/* ---- statistics of the result, for normalisation while training ---- */
+
+/* Sums of each tile of rows, [tile][2][channels].  */
+template <class T>
+struct measured_finish {
+    typedef T measured;
+    struct finish<T> rest;
+    float *p;
+    int64_t channels;
+
+    __device__ float store(int64_t m, int64_t n, float v) const
+    {
+        T *y = &rest.y[m * rest.step + n];
+
+        put(y, rest.value(m, n, v));
+        return get(*y);
+    }
+
+    __device__ void moments(int64_t tile, int64_t n, float sum, float square) const
+    {
+        p[tile * 2 * channels + n] = sum;
+        p[(tile * 2 + 1) * channels + n] = square;
+    }
+};
+
+enum { JOIN_LINES = 32 };
+
+/* Over the lines of a block, in their order; for all of them.  */
+__device__ double over_lines(double v)
+{
+    __shared__ double part[JOIN_LINES][WARP];
+    double sum = 0;
+
+    part[threadIdx.y][threadIdx.x] = v;
+    __syncthreads();
+    for (int i = 0; i < JOIN_LINES; i++)
+        sum += part[i][threadIdx.x];
+    __syncthreads();
+    return sum;
+}
+
+/* A line has every JOIN_LINES-th tile.  Squares about the mean of all: Chan,
+ * Golub, LeVeque, as in norm.cu.  */
+__global__ void moments_join(struct rows r, const float *p, double eps, float *mean, float *invstd)
+{
+    const int64_t c = (int64_t)blockIdx.x * WARP + threadIdx.x;
+    const int64_t tiles = c < r.c ? (r.rows + TALL - 1) / TALL : 0;
+    double m = 0, square = 0;
+
+    for (int64_t k = threadIdx.y; k < tiles; k += JOIN_LINES)
+        m += p[k * 2 * r.c + c];
+    m = over_lines(m) / (double)r.rows;
+    for (int64_t k = threadIdx.y; k < tiles; k += JOIN_LINES) {
+        const int64_t left = r.rows - k * TALL;
+        const double size = (double)(left < TALL ? left : (int64_t)TALL);
+        const double d = p[k * 2 * r.c + c] / size - m;
+
+        square += p[(k * 2 + 1) * r.c + c] + d * d * size;
+    }
+    square = over_lines(square);
+    if (threadIdx.y || c >= r.c)
+        return;
+    mean[c] = (float)m;
+    invstd[c] = (float)(1 / sqrt(square / (double)r.rows + eps));
+}
+
+static size_t moments_bytes(const struct step_nodes *s, int threads)
+{
+    const struct shape y = conv_result(s);
+    const int64_t rows = y.dim[0] * y.dim[2] * y.dim[3];
+
+    (void)threads;
+    return s->n_side ? (size_t)(div_up(rows, TALL) * 2 * y.dim[1]) * sizeof(float) : 0;
+}
+
+static void join_moments(const struct kernel_args *a)
+{
+    const struct rows r = rows_of(&a->op.out[0]);
+
+    for (int k = 0; k < a->step->n_side; k++)
+        launch(device_of(a), moments_join, dim3((unsigned)div_up(r.c, WARP)),
+               dim3(WARP, JOIN_LINES), r, (const float *)a->scratch,
+               attr_real(a->side[k].node, "eps"), data<float>(&a->side[k].out[0]),
+               data<float>(&a->side[k].out[1]));
+}
+
 /* Runs of 8 channels on both sides: for tensor cores.  */
-static int
-has_runs(const struct step_nodes *s)
+static int has_runs(const struct step_nodes *s)
 {
     const struct shape x = conv_input(s), y = conv_result(s);
     const int64_t unit = 8 * attr_int(s->node[0], "groups");
@@ -233,19 +318,42 @@ static int fits_mma(const struct step_nodes *s)
 
 /* ---- running ---- */
 
+/* Group G of the product, whose results go to Y.  */
+template <class T, int MMA, class Y>
+static void forward_group(const struct kernel_args *a, const struct conv &c, int g, const Y &y)
+{
+    const int64_t pixels = (int64_t)c.n * c.out[0] * c.out[1];
+    const int64_t terms = (int64_t)c.kernel[0] * c.kernel[1] * c.cg;
+    const patches<T, 0> x = {data<T>(&a->op.in[X]) + g * c.cg, c};
+    const matrix<T, 0> w = {(const T *)a->packed[WEIGHT] + g * c.kg * terms, terms};
+
+    gemm_by<MMA>(device_of(a), {pixels, c.kg, terms, terms}, x, w, y);
+}
+
 template <class T, int MMA> static void forward(const struct kernel_args *a)
 {
     const struct conv c = conv_of(a->op.node, &a->op.in[X].shape, &a->op.out[0].shape);
     const struct finish<T> f = finish_of<T>(a, a->op.out[0].shape.dim[1]);
-    const int64_t pixels = (int64_t)c.n * c.out[0] * c.out[1];
-    const int64_t terms = (int64_t)c.kernel[0] * c.kernel[1] * c.cg;
 
-    for (int g = 0; g < c.groups; g++) {
-        const patches<T, 0> x = {data<T>(&a->op.in[X]) + g * c.cg, c};
-        const matrix<T, 0> w = {(const T *)a->packed[WEIGHT] + g * c.kg * terms, terms};
+    for (int g = 0; g < c.groups; g++)
+        forward_group<T, MMA>(a, c, g, from_channel(f, g * c.kg));
+}
 
-        gemm_by<MMA>(device_of(a), {pixels, c.kg, terms, terms}, x, w, from_channel(f, g * c.kg));
+/* By tensor cores, and with statistics where the step has them.  */
+template <class T> static void forward_mma(const struct kernel_args *a)
+{
+    const struct conv c = conv_of(a->op.node, &a->op.in[X].shape, &a->op.out[0].shape);
+    const struct finish<T> f = finish_of<T>(a, a->op.out[0].shape.dim[1]);
+    float *p = (float *)a->scratch;
+
+    if (!a->step->n_side) {
+        forward<T, 1>(a);
+        return;
     }
+    for (int g = 0; g < c.groups; g++)
+        forward_group<T, 1>(a, c, g,
+                            measured_finish<T>{from_channel(f, g * c.kg), p + g * c.kg, c.k});
+    join_moments(a);
 }
 
 template <class T, int MMA>
@@ -360,18 +468,19 @@ static void pack(const struct step_nodes *s, int i, const struct tensor *t, void
 }
 
 /* clang-format off */
-#define OFFERS(T, MMA, what, forward_fits, backward_fits)                                         \
+#define OFFERS(T, MMA, what, forward_fits, backward_fits, side_op, side_bytes, ...)               \
     {.name = what, .op = "conv2d", .dir = DIR_FORWARD, .dtypes = F32, .reads = form<T>::layout,   \
      .writes = form<T>::layout, .narrow = form<T>::narrow, .pulls = 1, .epilogue = epilogue,      \
-     .accepts = forward_fits, .pack_bytes = pack_bytes<T>, .pack = pack<T>, .run = forward<T, MMA>}, \
+     .side = side_op, .accepts = forward_fits, .scratch = side_bytes, .pack_bytes = pack_bytes<T>, \
+     .pack = pack<T>, .run = __VA_ARGS__},                                                        \
     {.name = what, .op = "conv2d", .dir = DIR_BACKWARD, .dtypes = F32, .reads = form<T>::layout,  \
      .writes = form<T>::layout, .narrow = form<T>::narrow, .pulls = 1, .accepts = backward_fits,  \
      .scratch = scratch, .pack_bytes = pack_bytes<T>, .pack = pack<T>, .run = backward<T, MMA>}
 
 extern "C" const struct kernel cuda_conv2d_kernels[] = {
-    OFFERS(bf16, 1, "conv2d_mma", accepts_mma, fits_mma),
-    OFFERS(float, 0, "conv2d", accepts, conv_fits),
-    OFFERS(bf16, 0, "conv2d", accepts, conv_fits),
+    OFFERS(bf16, 1, "conv2d_mma", accepts_mma, fits_mma, "bnstats", moments_bytes, forward_mma<bf16>),
+    OFFERS(float, 0, "conv2d", accepts, conv_fits, NULL, NULL, forward<float, 0>),
+    OFFERS(bf16, 0, "conv2d", accepts, conv_fits, NULL, NULL, forward<bf16, 0>),
     {},
 };
 /* clang-format on */

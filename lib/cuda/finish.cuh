@@ -16,7 +16,7 @@ template <class T> struct finish {
     const T *add; /* of the shape of y, or NULL */
     struct act act;
 
-    __device__ void store(int64_t m, int64_t n, float v) const
+    __device__ float value(int64_t m, int64_t n, float v) const
     {
         if (bias)
             v += bias[n];
@@ -24,7 +24,12 @@ template <class T> struct finish {
             v = (v - mean[n]) * ((gain ? gain[n] : 1) / sqrtf(var[n] + eps)) + (beta ? beta[n] : 0);
         if (add)
             v += get(add[m * step + n]);
-        put(&y[m * step + n], act_value(act, v));
+        return act_value(act, v);
+    }
+
+    __device__ void store(int64_t m, int64_t n, float v) const
+    {
+        put(&y[m * step + n], value(m, n, v));
     }
 };
 

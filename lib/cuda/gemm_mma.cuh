@@ -6,7 +6,14 @@
  * all zero.  A block of 8 warps has 128 x N results.  Tiles of DEEP terms come
  * in the background, STAGES - 1 ahead of the products; they lie in shared
  * memory as they do in memory, with a gap behind each run so that ldmatrix
- * reads without bank conflicts.  */
+ * reads without bank conflicts.
+ *
+ * A result that declares
+ *     typedef T measured;
+ *     float store(int64_t m, int64_t n, float sum) const;     what it became
+ *     void moments(int64_t tile, int64_t n, float sum, float square) const;
+ * is told of each column's TALL rows, tile by tile, the sum of what was stored
+ * and of the squares about its mean there.  */
 #ifndef ADZE_CUDA_GEMM_MMA_CUH
 #define ADZE_CUDA_GEMM_MMA_CUH
 
@@ -100,8 +107,83 @@ template <int N, class A, class B> struct mma_form {
     static constexpr int stage = a_size + tile<N, B::K_FIRST>::size;
 };
 
+/* ---- sums over the rows of a block ---- */
+
+/* S[j][r] is of column X + 8 j + 2 (lane % 4) + r, of some rows of a warp that
+ * is the DOWN-th of HIGH ones; it becomes the sum of all.  PART has room for N
+ * columns of each of these.  */
+template <int N, int HIGH>
+__device__ __forceinline__ void column_sums(float (&s)[4][2], int down, int x, float *part)
+{
+    const int lane = (int)threadIdx.x % WARP, at = x + lane % 4 * 2;
+
+#pragma unroll
+    for (int j = 0; j < 4; j++)
+#pragma unroll
+        for (int r = 0; r < 2; r++)
+            for (int d = 4; d < WARP; d *= 2)
+                s[j][r] += __shfl_xor_sync(~0u, s[j][r], d);
+    __syncthreads(); /* the last to read what lay there */
+#pragma unroll
+    for (int j = 0; j < 4; j++)
+#pragma unroll
+        for (int r = 0; r < 2; r++)
+            if (lane < 4)
+                part[down * N + at + j * 8 + r] = s[j][r];
+    __syncthreads();
+#pragma unroll
+    for (int j = 0; j < 4; j++)
+#pragma unroll
+        for (int r = 0; r < 2; r++) {
+            s[j][r] = 0;
+            for (int k = 0; k < HIGH; k++)
+                s[j][r] += part[k * N + at + j * 8 + r];
+        }
+}
+
+/* V: what was stored of a warp's rows from ROW on, the DOWN-th of HIGH warps,
+ * and of its columns from X on, counted from block column N0; zeros outside. */
+template <int N, int HIGH, int I, class C>
+__device__ __forceinline__ void measure(const struct gemm &g, const C &c, float (&v)[I][4][4],
+                                        int64_t row, int64_t n0, int down, int x, float *part)
+{
+    const int lane = (int)threadIdx.x % WARP;
+    const int64_t left = g.m - (int64_t)blockIdx.x * TALL;
+    const float rows = (float)(left < TALL ? left : (int64_t)TALL);
+    float sum[4][2] = {}, square[4][2] = {};
+
+#pragma unroll
+    for (int i = 0; i < I; i++)
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+#pragma unroll
+            for (int r = 0; r < 4; r++)
+                sum[j][r % 2] += v[i][j][r];
+    column_sums<N, HIGH>(sum, down, x, part);
+#pragma unroll
+    for (int i = 0; i < I; i++)
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+#pragma unroll
+            for (int r = 0; r < 4; r++)
+                if (row + i * 16 + lane / 4 + r / 2 * 8 < g.m) {
+                    const float d = v[i][j][r] - sum[j][r % 2] / rows;
+
+                    square[j][r % 2] += d * d;
+                }
+    column_sums<N, HIGH>(square, down, x, part);
+    for (int j = 0; j < 4; j++)
+        for (int r = 0; r < 2; r++) {
+            const int64_t n = n0 + x + j * 8 + lane % 4 * 2 + r;
+
+            if (down == 0 && lane < 4 && n < g.n)
+                c.moments(blockIdx.x, n, sum[j][r], square[j][r]);
+        }
+}
+
 template <int N, class A, class B, class C>
-__global__ void __launch_bounds__(THREADS) gemm_mma_kernel(struct gemm g, A a, B b, C c)
+__device__ __forceinline__ void gemm_mma_block(const struct gemm &g, const A &a, const B &b,
+                                               const C &c)
 {
     typedef mma_form<N, A, B> form;
     constexpr int high = form::height / 16;
@@ -165,9 +247,35 @@ __global__ void __launch_bounds__(THREADS) gemm_mma_kernel(struct gemm g, A a, B
                 const int64_t m = m0 + y + i * 16 + lane / 4 + r / 2 * 8;
                 const int64_t n = n0 + x + j * 8 + lane % 4 * 2 + r % 2;
 
-                if (m < g.m && n < g.n)
+                if constexpr (requires { typename C::measured; })
+                    sum[i][j][r] = m < g.m && n < g.n ? c.store(m, n, sum[i][j][r]) : 0;
+                else if (m < g.m && n < g.n)
                     c.store(m, n, sum[i][j][r]);
             }
+    if constexpr (requires { typename C::measured; })
+        measure<N, form::down>(g, c, sum, m0 + y, n0, warp / form::across, x, (float *)shared);
+}
+
+template <int N, class A, class B, class C>
+__global__ void __launch_bounds__(THREADS) gemm_mma_kernel(struct gemm g, A a, B b, C c)
+{
+    gemm_mma_block<N>(g, a, b, c);
+}
+
+/* With room for the sums: left to itself ptxas aims at three blocks.  */
+template <int N, class A, class B, class C>
+__global__ void __launch_bounds__(THREADS, 2) gemm_mma_measured(struct gemm g, A a, B b, C c)
+{
+    gemm_mma_block<N>(g, a, b, c);
+}
+
+/* The kernel for results C.  */
+template <int N, class A, class B, class C> static constexpr auto gemm_mma_for(void)
+{
+    if constexpr (requires { typename C::measured; })
+        return gemm_mma_measured<N, A, B, C>;
+    else
+        return gemm_mma_kernel<N, A, B, C>;
 }
 
 template <int N, class A, class B, class C>
@@ -177,7 +285,7 @@ static void gemm_mma_columns(const struct device *d, const struct gemm &g, const
     const dim3 grid((unsigned)div_up(g.m, TALL), (unsigned)div_up(g.n, N),
                     (unsigned)(g.k ? div_up(g.k, g.k_chunk) : 1));
 
-    launch_shared(d, gemm_mma_kernel<N, A, B, C>, grid, THREADS,
+    launch_shared(d, gemm_mma_for<N, A, B, C>(), grid, THREADS,
                   sizeof(bf16) * STAGES * mma_form<N, A, B>::stage, g, a, b, c);
 }
 

@@ -205,6 +205,70 @@ static void test_frozen(void **state)
     str_release(&text);
 }
 
+/* Mean and deviation of each channel of Y, as it was kept in bf16.  */
+static void check_moments(const struct tensor *y, const struct tensor *mean,
+                          const struct tensor *invstd, double eps)
+{
+    const int64_t c = y->shape.dim[1], area = y->shape.dim[2] * y->shape.dim[3];
+    const int64_t rows = y->shape.dim[0] * area;
+    const float *x = y->data;
+
+    assert_true(rows > 128);
+    for (int64_t k = 0; k < c; k++) {
+        double m = 0, square = 0;
+
+        for (int64_t i = 0; i < rows; i++)
+            m += x[(i / area * c + k) * area + i % area] / (double)rows;
+        for (int64_t i = 0; i < rows; i++)
+            square += pow(x[(i / area * c + k) * area + i % area] - m, 2);
+        square = sqrt(square / (double)rows + eps);
+        assert_true(fabs(((float *)mean->data)[k] - m) <= 32 * 0x1p-23 * (fabs(m) + square));
+        assert_true(fabs(((float *)invstd->data)[k] * square - 1) <= 32 * 0x1p-23);
+    }
+}
+
+/* Statistics are made beside the convolution, of what it stores: in two columns
+ * of blocks and less than one, the last tile of rows not full.  */
+static void test_beside(void **state)
+{
+    static const char *const body[] = {
+        "  - conv: {as: y, out: 40, kernel: 3, bias: yes}\n  - bn\n",
+        "  - conv: {as: y, out: 272, kernel: 1, groups: 2}\n  - bn\n"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(body); i++) {
+        struct graph *g = training_check_graph("[16, 10, 9]", body[i]);
+        const struct node *stats = NULL;
+        struct err e = {0};
+        struct device *d = gpu();
+        struct params *ps;
+        struct plan *p;
+        struct interp inputs;
+        int beside = 0;
+
+        for (int k = 0; k < g->n_node; k++)
+            if (node_is(g->node[k], "bnstats"))
+                stats = g->node[k];
+        graph_output(g, "y", graph_value(g, "y"), 1);
+        graph_output(g, "mean", stats->out[0], 1);
+        graph_output(g, "invstd", stats->out[1], 1);
+        interp_fill(&inputs, g, TRAINING_BATCH, 11, 0);
+        ps = params_new(g, d, &e);
+        p = bind(g, d, ps, 1, &inputs);
+        assert_int_equal(plan_run(p, NULL, &e), 0);
+        for (int k = 0; k < p->n_step; k++)
+            beside += p->step[k].nodes.n_side;
+        assert_int_equal(beside, 1);
+        check_moments(plan_output(p, "y"), plan_output(p, "mean"), plan_output(p, "invstd"),
+                      attr_real(stats, "eps"));
+        plan_free(p);
+        params_free(ps);
+        interp_release(&inputs);
+        graph_free(g);
+        d->free(d);
+    }
+}
+
 /* Of numbers, not of pictures: no network of models/ begins with it.  */
 static void test_embedding(void **state)
 {
@@ -499,12 +563,13 @@ static void test_all_taken(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_training), cmocka_unit_test(test_inference),
-        cmocka_unit_test(test_frozen),   cmocka_unit_test(test_embedding),
-        cmocka_unit_test(test_sgd),      cmocka_unit_test(test_adamw),
-        cmocka_unit_test(test_together), cmocka_unit_test(test_launches),
-        cmocka_unit_test(test_narrow),   cmocka_unit_test(test_all_taken),
-        cmocka_unit_test(test_memory),   cmocka_unit_test(test_none),
+        cmocka_unit_test(test_training),  cmocka_unit_test(test_inference),
+        cmocka_unit_test(test_frozen),    cmocka_unit_test(test_embedding),
+        cmocka_unit_test(test_beside),    cmocka_unit_test(test_sgd),
+        cmocka_unit_test(test_adamw),     cmocka_unit_test(test_together),
+        cmocka_unit_test(test_launches),  cmocka_unit_test(test_narrow),
+        cmocka_unit_test(test_all_taken), cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
