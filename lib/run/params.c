@@ -40,6 +40,7 @@ struct params {
     struct arena arena;
     struct param *item;
     int n, cap;
+    int forms; /* packed ones, of all */
     struct name_map index;
 };
 
@@ -298,7 +299,13 @@ const void *params_packed(struct params *p, const char *name,
         bytes_forget(q->t.data, tensor_bytes(&q->t));
     f->next = q->packed;
     q->packed = f;
+    p->forms++;
     return f->data;
+}
+
+int params_forms(const struct params *p)
+{
+    return p->forms;
 }
 
 static void refresh_one(void *ctx, int64_t task, int thread)

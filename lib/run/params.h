@@ -65,6 +65,8 @@ void params_touch(struct params *p, const char *name);
 const void *params_packed(struct params *p, const char *name,
                           const struct kernel *k, const struct step_nodes *s,
                           int i, struct err *e);
+/* How many there are: what was recorded makes no later ones again.  */
+int params_forms(const struct params *p);
 /* Make stale packed forms again.  */
 struct pool;
 void params_refresh(struct params *p, struct pool *pool);

@@ -404,13 +404,19 @@ struct plan *plan_new(const struct graph *g, const struct device *d,
     return p;
 }
 
+static void forget(const struct plan *p, struct work *w)
+{
+    if (w->kept)
+        p->device->forget(p->device, w->kept);
+    w->kept = NULL;
+}
+
 void plan_free(struct plan *p)
 {
     if (!p)
         return;
     for (int i = 0; i < 2; i++)
-        if (p->work[i].kept)
-            p->device->forget(p->device, p->work[i].kept);
+        forget(p, &p->work[i]);
     for (int i = 0; i < p->n_step; i++)
         if (p->step[i].prepared)
             together_of(&p->step[i])->forget(p->step[i].prepared);
@@ -568,18 +574,36 @@ static int may_record(const struct plan *p, int from, int to)
     return from < to;
 }
 
-/* Steps [FROM, TO), which are work W: kept by the device in the second run (the
- * first lets it prepare what it has to), from then on replayed.  */
+/* Steps [FROM, TO); behind the last the packed forms of what they changed.  */
+static int run_all(struct plan *p, int from, int to, const struct run_step *r,
+                   struct err *e)
+{
+    if (run_range(p, from, to, r, e) < 0)
+        return -1;
+    if (to < p->n_step || !*p->touched)
+        return 0;
+    for (const char **t = p->touched; *t; t++)
+        params_touch(p->params, *t);
+    params_refresh(p->params, p->opts.pool);
+    return 0;
+}
+
+/* The same, which is work W: kept by the device in the second run (the first
+ * lets it prepare what it has to), from then on replayed, as long as no other
+ * plan has more forms packed.  */
 static int run_work(struct plan *p, struct work *w, int from, int to,
                     const struct run_step *r, struct err *e)
 {
     if (!may_record(p, from, to) || !w->runs++)
-        return run_range(p, from, to, r, e);
+        return run_all(p, from, to, r, e);
+    if (w->forms != params_forms(p->params))
+        forget(p, w);
     if (!w->kept) {
         if (p->device->record(p->device, e) < 0 ||
-            run_range(p, from, to, r, e) < 0)
+            run_all(p, from, to, r, e) < 0)
             return -1;
         w->kept = p->device->recorded(p->device, e);
+        w->forms = params_forms(p->params);
     }
     return w->kept ? p->device->replay(p->device, w->kept, e) : -1;
 }
@@ -614,13 +638,9 @@ int plan_run(struct plan *p, const struct run_step *r, struct err *e)
 
 int plan_update(struct plan *p, struct err *e)
 {
-    if (run_work(p, &p->work[1], first_update(p), p->n_step, NULL, e) < 0)
-        return -1;
-    for (const char **t = p->touched; *t; t++)
-        params_touch(p->params, *t);
-    if (*p->touched)
-        params_refresh(p->params, p->opts.pool);
-    return finish(p, e);
+    return run_work(p, &p->work[1], first_update(p), p->n_step, NULL, e) < 0
+               ? -1
+               : finish(p, e);
 }
 
 /* ---- printing ---- */

@@ -86,7 +86,7 @@ int plan_run(struct plan *p, const struct run_step *s, struct err *e);
 
 /* Run the update steps (running statistics, optimiser) behind a plan_run()
  * whose loss and gradients were found to be finite; packed forms of the
- * parameters that changed are made again.  */
+ * parameters that changed are made again, also those of other plans.  */
 int plan_update(struct plan *p, struct err *e);
 
 /* Bytes of the block; and what it would be for the values alone, without

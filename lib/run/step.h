@@ -71,6 +71,7 @@ struct plan {
     struct work {
         int runs;         /* so far */
         void *kept;       /* recorded by the device, or NULL */
+        int forms;        /* when it was: params_forms() */
     } work[2];            /* what plan_run() does, and plan_update() */
     const char **touched; /* parameters that update steps write; NULL-ended */
 };

@@ -467,6 +467,57 @@ static void test_launches(void **state)
     assert_int_equal(launches(NULL, sgd_keys), launches(NULL, NULL));
 }
 
+static struct plan *evaluation(const struct run *r, const struct graph *g, struct params *ps)
+{
+    const struct plan_opts o = {.batch = BATCH, .narrow = 1};
+    struct err e = {0};
+    struct plan *p = plan_new(g, r->device, ps, &o, &e);
+    struct tensor *x;
+
+    if (!p)
+        fail_msg("%s", e.msg);
+    x = plan_value(p, "image");
+    memcpy(x->data, plan_value(r->plan, "image")->data, tensor_bytes(x));
+    return p;
+}
+
+/* Parameters are packed for a plan that came when the steps had been recorded;
+ * they are so again behind the next step.  */
+static void test_packed_later(void **state)
+{
+    const struct train_rates rates = {0.05, 0};
+    struct err e = {0};
+    struct train_result q;
+    struct graph *g;
+    struct params *ps;
+    struct plan *a, *b;
+    struct run r;
+
+    (void)state;
+    start(&r, gpu(), NULL, NULL, 0);
+    g = graph_copy(r.network);
+    a = NULL;
+    for (uint64_t n = 0; n < 2 * STEPS; n++) {
+        const struct run_step s = {7, n};
+
+        if (n == STEPS)
+            a = evaluation(&r, g, r.params);
+        assert_int_equal(train_step(r.plan, &s, rates, &q, &e), 0);
+    }
+    assert_int_equal(params_store(r.params, g, NULL, &e), 0);
+    ps = params_new(g, r.device, &e);
+    b = evaluation(&r, g, ps);
+    assert_int_equal(plan_run(a, NULL, &e), 0);
+    assert_int_equal(plan_run(b, NULL, &e), 0);
+    assert_memory_equal(plan_output(a, "logits")->data, plan_output(b, "logits")->data,
+                        tensor_bytes(plan_output(a, "logits")));
+    plan_free(a);
+    plan_free(b);
+    params_free(ps);
+    end(&r);
+    graph_free(g);
+}
+
 static void test_narrow(void **state)
 {
     static const char drops[] = "network: test\ninput: {size: [3, 8, 8]}\nbody:\n"
@@ -563,13 +614,13 @@ static void test_all_taken(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_training),  cmocka_unit_test(test_inference),
-        cmocka_unit_test(test_frozen),    cmocka_unit_test(test_embedding),
-        cmocka_unit_test(test_beside),    cmocka_unit_test(test_sgd),
-        cmocka_unit_test(test_adamw),     cmocka_unit_test(test_together),
-        cmocka_unit_test(test_launches),  cmocka_unit_test(test_narrow),
-        cmocka_unit_test(test_all_taken), cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_none),
+        cmocka_unit_test(test_training), cmocka_unit_test(test_inference),
+        cmocka_unit_test(test_frozen),   cmocka_unit_test(test_embedding),
+        cmocka_unit_test(test_beside),   cmocka_unit_test(test_sgd),
+        cmocka_unit_test(test_adamw),    cmocka_unit_test(test_together),
+        cmocka_unit_test(test_launches), cmocka_unit_test(test_packed_later),
+        cmocka_unit_test(test_narrow),   cmocka_unit_test(test_all_taken),
+        cmocka_unit_test(test_memory),   cmocka_unit_test(test_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -384,10 +384,10 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_content), cmocka_unit_test(test_loop),
-        cmocka_unit_test(test_recipe),  cmocka_unit_test(test_start),
-        cmocka_unit_test(test_state),   cmocka_unit_test(test_averages), cmocka_unit_test(test_not_finite),
-        cmocka_unit_test(test_fuzz),
+        cmocka_unit_test(test_content),    cmocka_unit_test(test_loop),
+        cmocka_unit_test(test_recipe),     cmocka_unit_test(test_start),
+        cmocka_unit_test(test_state),      cmocka_unit_test(test_averages),
+        cmocka_unit_test(test_not_finite), cmocka_unit_test(test_fuzz),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
