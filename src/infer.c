@@ -68,6 +68,14 @@ static const struct command cmd = {
     .max_args = -1,
 };
 
+/* Pictures on their way: one batch is read while the other is computed.  */
+struct round {
+    struct job *j;
+    struct picture *pic; /* [batch] */
+    int64_t n;
+    struct err err; /* of the source, or the device */
+};
+
 struct job {
     struct model *m;
     struct graph *g;
@@ -77,13 +85,14 @@ struct job {
     struct preprocess pre;
     struct stage *stage; /* pictures are prepared on the device; or NULL */
     struct pictures *source;
+    int ended; /* it has no more */
     struct features features;
     const char *answer; /* logits, or where the model has no classes features */
     int64_t batch, k;   /* pictures; numbers of an answer */
     int classes;        /* it is logits */
-    struct picture *pic; /* [batch] */
-    float *score;        /* [k] */
-    int64_t *best;       /* [top] */
+    struct round round[2];
+    float *score;  /* [k] */
+    int64_t *best; /* [top] */
 };
 
 /* ---- one row ---- */
@@ -228,8 +237,9 @@ static int put(struct job *j, int64_t i, struct image *im, struct err *e)
 
 static void decode(void *ctx, int64_t i, int thread)
 {
-    struct job *j = ctx;
-    struct picture *p = &j->pic[i];
+    const struct round *r = ctx;
+    struct job *j = r->j;
+    struct picture *p = &r->pic[i];
     const struct codec_opts o = {.exif = j->pre.exif};
     struct image im = {0};
 
@@ -241,33 +251,70 @@ static void decode(void *ctx, int64_t i, int thread)
     image_release(&im);
 }
 
-/* The first N places of the batch.  */
-static int fill(struct job *j, int64_t n, struct err *e)
+/* The next batch, none behind the last, into its place or what is sent.  */
+static void read_round(void *ctx)
 {
-    pool_run(cli_pool(), n, decode, j);
+    struct round *r = ctx;
+    struct job *j = r->j;
+    int more = !j->ended;
+
+    for (r->n = 0; r->n < j->batch && more > 0; r->n += more > 0)
+        more = pictures_next(j->source, &r->pic[r->n], &r->err);
+    j->ended = more <= 0;
+    if (more < 0 || !r->n)
+        return;
+    pool_run(cli_pool(), r->n, decode, r);
     if (!j->stage)
-        return 0;
-    for (int64_t i = n; i < j->batch; i++)
+        return;
+    for (int64_t i = r->n; i < j->batch; i++)
         stage_same(j->stage, i, -1);
-    return stage_send(j->stage, cli_pool(), e) < 0
-               ? -1
-               : stage_prepare(j->stage, j->batch,
-                               plan_feed(j->plan, "image")->data, e);
+    stage_send(j->stage, cli_pool(), &r->err);
 }
 
-static int run_batch(struct job *j, int64_t n, struct err *e)
+/* The rows of R; where the device prepares pictures, NEXT is read the while by
+ * the thread *AHEAD.  */
+static int run_round(struct job *j, struct round *r, struct round *next,
+                     struct thread **ahead, struct err *e)
 {
     const float *rows = plan_output(j->plan, j->answer)->data;
 
-    if (fill(j, n, e) < 0 || plan_run(j->plan, NULL, e) < 0)
-        return -1;
-    for (int64_t i = 0; i < n; i++) {
-        if (print_row(j, &j->pic[i], rows + i * j->k) &&
-            features_add(&j->features, j->plan, i, j->pic[i].name, e) < 0)
+    if (j->stage) {
+        if (stage_prepare(j->stage, j->batch, plan_feed(j->plan, "image")->data,
+                          e) < 0)
             return -1;
-        picture_release(&j->pic[i]);
+        *ahead = thread_start(read_round, next);
+    }
+    if (plan_run(j->plan, NULL, e) < 0)
+        return -1;
+    for (int64_t i = 0; i < r->n; i++) {
+        if (print_row(j, &r->pic[i], rows + i * j->k) &&
+            features_add(&j->features, j->plan, i, r->pic[i].name, e) < 0)
+            return -1;
+        picture_release(&r->pic[i]);
     }
     return 0;
+}
+
+static int run_all(struct job *j, struct err *e)
+{
+    struct thread *ahead = NULL;
+    int at = 0, bad = 0;
+
+    for (struct round *r = j->round; !bad; at = !at, r = &j->round[at]) {
+        if (ahead)
+            thread_join(ahead);
+        else
+            read_round(r);
+        ahead = NULL;
+        if (r->err.code)
+            bad = err_set(e, r->err.code, "%s", r->err.msg);
+        else if (!r->n)
+            return 0;
+        else
+            bad = run_round(j, r, &j->round[!at], &ahead, e);
+    }
+    thread_join(ahead);
+    return -1;
 }
 
 static void print_head(const struct job *j)
@@ -280,18 +327,9 @@ static void print_head(const struct job *j)
 
 static int run(struct job *j, struct err *e)
 {
-    int64_t n = 0;
-    int r;
-
     if (!json)
         print_head(j);
-    while ((r = pictures_next(j->source, &j->pic[n], e)) > 0)
-        if (++n == j->batch) {
-            if (run_batch(j, n, e) < 0)
-                return -1;
-            n = 0;
-        }
-    if (r < 0 || (n && run_batch(j, n, e) < 0))
+    if (run_all(j, e) < 0)
         return -1;
     return features ? features_save(&j->features, j->g, e) : 0;
 }
@@ -397,7 +435,9 @@ static int open_all(struct job *j, const char *const *paths, int n,
     set_answer(j);
     if (set_top(j, e) < 0)
         return -1;
-    j->pic = xcalloc((size_t)j->batch, sizeof *j->pic);
+    for (int i = 0; i < 2; i++)
+        j->round[i] = (struct round){
+            .j = j, .pic = xcalloc((size_t)j->batch, sizeof *j->round[i].pic)};
     j->score = xcalloc((size_t)j->k, sizeof *j->score);
     j->best = xcalloc((size_t)top, sizeof *j->best);
     j->source = pictures_open(paths, n, zero ? 0 : '\n', e);
@@ -406,11 +446,13 @@ static int open_all(struct job *j, const char *const *paths, int n,
 
 static void release(struct job *j)
 {
-    for (int64_t i = 0; j->pic && i < j->batch; i++)
-        picture_release(&j->pic[i]);
+    for (int k = 0; k < 2; k++)
+        for (int64_t i = 0; j->round[k].pic && i < j->batch; i++)
+            picture_release(&j->round[k].pic[i]);
     pictures_close(j->source);
     stage_free(j->stage);
-    free(j->pic);
+    free(j->round[0].pic);
+    free(j->round[1].pic);
     free(j->score);
     free(j->best);
     features_release(&j->features);
