@@ -34,14 +34,16 @@ static const struct {
 
 static const char *const left_out = "resnet1202";
 
+/* Addresses apart from each other, as parameters are told by theirs.  */
 static void *no_memory(const struct device *d, size_t bytes, struct err *e)
 {
-    static char anything[64];
+    static uintptr_t free_from = 64;
+    const uintptr_t at = free_from;
 
     (void)d;
-    (void)bytes;
     (void)e;
-    return anything;
+    free_from += bytes / 64 * 64 + 64;
+    return (void *)at;
 }
 
 static void no_release(const struct device *d, void *p, size_t bytes)
