@@ -681,50 +681,93 @@ static int can_lie(const struct kernel *k, const struct node *n)
            n->in[n->n_in - 1]->shape.rank == 4;
 }
 
-/* The kernels of one form of numbers.  */
+/* Numbers for B, and in WANT what the references make of them; behind, from
+ * MOST on, the numbers as they were.  */
+static void make_values(struct bench *b, const struct kernel_case *c,
+                        int narrow, struct tensor *want)
+{
+    for (int i = 0; i < b->g->n_value; i++) {
+        fill(b->g->value[i], &b->value[i]);
+        if (c->flags & KERNEL_SPECIAL && b->g->value[i]->kind == VALUE_INPUT)
+            spoil(&b->value[i]);
+        if (narrow)
+            round_all(&b->value[i]);
+        fill(b->g->value[i], &want[MOST + i]);
+    }
+    run_references(b);
+    for (int i = 0; i < b->g->n_value; i++)
+        want[i] = b->value[i];
+}
+
+static void drop_values(const struct bench *b, const struct tensor *want)
+{
+    for (int i = 0; i < b->g->n_value; i++) {
+        give_back(want[i].data, tensor_bytes(&want[i]));
+        give_back(want[MOST + i].data, tensor_bytes(&want[i]));
+    }
+}
+
+static struct step_nodes step_of(const struct bench *b)
+{
+    struct step_nodes s = {.batch = 1, .n = b->n};
+
+    for (int i = 0; i < b->n; i++) {
+        s.node[i] = b->node[i];
+        s.link[i] = b->link[i];
+    }
+    if (b->back)
+        s.node[0] = b->back;
+    return s;
+}
+
+static int takes(const struct kernel *k, const struct kernel_case *c,
+                 const struct step_nodes *s, int narrow)
+{
+    return !strcmp(k->op, c->op) && k->dir == s->node[0]->dir &&
+           (k->dtypes >> DTYPE_F32 & 1) && (s->n == 1 || k->epilogue) &&
+           kernel_is_narrow(k) == narrow && can_lie(k, s->node[0]) &&
+           (!k->accepts || k->accepts(s));
+}
+
+/* In the emulator a portable kernel runs where no other takes the case: its
+ * bits there are those of tests/cpu/bits.c.  */
+static int is_worth_it(const struct kernel *k, const struct device *d,
+                       const struct kernel_case *c, const struct step_nodes *s,
+                       int narrow)
+{
+    if (!EMULATED_RUN || k->isa || c->family)
+        return 1;
+    for (const struct kernel *const *o = d->kernels; *o; o++)
+        if ((*o)->isa && takes(*o, c, s, narrow))
+            return 0;
+    return 1;
+}
+
+/* The kernels of one form of numbers.  The references, slowest of all, run
+ * once, and only where there is something to compare with.  */
 static int check_form(const struct kernel_case *c, const struct device *d,
                       int narrow)
 {
     struct tensor want[2 * MOST] = {0};
-    struct step_nodes s = {.batch = 1};
+    struct step_nodes s;
     struct bench b;
     int count = 0, family = 0;
 
     build(&b, c);
     assert_true(b.g->n_value < MOST);
-    s.n = b.n;
-    for (int i = 0; i < b.n; i++) {
-        s.node[i] = b.node[i];
-        s.link[i] = b.link[i];
+    s = step_of(&b);
+    for (const struct kernel *const *k = d->kernels; *k; k++) {
+        if (!takes(*k, c, &s, narrow) || !is_worth_it(*k, d, c, &s, narrow))
+            continue;
+        if (!count++)
+            make_values(&b, c, narrow, want);
+        check_kernel(&b, c, *k, &s, want);
+        family += is_of_family(c, *k);
     }
-    if (b.back)
-        s.node[0] = b.back;
-    for (int i = 0; i < b.g->n_value; i++) {
-        fill(b.g->value[i], &b.value[i]);
-        if (c->flags & KERNEL_SPECIAL && b.g->value[i]->kind == VALUE_INPUT)
-            spoil(&b.value[i]);
-        if (narrow)
-            round_all(&b.value[i]);
-        fill(b.g->value[i], &want[MOST + i]); /* as it was */
-    }
-    run_references(&b);
-    for (int i = 0; i < b.g->n_value; i++)
-        want[i] = b.value[i];
-    for (const struct kernel *const *k = d->kernels; *k; k++)
-        if (!strcmp((*k)->op, c->op) && (*k)->dir == s.node[0]->dir &&
-            (*k)->dtypes >> DTYPE_F32 & 1 && (s.n == 1 || (*k)->epilogue) &&
-            kernel_is_narrow(*k) == narrow && can_lie(*k, s.node[0]) &&
-            (!(*k)->accepts || (*k)->accepts(&s))) {
-            check_kernel(&b, c, *k, &s, want);
-            count++;
-            family += is_of_family(c, *k);
-        }
     if (c->family && !narrow && !family)
         fail_msg("%s %s: no kernel %s", c->op, c->attr, c->family);
-    for (int i = 0; i < b.g->n_value; i++) {
-        give_back(want[i].data, tensor_bytes(&want[i]));
-        give_back(want[MOST + i].data, tensor_bytes(&want[i]));
-    }
+    if (count)
+        drop_values(&b, want);
     graph_free(b.g);
     return count;
 }

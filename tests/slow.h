@@ -12,4 +12,12 @@ enum { SLOW_RUN = 1 };
 enum { SLOW_RUN = 0 };
 #endif
 
+/* Arithmetic is slowest in an emulator, which looks for what is of its
+ * processor.  */
+#if defined(ADZE_EMULATED)
+enum { EMULATED_RUN = 1 };
+#else
+enum { EMULATED_RUN = 0 };
+#endif
+
 #endif

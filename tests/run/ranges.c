@@ -26,7 +26,7 @@
 #include "run/plan.h"
 #include "run/step.h"
 
-enum { SEEDS = SLOW_RUN ? 25 : 60, STEPS = 14, KEPT = 32 };
+enum { SEEDS = EMULATED_RUN ? 8 : SLOW_RUN ? 25 : 60, STEPS = 14, KEPT = 32 };
 
 /* ---- random graphs ---- */
 
