@@ -88,7 +88,8 @@ isa      = $($(filter $(ISAS),$(lastword $(subst _, ,$1)))) $(if $(filter %/imag
 key      = $(shell printf '%s' '$(subst ','\'',$(CC) $(BASEC) $(foreach i,$(ISAS),$($i)) $(CFLAGS) $(CUDA) $1)' | cksum | cut -d' ' -f1)
 O       := $B/$(call key,$(call sanflag,$(SAN)))
 SANS    := address,undefined
-S       := $B/$(call key,$(call sanflag,$(SANS)) -O1)
+SFLAGS  := -O1 -g1 $(call sanflag,$(SANS))
+S       := $B/$(call key,$(SFLAGS))
 
 # ---- sources ----
 # One file of each pair is built: what the machine has, or its stand-in.
@@ -155,7 +156,7 @@ $1/tests/lib.a: $(call TESTLIB,$1) $1/tests/d_op.o
 
 $1/tests/%: $1/tests/%.o $1/tests/lib.a $1/libadze.a
 	$$(call say,LD,$$@)
-	$$Q$$(CC) $2 $$(LDFLAGS) -o $$@ $$^ $$(or $$(TESTLIBS),-lcmocka) $$(LDLIBS)
+	$$Q$$(CC) $2 $$(LDFLAGS) -Wl,--build-id=none -o $$@ $$^ $$(or $$(TESTLIBS),-lcmocka) $$(LDLIBS)
 
 # Kernels as C++, for tests/cuda/emu: in front of what the archive has.
 $(EMUSRC:%=$1/emu/%.o): $1/emu/%.o: %
@@ -165,13 +166,13 @@ $(EMUSRC:%=$1/emu/%.o): $1/emu/%.o: %
 
 $1/tests/cuda/%: $1/tests/cuda/%.o $(call EMUOBJ,$1) $1/tests/lib.a $1/libadze.a tests/cuda/emu/shared.ld
 	$$(call say,LD,$$@)
-	$$Q$$(CC) $2 $$(LDFLAGS) -o $$@ $$(filter %.o %.a,$$^) -Wl,-T,$$(filter %.ld,$$^) -lcmocka $$(LDLIBS) -lstdc++
+	$$Q$$(CC) $2 $$(LDFLAGS) -Wl,--build-id=none -o $$@ $$(filter %.o %.a,$$^) -Wl,-T,$$(filter %.ld,$$^) -lcmocka $$(LDLIBS) -lstdc++
 
 # Files that include a generated header wait for it.
 $(patsubst %.c,$1/%.o,$(filter lib/format/onnx%,$(LIBSRC)) tests/format/onnx_import.c): | $(PROTO:lib/%.proto=$G/%.pb-c.c)
 endef
 $(eval $(call rules,$O,$(CFLAGS) $(call sanflag,$(SAN))))
-$(if $(filter-out $O,$S),$(eval $(call rules,$S,-O1 -g $(call sanflag,$(SANS)))))
+$(if $(filter-out $O,$S),$(eval $(call rules,$S,$(SFLAGS))))
 
 # Registers and spills of each kernel stay beside it: tests/check/cuda.sh.
 $(CUDIR)/%.o: %.cu
@@ -214,8 +215,9 @@ export EMUWARN := $(if $(EMU),$(EMUSRC:%=$(if $(UNIT_S),$S,$O)/emu/%.warn))
 export SOURCES := $(LIBSRC) $(CMDSRC)
 
 deps:
+# Long ones first: no processor is without work at the end.
 test: all $(UNIT_O) $(UNIT_S)
-	@scripts/run-tests $(or $(strip $(UNIT_O) $(UNIT_S) $(SHELL_T)),$(error no test is called '$T'))
+	@scripts/run-tests $(or $(strip $(SHELL_T) $(UNIT_S) $(UNIT_O)),$(error no test is called '$T'))
 
 test-arm64:
 	@scripts/deps arm64 && scripts/run-tests tests/arm64.sh
