@@ -2,7 +2,7 @@
 # fault-memory.sh -- every command when there is no memory (F-140), and with
 # next to none (F-142, F-143).
 # SPDX-License-Identifier: MIT
-# One allocation in ADZE_FAULT_STEP (20) fails: by turns it alone, and it with
+# One allocation in ADZE_FAULT_STEP (33) fails: by turns it alone, and it with
 # all behind it.
 . tests/cli/lib.sh
 need_preload
@@ -13,14 +13,14 @@ adze-synth -n 3 --size 16 -s 7 -f folder -O few && toy_train trained.st -o globa
     find few -name '*.png' | adze-infer -m trained.st --features=features -O rows.st >rows &&
     adze-fuse-features -q rows.st rows.st -O dca.st
 ok 'makes what the commands read'
-step=${ADZE_FAULT_STEP:-20}
+step=${ADZE_FAULT_STEP:-33}
 
 complain() { echo "$*" >>"$work/bad"; }
 
 # jobs VERB: small runs of adze-VERB, one a line; OUT is an output file.
 jobs() {
     case $1 in
-    augment) echo '-d few -n 10 -f tar -O OUT' ;;
+    augment) echo '-d few -n 4 -f tar -O OUT' ;;
     benchmark) echo '--seconds=0.01 -j 1 trained.st' ;;
     calibrate) echo '-m trained.st -d few -n 10 -O OUT' ;;
     compare)
