@@ -656,17 +656,23 @@ static void check_runs(struct bench *b, const struct kernel_case *c,
     }
 }
 
+/* ONCE: against the references alone.  */
 static void check_kernel(struct bench *b, const struct kernel_case *c,
                          const struct kernel *k, const struct step_nodes *s,
-                         const struct tensor *want)
+                         const struct tensor *want, int once)
 {
     enum { FEW = 2 };
+    static const struct run alone[] = {{DEFAULTS, 2}};
     static const struct run cut[] = {
         {DEFAULTS, 1}, {CUT_LEAST, 5}, {CUT_MOST, 2},  {DEFAULTS, 2},
         {DEFAULTS, 3}, {DEFAULTS, 5},  {CUT_LEAST, 1}, {CUT_MOST, 8}};
     static const struct run least[] = {{SUMS_LEAST, 3}, {SUMS_LEAST, 1}};
     static const struct run most[] = {{SUMS_MOST, 3}, {SUMS_MOST, 1}};
 
+    if (once) {
+        check_runs(b, c, k, s, want, alone, 1);
+        return;
+    }
     check_runs(b, c, k, s, want, cut, SLOW_RUN ? FEW : (int)COUNT(cut));
     if (s->node[0]->dir != DIR_BACKWARD)
         return;
@@ -729,18 +735,18 @@ static int takes(const struct kernel *k, const struct kernel_case *c,
            (!k->accepts || k->accepts(s));
 }
 
-/* In the emulator a portable kernel runs where no other takes the case: its
- * bits there are those of tests/cpu/bits.c.  */
-static int is_worth_it(const struct kernel *k, const struct device *d,
-                       const struct kernel_case *c, const struct step_nodes *s,
-                       int narrow)
+/* In the emulator a portable kernel runs but once where another takes the case
+ * too: that threads and constants change no bit of it, other runs say.  */
+static int is_beside(const struct kernel *k, const struct device *d,
+                     const struct kernel_case *c, const struct step_nodes *s,
+                     int narrow)
 {
     if (!EMULATED_RUN || k->isa || c->family)
-        return 1;
+        return 0;
     for (const struct kernel *const *o = d->kernels; *o; o++)
         if ((*o)->isa && takes(*o, c, s, narrow))
-            return 0;
-    return 1;
+            return 1;
+    return 0;
 }
 
 /* The kernels of one form of numbers.  The references, slowest of all, run
@@ -757,11 +763,11 @@ static int check_form(const struct kernel_case *c, const struct device *d,
     assert_true(b.g->n_value < MOST);
     s = step_of(&b);
     for (const struct kernel *const *k = d->kernels; *k; k++) {
-        if (!takes(*k, c, &s, narrow) || !is_worth_it(*k, d, c, &s, narrow))
+        if (!takes(*k, c, &s, narrow))
             continue;
         if (!count++)
             make_values(&b, c, narrow, want);
-        check_kernel(&b, c, *k, &s, want);
+        check_kernel(&b, c, *k, &s, want, is_beside(*k, d, c, &s, narrow));
         family += is_of_family(c, *k);
     }
     if (c->family && !narrow && !family)
