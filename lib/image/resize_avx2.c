@@ -74,15 +74,18 @@ static void put_pixels(uint8_t *to, size_t stride, const __m256i *low,
     put(to + 3 * stride, _mm_extract_epi32(odd, 1));
 }
 
-/* The outputs that can be made without reading past the last row's end:
- * groups of four pixels are read with 16 bytes.  */
+/* The outputs that can be made without reading past the last row's end, where
+ * groups of four pixels are read with 16 bytes: those in front of the first
+ * that cannot, as the last may have fewer groups than those before it.  */
 static int reach(size_t stride, int w, const struct taps *t)
 {
-    while (w > 0 && 3 * (size_t)t->first[w - 1] +
-                            12 * (((size_t)t->count[w - 1] + 3) / 4) + 4 >
-                        stride)
-        w--;
-    return w;
+    int n = 0;
+
+    while (n < w &&
+           3 * (size_t)t->first[n] + 12 * (((size_t)t->count[n] + 3) / 4) + 4 <=
+               stride)
+        n++;
+    return n;
 }
 
 static int across(uint8_t *to, size_t to_stride, const uint8_t *from,
