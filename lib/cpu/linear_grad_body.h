@@ -21,7 +21,7 @@ static int64_t grad_round(const struct grad *g)
 {
     const int64_t n = GRAD_BYTES / (g->c * (int64_t)sizeof(float)) / LANES * LANES;
 
-    return g->n < n || n < LANES ? g->n : n;
+    return least(g->n, most(n, LANES));
 }
 
 static struct grad grad_make(int64_t n, int64_t c, int64_t o, int threads)

@@ -288,7 +288,9 @@ static int accepts(const struct step_nodes *s)
     for (int k = 0; k < n->n_join; k++) {
         const struct shape *x = &n->in[k]->shape;
 
-        if (value_is_tensor(n->in[k]) || x->rank != 4 || x->dim[0] != y->dim[0])
+        /* one for all samples is not repeated here */
+        if (value_is_tensor(n->in[k]) || x->rank != 4 || x->dim[0] != y->dim[0] ||
+            x->batch != y->batch)
             return 0;
     }
     return 1;
