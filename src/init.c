@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/mem.h"
@@ -500,10 +501,14 @@ static int make(const char *name, struct err *e)
 
 /* ---- another head for a model ---- */
 
+/* With --head alone any file is meant but one of a network.  */
 static int is_model(const char *operand)
 {
-    return operand &&
-           (str_ends(operand, ".st") || str_ends(operand, ".safetensors"));
+    if (!operand)
+        return 0;
+    return str_ends(operand, ".st") || str_ends(operand, ".safetensors") ||
+           (head && !from.n && !str_ends(operand, ".yaml") &&
+            access(operand, F_OK) == 0);
 }
 
 /* The K of -o classes=K, the one key that a model takes.  */

@@ -591,11 +591,13 @@ struct entry {
     char name[];
 };
 
-enum { DEPTH = 255, ENTRIES = 1024 }; /* what the stack takes lightly */
+/* Folders in folders, and bytes of entries at a time: what the stack takes
+ * lightly.  */
+enum { DEPTH = 255, ENTRY_BYTES = 1024 };
 
 static void remove_at(int folder, const char *name, int depth)
 {
-    _Alignas(struct entry) char buf[ENTRIES];
+    _Alignas(struct entry) char buf[ENTRY_BYTES];
     int fd;
     long n;
 

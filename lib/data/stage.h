@@ -9,8 +9,8 @@
  *     stage_prepare(s, batch, input, &e);         when it has done that
  *
  * There is room for two batches, so that one is put together while the other is
- * used.  Pictures that together would take more than STAGE_BYTES are resized
- * here before, which changes no bit.  */
+ * used.  A picture that takes more than its share of STAGE_BYTES, of a whole
+ * batch, is resized here before, which changes no bit.  */
 #ifndef ADZE_DATA_STAGE_H
 #define ADZE_DATA_STAGE_H
 

@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * Its state is tensors named `adze:KIND:PARAMETER' (adze:momentum:fc.weight),
- * made as zeros; a checkpoint stores them under those names.  The learning
+ * made as zeros; a checkpoint stores them under those names, but for averages
+ * (checkpoint.c).  The learning
  * rate is the graph's input `adze:lr' [1].  The norm of all gradients is the
  * output `grad_norm': the loop looks at it before it lets the update run.
  *

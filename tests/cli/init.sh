@@ -13,6 +13,8 @@ out_has '^base: resnet.yaml$'
 adze-init -q lenet5 -o classes=10 | adze-export -q --untrained -O ten.onnx && adze-import -q ten.onnx -O ten.st
 seq 3 >three
 run 'a new head for a model' 0 adze-init ten.st --head=new -o classes=3 --classes=three -O three.st
+cp ten.st ten
+run 'whatever the file is called' 0 adze-init ten --head=new -o classes=3 -O any.st
 err_has "new head 2: '[^']*weight' '[^']*bias'"
 run 'of three classes' 0 adze-show three.st
 out_has '3'
