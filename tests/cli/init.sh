@@ -15,6 +15,7 @@ seq 3 >three
 run 'a new head for a model' 0 adze-init ten.st --head=new -o classes=3 --classes=three -O three.st
 cp ten.st ten
 run 'whatever the file is called' 0 adze-init ten --head=new -o classes=3 -O any.st
+rm ten any.st
 err_has "new head 2: '[^']*weight' '[^']*bias'"
 run 'of three classes' 0 adze-show three.st
 out_has '3'

@@ -241,7 +241,8 @@ static void test_training(void **state)
     graph_free(net);
 }
 
-/* A map times what a parameter says of each channel, the same for all samples.  */
+/* A map times what a parameter says of each channel: the same for all
+ * samples.  */
 static struct graph *scaled(void)
 {
     const struct shape image = {4, {1, 3, 9, 7}, 1}, each = {4, {1, 6, 1, 1}};
