@@ -24,6 +24,7 @@
 #include "graph/graph.h"
 #include "graph/print.h"
 #include "graph/summary.h"
+#include "op/window.h"
 #include "pass/pass.h"
 #include "tensor/safetensors.h"
 #include "train/initial.h"
@@ -475,6 +476,29 @@ static void note_idle(struct network *n, const struct graph *g)
     arena_release(&a);
 }
 
+/* Say where patches of the picture, which lie side by side, leave a rest of it
+ * unread: it is of no size that they fit.  */
+static void note_rest(const struct graph *g)
+{
+    for (int i = 0; i < g->n_node; i++) {
+        const struct node *n = g->node[i];
+        struct window w;
+
+        if (!node_is(n, "conv2d") || n->in[0]->kind != VALUE_INPUT)
+            continue;
+        w = window_of(n, &n->in[0]->shape, &n->out[0]->shape);
+        for (int d = 0; d < 2; d++)
+            if (w.kernel[d] == w.stride[d] && !w.pad[d] && !w.pad[d + 2] &&
+                w.in[d] % w.stride[d]) {
+                cli_note("'%s' takes patches of %lld pixels: of %lld the last "
+                         "%lld are never read",
+                         Q(n->name), (long long)w.kernel[d], (long long)w.in[d],
+                         (long long)(w.in[d] % w.stride[d]));
+                return;
+            }
+    }
+}
+
 static int make(const char *name, struct err *e)
 {
     struct recipe r = {0};
@@ -490,6 +514,7 @@ static int make(const char *name, struct err *e)
         seed = config ? r.seed : 1;
     if (g) {
         note_idle(n, g);
+        note_rest(g);
         m = model_new(g);
         rc = fill(m, n, config ? r.init : NULL, e);
         model_free(m);

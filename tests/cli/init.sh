@@ -71,6 +71,9 @@ run 'another seed' 0 adze-init lenet5 -s 2 -O b.st
 ok 'is another model'
 only a.st b.st c.st
 
+run 'a picture that patches do not fill' 0 adze-init vit-t-32 -o size=70 -o depth=1 -O vit.st
+err_has "'patch_embed.proj' takes patches of 32 pixels: of 70 the last 6 are never read"
+rm vit.st
 run 'a head of another size' 0 adze-init lenet5 --from a.st --head=new -o classes=3 -O d.st
 err_has 'took 8 tensors with 60856 parameters'
 err_has "new head 2: 'fc3.weight' 'fc3.bias'"
