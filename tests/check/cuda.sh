@@ -16,9 +16,14 @@ kernels() {
 }
 
 if [ "$EMU" = 1 ]; then
-    cat $EMUWARN >"$out" 2>&1
-    [ ! -s "$out" ]
-    ok 'no warning from kernels as C++' || explain <"$out"
+    # What was built; T=check alone builds none.
+    # shellcheck disable=SC2086
+    if cat $EMUWARN >"$out" 2>&1 || [ "$(grep -vc 'No such file' "$out")" != 0 ]; then
+        [ ! -s "$out" ]
+        ok 'no warning from kernels as C++' || explain <"$out"
+    else
+        skip 'no warning from kernels as C++' 'they are not built: make test T=cuda'
+    fi
     for h in lib/base/*.h lib/tensor/*.h lib/graph/*.h lib/op/*.h lib/cuda/*.h; do
         [ "$h" = lib/base/banned.h ] || printf 'extern "C" {\n#include "%s"\n}\n' "${h#lib/}"
     done >"$work/all.cc"
