@@ -351,11 +351,14 @@ static int load(void *ctx, struct err *e)
 
 static const struct mode {
     struct graph *(*graph)(const struct job *, struct err *); /* NULL: none */
+    struct plan *(*plan)(const struct graph *, const struct device *,
+                         struct params *, const struct plan_opts *,
+                         struct err *);
     int (*prepare)(struct work *, struct err *);
     bench_fn *once;
-} mode_infer = {infer_graph, infer_prepare, infer},
-  mode_train = {training_graph, train_prepare, train},
-  mode_load = {NULL, load_prepare, load};
+} mode_infer = {infer_graph, plan_new, infer_prepare, infer},
+  mode_train = {training_graph, train_plan, train_prepare, train},
+  mode_load = {NULL, NULL, load_prepare, load};
 
 static const struct mode *mode(void)
 {
@@ -470,7 +473,7 @@ static int bind(struct work *w, const struct tuning *t, struct err *e)
                                  .narrow = j->narrow,
                                  .tuning = t};
 
-    if (j->g && !(w->plan = plan_new(j->g, j->dev, w->params, &po, e)))
+    if (j->g && !(w->plan = mode()->plan(j->g, j->dev, w->params, &po, e)))
         return -1;
     return mode()->prepare(w, e);
 }

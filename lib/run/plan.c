@@ -328,7 +328,7 @@ static int mirror(struct plan *p, struct err *e)
     if (!p->device->put)
         return 0;
     p->mirror = ARENA_NEWS(&p->arena, places + 1, struct tensor);
-    p->fed = ARENA_NEWS(&p->arena, places + 1, char);
+    p->left = ARENA_NEWS(&p->arena, places + 1, char);
     for (int i = 0; i < places; i++) {
         const struct tensor *t = &p->tensor[i];
 
@@ -462,15 +462,19 @@ struct tensor *plan_value(struct plan *p, const char *name)
     return t;
 }
 
+void plan_leave(struct plan *p, const char *name)
+{
+    plan_value(p, name);
+    if (p->mirror)
+        p->left[graph_value(p->graph, name)->index] = 1;
+}
+
 struct tensor *plan_feed(struct plan *p, const char *name)
 {
     struct tensor *host = plan_value(p, name);
-    const int i = graph_value(p->graph, name)->index;
 
-    if (!p->mirror)
-        return host;
-    p->fed[i] = 1;
-    return &p->tensor[i];
+    plan_leave(p, name);
+    return p->mirror ? &p->tensor[graph_value(p->graph, name)->index] : host;
 }
 
 int plan_fetch(struct plan *p, const char *name, struct err *e)
@@ -619,7 +623,7 @@ static int exchange(struct plan *p, int inputs, struct err *e)
         const int is_input =
             i < p->graph->n_value && p->graph->value[i]->kind == VALUE_INPUT;
 
-        if (host->data && is_input == inputs && !p->fed[i] &&
+        if (host->data && is_input == inputs && !p->left[i] &&
             (inputs ? d->put(d, t->data, host->data, tensor_bytes(t), e)
                     : d->get(d, host->data, t->data, tensor_bytes(t), e)) < 0)
             return -1;

@@ -68,8 +68,10 @@ void plan_free(struct plan *p);
 struct tensor *plan_value(struct plan *p, const char *name);
 /* NULL if the plan has no such value.  */
 struct tensor *plan_find(struct plan *p, const char *name);
-/* Input NAME in the memory of the device: from now on it is filled there, and
- * plan_value() shows it as of the last plan_fetch().  */
+/* Value NAME, an input or an output, stays in the memory of the device from now
+ * on: plan_value() shows it as of the last plan_fetch().  */
+void plan_leave(struct plan *p, const char *name);
+/* Input NAME there, where it is filled from now on.  */
 struct tensor *plan_feed(struct plan *p, const char *name);
 int plan_fetch(struct plan *p, const char *name, struct err *e);
 /* The tensor of an output of the graph by its output name.  */

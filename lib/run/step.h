@@ -66,7 +66,7 @@ struct plan {
     size_t bytes, value_bytes; /* of the block; without scratch */
     struct tensor *mirror;     /* of what is kept, in host memory; NULL: the
                               device works there */
-    char *fed; /* values that are filled in the memory of the device */
+    char *left; /* values that the host neither fills nor reads by itself */
     void *block;
     struct work {
         int runs;         /* so far */

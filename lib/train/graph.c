@@ -132,6 +132,18 @@ struct graph *train_graph(const struct graph *network, const struct recipe *r,
     return split;
 }
 
+struct plan *train_plan(const struct graph *g, const struct device *d,
+                        struct params *ps, const struct plan_opts *o,
+                        struct err *e)
+{
+    struct plan *p = plan_new(g, d, ps, o, e);
+
+    for (int i = 0; p && i < g->n_output; i++)
+        if (str_starts(g->output[i].name, "d("))
+            plan_leave(p, g->output[i].value->name);
+    return p;
+}
+
 int train_step(struct plan *p, const struct run_step *rs,
                struct train_rates rates, struct train_result *r, struct err *e)
 {

@@ -8,9 +8,12 @@
 #ifndef ADZE_TRAIN_GRAPH_H
 #define ADZE_TRAIN_GRAPH_H
 
+struct device;
 struct err;
 struct graph;
+struct params;
 struct plan;
+struct plan_opts;
 struct recipe;
 struct run_step;
 
@@ -23,6 +26,12 @@ struct run_step;
  * to train; ERR_SHAPE: an output with a loss that is not like `logits'.  */
 struct graph *train_graph(const struct graph *network, const struct recipe *r,
                           struct err *e);
+
+/* plan_new() of such a graph.  Its outputs "d(w)" stay with the device, but for
+ * plan_fetch(): they are as large as all parameters.  */
+struct plan *train_plan(const struct graph *g, const struct device *d,
+                        struct params *p, const struct plan_opts *o,
+                        struct err *e);
 
 struct train_result {
     double loss, norm; /* mean of the batch; of all gradients */

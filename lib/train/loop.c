@@ -66,10 +66,12 @@ static int check_labels(const struct trainer *t, const struct dataset *d,
 
     if (need <= head)
         return 0;
-    return err_set(e, ERR_SHAPE,
-                   "the data has labels up to %lld, the network's head %lld "
-                   "classes: make it with adze-init -o classes=%lld",
-                   (long long)need - 1, (long long)head, (long long)need);
+    return err_set(
+        e, ERR_SHAPE,
+        "the data has labels up to %lld, the network's head %lld "
+        "classes: make it with adze-init -o classes=%lld, of a model with "
+        "--head=new too",
+        (long long)need - 1, (long long)head, (long long)need);
 }
 
 static int build_plans(struct trainer *t, struct err *e)
@@ -80,7 +82,7 @@ static int build_plans(struct trainer *t, struct err *e)
                            .narrow = t->r->precision == PRECISION_BF16,
                            .tuning = tuning_of(t)};
 
-    t->plan = plan_new(t->graph, t->o->device, t->params, &po, e);
+    t->plan = train_plan(t->graph, t->o->device, t->params, &po, e);
     if (!t->plan)
         return -1;
     if (t->o->on_plan)
@@ -88,7 +90,7 @@ static int build_plans(struct trainer *t, struct err *e)
     if (!t->r->last || rest < 2)
         return 0;
     po.batch = rest;
-    t->tail = plan_new(t->graph, t->o->device, t->params, &po, e);
+    t->tail = train_plan(t->graph, t->o->device, t->params, &po, e);
     return t->tail ? 0 : -1;
 }
 
