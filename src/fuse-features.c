@@ -218,8 +218,11 @@ static int check_order(const struct job *j, struct err *e)
         if (!is_of(j, i, i) && is_of(j, i, !i) == 1)
             return err_set(e, ERR_FORMAT,
                            "the %s set is what the %s was when this was "
-                           "fitted: give them in that order",
-                           which[i], which[!i]);
+                           "fitted: %s",
+                           which[i], which[!i],
+                           is_of(j, !i, i) == 1
+                               ? "give them in that order"
+                               : "give one that the same model computed");
     return 0;
 }
 

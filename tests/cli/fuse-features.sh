@@ -169,6 +169,8 @@ done
 run 'two values of one network and width' 0 adze-fuse-features -q conv2.st bn2.st -O maps.dca.st
 fails 'in swapped order' 3 "'maps.dca.st': the first set is what the second was when this was fitted: give them in" \
     adze-fuse-features --apply=maps.dca.st bn2.st conv2.st -O no.st
+fails 'one twice' 3 "the second set is what the first was when this was fitted: give one that the same model" \
+    adze-fuse-features --apply=maps.dca.st conv2.st conv2.st -O no.st
 adze-fuse-bn -q -m a.st -O folded.st && adze-infer -m folded.st --features=features -O folded.val.st <val >"$out"
 run 'a model that was folded since' 0 adze-fuse-features --apply=dca.st folded.val.st b.val.st -O x.npy
 err_has "^adze-fuse-features: the first set is of another model or value than that which 'dca.st' was fitted to$"
