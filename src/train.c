@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/stream.h"
+#include "base/temp.h"
 #include "cli/common.h"
 #include "cli/io.h"
 #include "cli/progress.h"
@@ -77,7 +78,7 @@ static void on_signal(int sig)
     /* Only of INT the second one ends at once: batch systems send TERM more
      * than once.  */
     if (stop && sig == SIGINT) {
-        out_cleanup_signal();
+        temp_cleanup_signal();
         signal(sig, SIG_DFL);
         raise(sig);
     }

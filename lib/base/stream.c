@@ -1,9 +1,8 @@
 /* stream.c -- see stream.h.
  * SPDX-License-Identifier: MIT
  *
- * Two small tables here are global, because a signal handler must find them:
- * the mapped files (SIGBUS tells which one shrank) and the temporary files and
- * folders (to be removed when a signal ends the program).  */
+ * The table of mapped files is global, because a signal handler must find it:
+ * SIGBUS tells which one shrank.  */
 #include "base/stream.h"
 
 #include <errno.h>
@@ -18,12 +17,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/temp.h"
 
 static const char STDIN_NAME[] = "standard input";
 static const char STDOUT_NAME[] = "standard output";
@@ -131,7 +130,7 @@ static void on_sigbus(int sig, siginfo_t *si, void *context)
         write_text(": file changed while it was read: ");
         write_text(maps[i].name);
         write_text("\n");
-        out_cleanup_signal();
+        temp_cleanup_signal();
         _exit(err_exit(ERR_INPUT));
     }
     signal(sig, SIG_DFL); /* not ours: happens again, with the usual end */
@@ -552,114 +551,6 @@ int in_line(struct in *i, struct str *s, char delim, struct err *e)
     return any;
 }
 
-/* ---- temporary files ---- */
-
-enum { TEMPS = 16 };
-
-static struct temp_file {
-    _Atomic int state; /* 0 free, 1 being filled, 2 exists */
-    pid_t owner;       /* a child must not remove its parent's */
-    char path[PATH_MAX];
-} temps[TEMPS];
-
-static void temp_note(const char *path)
-{
-    for (int i = 0; i < TEMPS; i++) {
-        int expected = 0;
-
-        if (!atomic_compare_exchange_strong(&temps[i].state, &expected, 1))
-            continue;
-        snprintf(temps[i].path, sizeof temps[i].path, "%s", path);
-        temps[i].owner = getpid();
-        atomic_store(&temps[i].state, 2);
-        return;
-    }
-}
-
-static void temp_forget(const char *path)
-{
-    for (int i = 0; i < TEMPS; i++)
-        if (atomic_load(&temps[i].state) == 2 && !strcmp(temps[i].path, path))
-            atomic_store(&temps[i].state, 0);
-}
-
-/* As getdents64() fills it; readdir() is not for signal handlers.  */
-struct entry {
-    uint64_t inode, next;
-    unsigned short size;
-    unsigned char type;
-    char name[];
-};
-
-/* Folders in folders, and bytes of entries at a time: what the stack takes
- * lightly.  */
-enum { DEPTH = 255, ENTRY_BYTES = 1024 };
-
-static void remove_at(int folder, const char *name, int depth)
-{
-    _Alignas(struct entry) char buf[ENTRY_BYTES];
-    int fd;
-    long n;
-
-    if (unlinkat(folder, name, 0) == 0 || depth == DEPTH)
-        return;
-    fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    while (fd >= 0 && (n = syscall(SYS_getdents64, fd, buf, sizeof buf)) > 0)
-        for (long at = 0; at < n;) {
-            const struct entry *d = (const struct entry *)(buf + at);
-
-            if (strcmp(d->name, ".") != 0 && strcmp(d->name, "..") != 0)
-                remove_at(fd, d->name, depth + 1);
-            at += d->size;
-        }
-    if (fd >= 0)
-        close(fd);
-    unlinkat(folder, name, AT_REMOVEDIR);
-}
-
-void out_cleanup_signal(void)
-{
-    const int saved = errno;
-
-    for (int i = 0; i < TEMPS; i++)
-        if (atomic_load(&temps[i].state) == 2 && temps[i].owner == getpid())
-            remove_at(AT_FDCWD, temps[i].path, 0);
-    errno = saved;
-}
-
-/* No signal comes between the making of a file and its note.  */
-static void hold_signals(sigset_t *old)
-{
-    sigset_t all;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, old);
-}
-
-int out_folder(const char *path)
-{
-    sigset_t old;
-    int r;
-
-    hold_signals(&old);
-    r = mkdir(path, 0777);
-    if (r == 0)
-        temp_note(path);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return r;
-}
-
-void out_folder_keep(const char *path)
-{
-    temp_forget(path);
-}
-
-void out_folder_remove(const char *path)
-{
-    remove_at(AT_FDCWD, path, 0);
-    temp_forget(path);
-}
-
 /* ---- writing ---- */
 
 /* The folder of PATH with its '/', "" for the current one.  */
@@ -697,28 +588,11 @@ static char *follow_links(const char *path)
 /* Create a file beside O->path, and O->temp its name.  */
 static int temp_open(struct out *o)
 {
-    const int folder = (int)folder_len(o->path);
-    sigset_t old;
+    char *folder = xstrndup(o->path, folder_len(o->path));
 
-    for (unsigned try = 0; try < 10000; try++) {
-        struct str s = {0};
-
-        str_printf(&s, "%.*s.adze-%ld-%u.tmp", folder, o->path, (long)getpid(),
-                   try);
-        hold_signals(&old);
-        o->fd = open_again(str_text(&s), O_WRONLY | O_CREAT | O_EXCL, 0666);
-        if (o->fd >= 0)
-            temp_note(str_text(&s));
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
-        if (o->fd >= 0) {
-            o->temp = str_take(&s);
-            return 0;
-        }
-        str_release(&s);
-        if (errno != EEXIST)
-            return -1;
-    }
-    return -1;
+    o->temp = temp_file(folder, &o->fd);
+    free(folder);
+    return o->temp ? 0 : -1;
 }
 
 /* A new file beside a regular one, or beside nothing.  */
@@ -861,8 +735,7 @@ int out_commit(struct out *o, struct err *e)
         return out_abort(o);
     }
     if (o->temp) {
-        temp_forget(o->temp);
-        free(o->temp);
+        temp_keep(o->temp);
         o->temp = NULL;
         if (sync_folder(o->path) < 0) {
             cannot(e, ERR_OUTPUT, "sync the folder of", o->path);
@@ -875,13 +748,9 @@ int out_commit(struct out *o, struct err *e)
 
 int out_abort(struct out *o)
 {
-    if (o->temp) {
-        unlink(o->temp);
-        temp_forget(o->temp);
-    }
+    temp_remove(o->temp);
     if (o->fd >= 0)
         close_out(o);
-    free(o->temp);
     free(o->path);
     free(o->buf);
     *o = (struct out){.fd = -1};
@@ -891,7 +760,7 @@ int out_abort(struct out *o)
 /* The signal's usual end, without temporary files.  */
 static void on_end(int sig)
 {
-    out_cleanup_signal();
+    temp_cleanup_signal();
     signal(sig, SIG_DFL);
     raise(sig); /* comes when the handler returns */
 }
@@ -901,7 +770,7 @@ static void clean_at_end(void)
     static const int sigs[] = {SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGXCPU};
     struct sigaction was;
 
-    atexit(out_cleanup_signal);
+    atexit(temp_cleanup_signal);
     for (size_t i = 0; i < COUNT(sigs); i++)
         if (sigaction(sigs[i], NULL, &was) == 0 && was.sa_handler == SIG_DFL)
             signal(sigs[i], on_end);

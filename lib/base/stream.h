@@ -107,17 +107,6 @@ int out_commit(struct out *o, struct err *e);
 /* Throw the temporary file away.  Always returns -1.  */
 int out_abort(struct out *o);
 
-/* Make the folder PATH, which goes away with all that is in it when the
- * program ends, unless out_folder_keep() has been told; mkdir()'s result and
- * errno.  Folders in it are removed to a depth of 255.  */
-int out_folder(const char *path);
-void out_folder_keep(const char *path);
-void out_folder_remove(const char *path);
-
-/* Remove temporary files that were left open, and folders that were not kept;
- * safe in a signal handler.  */
-void out_cleanup_signal(void);
-
 /* Open descriptors 0-2 on /dev/null if they are closed, so that no data file
  * takes their place; use of such a one still fails.  SIGXFSZ is ignored, so
  * that a file over the limit is an error of write.  Temporary files go away

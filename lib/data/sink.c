@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/stream.h"
+#include "base/temp.h"
 #include "data/tar.h"
 
 const char *const sink_names[] = {"tar", "folder", NULL};
@@ -29,7 +30,6 @@ struct sink {
 static void sink_free(struct sink *s)
 {
     free(s->path);
-    free(s->temp);
     free(s->made);
     free(s);
 }
@@ -76,24 +76,10 @@ static int make_parents(const char *path, struct err *e)
 }
 
 /* A folder beside PATH, under a name of its own.  */
-static int temp_folder(struct sink *s, struct err *e)
+static int make_beside(struct sink *s, struct err *e)
 {
-    for (unsigned i = 0; i < 10000; i++) {
-        struct str t = {0};
-
-        str_printf(&t, "%s.adze-%ld-%u.tmp", s->path, (long)getpid(), i);
-        s->temp = str_take(&t);
-        if (out_folder(s->temp) == 0)
-            return 0;
-        if (errno != EEXIST)
-            break;
-        free(s->temp);
-        s->temp = NULL;
-    }
-    cannot(e, "create a folder beside", s->path);
-    free(s->temp);
-    s->temp = NULL;
-    return -1;
+    s->temp = temp_folder(s->path);
+    return s->temp ? 0 : cannot(e, "create a folder beside", s->path);
 }
 
 static int folder_open(struct sink *s, const char *path, struct err *e)
@@ -108,7 +94,7 @@ static int folder_open(struct sink *s, const char *path, struct err *e)
     s->path = xstrndup(path, n);
     if (is_free(s->path, e) < 0 || make_parents(s->path, e) < 0)
         return -1;
-    return temp_folder(s, e);
+    return make_beside(s, e);
 }
 
 /* NAME stays below the folder it is put into.  */
@@ -183,8 +169,7 @@ static int folder_commit(struct sink *s, struct err *e)
         return cannot(e, "write", s->path);
     if (rename(s->temp, s->path) < 0)
         return cannot(e, "rename a folder to", s->path);
-    out_folder_keep(s->temp);
-    free(s->temp);
+    temp_keep(s->temp);
     s->temp = NULL;
     return 0;
 }
@@ -234,8 +219,7 @@ int sink_abort(struct sink *s)
         return -1;
     if (s->kind == SINK_TAR)
         out_abort(&s->out);
-    else if (s->temp)
-        out_folder_remove(s->temp);
+    temp_remove(s->temp);
     sink_free(s);
     return -1;
 }

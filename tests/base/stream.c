@@ -24,6 +24,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "base/stream.h"
+#include "base/temp.h"
 
 static char folder[] = "/tmp/adze-stream-XXXXXX";
 
@@ -162,7 +163,7 @@ static void test_signal_cleanup(void **state)
     (void)state;
     assert_int_equal(out_open(&o, "f", &e), 0);
     assert_int_equal(access(o.temp, F_OK), 0);
-    out_cleanup_signal();
+    temp_cleanup_signal();
     assert_int_equal(access(o.temp, F_OK), -1);
     out_abort(&o);
 }
