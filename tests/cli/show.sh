@@ -55,6 +55,11 @@ fails 'a number that no tensor holds' 2 'constant' adze-init lenet5 -c ./r.yaml 
 fails 'two views' 2 'one at a time' adze-show -m a.st --state --graph
 fails 'a view and a depth' 2 'one at a time' adze-show -m a.st --state --depth=1
 fails 'no JSON form' 2 'no JSON form' adze-show -m a.st --plan --json
+# Kernels that would take these, too, were 2 to 4 times as slow.
+for n in resnext50-32x4d shufflenet-v1-g3 sk-resnet18; do
+    adze-init -q $n -o size=64 | adze-show --plan >"$out" && ! grep -E 'conv2d_gemm|	reference	' "$out"
+    ok "$n needs no plain code for groups and factors" || explain <"$out"
+done
 fails 'no model' 3 "'flat.yaml'" adze-show -m flat.yaml
 fails 'no file' 3 "'nothing.st': No such file" adze-show -m nothing.st
 if [ -d "$data" ]; then
