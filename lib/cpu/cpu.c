@@ -31,6 +31,8 @@ static const struct kernel *const families[] = {
     KERNELS_BF16(conv2d_direct_kernels),
     KERNELS_BF16(mul_blocked_kernels),
     KERNELS_BF16(pool_blocked_kernels),
+    KERNELS_BF16(reduce_blocked_kernels),
+    KERNELS_BF16(upsample_blocked_kernels),
     KERNELS(dwconv2d_kernels),
     KERNELS(conv2d_gemm_kernels),
     KERNELS_BF16(eltwise_kernels),

@@ -42,6 +42,8 @@ DECLARE_BF16(dwconv2d_blocked_kernels);
 DECLARE_VNNI(dwconv2d_blocked_8_kernels);
 DECLARE_BF16(mul_blocked_kernels);
 DECLARE_BF16(pool_blocked_kernels);
+DECLARE_BF16(reduce_blocked_kernels);
+DECLARE_BF16(upsample_blocked_kernels);
 DECLARE(pool_blocked_8_kernels);
 DECLARE(conv2d_gemm_kernels);
 DECLARE(dwconv2d_kernels);

@@ -51,14 +51,6 @@ static size_t scratch(const struct step_nodes *s, int threads)
     return (size_t)(row_floats(&w) * threads) * sizeof(float);
 }
 
-/* The larger; a NaN of either.  */
-INLINE vf larger(vf a, vf b)
-{
-    const vf m = vf_max(a, b); /* B where there is a NaN */
-
-    return vf_gt(m, b, m, vf_gt(b, a, b, vf_gt(a, VF1(-INFINITY), m, a + b)));
-}
-
 /* The rows under window row I, between padding that never wins.  */
 static void join_rows(const struct window *w, const float *x, int64_t i, float *row, int64_t floats)
 {
@@ -73,9 +65,9 @@ static void join_rows(const struct window *w, const float *x, int64_t i, float *
         int64_t j = 0;
 
         for (; j + VL <= w->in[1]; j += VL)
-            vf_store(to + j, larger(vf_load(to + j), vf_load(from + j)));
+            vf_store(to + j, vf_larger(vf_load(to + j), vf_load(from + j)));
         if (j < w->in[1])
-            vf_store_n(to + j, larger(vf_load(to + j), vf_load_n(from + j, w->in[1] - j)),
+            vf_store_n(to + j, vf_larger(vf_load(to + j), vf_load_n(from + j, w->in[1] - j)),
                        w->in[1] - j);
     }
 }
@@ -88,7 +80,7 @@ INLINE vf join_columns(const struct window *w, const float *row, int64_t j)
     for (int64_t s = 0; s < w->kernel[1]; s++) {
         const float *p = row + j * w->stride[1] + s;
 
-        m = larger(m, w->stride[1] == 1 ? vf_load(p) : vf_even(vf_load(p), vf_load(p + VL)));
+        m = vf_larger(m, w->stride[1] == 1 ? vf_load(p) : vf_even(vf_load(p), vf_load(p + VL)));
     }
     return m;
 }

@@ -47,20 +47,6 @@ static void run_windows(const struct kernel_args *a, pool_fn *task, int count_pa
     pool_run(a->pool, m.groups * m.bands, task, &m);
 }
 
-/* The larger; a NaN of either.  */
-INLINE vf larger(vf a, vf b)
-{
-    const vf m = vf_max(a, b); /* B where there is a NaN */
-
-    return vf_gt(m, b, m, vf_gt(b, a, b, vf_gt(a, VF1(-INFINITY), m, a + b)));
-}
-
-/* 1, or 0 of a NaN.  */
-INLINE vf number(vf x)
-{
-    return vf_gt(x, VF1(-INFINITY), VF1(1), vf_gt(VF1(INFINITY), x, VF1(1), VF0));
-}
-
 /* The window of one output: its place in x and its taps inside.  */
 struct spot {
     const elem *x;
@@ -169,7 +155,7 @@ INLINE void most_add(struct most *m, const elem *x)
 
 INLINE void most_store(const struct most *m, elem *y)
 {
-    elem_store(y, vf_gt(number(m->sum), VF0, m->most, m->sum));
+    elem_store(y, vf_gt(vf_number(m->sum), VF0, m->most, m->sum));
 }
 #endif
 
@@ -268,8 +254,8 @@ INLINE void largest_at(const struct maps *m, const struct spot *s, elem *y)
                 const vf here = vf_bits(VI1((int32_t)(first + p)));
                 const vf ordered = vf_gt(x, best, here, at);
 
-                at = vf_gt(number(best), number(x), here, ordered);
-                best = larger(best, x);
+                at = vf_gt(vf_number(best), vf_number(x), here, ordered);
+                best = vf_larger(best, x);
             }
         elem_store(y + v * VL, best);
         vf_store(to + v * VL, at);

@@ -17,6 +17,7 @@
 #ifndef ADZE_CPU_VEC_H
 #define ADZE_CPU_VEC_H
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -233,6 +234,20 @@ INLINE void vf_store_n(float *p, vf v, int64_t n)
 #endif
 
 #define VF0 VF1(0.0f)
+
+/* The larger; a NaN of either.  */
+INLINE vf vf_larger(vf a, vf b)
+{
+    const vf m = vf_max(a, b); /* B where there is a NaN */
+
+    return vf_gt(m, b, m, vf_gt(b, a, b, vf_gt(a, VF1(-INFINITY), m, a + b)));
+}
+
+/* 1, or 0 of a NaN.  */
+INLINE vf vf_number(vf x)
+{
+    return vf_gt(x, VF1(-INFINITY), VF1(1), vf_gt(VF1(INFINITY), x, VF1(1), VF0));
+}
 
 /* The sum of all lanes, always in the same tree, and the largest, where a NaN
  * may get lost: of both halves, lane by lane, until one is left.  */

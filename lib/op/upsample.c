@@ -18,6 +18,7 @@
 #include "graph/graph.h"
 #include "op/ops.h"
 #include "op/rule.h"
+#include "op/upsample.h"
 
 enum { X, LIKE };
 
@@ -48,25 +49,14 @@ static struct op_cost cost(const struct node *n)
         .flop = nearest ? 0 : 7 * shape_count(&n->out[0]->shape)};
 }
 
-/* Output I along one side reads inputs LO and HI, the latter by PART.  */
-struct tap {
-    int64_t lo, hi;
-    double part;
-};
-
-struct side {
-    int64_t in, out;
-    int nearest, align;
-};
-
-static struct tap tap_of(const struct side *s, int64_t i)
+struct upsample_tap upsample_tap(const struct upsample_side *s, int64_t i)
 {
     const double at =
         s->align
             ? (s->out > 1 ? (double)(i * (s->in - 1)) / (double)(s->out - 1)
                           : 0)
             : ((double)i + .5) * (double)s->in / (double)s->out - .5;
-    struct tap t = {i * s->in / s->out, 0, 0};
+    struct upsample_tap t = {i * s->in / s->out, 0, 0};
     if (!s->nearest) {
         t.lo = at > 0 ? (int64_t)at : 0;
         t.part = at > 0 ? at - (double)t.lo : 0;
@@ -75,21 +65,21 @@ static struct tap tap_of(const struct side *s, int64_t i)
     return t;
 }
 
-static struct side side_of(const struct op_args *a, const struct shape *y,
-                           int d)
+struct upsample_side upsample_side(const struct node *n, const struct shape *x,
+                                   const struct shape *y, int d)
 {
-    return (struct side){a->in[X].shape.dim[2 + d], y->dim[2 + d],
-                         !strcmp(attr_str(a->node, "mode"), "nearest"),
-                         (int)attr_int(a->node, "align_corners")};
+    return (struct upsample_side){x->dim[2 + d], y->dim[2 + d],
+                                  !strcmp(attr_str(n, "mode"), "nearest"),
+                                  (int)attr_int(n, "align_corners")};
 }
 
-static void plane(const struct side *h, const struct side *w, const real *x,
-                  real *y)
+static void plane(const struct upsample_side *h, const struct upsample_side *w,
+                  const real *x, real *y)
 {
     for (int64_t p = 0; p < h->out; p++) {
-        const struct tap r = tap_of(h, p);
+        const struct upsample_tap r = upsample_tap(h, p);
         for (int64_t q = 0; q < w->out; q++) {
-            const struct tap c = tap_of(w, q);
+            const struct upsample_tap c = upsample_tap(w, q);
             const real *lo = x + r.lo * w->in, *hi = x + r.hi * w->in;
             *y++ =
                 (real)((1 - r.part) *
@@ -99,15 +89,16 @@ static void plane(const struct side *h, const struct side *w, const real *x,
     }
 }
 
-static void plane_backward(const struct side *h, const struct side *w,
-                           const real *dy, real *dx)
+static void plane_backward(const struct upsample_side *h,
+                           const struct upsample_side *w, const real *dy,
+                           real *dx)
 {
     for (int64_t i = 0; i < h->in * w->in; i++)
         dx[i] = 0;
     for (int64_t p = 0; p < h->out; p++) {
-        const struct tap r = tap_of(h, p);
+        const struct upsample_tap r = upsample_tap(h, p);
         for (int64_t q = 0; q < w->out; q++, dy++) {
-            const struct tap c = tap_of(w, q);
+            const struct upsample_tap c = upsample_tap(w, q);
             real *lo = dx + r.lo * w->in, *hi = dx + r.hi * w->in;
             lo[c.lo] += (real)(*dy * (1 - r.part) * (1 - c.part));
             lo[c.hi] += (real)(*dy * (1 - r.part) * c.part);
@@ -120,7 +111,8 @@ static void plane_backward(const struct side *h, const struct side *w,
 static void forward(const struct op_args *a)
 {
     const struct shape *x = &a->in[X].shape, *y = &a->out[0].shape;
-    const struct side h = side_of(a, y, 0), w = side_of(a, y, 1);
+    const struct upsample_side h = upsample_side(a->node, x, y, 0),
+                               w = upsample_side(a->node, x, y, 1);
     for (int64_t i = 0; i < x->dim[0] * x->dim[1]; i++)
         plane(&h, &w, (const real *)a->in[X].data + i * h.in * w.in,
               (real *)a->out[0].data + i * h.out * w.out);
@@ -129,7 +121,8 @@ static void forward(const struct op_args *a)
 static void backward(const struct op_args *a)
 {
     const struct shape *x = &a->in[X].shape, *y = &a->dout[0].shape;
-    const struct side h = side_of(a, y, 0), w = side_of(a, y, 1);
+    const struct upsample_side h = upsample_side(a->node, x, y, 0),
+                               w = upsample_side(a->node, x, y, 1);
     real *dx = a->din[X].data, *none = a->din[LIKE].data;
     for (int64_t i = 0; dx && i < x->dim[0] * x->dim[1]; i++)
         plane_backward(&h, &w,

@@ -1,0 +1,3 @@
+/* upsample_blocked_bf16.c -- upsample_blocked_body.h for this instruction set.
+ * SPDX-License-Identifier: MIT  */
+#include "cpu/upsample_blocked_body.h"
