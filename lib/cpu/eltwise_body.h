@@ -191,6 +191,54 @@ static void add_backward(const struct kernel_args *a)
     }
 }
 
+/* ---- droppath ---- */
+
+/* LO: what the samples that stay are multiplied by.  */
+INLINE vf scaled(const struct job *j, const vf *x)
+{
+    return vf_gt(VF1(j->lo), VF0, x[0] * VF1(j->lo), VF0);
+}
+
+struct drop {
+    struct job job; /* of the first sample */
+    int64_t chunks;
+    const struct rng *rng;
+    double rate;
+};
+
+static void drop_task(void *drop, int64_t task, int thread)
+{
+    const struct drop *d = drop;
+    const int64_t n = task / d->chunks;
+    struct job j = d->job;
+
+    (void)thread;
+    if (rng_uniform(d->rng, (uint64_t)n) < d->rate)
+        j.lo = 0;
+    j.y += n * j.count;
+    j.x[0] += n * j.count;
+    sweep(&j, task % d->chunks, 1, scaled);
+}
+
+/* Forward and back.  */
+static void drop_run(const struct kernel_args *a)
+{
+    const int back = a->op.node->dir == DIR_BACKWARD;
+    const struct tensor *x = back ? a->op.dout : a->op.in, *y = back ? a->op.din : a->op.out;
+    const int64_t n = x->shape.dim[0];
+    struct drop d = {.rng = &a->op.rng, .rate = attr_real(a->op.node, "rate")};
+
+    d.job = (struct job){.y = y->data, .x = {x->data}, .count = n ? tensor_count(x) / n : 0};
+    d.job.lo = d.rate < 1 ? (float)(1 / (1 - d.rate)) : 0;
+    d.chunks = (d.job.count + CHUNK - 1) / CHUNK;
+    pool_run(a->pool, n * d.chunks, drop_task, &d);
+}
+
+static int drops(const struct step_nodes *s)
+{
+    return s->node[0]->train;
+}
+
 /* clang-format off */
 #define COMMON .name = "eltwise_" ISA_NAME, .isa = ISA_BITS, .dtypes = 1 << DTYPE_F32, \
     .any_layout = 1, .reads = ELEM_ANY, .writes = ELEM_ANY
@@ -207,6 +255,8 @@ const struct kernel ISA(eltwise_kernels)[] = {
     {COMMON, .op = "add", .dir = DIR_FORWARD, .epilogue = follow_act_names,
      .accepts = add_accepts, .run = add_forward},
     {COMMON, .op = "add", .dir = DIR_BACKWARD, .accepts = equal_shapes, .run = add_backward},
+    {COMMON, .op = "droppath", .dir = DIR_FORWARD, .accepts = drops, .run = drop_run},
+    {COMMON, .op = "droppath", .dir = DIR_BACKWARD, .accepts = drops, .run = drop_run},
     {0},
 };
 /* clang-format on */

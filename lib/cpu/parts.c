@@ -17,8 +17,8 @@ struct piece {
     struct tensor in[MOST], out[MOST], dout[1], din[MOST];
 };
 
-typedef struct tensor slice_fn(const struct op_args *a, const struct tensor *t, int64_t at,
-                               int64_t n);
+struct job;
+typedef struct tensor slice_fn(const struct job *j, const struct tensor *t, int64_t at, int64_t n);
 
 struct job {
     const struct op_args *a;
@@ -38,16 +38,16 @@ static void run_task(void *job, int64_t task, int thread)
     for (int i = 0; i < node_op_in(p.a.node); i++) { /* parameters stay whole */
         const int whole = node_in_info(p.a.node, i)->role != ROLE_DATA;
 
-        p.in[i] = whole ? j->a->in[i] : j->slice(j->a, &j->a->in[i], at, n);
+        p.in[i] = whole ? j->a->in[i] : j->slice(j, &j->a->in[i], at, n);
         if (back)
-            p.din[i] = whole ? j->a->din[i] : j->slice(j->a, &j->a->din[i], at, n);
+            p.din[i] = whole ? j->a->din[i] : j->slice(j, &j->a->din[i], at, n);
     }
     for (int i = 0; i < node_op_out(p.a.node); i++)
-        p.out[i] = j->slice(j->a, &j->a->out[i], at, n);
+        p.out[i] = j->slice(j, &j->a->out[i], at, n);
     p.a.in = p.in;
     p.a.out = p.out;
     if (back)
-        p.dout[0] = j->slice(j->a, &j->a->dout[0], at, n);
+        p.dout[0] = j->slice(j, &j->a->dout[0], at, n);
     p.a.dout = p.dout;
     p.a.din = p.din;
     if (back)
@@ -65,12 +65,11 @@ static void run_job(const struct kernel_args *a, slice_fn *slice, int64_t units,
 
 /* ---- element by element ---- */
 
-static struct tensor elements(const struct op_args *a, const struct tensor *t, int64_t at,
-                              int64_t n)
+static struct tensor elements(const struct job *j, const struct tensor *t, int64_t at, int64_t n)
 {
     struct tensor r = *t;
 
-    (void)a;
+    (void)j;
     r.shape = shape_make(1, &n);
     if (r.data)
         r.data = (char *)r.data + (size_t)at * dtype_size(t->dtype);
@@ -92,9 +91,9 @@ static int axis_of_node(const struct op_args *a)
 }
 
 /* Sizes in front of the axis become one, which is cut.  */
-static struct tensor rows(const struct op_args *a, const struct tensor *t, int64_t at, int64_t n)
+static struct tensor rows(const struct job *j, const struct tensor *t, int64_t at, int64_t n)
 {
-    const int axis = axis_of_node(a);
+    const int axis = axis_of_node(j->a);
     struct tensor r = *t;
     int64_t inner = 1;
 
@@ -120,6 +119,30 @@ static void row_run(const struct kernel_args *a)
     for (int i = 0; i < axis_of_node(&a->op); i++)
         outer *= x->shape.dim[i];
     run_job(a, rows, outer, tensor_count(x) / outer);
+}
+
+/* ---- samples ---- */
+
+/* Of T, which has as many rows for each sample.  */
+static struct tensor samples(const struct job *j, const struct tensor *t, int64_t at, int64_t n)
+{
+    struct tensor r = *t;
+
+    r.shape.dim[0] = t->shape.dim[0] / j->units * n;
+    if (r.data)
+        r.data = (char *)r.data + (size_t)(tensor_count(t) / j->units * at) * dtype_size(t->dtype);
+    return r;
+}
+
+static void sample_run(const struct kernel_args *a)
+{
+    const int back = a->op.node->dir == DIR_BACKWARD;
+    const struct tensor *x = back ? a->op.dout : a->op.in, *y = back ? a->op.din : a->op.out;
+    int64_t n = x->shape.dim[0];
+
+    if (y->data && y->shape.dim[0] < n) /* windows are more than pictures */
+        n = y->shape.dim[0];
+    run_job(a, samples, n, n ? tensor_count(x) / n : 1);
 }
 
 /* ---- y[n] = x[n] + p, p the same for each sample ---- */
@@ -158,6 +181,10 @@ static void repeat_run(const struct kernel_args *a)
     {PARTS(o, DIR_FORWARD), .any_layout = 1, .run = element_run}, \
     {PARTS(o, DIR_BACKWARD), .any_layout = 1, .run = element_run}
 
+#define EACH_SAMPLE(o) \
+    {PARTS(o, DIR_FORWARD), .run = sample_run}, \
+    {PARTS(o, DIR_BACKWARD), .run = sample_run}
+
 const struct kernel parts_kernels[] = {
     {PARTS(clip, DIR_BACKWARD), .any_layout = 1, .run = element_run},
     EACH(elu), EACH(erf), EACH(exp), EACH(gelu), EACH(hardtanh), EACH(leakyrelu), EACH(log),
@@ -166,6 +193,7 @@ const struct kernel parts_kernels[] = {
     {PARTS(softmax, DIR_BACKWARD), .accepts = has_rows, .run = row_run},
     {PARTS(logsoftmax, DIR_FORWARD), .accepts = has_rows, .run = row_run},
     {PARTS(logsoftmax, DIR_BACKWARD), .accepts = has_rows, .run = row_run},
+    EACH_SAMPLE(gridsample), EACH_SAMPLE(windowpartition), EACH_SAMPLE(windowreverse),
     {PARTS(add, DIR_FORWARD), .accepts = repeat_accepts, .run = repeat_run},
     {0},
 };
