@@ -342,7 +342,7 @@ static size_t scratch(const struct step_nodes *s, int threads)
 
 const struct kernel ISA(reduce_blocked_kernels)[] = {
     {COMMON, .dir = DIR_FORWARD, .run = forward},
-    {COMMON, .dir = DIR_BACKWARD, .run = backward},
+    {COMMON, .dir = DIR_BACKWARD, .pulls = 1, .run = backward}, /* dx is larger than dy */
     {0},
 };
 /* clang-format on */
