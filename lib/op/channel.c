@@ -30,3 +30,16 @@ void channel_sums(const struct axis *s, const real *x, const real *dy,
             *dw += dy[at] * (x[at] - mean) * invstd;
         }
 }
+
+void channel_bias_grad(const struct tensor *dy, int axis, real *db)
+{
+    const struct axis s = axis_of(&dy->shape, axis);
+    const real *d = dy->data;
+    for (int64_t c = 0; c < s.size; c++) {
+        double sum = 0;
+        for (int64_t o = 0; o < s.outer; o++)
+            for (int64_t i = 0; i < s.inner; i++)
+                sum += d[(o * s.size + c) * s.inner + i];
+        db[c] = (real)sum;
+    }
+}

@@ -1,5 +1,5 @@
 /* channel.h -- sums over one channel of [N,C,...], in double: what batch
- * normalisation is made of.
+ * normalisation and the gradients of biases are made of.
  * SPDX-License-Identifier: MIT  */
 #ifndef ADZE_OP_CHANNEL_H
 #define ADZE_OP_CHANNEL_H
@@ -14,5 +14,8 @@ void channel_moments(const struct axis *s, const real *x, int64_t c,
 void channel_sums(const struct axis *s, const real *x, const real *dy,
                   int64_t c, double mean, double invstd, double *db,
                   double *dw);
+
+/* DB: the sum of DY for each place along AXIS.  */
+void channel_bias_grad(const struct tensor *dy, int axis, real *db);
 
 #endif

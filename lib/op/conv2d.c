@@ -16,6 +16,7 @@
 #include "base/real.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
+#include "op/channel.h"
 #include "op/ops.h"
 #include "op/rule.h"
 #include "op/window.h"
@@ -198,17 +199,6 @@ static void backward_w(const struct geometry *g, const real *x, const real *dy,
                                             r, s);
 }
 
-static void backward_b(const struct geometry *g, const real *dy, real *db)
-{
-    for (int64_t k = 0; k < g->k; k++) {
-        double sum = 0;
-        for (int64_t n = 0; n < g->n; n++)
-            for (int64_t i = 0; i < g->py; i++)
-                sum += dy[(n * g->k + k) * g->py + i];
-        db[k] = (real)sum;
-    }
-}
-
 static void backward(const struct op_args *a)
 {
     const struct geometry g = geometry(a);
@@ -218,7 +208,7 @@ static void backward(const struct op_args *a)
     if (a->din[WEIGHT].data)
         backward_w(&g, a->in[X].data, dy, a->din[WEIGHT].data);
     if (a->din[BIAS].data)
-        backward_b(&g, dy, a->din[BIAS].data);
+        channel_bias_grad(&a->dout[0], 1, a->din[BIAS].data);
 }
 
 static const struct op_in in[] = {

@@ -22,6 +22,7 @@
 #include "base/real.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
+#include "op/channel.h"
 #include "op/deform.h"
 #include "op/ops.h"
 #include "op/rule.h"
@@ -269,17 +270,6 @@ static void backward_w(const struct deform *g, const struct op_args *a,
             }
 }
 
-static void backward_b(const struct deform *g, const real *dy, real *db)
-{
-    for (int64_t k = 0; k < g->k; k++) {
-        double sum = 0;
-        for (int64_t n = 0; n < g->n; n++)
-            for (int64_t i = 0; i < g->py; i++)
-                sum += dy[(n * g->k + k) * g->py + i];
-        db[k] = (real)sum;
-    }
-}
-
 static void backward(const struct op_args *a)
 {
     const struct deform g = geometry(a);
@@ -289,7 +279,7 @@ static void backward(const struct op_args *a)
     if (a->din[WEIGHT].data)
         backward_w(&g, a, a->din[WEIGHT].data);
     if (a->din[BIAS].data)
-        backward_b(&g, a->dout[0].data, a->din[BIAS].data);
+        channel_bias_grad(&a->dout[0], 1, a->din[BIAS].data);
 }
 
 static const struct op_in in[] = {

@@ -9,6 +9,7 @@
 #include "base/real.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
+#include "op/channel.h"
 #include "op/ops.h"
 #include "op/rule.h"
 
@@ -93,16 +94,6 @@ static void backward_w(const struct sizes *s, const real *x, const real *dy,
         }
 }
 
-static void backward_b(const struct sizes *s, const real *dy, real *db)
-{
-    for (int64_t k = 0; k < s->k; k++) {
-        double sum = 0;
-        for (int64_t n = 0; n < s->rows; n++)
-            sum += dy[n * s->k + k];
-        db[k] = (real)sum;
-    }
-}
-
 static void backward(const struct op_args *a)
 {
     const struct sizes s = sizes(a);
@@ -112,7 +103,8 @@ static void backward(const struct op_args *a)
     if (a->din[WEIGHT].data)
         backward_w(&s, a->in[X].data, dy, a->din[WEIGHT].data);
     if (a->din[BIAS].data)
-        backward_b(&s, dy, a->din[BIAS].data);
+        channel_bias_grad(&a->dout[0], a->dout[0].shape.rank - 1,
+                          a->din[BIAS].data);
 }
 
 static const struct op_in in[] = {
