@@ -27,8 +27,9 @@ struct maps {
 static struct maps maps_of(const struct kernel_args *a, const struct shape *x,
                            const struct shape *y)
 {
-    struct maps m = {upsample_side(a->op.node, x, y, 0), upsample_side(a->op.node, x, y, 1)};
+    struct maps m = {.h = upsample_side(a->op.node, x, y, 0)};
 
+    m.w = upsample_side(a->op.node, x, y, 1);
     m.tap = a->scratch;
     m.room = (float *)(m.tap + m.w.out);
     for (int64_t q = 0; q < m.w.out; q++)

@@ -9,6 +9,8 @@
  *   x [N,C,H,W]  like [N,C',P,Q] gives P and Q  y [N,C,P,Q]
  * Without LIKE, P and Q are SIZE, or SCALE times H and W where SIZE is 0.
  * Backward keeps nothing.  ONNX Resize.  */
+#include "op/upsample.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -18,7 +20,6 @@
 #include "graph/graph.h"
 #include "op/ops.h"
 #include "op/rule.h"
-#include "op/upsample.h"
 
 enum { X, LIKE };
 
