@@ -16,6 +16,8 @@
 #include "data/loader.h"
 #include "data/sink.h"
 #include "image/codec.h"
+#include "tensor/shape.h"
+#include "train/mix.h"
 #include "train/recipe.h"
 
 static const char *config, *policy, *data, *output, *grid;
@@ -81,6 +83,7 @@ struct job {
     int64_t *target;
     uint8_t *rgb; /* [batch,h,w,3]: the good ones of a batch */
     int64_t *index;
+    int mixes; /* batches, as the recipe says */
 };
 
 /* ---- setting up ---- */
@@ -206,6 +209,14 @@ static void unpack(uint8_t *rgb, const float *x, size_t plane)
             rgb[3 * i + c] = (uint8_t)(x[c * plane + i] * 255 + .5f);
 }
 
+static int mix(struct job *j, int64_t step, int64_t n, struct err *e)
+{
+    const int64_t dim[] = {n, 3, j->lo.pre.size[0], j->lo.pre.size[1]};
+    const struct shape s = shape_make(4, dim);
+
+    return mix_apply(&j->r, step, j->steps, j->x, &s, cli_pool(), e);
+}
+
 /* Batch STEP of EPOCH into J->rgb, without the pictures that cannot be used:
  * how many there are, or -1.  */
 static int64_t next_batch(struct job *j, int64_t epoch, int64_t step,
@@ -215,6 +226,8 @@ static int64_t next_batch(struct job *j, int64_t epoch, int64_t step,
     int64_t n, kept = 0;
 
     if (loader_batch(j->l, epoch, step, j->x, j->target, &n, cli_pool(), e) < 0)
+        return -1;
+    if (j->mixes && mix(j, epoch * j->steps + step, n, e) < 0)
         return -1;
     for (int64_t i = 0; i < n; i++) {
         const int64_t at = loader_index(j->l, i);
@@ -442,6 +455,7 @@ static int write_sheet(struct job *j, struct err *e)
     if (r == 0)
         r = put_originals(j, &s, e);
     s.column = 1;
+    j->mixes = mix_is_on(&j->r);
     if (r == 0)
         r = each_batch(j, put_column, &s, e);
     if (r == 0 && (r = out_open(&o, grid, e)) == 0)
@@ -508,6 +522,9 @@ static int write_output(struct job *j, struct err *e)
 {
     if (grid)
         return write_sheet(j, e);
+    if (mix_is_on(&j->r))
+        cli_note("pictures are not mixed (train.mix) but on a sheet: here each "
+                 "has one class");
     if (format == FRAMES)
         return write_frames(j, e);
     return write_pictures(j, format == TAR ? SINK_TAR : SINK_FOLDER, e);

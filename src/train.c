@@ -22,6 +22,7 @@
 #include "format/model.h"
 #include "format/planfile.h"
 #include "train/loop.h"
+#include "train/mix.h"
 #include "train/recipe.h"
 #include "train/rundir.h"
 
@@ -136,22 +137,29 @@ static void append_log(const char *line, struct err *e)
     str_release(&path);
 }
 
+/* What is told while a run goes on.  */
+struct watch {
+    struct progress progress;
+    const struct recipe *recipe;
+};
+
 /* A page or log that cannot be written ends no run; it is told, and counts
  * for the exit status.  */
 static void on_epoch(void *ctx, const struct train_row *row, int64_t n)
 {
+    const struct watch *w = ctx;
     const struct train_row *r = &row[n - 1];
     struct err e = {0};
     struct str line = {0};
     char a[16], b[16];
 
-    (void)ctx;
     if (run_dir && report_training(run_dir, "adze-train", row, n, &e) < 0)
         cli_fail(&e);
     str_printf(&line,
-               "epoch %lld: lr %.4g, loss %.4f, top1 %s, valid top1 %s, %.1f "
-               "s (%.1f s waiting for data)",
+               "epoch %lld: lr %.4g, loss %.4f, top1 %s%s, valid top1 %s, "
+               "%.1f s (%.1f s waiting for data)",
                (long long)r->epoch, r->lr, r->loss, percent(a, r->top1),
+               mix_is_on(w->recipe) ? " of mixed pictures" : "",
                percent(b, r->valid_top1), r->seconds, r->data_seconds);
     if (r->bad)
         str_printf(&line, ", %lld picture%s skipped", (long long)r->bad,
@@ -186,7 +194,7 @@ static void on_plan(void *ctx, const struct plan *p)
 static void on_step(void *ctx, int64_t step, int64_t steps, double loss,
                     double waiting)
 {
-    struct progress *p = ctx;
+    struct progress *p = &((struct watch *)ctx)->progress;
     char extra[64];
 
     p->total = steps;
@@ -232,7 +240,7 @@ static int with_data(struct model *m, struct model *from, struct recipe *r,
                      const char *valid_spec, struct err *e)
 {
     struct dataset_opts o = {(const char *const *)m->classes, m->n_classes, 0};
-    struct progress p = {0};
+    struct watch w = {.recipe = r};
     struct train_opts t = {.recipe = r,
                            .plan = plan,
                            .run_dir = run_dir,
@@ -243,7 +251,7 @@ static int with_data(struct model *m, struct model *from, struct recipe *r,
                            .on_bad = on_bad,
                            .on_step = on_step,
                            .on_plan = on_plan,
-                           .ctx = &p,
+                           .ctx = &w,
                            .max_steps = max_steps};
     struct dataset *train = dataset_open(train_spec, &o, e), *valid = NULL;
     struct device *d = train ? io_device(device_name, e) : NULL;
@@ -269,9 +277,9 @@ static int with_data(struct model *m, struct model *from, struct recipe *r,
             detail_here(&r->augment);
         if (run_dir)
             catch_ends();
-        progress_start(&p, "train", 0);
+        progress_start(&w.progress, "train", 0);
         bad = train_run(m, &t, &best, e) < 0;
-        progress_end(&p);
+        progress_end(&w.progress);
     }
     if (!bad) {
         cli_note("writing the %s model", best ? "best" : "last");

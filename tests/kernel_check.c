@@ -139,10 +139,11 @@ static void build(struct bench *b, const struct kernel_case *c)
     snprintf(text, sizeof text, "%s", c->attr);
     attrs_read(text, attr);
     for (const char *p = c->in; *p; n++) {
-        const struct shape s = shape_read(&p);
+        const enum dtype dt = *p == 'i' ? DTYPE_I64 : DTYPE_F32;
+        const struct shape s = shape_read((p += dt == DTYPE_I64, &p));
 
         snprintf(name, sizeof name, "x%d", n);
-        in[n] = graph_input(b->g, name, DTYPE_F32, &s);
+        in[n] = graph_input(b->g, name, dt, &s);
     }
     b->node[0] =
         c->flags & KERNEL_UPDATE

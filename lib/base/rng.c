@@ -163,3 +163,36 @@ uint64_t rng_permute(const struct rng *r, uint64_t i, uint64_t n)
     while (i >= n);
     return i;
 }
+
+/* (0, 1] */
+static double above_zero(uint32_t word)
+{
+    return ((double)word + 1) * 0x1p-32;
+}
+
+/* The logarithm of a gamma variate of shape A, from block *I of the stream on,
+ * which moves behind it.  Below shape 1 it is one of A + 1, times a power of a
+ * uniform number that may be far below what a number can hold.  */
+static double log_gamma(const struct rng *r, uint64_t *i, double a)
+{
+    const double d = (a < 1 ? a + 1 : a) - 1.0 / 3, c = 1 / sqrt(9 * d);
+
+    for (;;) {
+        const uint64_t at = (*i)++;
+        const double z = rng_normal(r, 2 * at), t = 1 + c * z, v = t * t * t;
+        const double u = above_zero(rng_u32(r, 4 * at + 2));
+        const double power =
+            a < 1 ? log(above_zero(rng_u32(r, 4 * at + 3))) / a : 0;
+
+        if (t > 0 && log(u) < z * z / 2 + d - d * v + d * log(v))
+            return log(d * v) + power;
+    }
+}
+
+double rng_beta(const struct rng *r, double a)
+{
+    uint64_t i = 0;
+    const double x = log_gamma(r, &i, a), y = log_gamma(r, &i, a);
+
+    return 1 / (1 + exp(y - x));
+}

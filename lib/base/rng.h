@@ -29,7 +29,8 @@ enum rng_use {
     RNG_DROPOUT = 5,
     RNG_SYNTH,
     RNG_TEST,
-    RNG_BENCH
+    RNG_BENCH,
+    RNG_MIX
 };
 
 /* The stream for USE at position (A, B) under SEED; A and B are, for example,
@@ -47,6 +48,11 @@ uint32_t rng_u32(const struct rng *r, uint64_t i);
 float rng_uniform(const struct rng *r, uint64_t i);
 double rng_normal(const struct rng *r, uint64_t i);
 uint64_t rng_below(const struct rng *r, uint64_t i, uint64_t n);
+
+/* A number from Beta(A, A) in [0, 1], A > 0; it takes the whole of a stream.
+ * By gamma variates, as x / (x + y): Marsaglia and Tsang, "A simple method for
+ * generating gamma variables", ACM TOMS 2000.  */
+double rng_beta(const struct rng *r, double a);
 
 /* rng_uniform() of 4 I to 4 I + 3, for the price of one.  */
 void rng_uniform4(const struct rng *r, uint64_t i, float u[4]);

@@ -45,6 +45,7 @@ static const struct kernel *const families[] = {
     linear_kernels,
     deform_kernels,
     dropout_kernels,
+    mix_kernels,
     optim_kernels,
     KERNELS(maxpool_kernels),
     KERNELS_BF16(channels_blocked_kernels),

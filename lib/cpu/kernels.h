@@ -58,7 +58,7 @@ DECLARE(maxpool_kernels);
 DECLARE_BF16(norm_blocked_kernels);
 DECLARE(permute_kernels);
 DECLARE(rowscale_kernels);
-extern const struct kernel deform_kernels[], dropout_kernels[], linear_kernels[], optim_kernels[],
-    parts_kernels[], pool_kernels[];
+extern const struct kernel deform_kernels[], dropout_kernels[], linear_kernels[], mix_kernels[],
+    optim_kernels[], parts_kernels[], pool_kernels[];
 
 #endif

@@ -11,6 +11,7 @@
 #include "op/ops.h"
 #include "pass/pass.h"
 #include "run/plan.h"
+#include "train/mix.h"
 #include "train/optim.h"
 #include "train/pattern.h"
 #include "train/recipe.h"
@@ -91,7 +92,9 @@ static struct graph *loss_graph(const struct graph *network,
     struct value *sum;
 
     l.target = graph_input(l.g, "target", DTYPE_I64, &target);
-    sum = head_loss(&l, "logits", "loss");
+    if (mix_is_on(r))
+        l.target = mix_classes(l.g, l.target, logits->shape.dim[1], e);
+    sum = l.target ? head_loss(&l, "logits", "loss") : NULL;
     for (int i = 0; i < network->n_output && sum; i++)
         if (network->output[i].loss > 0)
             sum = add_loss(&l, sum, &network->output[i]);
@@ -118,7 +121,7 @@ struct graph *train_graph(const struct graph *network, const struct recipe *r,
         loss = loss_graph(network, r, e);
     if (loss)
         joined = pass_join(network, loss, r->freeze, e);
-    if (joined)
+    if (joined && (!mix_is_on(r) || mix_pictures(joined, e) == 0))
         g = pass_differentiate(joined, "loss", e);
     graph_free(loss);
     graph_free(joined);

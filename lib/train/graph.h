@@ -18,10 +18,10 @@ struct recipe;
 struct run_step;
 
 /* NETWORK in training as R says: its loss (output `loss', input `target' [N]
- * i64), which is the cross-entropy of `logits' and, so many times as they say,
- * of the outputs that say `loss' (Szegedy et al., CVPR 2015), gradients, and
- * the optimiser's updates (optim.h: input `adze:lr', with averages `adze:ema',
- * output `grad_norm').
+ * i64, those of mix.h), which is the cross-entropy of `logits' and, so many
+ * times as they say, of the outputs that say `loss' (Szegedy et al., CVPR
+ * 2015), gradients, and the optimiser's updates (optim.h: input `adze:lr', with
+ * averages `adze:ema', output `grad_norm').
  * ERR_USAGE: a pattern in model.freeze that concerns nothing, or nothing left
  * to train; ERR_SHAPE: an output with a loss that is not like `logits'.  */
 struct graph *train_graph(const struct graph *network, const struct recipe *r,

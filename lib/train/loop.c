@@ -25,6 +25,7 @@
 #include "train/evaluate.h"
 #include "train/graph.h"
 #include "train/metric.h"
+#include "train/mix.h"
 #include "train/optim.h"
 #include "train/recipe.h"
 #include "train/schedule.h"
@@ -205,7 +206,7 @@ static void count_right(struct trainer *t, struct plan *p, int64_t count)
         int64_t best;
 
         top_find(row, k, 1, &best);
-        t->right += best == t->target[i];
+        t->right += best == mix_class(p, t->target, i);
     }
 }
 
@@ -228,6 +229,7 @@ static struct plan *load(struct trainer *t, int64_t *count, struct err *e)
         return NULL;
     memcpy(plan_value(p, "target")->data, t->target,
            (size_t)*count * sizeof *t->target);
+    mix_draw(t->r, t->step, t->feed.steps, p);
     t->data_seconds += clock_now() - start;
     return p;
 }

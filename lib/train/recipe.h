@@ -64,6 +64,11 @@ struct recipe {
     int bad, last, decode; /* enum bad_policy; 0 drop 1 keep; 0 exact 1 fast */
     double max_bad;        /* share of the set */
 
+    double mixup, cutmix;         /* alpha; 0: none */
+    double mix_prob;              /* share of the batches that are mixed, */
+    double mix_switch;            /* and by cutmix, where there are both */
+    struct recipe_span mix_until; /* 0: to the end */
+
     int64_t valid_batch, valid_every;
     int valid_bad;
 };

@@ -161,13 +161,42 @@ static void test_permute_uniform(void **state)
     assert_true(chi2 < 64); /* 23 degrees of freedom: p < 1e-5 */
 }
 
+/* Mean 1/2 and variance 1 / (4 (2 A + 1)); the share below 0.1 as by the
+ * distribution's integral.  */
+static void test_beta(void **state)
+{
+    enum { N = 20000 };
+    static const struct {
+        double a, below;
+    } row[] = {{0.05, 0.4495}, {0.2, 0.3367}, {1, 0.1}, {4, 0.00273}};
+
+    (void)state;
+    for (size_t k = 0; k < sizeof row / sizeof *row; k++) {
+        const double a = row[k].a, var = 1 / (4 * (2 * a + 1));
+        double sum = 0, square = 0, below = 0;
+
+        for (uint64_t i = 0; i < N; i++) {
+            const struct rng r = rng_at(k, RNG_TEST, i, 0);
+            const double x = rng_beta(&r, a);
+
+            assert_true(x >= 0 && x <= 1);
+            sum += x;
+            square += (x - 0.5) * (x - 0.5);
+            below += x < 0.1;
+        }
+        assert_true(fabs(sum / N - 0.5) < 0.012);
+        assert_true(fabs(square / N / var - 1) < 0.03);
+        assert_true(fabs(below / N - row[k].below) < 0.011);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known),           cmocka_unit_test(test_streams),
-        cmocka_unit_test(test_frozen),          cmocka_unit_test(test_moments),
-        cmocka_unit_test(test_below),           cmocka_unit_test(test_permute),
-        cmocka_unit_test(test_permute_uniform),
+        cmocka_unit_test(test_known),   cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_frozen),  cmocka_unit_test(test_beta),
+        cmocka_unit_test(test_moments), cmocka_unit_test(test_below),
+        cmocka_unit_test(test_permute), cmocka_unit_test(test_permute_uniform),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

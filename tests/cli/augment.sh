@@ -82,6 +82,11 @@ fails 'an argument that is not' 2 "no argument 'pd'; did you mean 'pad'" adze-au
 fails 'a value out of range' 2 "'p' of augmentation 'flip' is a number from 0 to 1, not '2'" adze-augment --policy='[{flip: {p: 2}}]' -d set -O x
 fails 'pictures and a set' 2 'not both' adze-augment -d set -O x $picture
 fails 'no such set' 3 "cannot open 'gone'" adze-augment -d gone -O x.tar
+run 'a sheet of mixed pictures' 0 adze-augment -d set --size=20 -n 3 --epochs=4 -o train.mix.mixup=1 --grid=m.png
+! cmp -s s.png m.png
+ok 'is another sheet'
+run 'mixes nothing but a sheet' 0 adze-augment -d set --size=20 -n 3 -o train.mix.mixup=1 -O m.tar
+err_has 'pictures are not mixed'
 fails 'a sheet and an output' 2 'one at a time' adze-augment -d set --grid=x.png -O x
 fails 'a sheet that is no PNG' 2 "'x.jpg': the sheet is a PNG" adze-augment -d set --grid=x.jpg
 fails 'a packed tar' 2 "'x.zip': only plain tar is written" adze-augment -d set -O x.zip

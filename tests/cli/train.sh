@@ -44,8 +44,8 @@ same one.st stop.st
 # Killed at twenty moments, resumed each time; begun anew when it came to its
 # end before.
 rm -rf run
-long='-o global.epochs=40'
-run 'a longer run' 0 toy_train long.st $long
+long='-o global.epochs=40 -o train.mix.mixup=0.2 -o train.mix.cutmix=1'
+run 'a longer run, of mixed batches' 0 toy_train long.st $long
 kills=0 i=0
 while [ $kills -lt 20 ] && [ $i -lt 400 ]; do
     i=$((i + 1))
@@ -61,6 +61,8 @@ done 2>/dev/null
 ok 'kills it twenty times' || echo "$kills kills" | explain
 run 'ends after twenty kills' 0 toy_train kill.st -R run --resume $long
 same long.st kill.st
+grep -q 'top1 [0-9.]*% of mixed pictures' run/log.txt
+ok 'says that pictures are mixed'
 [ -z "$(ls -A run | grep tmp)" ]
 ok 'no temporary file is left'
 

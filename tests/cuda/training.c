@@ -38,6 +38,7 @@
 #include "tensor/compare.h"
 #include "train/graph.h"
 #include "train/initial.h"
+#include "train/mix.h"
 #include "train/recipe.h"
 
 enum { FACTOR = 24 };
@@ -371,6 +372,8 @@ static void compare_steps(struct run *a, struct run *b, double bound)
         struct train_result r, q;
 
         emu_seed(n);
+        mix_draw(&a->recipe, (int64_t)n, STEPS, a->plan);
+        mix_draw(&b->recipe, (int64_t)n, STEPS, b->plan);
         assert_int_equal(train_step(a->plan, &s, rates, &r, &e), 0);
         assert_int_equal(train_step(b->plan, &s, rates, &q, &e), 0);
         near("loss", r.loss, q.loss, bound);
@@ -408,6 +411,16 @@ static void test_sgd(void **state)
     compare_recipe(NULL,
                    (const char *[]){"optimizer.nesterov=no", "train.loss.smoothing=0.1",
                                     "model.ema=0.9", NULL},
+                   0, 1e-4);
+}
+
+/* Seed 4: mixup, cutmix, both again.  */
+static void test_mixed(void **state)
+{
+    (void)state;
+    compare_recipe(NULL,
+                   (const char *[]){"train.mix.mixup=1", "train.mix.cutmix=1", "global.seed=4",
+                                    "train.loss.smoothing=0.1", NULL},
                    0, 1e-4);
 }
 
@@ -614,13 +627,14 @@ static void test_all_taken(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_training), cmocka_unit_test(test_inference),
-        cmocka_unit_test(test_frozen),   cmocka_unit_test(test_embedding),
-        cmocka_unit_test(test_beside),   cmocka_unit_test(test_sgd),
-        cmocka_unit_test(test_adamw),    cmocka_unit_test(test_together),
-        cmocka_unit_test(test_launches), cmocka_unit_test(test_packed_later),
-        cmocka_unit_test(test_narrow),   cmocka_unit_test(test_all_taken),
-        cmocka_unit_test(test_memory),   cmocka_unit_test(test_none),
+        cmocka_unit_test(test_training),     cmocka_unit_test(test_inference),
+        cmocka_unit_test(test_frozen),       cmocka_unit_test(test_embedding),
+        cmocka_unit_test(test_beside),       cmocka_unit_test(test_sgd),
+        cmocka_unit_test(test_adamw),        cmocka_unit_test(test_mixed),
+        cmocka_unit_test(test_together),     cmocka_unit_test(test_launches),
+        cmocka_unit_test(test_packed_later), cmocka_unit_test(test_narrow),
+        cmocka_unit_test(test_all_taken),    cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
