@@ -55,7 +55,7 @@ static const struct opt options[] = {
      "read, augment and stack the pictures of DATA, and compute nothing"},
     OPT_SET(&overrides),
     OPT_PLAN(&plan_path),
-    OPT_PRECISION(&precision, "compute in fp32 or bf16"),
+    OPT_PRECISION(&precision, "compute in fp32, bf16 or fp16"),
     {0, "profile", OPT_FLAG, &profile, NULL,
      "the time of each step instead of the whole"},
     {0, "seconds", OPT_REAL, &seconds, "S", "measure at least S seconds a row",
@@ -232,7 +232,7 @@ struct job {
     struct pool *pool; /* of tune() */
     struct dataset *data;
     double load_s;
-    int narrow; /* in bf16 */
+    int narrow; /* enum precision */
     struct row row;
     int *rows; /* printed, of all jobs */
 };
@@ -367,9 +367,9 @@ static const struct mode *mode(void)
 
 static void count(struct job *j)
 {
-    j->row.dtype = j->g && pass_quantized(j->g) ? "int8"
-                   : j->narrow                  ? "bf16"
-                                                : "f32";
+    static const char *const dtype[] = {"f32", "bf16", "f16"};
+
+    j->row.dtype = j->g && pass_quantized(j->g) ? "int8" : dtype[j->narrow];
     for (int i = 0; j->g && i < j->g->n_value; i++) {
         const struct value *v = j->g->value[i];
 

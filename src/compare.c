@@ -40,7 +40,7 @@ static const struct opt options[] = {
      .min = 0, .max = 1e30},
     {'n', "count", OPT_INT, &samples, "N", "inputs to compare on", .min = 1,
      .max = 1e9, .def = "16"},
-    OPT_PRECISION(&precision, "B computes in fp32 or bf16"),
+    OPT_PRECISION(&precision, "B computes in fp32, bf16 or fp16"),
     OPT_SEED(&seed, "1"),
     {0, "tolerance", OPT_REAL, &tolerance, "X",
      "exit 1 if an element differs by more than X of the largest", .min = 0,

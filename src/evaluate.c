@@ -46,7 +46,7 @@ static const struct opt options[] = {
      "exit 1 if top-1 is below SHARE", .min = 0, .max = 1},
     OPT_MODEL(&model_path),
     OPT_PLAN(&plan_path),
-    OPT_PRECISION(&precision, "compute in fp32 or bf16"),
+    OPT_PRECISION(&precision, "compute in fp32, bf16 or fp16"),
     OPT_PREPARE(&prepare),
     {0, "skip-bad", OPT_FLAG, &skip_bad, NULL,
      "leave broken pictures out, count and name them, instead of stopping at "

@@ -48,7 +48,7 @@ static const struct opt options[] = {
     {'O', "output", OPT_TEXT, &output, "FILE",
      "where the values of --features go: .npy or safetensors"},
     OPT_PLAN(&plan_path),
-    OPT_PRECISION(&precision, "compute in fp32 or bf16"),
+    OPT_PRECISION(&precision, "compute in fp32, bf16 or fp16"),
     OPT_PREPARE(&prepare),
     OPT_COMMON,
     {0}};

@@ -41,7 +41,7 @@ static const struct opt options[] = {
     {0, "plan", OPT_FLAG, &plan, NULL, "print how the network would be run"},
     {0, "plan-file", OPT_TEXT, &plan_path, "FILE",
      "with --plan: constants of the planner, from adze-benchmark --tune"},
-    OPT_PRECISION(&precision, "with --plan: compute in fp32 or bf16"),
+    OPT_PRECISION(&precision, "with --plan: compute in fp32, bf16 or fp16"),
     {0, "history", OPT_FLAG, &history, NULL, "list what made the model"},
     {0, "check", OPT_FLAG, &check, NULL,
      "verify hashes and that all numbers are finite"},

@@ -42,14 +42,18 @@ void io_device_free(struct device *d)
 int io_narrow(int choice, const struct graph *g, const struct device *d,
               struct err *e)
 {
-    if (choice != PRECISION_BF16)
-        return 0;
+    if (choice == PRECISION_FP32)
+        return choice;
     if (pass_quantized(g))
         return err_set(e, ERR_USAGE,
-                       "the model computes in 8 bits: bf16 is for models of "
-                       "fp32");
+                       "the model computes in 8 bits: %s is for models of fp32",
+                       plan_precisions[choice]);
     if (d->put) /* a GPU */
-        return 1;
+        return choice;
+    if (choice == PRECISION_FP16)
+        return err_set(e, ERR_DEVICE,
+                       "no fp16 on %s, only on a GPU: use bf16, or fp32",
+                       d->name);
     if (!(cpu_features() & CPU_AVX512BF16))
         return err_set(e, ERR_DEVICE,
                        "no bf16 at the level '%s' of the instruction set: use "
@@ -59,7 +63,7 @@ int io_narrow(int choice, const struct graph *g, const struct device *d,
         return err_set(e, ERR_DEVICE,
                        "this machine does not compute bf16 faster than fp32: "
                        "use fp32");
-    return 1;
+    return choice;
 }
 
 const char *const io_places[] = {"device", "cpu", NULL};

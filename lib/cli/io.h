@@ -15,9 +15,9 @@ struct planfile;
 struct device *io_device(const char *name, struct err *e);
 void io_device_free(struct device *d);
 
-/* Whether plans of G on D compute in bf16, if CHOICE is PRECISION_BF16.
- * ERR_DEVICE where D does not, or not faster than in fp32; ERR_USAGE if G has 8
- * bits.  */
+/* CHOICE, of enum precision, if plans of G on D can compute so: plan_opts'
+ * narrow.  ERR_DEVICE where D cannot, or not faster than in fp32; ERR_USAGE if
+ * G has 8 bits.  */
 int io_narrow(int choice, const struct graph *g, const struct device *d,
               struct err *e);
 

@@ -1,4 +1,4 @@
-/* attention_mma.cu -- attention of sequences in bf16, by tensor cores.
+/* attention_mma.cu -- attention of sequences in 16 bits, by tensor cores.
  * SPDX-License-Identifier: MIT
  *
  * As attention.cu goes over tiles, but each of a block's 4 warps has 16 rows to
@@ -88,8 +88,8 @@ __device__ __forceinline__ void likeness(float (&p)[tile<D>::eights][4], const T
 #pragma unroll
         for (int j = 0; j < tile<D>::eights; j += 2) {
             ldmatrix4(y, b + j * 8 * tile<D>::step + at + k);
-            mma_bf16(p[j], x, {y[0], y[2]});
-            mma_bf16(p[j + 1], x, {y[1], y[3]});
+            mma<T>(p[j], x, {y[0], y[2]});
+            mma<T>(p[j + 1], x, {y[1], y[3]});
         }
     }
 }
@@ -124,8 +124,8 @@ __device__ __forceinline__ void mix(float (&sum)[D / 8][4], const float (&p)[til
 #pragma unroll
         for (int c = 0; c < D / 8; c += 2) {
             ldmatrix4_trans(y, b + j * 8 * tile<D>::step + at + c * 8);
-            mma_bf16(sum[c], x, {y[0], y[2]});
-            mma_bf16(sum[c + 1], x, {y[1], y[3]});
+            mma<T>(sum[c], x, {y[0], y[2]});
+            mma<T>(sum[c + 1], x, {y[1], y[3]});
         }
     }
 }
@@ -492,14 +492,15 @@ static int fits(const struct step_nodes *s)
 }
 
 /* clang-format off */
-#define OFFER(d, bytes, fn)                                                                       \
-    {.name = "attention_mma", .op = "attention", .dir = d, .dtypes = F32, .reads = LAYOUT_NHWCH,  \
-     .writes = LAYOUT_NHWCH, .narrow = 1, .pulls = 1, .plain = 1 << ATTN_BIAS,                    \
-     .plain_grads = 1 << ATTN_BIAS, .accepts = fits, .scratch = bytes, .run = fn}
+#define OFFER(T, d, bytes, fn)                                                                    \
+    {.name = "attention_mma", .op = "attention", .dir = d, .dtypes = F32,                         \
+     .reads = form<T>::layout, .writes = form<T>::layout, .narrow = form<T>::narrow, .pulls = 1,  \
+     .plain = 1 << ATTN_BIAS, .plain_grads = 1 << ATTN_BIAS, .accepts = fits, .scratch = bytes,   \
+     .run = fn<T>}
 
 extern "C" const struct kernel cuda_attention_mma_kernels[] = {
-    OFFER(DIR_FORWARD, NULL, forward<bf16>),
-    OFFER(DIR_BACKWARD, attn_scratch, backward<bf16>),
+    NARROW_TYPES(OFFER, DIR_FORWARD, NULL, forward),
+    NARROW_TYPES(OFFER, DIR_BACKWARD, attn_scratch, backward),
     {},
 };
 /* clang-format on */

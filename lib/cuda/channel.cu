@@ -196,18 +196,18 @@ template <class T> static void lrn_back(const struct kernel_args *a)
 }
 
 /* clang-format off */
-#define ONE(op_name, T, d, fn, bytes)                                                             \
+#define ONE(T, op_name, d, fn, bytes)                                                             \
     {.name = "channel", .op = op_name, .dir = d, .dtypes = F32, .reads = form<T>::layout,         \
      .writes = form<T>::layout, .narrow = form<T>::narrow, .pulls = !form<T>::narrow,             \
      .accepts = is_computed, .scratch = bytes, .run = fn<T>}
-#define FOUR(op_name, forward, backward, bytes)                                                   \
-    ONE(op_name, float, DIR_FORWARD, forward, NULL), ONE(op_name, float, DIR_BACKWARD, backward, bytes), \
-    ONE(op_name, bf16, DIR_FORWARD, forward, NULL), ONE(op_name, bf16, DIR_BACKWARD, backward, bytes)
+#define SIX(op_name, forward, backward, bytes)                                                    \
+    EACH_TYPE(ONE, op_name, DIR_FORWARD, forward, NULL),                                          \
+    EACH_TYPE(ONE, op_name, DIR_BACKWARD, backward, bytes)
 
 extern "C" const struct kernel cuda_channel_kernels[] = {
-    FOUR("scale", channel_run, channel_back, scratch),
-    FOUR("prelu", channel_run, channel_back, scratch),
-    FOUR("lrn", lrn_run, lrn_back, NULL),
+    SIX("scale", channel_run, channel_back, scratch),
+    SIX("prelu", channel_run, channel_back, scratch),
+    SIX("lrn", lrn_run, lrn_back, NULL),
     {},
 };
 /* clang-format on */

@@ -95,6 +95,7 @@ struct spot {
  * round, TURNED.  */
 template <class T, int TURNED> struct patches {
     enum { K_FIRST = !TURNED };
+    typedef T number;
     typedef struct spot row, term;
     const T *x; /* at the group's first channel */
     struct conv c;
@@ -143,6 +144,7 @@ template <class T, int TURNED> struct patches {
 /* Row i: pixel of x; term k: tap and channel of y that reads it.  */
 template <class T> struct readers {
     enum { K_FIRST = 1 };
+    typedef T number;
     typedef struct spot row, term;
     const T *dy; /* at the group's first channel */
     struct conv c;
@@ -476,11 +478,14 @@ static void pack(const struct step_nodes *s, int i, const struct tensor *t, void
     {.name = what, .op = "conv2d", .dir = DIR_BACKWARD, .dtypes = F32, .reads = form<T>::layout,  \
      .writes = form<T>::layout, .narrow = form<T>::narrow, .pulls = 1, .accepts = backward_fits,  \
      .scratch = scratch, .pack_bytes = pack_bytes<T>, .pack = pack<T>, .run = backward<T, MMA>}
+#define MMA_OFFERS(T, side_op)                                                                    \
+    OFFERS(T, 1, "conv2d_mma", accepts_mma, fits_mma, side_op, moments_bytes, forward_mma<T>)
+#define PLAIN_OFFERS(T, side_op)                                                                  \
+    OFFERS(T, 0, "conv2d", accepts, conv_fits, side_op, NULL, forward<T, 0>)
 
 extern "C" const struct kernel cuda_conv2d_kernels[] = {
-    OFFERS(bf16, 1, "conv2d_mma", accepts_mma, fits_mma, "bnstats", moments_bytes, forward_mma<bf16>),
-    OFFERS(float, 0, "conv2d", accepts, conv_fits, NULL, NULL, forward<float, 0>),
-    OFFERS(bf16, 0, "conv2d", accepts, conv_fits, NULL, NULL, forward<bf16, 0>),
+    NARROW_TYPES(MMA_OFFERS, "bnstats"),
+    EACH_TYPE(PLAIN_OFFERS, NULL),
     {},
 };
 /* clang-format on */

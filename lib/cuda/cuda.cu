@@ -22,7 +22,7 @@ static const struct kernel *const families[] = {
     cuda_optim_kernels,
 };
 
-enum { MOST = 512, OLDEST = 8 }; /* kernels; compute capability, A100's */
+enum { MOST = 1024, OLDEST = 8 }; /* kernels; compute capability, A100's */
 
 struct gpu {
     struct cuda cuda;

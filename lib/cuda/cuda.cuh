@@ -5,14 +5,17 @@
  * (struct kernel) for the planner.  It is plain CUDA C++ without <<<>>>, so
  * that the tests can run it on the CPU (tests/cuda/emu).
  *
- * Values of rank 4 lie as [N][H][W][C], others row-major; numbers are float or
- * bfloat16 in memory and float in registers.  Sums over more than a block are
- * made in two stages of fixed shape, without atomics: the same bits in every
- * run.  */
+ * Values of rank 4 lie as [N][H][W][C], others row-major; numbers are float,
+ * bfloat16 or half in memory and float in registers.  Kernels are templates over
+ * that type, T, and what is different about one is in form<T>, get(), put() and
+ * mma(): bf16 has float's range, f16 three more bits, and infinity from 65520
+ * on.  Sums over more than a block are made in two stages of fixed shape,
+ * without atomics: the same bits in every run.  */
 #ifndef ADZE_CUDA_CUDA_CUH
 #define ADZE_CUDA_CUDA_CUH
 
 #include <cuda_bf16.h>
+#include <cuda_fp16.h>
 #include <cuda_runtime.h>
 #include <stdint.h>
 
@@ -27,6 +30,7 @@ extern "C" {
 }
 
 typedef __nv_bfloat16 bf16;
+typedef __half f16;
 
 struct cuda {
     struct device device;
@@ -45,13 +49,21 @@ enum { THREADS = 256, WARP = 32 };
 
 template <class T> struct form;
 template <> struct form<float> {
-    static constexpr enum layout layout = LAYOUT_NHWC;
-    static constexpr int narrow = 0;
+    static constexpr enum layout layout = LAYOUT_NHWC, plain = LAYOUT_PLAIN;
+    static constexpr enum precision narrow = PRECISION_FP32;
 };
 template <> struct form<bf16> {
-    static constexpr enum layout layout = LAYOUT_NHWCH;
-    static constexpr int narrow = 1;
+    static constexpr enum layout layout = LAYOUT_NHWCH, plain = LAYOUT_PLAINH;
+    static constexpr enum precision narrow = PRECISION_BF16;
 };
+template <> struct form<f16> {
+    static constexpr enum layout layout = LAYOUT_NHWC_F16, plain = LAYOUT_PLAIN_F16;
+    static constexpr enum precision narrow = PRECISION_FP16;
+};
+
+/* The offers M(T, ...) of all types, of those of 16 bits.  */
+#define NARROW_TYPES(M, ...) M(bf16, __VA_ARGS__), M(f16, __VA_ARGS__)
+#define EACH_TYPE(M, ...)    M(float, __VA_ARGS__), NARROW_TYPES(M, __VA_ARGS__)
 
 __device__ __forceinline__ float get(float x)
 {
@@ -63,6 +75,11 @@ __device__ __forceinline__ float get(bf16 x)
     return __bfloat162float(x);
 }
 
+__device__ __forceinline__ float get(f16 x)
+{
+    return __half2float(x);
+}
+
 __device__ __forceinline__ void put(float *p, float x)
 {
     *p = x;
@@ -71,6 +88,11 @@ __device__ __forceinline__ void put(float *p, float x)
 __device__ __forceinline__ void put(bf16 *p, float x)
 {
     *p = __float2bfloat16_rn(x);
+}
+
+__device__ __forceinline__ void put(f16 *p, float x)
+{
+    *p = __float2half_rn(x);
 }
 
 /* ---- launching ---- */

@@ -154,7 +154,8 @@ static int accepts(const struct step_nodes *s)
      .scratch = bytes, .run = fn<T>}
 
 extern "C" const struct kernel cuda_dwconv2d_kernels[] = {
-    OFFER(float, DIR_FORWARD, forward, NULL), OFFER(float, DIR_BACKWARD, backward, scratch),
-    OFFER(bf16, DIR_FORWARD, forward, NULL), OFFER(bf16, DIR_BACKWARD, backward, scratch), {},
+    EACH_TYPE(OFFER, DIR_FORWARD, forward, NULL),
+    EACH_TYPE(OFFER, DIR_BACKWARD, backward, scratch),
+    {},
 };
 /* clang-format on */

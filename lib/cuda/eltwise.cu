@@ -476,27 +476,27 @@ template <class T> static void droppath_run(const struct kernel_args *a)
 }
 
 /* clang-format off */
-#define ONE(op_name, T, d, fn, ok)                                                                \
+#define ONE(T, op_name, d, fn, ok)                                                                \
     {.name = "eltwise", .op = op_name, .dir = d, .dtypes = ANY, .reads = form<T>::layout,         \
      .writes = form<T>::layout, .narrow = form<T>::narrow, .pulls = !form<T>::narrow,             \
      .accepts = ok, .run = fn<T>}
-#define FOUR(op_name, forward, backward, ok)                                                      \
-    ONE(op_name, float, DIR_FORWARD, forward, ok), ONE(op_name, float, DIR_BACKWARD, backward, ok), \
-    ONE(op_name, bf16, DIR_FORWARD, forward, ok), ONE(op_name, bf16, DIR_BACKWARD, backward, ok)
-#define ACT(op_name) FOUR(op_name, act_run, act_run, NULL)
-#define MATH(op_name) FOUR(op_name, math_run, math_run, NULL)
+#define SIX(op_name, forward, backward, ok)                                                       \
+    EACH_TYPE(ONE, op_name, DIR_FORWARD, forward, ok),                                            \
+    EACH_TYPE(ONE, op_name, DIR_BACKWARD, backward, ok)
+#define ACT(op_name) SIX(op_name, act_run, act_run, NULL)
+#define MATH(op_name) SIX(op_name, math_run, math_run, NULL)
 
 extern "C" const struct kernel cuda_eltwise_kernels[] = {
     ACT("relu"), ACT("relu6"), ACT("clip"), ACT("hardtanh"), ACT("leakyrelu"), ACT("sigmoid"),
     ACT("tanh"), ACT("hardsigmoid"), ACT("hardswish"), ACT("silu"), ACT("gelu"), ACT("elu"),
     ACT("selu"), ACT("softplus"), ACT("softsign"), ACT("mish"),
     MATH("erf"), MATH("exp"), MATH("log"), MATH("pow"), MATH("sqrt"),
-    FOUR("add", join_run, join_back, few_operands),
-    FOUR("mul", join_run, join_back, few_operands),
-    FOUR("div", join_run, join_back, few_operands),
-    FOUR("max", join_run, join_back, few_operands),
-    FOUR("dropout", dropout_run, dropout_run, NULL),
-    FOUR("droppath", droppath_run, droppath_run, NULL),
+    SIX("add", join_run, join_back, few_operands),
+    SIX("mul", join_run, join_back, few_operands),
+    SIX("div", join_run, join_back, few_operands),
+    SIX("max", join_run, join_back, few_operands),
+    SIX("dropout", dropout_run, dropout_run, NULL),
+    SIX("droppath", droppath_run, droppath_run, NULL),
     {},
 };
 /* clang-format on */

@@ -12,6 +12,7 @@
  *     enum { K_FIRST };     neighbours along k (1) or along the rows (0) are
  *                           neighbours in memory: threads read along that
  *     row of row_of(i), term of term_of(k)     what is worked out once
+ *     typedef T number;
  *     const T *at(row, term) const             NULL: a zero
  *     const T *anything() const                may be read
  * and results go to a structure with
@@ -104,6 +105,7 @@ static void gemm_run(const struct device *d, const struct gemm &g, const A &a, c
 /* Row i, term k at p[i step + k]; or, COLUMN, at p[k step + i].  */
 template <class T, int COLUMN> struct matrix {
     enum { K_FIRST = !COLUMN };
+    typedef T number;
     typedef int64_t row, term;
     const T *p;
     int64_t step;

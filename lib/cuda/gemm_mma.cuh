@@ -1,12 +1,12 @@
-/* gemm_mma.cuh -- gemm.cuh's product by tensor cores, of bfloat16.
+/* gemm_mma.cuh -- gemm.cuh's product by tensor cores, of numbers of 16 bits.
  * SPDX-License-Identifier: MIT
  *
- * The same operands and results; in addition eight neighbours (along k or along
- * the rows: K_FIRST) must stand in one run of 16 aligned bytes, all there or
- * all zero.  A block of 8 warps has 128 x N results.  Tiles of DEEP terms come
- * in the background, STAGES - 1 ahead of the products; they lie in shared
- * memory as they do in memory, with a gap behind each run so that ldmatrix
- * reads without bank conflicts.
+ * The same operands and results, numbers of one type; in addition eight
+ * neighbours (along k or along the rows: K_FIRST) must stand in one run of 16
+ * aligned bytes, all there or all zero.  A block of 8 warps has 128 x N
+ * results.  Tiles of DEEP terms come in the background, STAGES - 1 ahead of the
+ * products; they lie in shared memory as they do in memory, with a gap behind
+ * each run so that ldmatrix reads without bank conflicts.
  *
  * A result that declares
  *     typedef T measured;
@@ -35,6 +35,7 @@ template <int ROWS, int K_FIRST> struct tile {
 /* What a thread needs to bring its runs of operand X: along the lines it has
  * `each' places, across them one.  */
 template <class X, int ROWS> struct feed {
+    typedef typename X::number T;
     typedef tile<ROWS, X::K_FIRST> form;
     typename X::row row[X::K_FIRST ? form::each : 1];
     int line, at; /* of the first run */
@@ -58,7 +59,7 @@ template <class X, int ROWS> struct feed {
         return i < rows ? i : rows - 1;
     }
 
-    __device__ void bring(bf16 *to, const X &x, int64_t k0, int64_t k_end) const
+    __device__ void bring(T *to, const X &x, int64_t k0, int64_t k_end) const
     {
         if constexpr (X::K_FIRST) {
             const int64_t k = k0 + at;
@@ -78,7 +79,7 @@ template <class X, int ROWS> struct feed {
         }
     }
 
-    __device__ void one(bf16 *to, int v, const X &x, bool inside, const bf16 *from) const
+    __device__ void one(T *to, int v, const X &x, bool inside, const T *from) const
     {
         (void)x;
         cp_async16(to + (line + v * form::apart) * form::step + at, from ? from : x.anything(),
@@ -89,8 +90,8 @@ template <class X, int ROWS> struct feed {
 /* The four registers of a 16 x 16 piece at (ROW, K) of a tile.  As operand A
  * they are what mma wants; as operand B two pieces of 8 rows, registers 0 and 1
  * of the first being r[0], r[2].  */
-template <int ROWS, int K_FIRST>
-__device__ __forceinline__ void piece(uint32_t (&r)[4], const bf16 *t, int row, int k)
+template <int ROWS, int K_FIRST, class T>
+__device__ __forceinline__ void piece(uint32_t (&r)[4], const T *t, int row, int k)
 {
     const int lane = (int)threadIdx.x % WARP, step = tile<ROWS, K_FIRST>::step;
 
@@ -186,8 +187,9 @@ __device__ __forceinline__ void gemm_mma_block(const struct gemm &g, const A &a,
                                                const C &c)
 {
     typedef mma_form<N, A, B> form;
+    typedef typename A::number T;
     constexpr int high = form::height / 16;
-    bf16 *shared = cuda_dynamic_shared<bf16>();
+    T *shared = cuda_dynamic_shared<T>();
     const int64_t m0 = (int64_t)blockIdx.x * TALL, n0 = (int64_t)blockIdx.y * N;
     const int64_t k0 = blockIdx.z * g.k_chunk;
     const int64_t k_end = k0 + g.k_chunk < g.k ? k0 + g.k_chunk : g.k;
@@ -207,12 +209,12 @@ __device__ __forceinline__ void gemm_mma_block(const struct gemm &g, const A &a,
     }
     for (int s = 0; s < steps; s++) {
         const int next = s + STAGES - 1;
-        const bf16 *ta = shared + s % STAGES * form::stage, *tb = ta + form::a_size;
+        const T *ta = shared + s % STAGES * form::stage, *tb = ta + form::a_size;
 
         cp_async_wait<STAGES - 2>();
         __syncthreads();
         if (next < steps) {
-            bf16 *to = shared + next % STAGES * form::stage;
+            T *to = shared + next % STAGES * form::stage;
 
             fa.bring(to, a, k0 + (int64_t)next * DEEP, k_end);
             fb.bring(to + form::a_size, b, k0 + (int64_t)next * DEEP, k_end);
@@ -234,7 +236,7 @@ __device__ __forceinline__ void gemm_mma_block(const struct gemm &g, const A &a,
                 for (int j = 0; j < 4; j++) {
                     const uint32_t w[2] = {q[j / 2][j % 2], q[j / 2][j % 2 + 2]};
 
-                    mma_bf16(sum[i][j], p[i], w);
+                    mma<T>(sum[i][j], p[i], w);
                 }
         }
     }
@@ -286,7 +288,7 @@ static void gemm_mma_columns(const struct device *d, const struct gemm &g, const
                     (unsigned)(g.k ? div_up(g.k, g.k_chunk) : 1));
 
     launch_shared(d, gemm_mma_for<N, A, B, C>(), grid, THREADS,
-                  sizeof(bf16) * STAGES * mma_form<N, A, B>::stage, g, a, b, c);
+                  sizeof(typename A::number) * STAGES * mma_form<N, A, B>::stage, g, a, b, c);
 }
 
 /* As gemm_run(); K and k_chunk are multiples of 8 where an operand is

@@ -257,8 +257,7 @@ static void affine_back(const struct kernel_args *a)
      .plain = 1 << GRID, .plain_grads = 1 << GRID, .accepts = is_computed, .run = fn<T>}
 
 extern "C" const struct kernel cuda_gridsample_kernels[] = {
-    ONE(float, DIR_FORWARD, sample_run), ONE(float, DIR_BACKWARD, sample_back),
-    ONE(bf16, DIR_FORWARD, sample_run), ONE(bf16, DIR_BACKWARD, sample_back),
+    EACH_TYPE(ONE, DIR_FORWARD, sample_run), EACH_TYPE(ONE, DIR_BACKWARD, sample_back),
     {.name = "gridsample", .op = "affinegrid", .dir = DIR_FORWARD, .dtypes = F32, .run = affine_run},
     {.name = "gridsample", .op = "affinegrid", .dir = DIR_BACKWARD, .dtypes = F32,
      .run = affine_back},

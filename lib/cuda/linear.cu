@@ -1,8 +1,8 @@
 /* linear.cu -- y = x W^T + b on the rows of any shape.
  * SPDX-License-Identifier: MIT
  *
- * Of sequences in bf16 by tensor cores, where rows are runs of 8 numbers; W is
- * packed as it is, in bf16.  */
+ * Of sequences in 16 bits by tensor cores, where rows are runs of 8 numbers; W
+ * is packed as it is, in 16 bits.  */
 #include "cuda/finish.cuh"
 #include "cuda/gemm_mma.cuh"
 
@@ -24,7 +24,7 @@ static struct sizes sizes_of(const struct shape *x, int64_t k)
 
 /* ---- which steps ---- */
 
-/* Rows lie one behind the other in bf16 too, and W is a parameter.  */
+/* Rows lie one behind the other in 16 bits too, and W is a parameter.  */
 static int has_rows(const struct step_nodes *s)
 {
     const struct value *w = s->node[0]->in[WEIGHT];
@@ -159,36 +159,38 @@ static size_t scratch(const struct step_nodes *s, int threads)
 
 /* ---- packing ---- */
 
-static size_t pack_bytes(const struct step_nodes *s, int i)
+template <class T> static size_t pack_bytes(const struct step_nodes *s, int i)
 {
-    return i == WEIGHT ? (size_t)shape_count(&s->node[0]->in[WEIGHT]->shape) * sizeof(bf16) : 0;
+    return i == WEIGHT ? (size_t)shape_count(&s->node[0]->in[WEIGHT]->shape) * sizeof(T) : 0;
 }
 
-__global__ void narrow(int64_t count, const float *x, bf16 *y)
+template <class T> __global__ void narrow(int64_t count, const float *x, T *y)
 {
     for (EACH (i, count))
         put(&y[i], x[i]);
 }
 
+template <class T>
 static void pack(const struct step_nodes *s, int i, const struct tensor *t, void *packed)
 {
     (void)i;
-    launch(s->device, narrow, blocks_for(tensor_count(t)), THREADS, tensor_count(t), data<float>(t),
-           (bf16 *)packed);
+    launch(s->device, narrow<T>, blocks_for(tensor_count(t)), THREADS, tensor_count(t),
+           data<float>(t), (T *)packed);
 }
 
 /* clang-format off */
-#define NARROW(what, MMA, forward_fits, backward_fits)                                            \
-    {.name = what, .op = "linear", .dir = DIR_FORWARD, .dtypes = F32, .reads = LAYOUT_NHWCH,      \
-     .writes = LAYOUT_NHWCH, .narrow = 1, .pulls = MMA, .epilogue = epilogue,                     \
-     .accepts = forward_fits, .pack_bytes = pack_bytes, .pack = pack, .run = forward<bf16, MMA>}, \
-    {.name = what, .op = "linear", .dir = DIR_BACKWARD, .dtypes = F32, .reads = LAYOUT_NHWCH,     \
-     .writes = LAYOUT_NHWCH, .narrow = 1, .pulls = MMA, .accepts = backward_fits,                 \
-     .scratch = scratch, .pack_bytes = pack_bytes, .pack = pack, .run = backward<bf16, MMA>}
+#define NARROW(T, what, MMA, forward_fits, backward_fits)                                         \
+    {.name = what, .op = "linear", .dir = DIR_FORWARD, .dtypes = F32, .reads = form<T>::layout,   \
+     .writes = form<T>::layout, .narrow = form<T>::narrow, .pulls = MMA, .epilogue = epilogue,    \
+     .accepts = forward_fits, .pack_bytes = pack_bytes<T>, .pack = pack<T>,                       \
+     .run = forward<T, MMA>},                                                                     \
+    {.name = what, .op = "linear", .dir = DIR_BACKWARD, .dtypes = F32, .reads = form<T>::layout,  \
+     .writes = form<T>::layout, .narrow = form<T>::narrow, .pulls = MMA, .accepts = backward_fits, \
+     .scratch = scratch, .pack_bytes = pack_bytes<T>, .pack = pack<T>, .run = backward<T, MMA>}
 
 extern "C" const struct kernel cuda_linear_kernels[] = {
-    NARROW("linear_mma", 1, accepts_runs, has_runs),
-    NARROW("linear", 0, accepts_rows, has_rows),
+    NARROW_TYPES(NARROW, "linear_mma", 1, accepts_runs, has_runs),
+    NARROW_TYPES(NARROW, "linear", 0, accepts_rows, has_rows),
     {.name = "linear", .op = "linear", .dir = DIR_FORWARD, .dtypes = F32, .run = forward<float, 0>},
     {.name = "linear", .op = "linear", .dir = DIR_BACKWARD, .dtypes = F32, .scratch = scratch,
      .run = backward<float, 0>},

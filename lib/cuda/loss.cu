@@ -248,11 +248,12 @@ static size_t scratch(const struct step_nodes *s, int threads)
      .scratch = bytes, .run = forward},                                                           \
     {.name = "loss", .op = op_name, .dir = DIR_BACKWARD, .dtypes = F32 | 1u << DTYPE_I64,         \
      .scratch = bytes, .run = backward}
-#define NARROW(op_name, L, d)                                                                     \
-    {.name = "loss", .op = op_name, .dir = d, .dtypes = F32, .reads = L, .writes = L,             \
-     .narrow = 1, .accepts = keeps_x, .run = softmax_run<bf16, L>}
+#define NARROW(T, op_name, d)                                                                     \
+    {.name = "loss", .op = op_name, .dir = d, .dtypes = F32, .reads = form<T>::layout,            \
+     .writes = form<T>::layout, .narrow = form<T>::narrow, .accepts = keeps_x,                    \
+     .run = softmax_run<T, form<T>::layout>}
 #define SOFTMAX(op_name)                                                                          \
-    NARROW(op_name, LAYOUT_NHWCH, DIR_FORWARD), NARROW(op_name, LAYOUT_NHWCH, DIR_BACKWARD),      \
+    NARROW_TYPES(NARROW, op_name, DIR_FORWARD), NARROW_TYPES(NARROW, op_name, DIR_BACKWARD),      \
     BOTH(op_name, (softmax_run<float, LAYOUT_PLAIN>), (softmax_run<float, LAYOUT_PLAIN>), NULL)
 
 extern "C" const struct kernel cuda_loss_kernels[] = {

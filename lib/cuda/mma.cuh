@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * All lanes of a warp call these together, except those of cp_async.  A tile
- * product is d[16,8] += a[16,16] b[16,8]; with g = lane / 4, t = lane % 4,
- * each register a pair (lower half first):
+ * product mma<T>(), of numbers of type T, is d[16,8] += a[16,16] b[16,8]; with
+ * g = lane / 4, t = lane % 4, each register a pair (lower half first):
  *
  *     a[0]  row g,   columns 2t, 2t+1      b[0]  rows 2t, 2t+1, column g
  *     a[1]  row g+8                        b[1]  rows 2t+8, 2t+9
@@ -29,6 +29,8 @@
 
 #include <cstdint>
 
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
 static __device__ __forceinline__ unsigned mma_shared_address(const void *p)
@@ -36,8 +38,12 @@ static __device__ __forceinline__ unsigned mma_shared_address(const void *p)
     return static_cast<unsigned>(__cvta_generic_to_shared(p));
 }
 
-static __device__ __forceinline__ void mma_bf16(float (&d)[4], const uint32_t (&a)[4],
-                                                const uint32_t (&b)[2])
+template <class T>
+__device__ void mma(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]);
+
+template <>
+__device__ __forceinline__ void mma<__nv_bfloat16>(float (&d)[4], const uint32_t (&a)[4],
+                                                   const uint32_t (&b)[2])
 {
     asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
                  "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
@@ -45,8 +51,9 @@ static __device__ __forceinline__ void mma_bf16(float (&d)[4], const uint32_t (&
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
-static __device__ __forceinline__ void mma_f16(float (&d)[4], const uint32_t (&a)[4],
-                                               const uint32_t (&b)[2])
+template <>
+__device__ __forceinline__ void mma<__half>(float (&d)[4], const uint32_t (&a)[4],
+                                            const uint32_t (&b)[2])
 {
     asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
                  "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"

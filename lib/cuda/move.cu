@@ -30,12 +30,15 @@ static void rearrange(const struct device *d, const struct tensor *x, enum layou
 void cuda_rearrange(const struct device *d, const struct tensor *x, enum layout from,
                     const struct tensor *y, enum layout to, struct pool *pool)
 {
+    static void (*const by_form[][3])(const struct device *, const struct tensor *, enum layout,
+                                      const struct tensor *, enum layout) = {
+        {rearrange<float, float>, rearrange<float, bf16>, rearrange<float, f16>},
+        {rearrange<bf16, float>, rearrange<bf16, bf16>, NULL},
+        {rearrange<f16, float>, NULL, rearrange<f16, f16>},
+    };
+
     (void)pool;
-    if (layout_is_narrow(from))
-        (layout_is_narrow(to) ? rearrange<bf16, bf16> : rearrange<bf16, float>)(d, x, from, y, to);
-    else
-        (layout_is_narrow(to) ? rearrange<float, bf16> : rearrange<float, float>)(d, x, from, y,
-                                                                                  to);
+    by_form[layout_precision(from)][layout_precision(to)](d, x, from, y, to);
 }
 
 /* ---- ops ---- */
@@ -283,43 +286,48 @@ template <class T, int VALUE> static void constant(const struct kernel_args *a)
 }
 
 /* clang-format off */
-#define OFFER(op_name, T, L, d, pull, ok, ...)                                                    \
+#define OFFER(T, op_name, L, d, pull, ok, ...)                                                    \
     {.name = "move", .op = op_name, .dir = d, .dtypes = F32, .reads = L, .writes = L,             \
      .narrow = form<T>::narrow, .pulls = pull, .accepts = ok, .run = __VA_ARGS__}
-#define PAIR(op_name, T, L, pull, ok, ...)                                                        \
-    OFFER(op_name, T, L, DIR_FORWARD, pull, ok, __VA_ARGS__),                                     \
-    OFFER(op_name, T, L, DIR_BACKWARD, pull, ok, __VA_ARGS__)
-#define OFFERS(op_name, T, run_fn)                                                                \
+#define PAIR(T, op_name, L, pull, ok, ...)                                                        \
+    OFFER(T, op_name, L, DIR_FORWARD, pull, ok, __VA_ARGS__),                                     \
+    OFFER(T, op_name, L, DIR_BACKWARD, pull, ok, __VA_ARGS__)
+#define OFFERS(T, op_name, run_fn)                                                                \
     {.name = "move", .op = op_name, .dir = DIR_FORWARD, .dtypes = ANY,                            \
      .reads = form<T>::layout, .writes = form<T>::layout, .pulls = !form<T>::narrow, .run = run_fn}, \
     {.name = "move", .op = op_name, .dir = DIR_BACKWARD, .dtypes = ANY,                           \
      .reads = form<T>::layout, .writes = form<T>::layout, .pulls = !form<T>::narrow, .run = run_fn}
-#define BOTH(op_name, ...)                                                                        \
-    OFFERS(op_name, float, (__VA_ARGS__<float>)), OFFERS(op_name, bf16, (__VA_ARGS__<bf16>))
+#define ONE(T, op_name, fn)        OFFERS(T, op_name, fn<T>)
+#define PART(T, op_name, fn, back) OFFERS(T, op_name, (part_of<T, fn, back>))
+#define CONSTANT(T, op_name, x)    OFFERS(T, op_name, (constant<T, x>))
+#define SELECT(T, op_name)                                                                        \
+    OFFER(T, op_name, form<T>::layout, DIR_FORWARD, 0, keeps_x, select<T>),                       \
+    OFFER(T, op_name, form<T>::layout, DIR_BACKWARD, 1, keeps_x, select<T>)
+#define TRANSPOSE(T, op_name)                                                                     \
+    PAIR(T, op_name, form<T>::plain, 0, NULL, (transpose<T, form<T>::plain>)),                    \
+    PAIR(T, op_name, form<T>::layout, 0, NULL, (transpose<T, form<T>::layout>))
+#define TOKENS(T, op_name)                                                                        \
+    OFFER(T, op_name, form<T>::layout, DIR_FORWARD, 0, is_computed, tokens<T>),                   \
+    OFFER(T, op_name, form<T>::layout, DIR_BACKWARD, 1, NULL, tokens<T>)
+#define SHUFFLE(T, op_name) PAIR(T, op_name, form<T>::layout, 0, has_room, shuffle<T>)
 
 extern "C" const struct kernel cuda_move_kernels[] = {
-    BOTH("concat", concat),
-    OFFERS("padchannels", float, (part_of<float, of_padchannels, 1>)),
-    OFFERS("padchannels", bf16, (part_of<bf16, of_padchannels, 1>)),
-    OFFERS("subsample", float, (part_of<float, of_subsample, 0>)),
-    OFFERS("subsample", bf16, (part_of<bf16, of_subsample, 0>)),
-    BOTH("split", split),
-    OFFERS("slice", float, (part_of<float, of_slice, 0>)),
-    OFFERS("slice", bf16, (part_of<bf16, of_slice, 0>)),
-    PAIR("select", float, LAYOUT_NHWC, 1, is_computed, select<float>),
-    OFFER("select", bf16, LAYOUT_NHWCH, DIR_FORWARD, 0, keeps_x, select<bf16>),
-    OFFER("select", bf16, LAYOUT_NHWCH, DIR_BACKWARD, 1, keeps_x, select<bf16>),
-    PAIR("transpose", float, LAYOUT_NHWC, 0, NULL, (transpose<float, LAYOUT_NHWC>)),
-    PAIR("transpose", bf16, LAYOUT_PLAINH, 0, NULL, (transpose<bf16, LAYOUT_PLAINH>)),
-    PAIR("transpose", bf16, LAYOUT_NHWCH, 0, NULL, (transpose<bf16, LAYOUT_NHWCH>)),
-    PAIR("transpose", float, LAYOUT_PLAIN, 1, NULL, (transpose<float, LAYOUT_PLAIN>)),
-    PAIR("tokens", float, LAYOUT_NHWC, 1, is_computed, tokens<float>),
-    OFFER("tokens", bf16, LAYOUT_NHWCH, DIR_FORWARD, 0, is_computed, tokens<bf16>),
-    OFFER("tokens", bf16, LAYOUT_NHWCH, DIR_BACKWARD, 1, NULL, tokens<bf16>),
-    PAIR("channelshuffle", float, LAYOUT_NHWC, 1, has_room, shuffle<float>),
-    PAIR("channelshuffle", bf16, LAYOUT_NHWCH, 0, has_room, shuffle<bf16>),
-    OFFERS("zeroslike", float, (constant<float, 0>)), OFFERS("zeroslike", bf16, (constant<bf16, 0>)),
-    OFFERS("oneslike", float, (constant<float, 1>)), OFFERS("oneslike", bf16, (constant<bf16, 1>)),
+    EACH_TYPE(ONE, "concat", concat),
+    EACH_TYPE(PART, "padchannels", of_padchannels, 1),
+    EACH_TYPE(PART, "subsample", of_subsample, 0),
+    EACH_TYPE(ONE, "split", split),
+    EACH_TYPE(PART, "slice", of_slice, 0),
+    PAIR(float, "select", LAYOUT_NHWC, 1, is_computed, select<float>),
+    NARROW_TYPES(SELECT, "select"),
+    PAIR(float, "transpose", LAYOUT_NHWC, 0, NULL, (transpose<float, LAYOUT_NHWC>)),
+    NARROW_TYPES(TRANSPOSE, "transpose"),
+    PAIR(float, "transpose", LAYOUT_PLAIN, 1, NULL, (transpose<float, LAYOUT_PLAIN>)),
+    PAIR(float, "tokens", LAYOUT_NHWC, 1, is_computed, tokens<float>),
+    NARROW_TYPES(TOKENS, "tokens"),
+    PAIR(float, "channelshuffle", LAYOUT_NHWC, 1, has_room, shuffle<float>),
+    NARROW_TYPES(SHUFFLE, "channelshuffle"),
+    EACH_TYPE(CONSTANT, "zeroslike", 0),
+    EACH_TYPE(CONSTANT, "oneslike", 1),
     {},
 };
 /* clang-format on */

@@ -256,24 +256,18 @@ static int is_inference(const struct step_nodes *s)
 }
 
 /* clang-format off */
-#define OFFER(op_name, T, ok, bytes, fn)                                                          \
-    {.name = "norm", .op = op_name, .dir = DIR_FORWARD, .dtypes = F32, .reads = form<T>::layout,  \
+#define OFFER(T, op_name, d, ok, bytes, fn)                                                          \
+    {.name = "norm", .op = op_name, .dir = d, .dtypes = F32, .reads = form<T>::layout,            \
      .writes = form<T>::layout, .narrow = form<T>::narrow, .pulls = !form<T>::narrow,             \
      .accepts = ok, .scratch = bytes, .run = fn<T>}
 
 extern "C" const struct kernel cuda_norm_kernels[] = {
-    OFFER("bnstats", float, is_rows, scratch, stats), OFFER("bnstats", bf16, is_rows, scratch, stats),
-    OFFER("bnapply", float, is_rows, NULL, apply_run), OFFER("bnapply", bf16, is_rows, NULL, apply_run),
-    OFFER("bnsums", float, is_rows, scratch, sums), OFFER("bnsums", bf16, is_rows, scratch, sums),
-    OFFER("bngrad", float, is_rows, NULL, grad_run), OFFER("bngrad", bf16, is_rows, NULL, grad_run),
-    OFFER("batchnorm2d", float, is_inference, NULL, inference),
-    OFFER("batchnorm2d", bf16, is_inference, NULL, inference),
-    {.name = "norm", .op = "batchnorm2d", .dir = DIR_BACKWARD, .dtypes = F32,
-     .reads = LAYOUT_NHWC, .writes = LAYOUT_NHWC, .pulls = 1, .accepts = is_inference,
-     .scratch = scratch, .run = frozen_back<float>},
-    {.name = "norm", .op = "batchnorm2d", .dir = DIR_BACKWARD, .dtypes = F32,
-     .reads = LAYOUT_NHWCH, .writes = LAYOUT_NHWCH, .narrow = 1, .accepts = is_inference,
-     .scratch = scratch, .run = frozen_back<bf16>},
+    EACH_TYPE(OFFER, "bnstats", DIR_FORWARD, is_rows, scratch, stats),
+    EACH_TYPE(OFFER, "bnapply", DIR_FORWARD, is_rows, NULL, apply_run),
+    EACH_TYPE(OFFER, "bnsums", DIR_FORWARD, is_rows, scratch, sums),
+    EACH_TYPE(OFFER, "bngrad", DIR_FORWARD, is_rows, NULL, grad_run),
+    EACH_TYPE(OFFER, "batchnorm2d", DIR_FORWARD, is_inference, NULL, inference),
+    EACH_TYPE(OFFER, "batchnorm2d", DIR_BACKWARD, is_inference, scratch, frozen_back),
     {.name = "norm", .op = "batchnorm2d", .dir = DIR_UPDATE, .dtypes = F32, .run = update_run},
     {},
 };

@@ -355,18 +355,17 @@ template <class T> static void cell_back(const struct kernel_args *a)
 }
 
 /* clang-format off */
-#define ONE(op_name, T, d, fn)                                                                    \
+#define ONE(T, op_name, d, fn)                                                                    \
     {.name = "picture", .op = op_name, .dir = d, .dtypes = F32, .reads = form<T>::layout,         \
      .writes = form<T>::layout, .narrow = form<T>::narrow, .pulls = !form<T>::narrow,             \
      .accepts = is_computed, .run = fn<T>}
-#define FOUR(op_name, forward, backward)                                                          \
-    ONE(op_name, float, DIR_FORWARD, forward), ONE(op_name, float, DIR_BACKWARD, backward),       \
-    ONE(op_name, bf16, DIR_FORWARD, forward), ONE(op_name, bf16, DIR_BACKWARD, backward)
+#define SIX(op_name, forward, backward)                                                           \
+    EACH_TYPE(ONE, op_name, DIR_FORWARD, forward), EACH_TYPE(ONE, op_name, DIR_BACKWARD, backward)
 
 extern "C" const struct kernel cuda_picture_kernels[] = {
-    FOUR("pad", pad_run, pad_back),
-    FOUR("upsample", scale_run, scale_back),
-    FOUR("adaptiveavgpool2d", cell_run, cell_back),
+    SIX("pad", pad_run, pad_back),
+    SIX("upsample", scale_run, scale_back),
+    SIX("adaptiveavgpool2d", cell_run, cell_back),
     {},
 };
 /* clang-format on */

@@ -243,18 +243,17 @@ static int fits(const struct step_nodes *s)
 }
 
 /* clang-format off */
-#define ONE(op_name, T, d, fn)                                                                    \
+#define ONE(T, op_name, d, fn)                                                                    \
     {.name = "pool", .op = op_name, .dir = d, .dtypes = ANY, .reads = form<T>::layout,            \
      .writes = form<T>::layout, .narrow = form<T>::narrow,                                        \
      .pulls = !form<T>::narrow || d == DIR_BACKWARD, .accepts = fits, .run = fn<T>}
-#define FOUR(op_name, forward, backward)                                                          \
-    ONE(op_name, float, DIR_FORWARD, forward), ONE(op_name, float, DIR_BACKWARD, backward),       \
-    ONE(op_name, bf16, DIR_FORWARD, forward), ONE(op_name, bf16, DIR_BACKWARD, backward)
+#define SIX(op_name, forward, backward)                                                           \
+    EACH_TYPE(ONE, op_name, DIR_FORWARD, forward), EACH_TYPE(ONE, op_name, DIR_BACKWARD, backward)
 
 extern "C" const struct kernel cuda_pool_kernels[] = {
-    FOUR("maxpool2d", max_run, max_back),
-    FOUR("avgpool2d", avg_run, avg_back),
-    FOUR("globalavgpool", mean_run, mean_back),
+    SIX("maxpool2d", max_run, max_back),
+    SIX("avgpool2d", avg_run, avg_back),
+    SIX("globalavgpool", mean_run, mean_back),
     {},
 };
 /* clang-format on */

@@ -238,8 +238,8 @@ static size_t scratch(const struct step_nodes *s, int threads)
 extern "C" const struct kernel cuda_reduce_kernels[] = {
     ONE(float, DIR_FORWARD, is_computed, NULL, forward),
     ONE(float, DIR_BACKWARD, is_computed, scratch, backward),
-    ONE(bf16, DIR_FORWARD, keeps_x, NULL, forward),
-    ONE(bf16, DIR_BACKWARD, keeps_x, scratch, backward),
+    NARROW_TYPES(ONE, DIR_FORWARD, keeps_x, NULL, forward),
+    NARROW_TYPES(ONE, DIR_BACKWARD, keeps_x, scratch, backward),
     {},
 };
 /* clang-format on */

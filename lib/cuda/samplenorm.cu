@@ -376,18 +376,19 @@ static size_t group_scratch(const struct step_nodes *s, int threads)
 #define LAYER(T, L, ok)                                                                           \
     OFFER("layernorm", T, L, DIR_FORWARD, ok, NULL, (layer_run<T, L>)),                           \
     OFFER("layernorm", T, L, DIR_BACKWARD, ok, layer_scratch, (layer_back<T, L>))
-#define TWO(op_name, T, forward, backward, bytes)                                                 \
+#define NARROW_LAYER(T, ok) LAYER(T, form<T>::layout, ok)
+#define TWO(T, op_name, forward, backward, bytes)                                                 \
     OFFER(op_name, T, form<T>::layout, DIR_FORWARD, is_computed, NULL, forward<T>),               \
     OFFER(op_name, T, form<T>::layout, DIR_BACKWARD, is_computed, bytes, backward<T>)
-#define FOUR(op_name, ...) TWO(op_name, float, __VA_ARGS__), TWO(op_name, bf16, __VA_ARGS__)
+#define SIX(...) EACH_TYPE(TWO, __VA_ARGS__)
 
 extern "C" const struct kernel cuda_samplenorm_kernels[] = {
-    LAYER(bf16, LAYOUT_NHWCH, is_channels_or_rows),
+    NARROW_TYPES(NARROW_LAYER, is_channels_or_rows),
     LAYER(float, LAYOUT_NHWC, is_channels),
     LAYER(float, LAYOUT_PLAIN, NULL),
-    FOUR("l2norm", length_run, length_back, NULL),
-    FOUR("groupnorm", group_run, group_back, group_scratch),
-    FOUR("instancenorm", group_run, group_back, group_scratch),
+    SIX("l2norm", length_run, length_back, NULL),
+    SIX("groupnorm", group_run, group_back, group_scratch),
+    SIX("instancenorm", group_run, group_back, group_scratch),
     {},
 };
 /* clang-format on */

@@ -274,18 +274,17 @@ static void table_back(const struct kernel_args *a)
 #define PLAIN(op_name, types, forward, backward)                                                  \
     {.name = "tokens", .op = op_name, .dir = DIR_FORWARD, .dtypes = types, .run = forward},       \
     {.name = "tokens", .op = op_name, .dir = DIR_BACKWARD, .dtypes = types, .run = backward}
-#define ONE(op_name, T, d, fn)                                                                    \
+#define ONE(T, op_name, d, fn)                                                                    \
     {.name = "tokens", .op = op_name, .dir = d, .dtypes = F32, .reads = form<T>::layout,          \
      .writes = form<T>::layout, .narrow = form<T>::narrow, .pulls = !form<T>::narrow,             \
      .accepts = form<T>::narrow ? keeps_x : NULL, .run = fn<T>}
-#define FOUR(op_name, forward, backward)                                                          \
-    ONE(op_name, float, DIR_FORWARD, forward), ONE(op_name, float, DIR_BACKWARD, backward),       \
-    ONE(op_name, bf16, DIR_FORWARD, forward), ONE(op_name, bf16, DIR_BACKWARD, backward)
+#define SIX(op_name, forward, backward)                                                           \
+    EACH_TYPE(ONE, op_name, DIR_FORWARD, forward), EACH_TYPE(ONE, op_name, DIR_BACKWARD, backward)
 
 extern "C" const struct kernel cuda_tokens_kernels[] = {
-    FOUR("classtoken", front_run, front_back),
-    FOUR("windowpartition", partition_run, partition_run),
-    FOUR("windowreverse", reverse_run, reverse_run),
+    SIX("classtoken", front_run, front_back),
+    SIX("windowpartition", partition_run, partition_run),
+    SIX("windowreverse", reverse_run, reverse_run),
     PLAIN("windowbias", F32, bias_run, bias_back),
     PLAIN("embedding", F32 | 1u << DTYPE_I64, table_run, table_back),
     {},

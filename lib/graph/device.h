@@ -115,8 +115,8 @@ struct kernel {
      * rearranging for (`pulls').  With any_layout it works element by element,
      * wherever they lie: its tensors have the shape of what is stored.  */
     enum layout reads, writes;
-    int narrow; /* computes in bf16: only where the plan asks for that; so do
-                   offers of narrow layouts */
+    int narrow; /* enum precision: taken only where the plan asks for it; FP32
+                   stands for that of the layouts */
     int pulls, any_layout;
     uint32_t plain; /* bit i: operand i of the forward node is read plain all
                        the same */
@@ -157,11 +157,17 @@ struct kernel {
     const struct together *together;
 };
 
-/* K computes in bf16, or keeps values so.  */
+/* In what K computes, or keeps values.  */
+static inline enum precision kernel_precision(const struct kernel *k)
+{
+    return k->narrow                    ? (enum precision)k->narrow
+           : layout_is_narrow(k->reads) ? layout_precision(k->reads)
+                                        : layout_precision(k->writes);
+}
+
 static inline int kernel_is_narrow(const struct kernel *k)
 {
-    return k->narrow || layout_is_narrow(k->reads) ||
-           layout_is_narrow(k->writes);
+    return kernel_precision(k) != PRECISION_FP32;
 }
 
 /* Memory of the host, and as much of a device, for what is sent there while it

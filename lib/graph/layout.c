@@ -4,12 +4,29 @@
 
 #include <string.h>
 
+static const struct kind {
+    const char *name;
+    enum precision precision;
+    int grouped, nhwc;
+} kinds[] = {
+    [LAYOUT_PLAIN] = {"plain", PRECISION_FP32, 0, 0},
+    [LAYOUT_C16] = {"c16", PRECISION_FP32, 1, 0},
+    [LAYOUT_C16H] = {"c16-bf16", PRECISION_BF16, 1, 0},
+    [LAYOUT_NHWC] = {"nhwc", PRECISION_FP32, 0, 1},
+    [LAYOUT_NHWCH] = {"nhwc-bf16", PRECISION_BF16, 0, 1},
+    [LAYOUT_PLAINH] = {"plain-bf16", PRECISION_BF16, 0, 0},
+    [LAYOUT_NHWC_F16] = {"nhwc-fp16", PRECISION_FP16, 0, 1},
+    [LAYOUT_PLAIN_F16] = {"plain-fp16", PRECISION_FP16, 0, 0},
+};
+
 const char *layout_name(enum layout l)
 {
-    static const char *const name[] = {"plain", "c16",       "c16-bf16",
-                                       "nhwc",  "nhwc-bf16", "plain-bf16"};
+    return kinds[l].name;
+}
 
-    return name[l];
+enum precision layout_precision(enum layout l)
+{
+    return kinds[l].precision;
 }
 
 static int64_t groups_of_image(const struct shape *s)
@@ -19,25 +36,42 @@ static int64_t groups_of_image(const struct shape *s)
 
 int layout_is_narrow(enum layout l)
 {
-    return l == LAYOUT_C16H || l == LAYOUT_NHWCH || l == LAYOUT_PLAINH;
+    return kinds[l].precision != PRECISION_FP32;
 }
 
 int layout_is_grouped(enum layout l)
 {
-    return l == LAYOUT_C16 || l == LAYOUT_C16H;
+    return kinds[l].grouped;
+}
+
+enum layout layout_plain(enum precision p)
+{
+    static const enum layout plain[] = {LAYOUT_PLAIN, LAYOUT_PLAINH,
+                                        LAYOUT_PLAIN_F16};
+
+    return plain[p];
+}
+
+enum layout layout_nhwc(enum precision p)
+{
+    static const enum layout nhwc[] = {LAYOUT_NHWC, LAYOUT_NHWCH,
+                                       LAYOUT_NHWC_F16};
+
+    return nhwc[p];
 }
 
 int layout_axis(enum layout l, int rank, int k)
 {
     static const int nhwc[] = {0, 2, 3, 1};
-    const int last = l == LAYOUT_NHWC || l == LAYOUT_NHWCH;
 
-    return last && rank == 4 ? nhwc[k] : k;
+    return kinds[l].nhwc && rank == 4 ? nhwc[k] : k;
 }
 
 enum dtype layout_dtype(enum layout l, enum dtype dt)
 {
-    return layout_is_narrow(l) && dt == DTYPE_F32 ? DTYPE_BF16 : dt;
+    static const enum dtype kept[] = {DTYPE_F32, DTYPE_BF16, DTYPE_F16};
+
+    return dt == DTYPE_F32 ? kept[kinds[l].precision] : dt;
 }
 
 int64_t layout_groups(const struct shape *s)
@@ -58,7 +92,7 @@ struct shape layout_shape(enum layout l, const struct shape *s)
 int layout_same(enum layout a, enum layout b, const struct shape *s)
 {
     if (s->rank != 4)
-        return layout_is_narrow(a) == layout_is_narrow(b);
+        return kinds[a].precision == kinds[b].precision;
     return a == b || (!layout_is_narrow(a) && !layout_is_narrow(b) &&
                       s->dim[2] * s->dim[3] == 1 &&
                       (s->dim[1] % LANES == 0 ||

@@ -14,7 +14,7 @@
  * tokens have their channels last.
  *
  * How numbers are kept belongs to it: in narrow layouts values of f32 are
- * stored as bf16.  */
+ * stored in 16 bits, as bf16 or as f16.  */
 #ifndef ADZE_GRAPH_LAYOUT_H
 #define ADZE_GRAPH_LAYOUT_H
 
@@ -24,22 +24,33 @@
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
 
+/* What values of f32 are computed and kept in.  */
+enum precision { PRECISION_FP32, PRECISION_BF16, PRECISION_FP16 };
+
 enum layout {
-    LAYOUT_PLAIN,  /* row-major, as the shape says */
-    LAYOUT_C16,    /* [N][C/16][H][W][16] of a shape [N,C,H,W] */
-    LAYOUT_C16H,   /* the same, of bf16 */
-    LAYOUT_NHWC,   /* [N][H][W][C] of a shape [N,C,H,W] */
-    LAYOUT_NHWCH,  /* the same, of bf16 */
-    LAYOUT_PLAINH, /* row-major, of bf16 */
+    LAYOUT_PLAIN,     /* row-major, as the shape says */
+    LAYOUT_C16,       /* [N][C/16][H][W][16] of a shape [N,C,H,W] */
+    LAYOUT_C16H,      /* the same, of bf16 */
+    LAYOUT_NHWC,      /* [N][H][W][C] of a shape [N,C,H,W] */
+    LAYOUT_NHWCH,     /* the same, of bf16 */
+    LAYOUT_PLAINH,    /* row-major, of bf16 */
+    LAYOUT_NHWC_F16,  /* [N][H][W][C], of f16 */
+    LAYOUT_PLAIN_F16, /* row-major, of f16 */
 };
 
 enum { LANES = 16 }; /* of LAYOUT_C16 */
 
-/* "plain", "c16", "c16-bf16", "nhwc", "nhwc-bf16", "plain-bf16" */
+/* "plain", "c16", "c16-bf16", "nhwc", "nhwc-bf16", "plain-bf16", "nhwc-fp16",
+ * "plain-fp16" */
 const char *layout_name(enum layout l);
 
-/* Values of f32 are kept as bf16.  */
+/* How values of f32 are kept; narrow: in 16 bits.  */
+enum precision layout_precision(enum layout l);
 int layout_is_narrow(enum layout l);
+
+/* Row-major, and with the channels last, of numbers kept so.  */
+enum layout layout_plain(enum precision p);
+enum layout layout_nhwc(enum precision p);
 
 /* Channels stand in groups of 16.  */
 int layout_is_grouped(enum layout l);

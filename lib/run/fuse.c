@@ -164,7 +164,8 @@ static enum layout layout_of(const struct plan *p, const struct value *v)
  * numbers.  */
 static int takes(enum layout reads, enum layout l)
 {
-    return l == reads || (l == LAYOUT_PLAINH && reads == LAYOUT_NHWCH);
+    return l == reads ||
+           (layout_is_narrow(l) && l == layout_plain(layout_precision(reads)));
 }
 
 static int layout_fits(const struct plan *p, const struct kernel *k,
@@ -194,7 +195,8 @@ static struct step_nodes alone_of(const struct plan *p, const struct node *n)
 
 /* The first offer of one form of numbers.  */
 static const struct kernel *choose_form(const struct fuse *f,
-                                        const struct node *n, int narrow,
+                                        const struct node *n,
+                                        enum precision form,
                                         struct step_nodes *s)
 {
     const struct plan *p = f->p;
@@ -202,7 +204,7 @@ static const struct kernel *choose_form(const struct fuse *f,
     for (const struct kernel *const *k = p->device->kernels; k && *k; k++) {
         *s = alone_of(p, n);
         if ((*k)->dir != n->dir || strcmp((*k)->op, n->op->name) ||
-            kernel_is_narrow(*k) != narrow || !layout_fits(p, *k, n) ||
+            kernel_precision(*k) != form || !layout_fits(p, *k, n) ||
             !dtypes_fit(*k, n) || ((*k)->quantised && alone(p)))
             continue;
         if (!alone(p))
@@ -214,13 +216,14 @@ static const struct kernel *choose_form(const struct fuse *f,
     return NULL;
 }
 
-/* Offers for bf16 come first where the plan asks for that.  */
+/* Offers for 16 bits come first where the plan asks for that.  */
 static const struct kernel *choose(const struct fuse *f, const struct node *n,
                                    struct step_nodes *s)
 {
-    const struct kernel *k = f->p->opts.narrow ? choose_form(f, n, 1, s) : NULL;
+    const enum precision asked = f->p->opts.narrow;
+    const struct kernel *k = asked ? choose_form(f, n, asked, s) : NULL;
 
-    return k ? k : choose_form(f, n, 0, s);
+    return k ? k : choose_form(f, n, PRECISION_FP32, s);
 }
 
 /* ---- layouts of results ---- */
@@ -247,7 +250,9 @@ static enum layout result_layout(const struct step *s, const struct value *v)
 {
     if (v->shape.rank == 4)
         return s->writes;
-    return layout_is_narrow(s->writes) ? LAYOUT_NHWCH : LAYOUT_PLAIN;
+    return layout_is_narrow(s->writes)
+               ? layout_nhwc(layout_precision(s->writes))
+               : LAYOUT_PLAIN;
 }
 
 static void set_result(struct plan *p, const struct step *s,
@@ -271,7 +276,7 @@ static enum layout view_layout(const struct plan *p, const struct node *n,
         return layout_of(p, v);
     return p->device->sequences && layout_is_narrow(layout_of(p, v)) &&
                    plan_is_activation(p->device, n, y, -1)
-               ? LAYOUT_PLAINH
+               ? layout_plain(layout_precision(layout_of(p, v)))
                : LAYOUT_PLAIN;
 }
 

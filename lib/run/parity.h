@@ -33,7 +33,8 @@ struct parity_opts {
     void (*see)(void *ctx, int64_t from, int64_t n, const float *image,
                 const float *a, const float *b);
     void *ctx;
-    int narrow;       /* b computes in bf16; `node' stays empty then */
+    int narrow;       /* enum precision of b; `node' stays empty if it is not
+                         fp32 */
     double tolerance; /* for `node': share of a value's largest element */
 };
 

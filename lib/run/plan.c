@@ -12,7 +12,7 @@
 #include "run/params.h"
 #include "run/step.h"
 
-const char *const plan_precisions[] = {"fp32", "bf16", NULL};
+const char *const plan_precisions[] = {"fp32", "bf16", "fp16", NULL};
 
 /* ---- binding ---- */
 

@@ -37,8 +37,7 @@ struct str;
 struct tensor;
 struct tuning;
 
-/* "fp32", "bf16", NULL; plan_opts.narrow is for the second.  */
-enum { PRECISION_FP32, PRECISION_BF16 };
+/* "fp32", "bf16", "fp16", NULL: by enum precision.  */
 extern const char *const plan_precisions[];
 
 struct plan_opts {
@@ -48,8 +47,8 @@ struct plan_opts {
                           for observing and comparing node by node */
     int no_fuse;
     int no_ranges; /* copy what could be a range of another value */
-    int narrow;    /* activations and products in bf16 where the device has
-                    offers for that; sums and parameters stay f32 */
+    int narrow;    /* enum precision of activations and products, where the
+                    device has offers for it; sums and parameters stay f32 */
     int profile;   /* record the time of each step */
     const struct tuning *tuning; /* copied; NULL: the defaults */
 };

@@ -1,7 +1,7 @@
 /* dtype.h -- element types.
  * SPDX-License-Identifier: MIT
  *
- * Of tensors as files and the graph have them.  A plan that computes in bf16
+ * Of tensors as files and the graph have them.  A plan that computes in 16 bits
  * keeps f32 tensors: how it stores the values between is a layout
  * (LAYOUT_C16H of graph/layout.h).  */
 #ifndef ADZE_TENSOR_DTYPE_H

@@ -24,7 +24,7 @@ struct evaluate_opts {
     struct preprocess pre; /* the model's */
     int64_t batch;
     struct pool *pool;
-    int narrow;                  /* in bf16: plan_opts */
+    int narrow;                  /* of plan_opts */
     const struct tuning *tuning; /* likewise; read by evaluator_new() */
     int prepare;                 /* pictures on the device, if it can */
     int skip_bad; /* leave broken pictures out; else the first ends the run */

@@ -80,7 +80,7 @@ static int build_plans(struct trainer *t, struct err *e)
     const int64_t rest = t->feed.sampler.n % t->feed.sampler.batch;
     struct plan_opts po = {.batch = t->r->batch,
                            .pool = t->o->pool,
-                           .narrow = t->r->precision == PRECISION_BF16,
+                           .narrow = t->r->precision,
                            .tuning = tuning_of(t)};
 
     t->plan = train_plan(t->graph, t->o->device, t->params, &po, e);

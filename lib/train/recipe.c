@@ -29,7 +29,7 @@ static const char *const decodes[] = {"exact", "fast", NULL};
 const struct recipe_row recipe_rows[] = {
 {"global.seed", 'i', AT(seed), "1", 0, 9e15, NULL, "of every random number in the run"},
 {"global.epochs", 'i', AT(epochs), "30", 1, 1e6, NULL, "passes over the training set"},
-{"global.precision", 'c', AT(precision), "fp32", 0, 0, plan_precisions, "bf16: activations and products in bf16; sums, weights and evaluation in fp32"},
+{"global.precision", 'c', AT(precision), "fp32", 0, 0, plan_precisions, "bf16, and fp16 on a GPU: activations and products of 16 bits; sums, weights and evaluation in fp32"},
 {"global.save.every", 'i', AT(save_every), "1", 1, 1e6, NULL, "epochs between checkpoints"},
 {"global.save.keep", 'i', AT(save_keep), "3", 1, 1e6, NULL, "checkpoints kept besides the last and the best"},
 {"model.init", 'm', AT(init), "{}", 0, 0, NULL, "initialisers by layer type or name pattern, for adze-init -c; each must concern something"},

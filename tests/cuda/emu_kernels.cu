@@ -99,7 +99,7 @@ template <class T> cudaError_t run_transpose(const T *x, int h, int w, T *y)
 }
 
 /* ---- products of tiles ---- */
-template <bool HALF> __global__ void mma(const uint16_t *a, const uint16_t *b, float *d)
+template <class T> __global__ void product(const uint16_t *a, const uint16_t *b, float *d)
 {
     __shared__ __align__(16) uint16_t sa[16][16 + 8], sb[16][8 + 8];
     int lane = threadIdx.x, row = lane / 4, col = lane % 4 * 2;
@@ -116,10 +116,7 @@ template <bool HALF> __global__ void mma(const uint16_t *a, const uint16_t *b, f
     uint32_t rb[2] = {rb4[0], rb4[1]};
     float r[4] = {out[row * 8 + col], out[row * 8 + col + 1], out[(row + 8) * 8 + col],
                   out[(row + 8) * 8 + col + 1]};
-    if (HALF)
-        mma_f16(r, ra, rb);
-    else
-        mma_bf16(r, ra, rb);
+    mma<T>(r, ra, rb);
     for (int i = 0; i < 4; i++)
         out[(row + i / 2 * 8) * 8 + col + i % 2] = r[i];
 }
@@ -275,9 +272,8 @@ int emu_mma(const uint16_t *a, const uint16_t *b, float *d, int n, int half)
     uint16_t *da = upload(a, n * 256), *db = upload(b, n * 128);
     float *dd = upload(d, n * 128);
     cudaLaunchConfig_t c = config(n, 32);
-    cudaError_t e =
-        half ? cudaLaunchKernelEx(&c, mma<true>, (const uint16_t *)da, (const uint16_t *)db, dd)
-             : cudaLaunchKernelEx(&c, mma<false>, (const uint16_t *)da, (const uint16_t *)db, dd);
+    cudaError_t e = cudaLaunchKernelEx(&c, half ? product<__half> : product<__nv_bfloat16>,
+                                       (const uint16_t *)da, (const uint16_t *)db, dd);
 
     download(d, dd, n * 128);
     cudaFree(da);

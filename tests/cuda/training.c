@@ -42,12 +42,12 @@
 #include "train/recipe.h"
 
 enum { FACTOR = 24 };
-/* Of gradients in bf16, where a rounding may turn the sign that a clip asks
+/* Of gradients in 16 bits, where a rounding may turn the sign that a clip asks
  * for.  */
-#define NARROW 0.25
+static const double off_by[] = {[PRECISION_BF16] = 0.25, [PRECISION_FP16] = 0.1};
 
 /* Every offer must have been taken by the end.  */
-enum { MOST = 512 };
+enum { MOST = 1024 };
 static const struct kernel *taken[MOST];
 static int n_taken;
 
@@ -91,9 +91,9 @@ static void compare(const struct cuda_case *c, const struct graph *g, struct pla
         const double a = training_check_far(x, interp_output(plain, name));
         const double b = narrow ? training_check_off(x, y) : training_check_far(x, y);
 
-        if (!(b <= (narrow ? NARROW : FACTOR * a + 1e-6)))
-            fail_msg("%s: '%s' is off by %g%s (%g node by node)", c->what, name, b,
-                     narrow ? " in bf16" : "", a);
+        if (!(b <= (narrow ? off_by[narrow] : FACTOR * a + 1e-6)))
+            fail_msg("%s: '%s' is off by %g in %s (%g node by node)", c->what, name, b,
+                     plan_precisions[narrow], a);
     }
 }
 
@@ -166,7 +166,7 @@ static void check(const struct cuda_case *c, struct graph *g, int64_t batch)
     interp_go(&truth);
     interp_fill(&plain, g, batch, 11, 0);
     interp_go(&plain);
-    for (int narrow = 0; narrow < 2; narrow++)
+    for (int narrow = PRECISION_FP32; narrow <= PRECISION_FP16; narrow++)
         check_graph(c, g, &truth, &plain, narrow);
     if (!SLOW_RUN || batch == 1)
         check_kept(c, g, &truth, &plain);
@@ -482,7 +482,7 @@ static void test_launches(void **state)
 
 static struct plan *evaluation(const struct run *r, const struct graph *g, struct params *ps)
 {
-    const struct plan_opts o = {.batch = BATCH, .narrow = 1};
+    const struct plan_opts o = {.batch = BATCH, .narrow = PRECISION_BF16};
     struct err e = {0};
     struct plan *p = plan_new(g, r->device, ps, &o, &e);
     struct tensor *x;
@@ -540,9 +540,11 @@ static void test_narrow(void **state)
                                 "  - linear: {as: fc, out: 3}\n";
 
     (void)state;
-    compare_recipe(NULL, NULL, 1, 0.1);
-    compare_recipe(drops, NULL, 1, 0.1);
-    compare_recipe(drops, NULL, 0, 1e-4);
+    compare_recipe(NULL, NULL, PRECISION_BF16, 0.1);
+    compare_recipe(drops, NULL, PRECISION_BF16, 0.1);
+    compare_recipe(NULL, NULL, PRECISION_FP16, 0.02);
+    compare_recipe(drops, NULL, PRECISION_FP16, 0.02);
+    compare_recipe(drops, NULL, PRECISION_FP32, 1e-4);
 }
 
 /* Too little memory is said so, with the batch that there is room for, and what

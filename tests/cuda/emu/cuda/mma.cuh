@@ -28,6 +28,10 @@ static inline float truncated(double x)
 
 typedef float (*half_value)(uint16_t);
 
+template <class T> constexpr half_value value_of = nullptr;
+template <> constexpr half_value value_of<__nv_bfloat16> = bf16_to_f32;
+template <> constexpr half_value value_of<__half> = f16_to_f32;
+
 template <half_value VALUE> float mma_a(const mma_lane *const *l, int row, int k)
 {
     const mma_lane *from = l[row % 8 * 4 + k % 8 / 2];
@@ -96,20 +100,13 @@ template <bool TRANS> void load_matrices(uint32_t (&r)[4], const void *row, cons
 }
 } // namespace emu
 
-static inline void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
-                            const emu::site &at = emu::site::current())
+template <class T>
+static inline void mma(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
+                       const emu::site &at = emu::site::current())
 {
     emu::mma_lane mine = {d, a, b};
 
-    emu::warp(0xffffffffu, &mine, emu::mma_tile<bf16_to_f32>, at);
-}
-
-static inline void mma_f16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
-                           const emu::site &at = emu::site::current())
-{
-    emu::mma_lane mine = {d, a, b};
-
-    emu::warp(0xffffffffu, &mine, emu::mma_tile<f16_to_f32>, at);
+    emu::warp(0xffffffffu, &mine, emu::mma_tile<emu::value_of<T>>, at);
 }
 
 static inline void ldmatrix4(uint32_t (&r)[4], const void *row,
