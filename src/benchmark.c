@@ -29,6 +29,7 @@
 #include "run/tune.h"
 #include "train/feed.h"
 #include "train/graph.h"
+#include "train/lossscale.h"
 #include "train/recipe.h"
 
 enum { LIST_MAX = 64 };
@@ -247,6 +248,7 @@ struct work {
     float *image;
     int64_t *target;
     int64_t step; /* runs so far */
+    struct lossscale scale;
 };
 
 /* Noise, or labels of the network's classes.  */
@@ -272,6 +274,7 @@ static struct graph *infer_graph(const struct job *j, struct err *e)
 static int infer_prepare(struct work *w, struct err *e)
 {
     (void)e;
+    w->scale = lossscale_new(w->job->recipe);
     noise(plan_value(w->plan, "image"), 0);
     return 0;
 }
@@ -293,6 +296,7 @@ static struct graph *training_graph(const struct job *j, struct err *e)
 static int train_prepare(struct work *w, struct err *e)
 {
     (void)e;
+    w->scale = lossscale_new(w->job->recipe);
     noise(plan_value(w->plan, "image"), 0);
     noise(plan_value(w->plan, "target"), model_head(w->job->m));
     return 0;
@@ -305,11 +309,14 @@ static int train(void *ctx, struct err *e)
     struct work *w = ctx;
     const struct run_step rs = {(uint64_t)w->job->recipe->seed,
                                 (uint64_t)w->step++};
-    const struct train_rates still = {0};
     char loss[FMT_NUM], norm[FMT_NUM];
     struct train_result r;
-    const int bad = train_step(w->plan, &rs, still, &r, e);
+    int bad;
 
+    do
+        bad = train_step(w->plan, &rs,
+                         (struct train_rates){.scale = w->scale.value}, &r, e);
+    while (bad > 0 && isfinite(r.loss) && lossscale_halve(&w->scale));
     if (bad > 0)
         return err_set(e, ERR_NONFINITE, "loss %s, gradient norm %s",
                        fmt_f32(loss, (float)r.loss),
@@ -615,6 +622,8 @@ static int open_graph(struct job *j, struct err *e)
 {
     if (!mode()->graph)
         return 0;
+    if (training && precision)
+        j->recipe->precision = precision;
     j->g = mode()->graph(j, e);
     j->params = !j->g      ? NULL
                 : training ? params_new(j->g, j->dev, e)
@@ -622,8 +631,7 @@ static int open_graph(struct job *j, struct err *e)
     if (!j->params)
         return -1;
     j->narrow =
-        io_narrow(training && !precision ? j->recipe->precision : precision,
-                  j->g, j->dev, e);
+        io_narrow(training ? j->recipe->precision : precision, j->g, j->dev, e);
     return j->narrow < 0 ? -1 : 0;
 }
 

@@ -161,6 +161,11 @@ static void on_epoch(void *ctx, const struct train_row *row, int64_t n)
                (long long)r->epoch, r->lr, r->loss, percent(a, r->top1),
                mix_is_on(w->recipe) ? " of mixed pictures" : "",
                percent(b, r->valid_top1), r->seconds, r->data_seconds);
+    if (r->loss_scale > 1 || r->overflows)
+        str_printf(&line, ", loss scale %.6g", r->loss_scale);
+    if (r->overflows)
+        str_printf(&line, ", %lld overflow%s", (long long)r->overflows,
+                   r->overflows == 1 ? "" : "s");
     if (r->bad)
         str_printf(&line, ", %lld picture%s skipped", (long long)r->bad,
                    r->bad == 1 ? "" : "s");

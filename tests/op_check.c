@@ -655,7 +655,7 @@ void op_check_optim(const char *op, const char *in, const struct optim_ref *r)
     if (strcmp(r->op, op))
         return;
     trial_init(&t, &c, 0);
-    for (int k = 3; k < t.n_in; k++)
+    for (int k = 3; k < t.n_in && t.in[k].data; k++)
         memset(t.in[k].data, 0, (size_t)tensor_count(&t.in[k]) * sizeof(float));
     for (int s = 0; s < OPTIM_STEPS; s++) {
         const struct tensor want =

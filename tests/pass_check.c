@@ -198,7 +198,7 @@ struct graph *pass_check_join(const struct graph *network,
 struct graph *pass_check_differentiate(const struct graph *g)
 {
     struct err e = {0};
-    struct graph *d = pass_differentiate(g, "loss", &e);
+    struct graph *d = pass_differentiate(g, "loss", NULL, &e);
 
     if (!d || graph_check(d, &e) < 0)
         fail_msg("%s", e.msg);

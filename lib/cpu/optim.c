@@ -8,7 +8,15 @@
 #include "graph/attr.h"
 #include "graph/graph.h"
 
-enum { CHUNK = 16384, OPERANDS = 8, LR = 2, EMA_SHARE = 2, ADAMW_T = 5 };
+enum {
+    CHUNK = 16384,
+    OPERANDS = 8,
+    LR = 2,
+    EMA_SHARE = 2,
+    SGD_SCALE = 4,
+    ADAMW_T = 5,
+    ADAMW_SCALE
+};
 
 /* The reference on elements [from, to): the same arithmetic, so the same
  * bits.  Each chunk has numbers of its own, as adamw counts its steps in one.  */
@@ -29,6 +37,8 @@ static void part_task(void *step, int64_t task, int thread)
     (void)thread;
     for (int i = 0; i < a.node->n_in; i++) {
         in[i] = a.in[i];
+        if (!in[i].data)
+            continue;
         if (s->numbers >> i & 1) {
             number[i] = *(const float *)a.in[i].data;
             in[i].data = &number[i];
@@ -50,12 +60,12 @@ static void update(const struct kernel_args *a, unsigned numbers)
 
 static void sgd(const struct kernel_args *a)
 {
-    update(a, 1 << LR);
+    update(a, 1 << LR | 1 << SGD_SCALE);
 }
 
 static void adamw(const struct kernel_args *a)
 {
-    update(a, 1 << LR | 1 << ADAMW_T);
+    update(a, 1 << LR | 1 << ADAMW_T | 1 << ADAMW_SCALE);
     *(float *)a->op.in[ADAMW_T].data += 1;
 }
 

@@ -104,6 +104,7 @@ struct update {
     int nesterov;
     float *param, *a, *b; /* a: momentum, or m; b: v */
     const float *grad, *rate;
+    const float *scale; /* of the loss that GRAD is of; NULL: 1 */
     float *steps;
     float *average; /* NULL: it has none */
     const float *share;
@@ -148,11 +149,13 @@ __device__ __forceinline__ void adamw(const struct update &u, struct element *x)
     x->param = (float)(x->param * u.keep - u.step * x->a / (sqrt((double)x->b) / u.root + u.eps));
 }
 
-__device__ __forceinline__ void load(const struct update &u, int64_t i, struct element *x)
+/* UNIT: 1 / scale.  */
+__device__ __forceinline__ void load(const struct update &u, float unit, int64_t i,
+                                     struct element *x)
 {
     x->param = u.param[i];
     if (u.rule != RULE_NONE) {
-        x->grad = u.grad[i];
+        x->grad = u.grad[i] * unit;
         x->a = u.a[i];
     }
     if (u.rule == RULE_ADAMW)
@@ -181,7 +184,7 @@ __global__ void all_steps(const struct update *item, const struct piece *piece)
     const struct update u = item[piece[blockIdx.x].item];
     const struct range p = range_of(piece[blockIdx.x], u.count);
     const float rate = u.rate ? *u.rate * (float)u.lr_scale : 0;
-    const float share = u.average ? *u.share : 0;
+    const float share = u.average ? *u.share : 0, unit = u.scale ? 1 / *u.scale : 1;
 
     for (int64_t i = p.from + threadIdx.x; i < p.end; i += AHEAD * THREADS) {
         struct element x[AHEAD] = {};
@@ -189,7 +192,7 @@ __global__ void all_steps(const struct update *item, const struct piece *piece)
 #pragma unroll
         for (int k = 0; k < AHEAD; k++)
             if (i + k * THREADS < p.end)
-                load(u, i + k * THREADS, &x[k]);
+                load(u, unit, i + k * THREADS, &x[k]);
 #pragma unroll
         for (int k = 0; k < AHEAD; k++) {
             if (u.rule == RULE_SGD)
@@ -205,7 +208,7 @@ __global__ void all_steps(const struct update *item, const struct piece *piece)
 
 static void describe_sgd(const struct kernel_args *a, struct update *u)
 {
-    enum { PARAM, GRAD, LR, BUF };
+    enum { PARAM, GRAD, LR, BUF, SCALE };
     const struct node *n = a->op.node;
     const struct tensor *in = a->op.in;
 
@@ -213,6 +216,7 @@ static void describe_sgd(const struct kernel_args *a, struct update *u)
     u->param = data<float>(&in[PARAM]);
     u->grad = data<float>(&in[GRAD]);
     u->rate = data<float>(&in[LR]);
+    u->scale = data<float>(&in[SCALE]);
     u->a = data<float>(&in[BUF]);
     u->nesterov = (int)attr_int(n, "nesterov");
     u->beta1 = attr_real(n, "momentum");
@@ -220,7 +224,7 @@ static void describe_sgd(const struct kernel_args *a, struct update *u)
 
 static void describe_adamw(const struct kernel_args *a, struct update *u)
 {
-    enum { PARAM, GRAD, LR, M, V, T };
+    enum { PARAM, GRAD, LR, M, V, T, SCALE };
     const struct node *n = a->op.node;
     const struct tensor *in = a->op.in;
 
@@ -228,6 +232,7 @@ static void describe_adamw(const struct kernel_args *a, struct update *u)
     u->param = data<float>(&in[PARAM]);
     u->grad = data<float>(&in[GRAD]);
     u->rate = data<float>(&in[LR]);
+    u->scale = data<float>(&in[SCALE]);
     u->a = data<float>(&in[M]);
     u->b = data<float>(&in[V]);
     u->steps = data<float>(&in[T]);
@@ -384,7 +389,7 @@ static const struct together norm_together = {1, norm_new, norm_run, arrays_free
 
 struct clip {
     int64_t count;
-    const float *x, *norm;
+    const float *x, *norm, *scale; /* scale NULL: 1 */
     float *y;
     double max;
 };
@@ -393,8 +398,8 @@ __global__ void shorten(const struct clip *item, const struct piece *piece)
 {
     const struct clip c = item[piece[blockIdx.x].item];
     const struct range p = range_of(piece[blockIdx.x], c.count);
-    const double length = *c.norm + 1e-6;
-    const float factor = (float)(c.max < length ? c.max / length : 1);
+    const double unit = c.scale ? 1 / (double)*c.scale : 1, length = *c.norm * unit + 1e-6;
+    const float factor = (float)(unit * (c.max < length ? c.max / length : 1));
 
     for (int64_t i = p.from + threadIdx.x; i < p.end; i += THREADS)
         c.y[i] = c.x[i] * factor;
@@ -408,8 +413,8 @@ static void *clip_new(const struct kernel_args *const *a, int n, struct err *e)
     for (int k = 0; k < n; k++) {
         const struct op_args *o = &a[k]->op;
 
-        c[k] = {tensor_count(&o->in[0]), data<float>(&o->in[0]), data<float>(&o->in[1]),
-                data<float>(&o->out[0]), attr_real(o->node, "max_norm")};
+        c[k] = {tensor_count(&o->in[0]), data<float>(&o->in[0]),  data<float>(&o->in[1]),
+                data<float>(&o->in[2]),  data<float>(&o->out[0]), attr_real(o->node, "max_norm")};
     }
     t = arrays_new(device_of(a[0]), c, n, e);
     free(c);

@@ -337,6 +337,16 @@ static int infer(struct node *n, struct err *e)
     return 0;
 }
 
+/* COUNT operands: those that were not given are absent.  */
+static void complete(struct node *n, int count)
+{
+    struct value **all = ARENA_NEWS(&n->graph->arena, count, struct value *);
+
+    memcpy(all, n->in, (size_t)n->n_in * sizeof *all);
+    n->in = all;
+    n->n_in = count;
+}
+
 struct node *graph_add(struct graph *g, const struct op *op, const char *name,
                        struct value *const *in, int n_in,
                        const struct attr_text *attr, struct err *e)
@@ -361,11 +371,7 @@ struct node *graph_add(struct graph *g, const struct op *op, const char *name,
     }
     n = new_node(g, op, name, DIR_FORWARD, in, n_in);
     n->n_join = join;
-    n->n_in = n_op + join - 1;
-    struct value **all = ARENA_NEWS(&g->arena, n->n_in, struct value *);
-
-    memcpy(all, n->in, (size_t)n_in * sizeof *all);
-    n->in = all;
+    complete(n, n_op + join - 1);
     if (read_attrs(n, attr, e) < 0) {
         err_in(e, "'%s'", Q(name));
         return NULL;
@@ -502,8 +508,11 @@ struct node *graph_add_step(struct graph *g, const struct op *op,
 {
     struct node *n = new_node(g, op, name, DIR_UPDATE, in, n_in);
 
+    if (n_in < in_count(op))
+        complete(n, in_count(op));
     n->n_join = op->flags & OP_JOIN ? n_in - in_count(op) + 1 : 1;
-    if (read_attrs(n, attr, e) < 0 || infer(n, e) < 0)
+    if (read_attrs(n, attr, e) < 0 || check_operands(n, e) < 0 ||
+        infer(n, e) < 0)
         return NULL;
     return n;
 }

@@ -144,7 +144,8 @@ struct node *graph_add_backward(struct graph *g, const struct node *n,
                                 struct err *e);
 struct node *graph_add_update(struct graph *g, const struct node *n,
                               struct err *e);
-/* An op that has only update(): sgd.  Operands as given.  */
+/* An op that has only update(): sgd.  Operands as given; optional ones behind
+ * them are absent.  */
 struct node *graph_add_step(struct graph *g, const struct op *op,
                             const char *name, struct value *const *in, int n_in,
                             const struct attr_text *attr, struct err *e);

@@ -1,13 +1,14 @@
 /* adamw.c -- a step of Adam with decoupled weight decay.
  * SPDX-License-Identifier: MIT
  *
- *     t <- t + 1
+ *     t <- t + 1,  g = grad / scale
  *     param <- param (1 - lr decay)
- *     m <- beta1 m + (1 - beta1) grad
- *     v <- beta2 v + (1 - beta2) grad^2
+ *     m <- beta1 m + (1 - beta1) g
+ *     v <- beta2 v + (1 - beta2) g^2
  *     param <- param - lr / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + eps)
  *
- *   param, grad, m, v: one shape; lr, t [1]; m, v, t begin as zeros.
+ *   param, grad, m, v: one shape; lr, t, scale (optional) [1]; m, v, t begin as
+ * zeros.
  * Loshchilov, Hutter, "Decoupled weight decay regularization", 2019, algorithm
  * 2, with decay scaled by lr as in torch.  */
 #include <math.h>
@@ -20,7 +21,7 @@
 #include "op/rule.h"
 #include "op/step.h"
 
-enum { PARAM, GRAD, LR, M, V, T };
+enum { PARAM, GRAD, LR, M, V, T, SCALE };
 
 static int infer(struct node *n, struct err *e)
 {
@@ -30,7 +31,7 @@ static int infer(struct node *n, struct err *e)
         rule_real(n, "decay", 0, 1e6, e) < 0 ||
         rule_real(n, "lr_scale", 0, 1e6, e) < 0)
         return -1;
-    return step_infer(n, 1 << LR | 1 << T, e);
+    return step_infer(n, 1 << LR | 1 << T | 1 << SCALE, e);
 }
 
 static struct op_cost cost(const struct node *n)
@@ -49,11 +50,12 @@ static void update(const struct op_args *a)
     const double keep = 1 - lr * attr_real(a->node, "decay");
     const double t = *(real *)a->in[T].data += 1;
     const double step = lr / (1 - pow(beta1, t));
+    const real unit = 1 / step_scale(a, SCALE);
     const double root = sqrt(1 - pow(beta2, t));
     const real *grad = a->in[GRAD].data;
     real *param = a->in[PARAM].data, *m = a->in[M].data, *v = a->in[V].data;
     for (int64_t i = 0; i < count; i++) {
-        const double g = grad[i];
+        const double g = grad[i] * unit;
         m[i] = (real)(beta1 * m[i] + (1 - beta1) * g);
         v[i] = (real)(beta2 * v[i] + (1 - beta2) * g * g);
         param[i] =
@@ -68,6 +70,7 @@ static const struct op_in in[] = {
     {.name = "m", .role = ROLE_STATE, .init = "zeros"},
     {.name = "v", .role = ROLE_STATE, .init = "zeros"},
     {.name = "t", .role = ROLE_STATE, .init = "zeros"},
+    {.name = "scale", .when = "scaled"},
     {0}};
 
 static const struct op_attr attr[] = {
@@ -76,6 +79,7 @@ static const struct op_attr attr[] = {
     {"eps", 'f', "1e-8", "added to the root of the mean square"},
     {"decay", 'f', "0.01", "weight decay, times the rate"},
     {"lr_scale", 'f', "1", "the parameter's own factor on the rate"},
+    {"scaled", 'b', "no", "the gradient is of the loss times `scale'"},
     {0}};
 
 const struct op op_adamw = {

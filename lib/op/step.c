@@ -16,3 +16,9 @@ int step_infer(struct node *n, unsigned ones, struct err *e)
             return -1;
     return 0;
 }
+
+real step_scale(const struct op_args *a, int i)
+{
+    return i < a->node->n_in && a->in[i].data ? *(const real *)a->in[i].data
+                                              : 1;
+}

@@ -107,24 +107,36 @@ static int backward(struct state *s, const struct node *n, struct err *e)
     return b ? 0 : -1;
 }
 
-static int sweep_back(struct state *s, const char *loss, int n_node,
-                      struct err *e)
+/* The gradient of the loss: an input, or 1.  */
+static struct value *seed(struct graph *g, const char *factor, struct err *e)
+{
+    const struct shape one = shape_make(1, (int64_t[]){1});
+    struct value *v;
+    struct tensor t;
+
+    if (factor)
+        return graph_input(g, factor, DTYPE_F32, &one);
+    if (tensor_new(&t, DTYPE_F32, &one, e) < 0)
+        return NULL;
+    *(float *)t.data = 1;
+    v = graph_tensor(g, graph_name_free(g, "d(loss)"), VALUE_CONST, NULL, &t);
+    tensor_unref(&t);
+    return v;
+}
+
+static int sweep_back(struct state *s, const char *loss, const char *factor,
+                      int n_node, struct err *e)
 {
     struct value *v = graph_output_value(s->g, loss), *one;
-    struct tensor t;
-    struct shape sh = shape_make(1, (int64_t[]){1});
 
     if (!v)
         return err_set(e, ERR_USAGE, "the graph has no output '%s'", Q(loss));
     if (shape_count(&v->shape) != 1 || v->shape.batch)
         return err_set(e, ERR_SHAPE, "loss '%s' is %s, not [1]", Q(loss),
                        ST(&v->shape));
-    if (tensor_new(&t, DTYPE_F32, &sh, e) < 0)
+    one = seed(s->g, factor, e);
+    if (!one)
         return -1;
-    *(float *)t.data = 1;
-    one = graph_tensor(s->g, graph_name_free(s->g, "d(loss)"), VALUE_CONST,
-                       NULL, &t);
-    tensor_unref(&t);
     add_part(s, v, one);
     for (int i = n_node - 1; i >= 0; i--)
         if (s->g->node[i]->dir == DIR_FORWARD &&
@@ -160,7 +172,7 @@ static int finish(struct state *s, int n_node, struct err *e)
 }
 
 struct graph *pass_differentiate(const struct graph *in, const char *loss,
-                                 struct err *e)
+                                 const char *factor, struct err *e)
 {
     const size_t count = (size_t)in->n_value;
     struct state s = {.g = graph_copy(in), .n_value = in->n_value};
@@ -171,7 +183,7 @@ struct graph *pass_differentiate(const struct graph *in, const char *loss,
     s.n_part = xcalloc(count, sizeof *s.n_part);
     s.cap_part = xcalloc(count, sizeof *s.cap_part);
     mark_wanted(&s);
-    bad = sweep_back(&s, loss, in->n_node, e) < 0 ||
+    bad = sweep_back(&s, loss, factor, in->n_node, e) < 0 ||
           finish(&s, in->n_node, e) < 0;
     for (int i = 0; i < s.n_value; i++)
         free(s.part[i]);

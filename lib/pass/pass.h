@@ -90,9 +90,10 @@ struct graph *pass_join(const struct graph *network, const struct graph *loss,
  * that have one (running statistics).  The gradient of parameter `w' becomes
  * an output named "d(w)".  Values with several uses get their gradients
  * added in the order of their uses.  Parts that reach no parameter are left
- * out.  */
+ * out.  The gradients are those of the loss times the new input FACTOR [1],
+ * unless that is NULL.  */
 struct graph *pass_differentiate(const struct graph *in, const char *loss,
-                                 struct err *e);
+                                 const char *factor, struct err *e);
 
 /* Exact.  Each batchnorm2d of a training graph, and its backward node, in
  * parts that can be computed beside other nodes: statistics (bnstats), then

@@ -135,13 +135,16 @@ static char *loop_text(const struct trainer *t)
     char *text;
 
     recipe_print(&recipe, t->r);
-    o = json_pack("{s:I,s:f,s:I,s:I,s:f,s:I,s:s,s:s,s:s,s:s,s:s,s:o,s:o}",
-                  "step", (json_int_t)t->step, "loss", t->loss, "seen",
-                  (json_int_t)t->seen, "right", (json_int_t)t->right, "best",
-                  t->best, "best_step", (json_int_t)t->best_step, "start",
-                  t->start, "data", t->data, "valid", t->valid, "recipe",
-                  str_text(&recipe), "arithmetic", arithmetic(t, how), "rows",
-                  rows_to_json(t), "bad", bad_to_json(t));
+    o = json_pack(
+        "{s:I,s:f,s:I,s:I,s:f,s:I,s:I,s:f,s:I,s:s,s:s,s:s,s:s,s:s,"
+        "s:o,s:o}",
+        "step", (json_int_t)t->step, "loss", t->loss, "seen",
+        (json_int_t)t->seen, "right", (json_int_t)t->right, "loss_scale",
+        t->scale.value, "good", (json_int_t)t->scale.good, "overflows",
+        (json_int_t)t->scale.overflows, "best", t->best, "best_step",
+        (json_int_t)t->best_step, "start", t->start, "data", t->data, "valid",
+        t->valid, "recipe", str_text(&recipe), "arithmetic", arithmetic(t, how),
+        "rows", rows_to_json(t), "bad", bad_to_json(t));
     str_release(&recipe);
     if (!o)
         BUG("adze.loop cannot be packed");
@@ -374,6 +377,13 @@ static int check_loop(const struct trainer *t, struct err *e)
         return err_set(e, ERR_FORMAT,
                        "checkpoint has %lld right answers to %lld samples",
                        (long long)t->right, (long long)t->seen);
+    if (!(t->scale.value >= 1 && t->scale.value <= 1e30) || t->scale.good < 0 ||
+        t->scale.good > t->step || t->scale.overflows < 0)
+        return err_set(e, ERR_FORMAT,
+                       "checkpoint has loss scale %g after %lld good steps and "
+                       "%lld overflows",
+                       t->scale.value, (long long)t->scale.good,
+                       (long long)t->scale.overflows);
     if (t->best_step < 0 || t->best_step > t->step)
         return err_set(e, ERR_FORMAT,
                        "checkpoint was best at step %lld, and is at %lld",
@@ -394,6 +404,9 @@ static int read_loop(struct trainer *t, const json_t *o, struct err *e)
     t->loss = get_real(o, "loss");
     t->seen = get_int(o, "seen");
     t->right = get_int(o, "right");
+    t->scale.value = get_real(o, "loss_scale");
+    t->scale.good = get_int(o, "good");
+    t->scale.overflows = get_int(o, "overflows");
     t->best = get_real(o, "best");
     t->best_step = get_int(o, "best_step");
     rows_from_json(t, json_object_get(o, "rows"));

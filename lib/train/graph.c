@@ -11,6 +11,7 @@
 #include "op/ops.h"
 #include "pass/pass.h"
 #include "run/plan.h"
+#include "train/lossscale.h"
 #include "train/mix.h"
 #include "train/optim.h"
 #include "train/pattern.h"
@@ -122,7 +123,8 @@ struct graph *train_graph(const struct graph *network, const struct recipe *r,
     if (loss)
         joined = pass_join(network, loss, r->freeze, e);
     if (joined && (!mix_is_on(r) || mix_pictures(joined, e) == 0))
-        g = pass_differentiate(joined, "loss", e);
+        g = pass_differentiate(joined, "loss",
+                               lossscale_is_on(r) ? OPTIM_SCALE : NULL, e);
     graph_free(loss);
     graph_free(joined);
     if (g && optim_add(g, r, e) < 0) {
@@ -147,16 +149,27 @@ struct plan *train_plan(const struct graph *g, const struct device *d,
     return p;
 }
 
+/* What the gradients are multiplied with: SCALE, if they are.  */
+static double set_scale(struct plan *p, double scale)
+{
+    if (!plan_find(p, OPTIM_SCALE))
+        return 1;
+    *(float *)plan_value(p, OPTIM_SCALE)->data = (float)scale;
+    return scale;
+}
+
 int train_step(struct plan *p, const struct run_step *rs,
                struct train_rates rates, struct train_result *r, struct err *e)
 {
+    const double scale = set_scale(p, rates.scale);
+
     *(float *)plan_value(p, OPTIM_LR)->data = (float)rates.lr;
     if (plan_find(p, OPTIM_EMA))
         *(float *)plan_value(p, OPTIM_EMA)->data = (float)rates.ema;
     if (plan_run(p, rs, e) < 0)
         return -1;
     r->loss = *(const float *)plan_output(p, "loss")->data;
-    r->norm = *(const float *)plan_output(p, "grad_norm")->data;
+    r->norm = *(const float *)plan_output(p, "grad_norm")->data / scale;
     if (!isfinite(r->loss) || !isfinite(r->norm))
         return 1;
     return plan_update(p, e);

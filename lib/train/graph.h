@@ -21,7 +21,8 @@ struct run_step;
  * i64, those of mix.h), which is the cross-entropy of `logits' and, so many
  * times as they say, of the outputs that say `loss' (Szegedy et al., CVPR
  * 2015), gradients, and the optimiser's updates (optim.h: input `adze:lr', with
- * averages `adze:ema', output `grad_norm').
+ * averages `adze:ema', output `grad_norm', with a factor on the loss
+ * `adze:scale').
  * ERR_USAGE: a pattern in model.freeze that concerns nothing, or nothing left
  * to train; ERR_SHAPE: an output with a loss that is not like `logits'.  */
 struct graph *train_graph(const struct graph *network, const struct recipe *r,
@@ -40,6 +41,7 @@ struct train_result {
 /* What changes from step to step (schedule.h).  */
 struct train_rates {
     double lr, ema; /* ema is read where there are averages */
+    double scale;   /* of the loss, where it has one (lossscale.h) */
 };
 
 /* Forward, backward, and the update at such rates, on the inputs that P, a plan

@@ -168,6 +168,8 @@ static void name_nonfinite(struct trainer *t, struct plan *ran,
                 return;
             }
     }
+    if (p && t->r->precision != PRECISION_FP32)
+        str_printf(s, "; in fp32 all values of this step are finite");
     plan_free(p);
 }
 
@@ -245,11 +247,29 @@ static void load_ahead(struct trainer *t)
                      t->o->pool);
 }
 
+/* A step whose gradients overflow is computed again, with a smaller factor on
+ * the loss while there is one: what it reads is all still there.  */
+static int compute(struct trainer *t, struct plan *p, const struct run_step *rs,
+                   struct train_rates rates, struct train_result *r,
+                   struct err *e)
+{
+    int bad;
+
+    do {
+        rates.scale = t->scale.value;
+        bad = train_step(p, rs, rates, r, e);
+    } while (bad > 0 && isfinite(r->loss) && lossscale_halve(&t->scale));
+    if (!bad)
+        lossscale_good(&t->scale);
+    return bad;
+}
+
 static int step(struct trainer *t, struct err *e)
 {
     const struct run_step rs = {(uint64_t)t->r->seed, (uint64_t)t->step};
-    const struct train_rates rates = {schedule_lr(t->r, t->step, t->feed.steps),
-                                      schedule_ema(t->r, t->step)};
+    const struct train_rates rates = {
+        .lr = schedule_lr(t->r, t->step, t->feed.steps),
+        .ema = schedule_ema(t->r, t->step)};
     int64_t count;
     struct plan *p = load(t, &count, e);
     struct train_result r;
@@ -258,7 +278,7 @@ static int step(struct trainer *t, struct err *e)
     if (!p)
         return -1;
     load_ahead(t);
-    bad = train_step(p, &rs, rates, &r, e);
+    bad = compute(t, p, &rs, rates, &r, e);
     if (bad)
         return bad < 0 ? -1 : nonfinite(t, p, &rs, &r, rates.lr, e);
     t->step++;
@@ -405,6 +425,8 @@ static int end_epoch(struct trainer *t, struct err *e)
         .valid_loss = NAN,
         .valid_top1 = NAN,
         .valid_top5 = NAN,
+        .loss_scale = t->scale.value,
+        .overflows = t->scale.overflows,
         .data_seconds = t->data_seconds,
     };
     const int last = epoch == t->r->epochs;
@@ -513,6 +535,7 @@ static int begin(struct trainer *t, struct err *e)
     const int fresh = strcmp(t->m->kind, "checkpoint");
 
     t->best = -1;
+    t->scale = lossscale_new(t->r);
     dataset_fingerprint(t->o->train, t->data);
     if (t->o->valid)
         dataset_fingerprint(t->o->valid, t->valid);

@@ -37,7 +37,9 @@ struct train_row {
     double lr;           /* of the last step */
     double loss, top1;   /* training: means over the epoch */
     double valid_loss, valid_top1, valid_top5; /* NaN where not evaluated */
-    int64_t bad;                  /* pictures skipped so far in the run */
+    double loss_scale; /* what the next step begins with (lossscale.h) */
+    int64_t overflows; /* steps computed again so far with a smaller one */
+    int64_t bad;       /* pictures skipped so far in the run */
     double seconds, data_seconds; /* of this epoch in this process; 0 for
                                      rows read from a checkpoint */
 };
@@ -75,7 +77,8 @@ struct train_opts {
  * recipe and data must be those it was made with.  At the end M holds the best
  * model if there is evaluation data, else the last; *BEST says which (1, 0).
  * M's history gets its entry.  ERR_NONFINITE (the step, the rate, the first
- * value that is not finite; the last good checkpoint is untouched),
+ * value that is not finite, once no smaller factor on the loss helps; the last
+ * good checkpoint is untouched),
  * ERR_INTERRUPTED (saved), ERR_OUTPUT, ERR_INPUT; bad.jsonl is written
  * whatever ends the run.  */
 int train_run(struct model *m, const struct train_opts *o, int *best,

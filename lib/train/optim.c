@@ -63,54 +63,63 @@ static struct value *state(struct graph *g, const char *kind,
     return s;
 }
 
+/* One parameter, and what its update reads.  */
+struct step {
+    struct value *param, *grad, *lr;
+    struct value *scale; /* of the loss that GRAD is of; NULL: 1 */
+    const char *decay;
+};
+
+static const char *yes(const void *is)
+{
+    return is ? "yes" : "no";
+}
+
 static struct node *add_sgd(struct graph *g, const struct recipe *r,
-                            struct value *v, struct value *d, struct value *lr,
-                            const char *decay, struct err *e)
+                            const struct step *s, struct err *e)
 {
     char m[FMT_NUM];
-    struct value *in[] = {v, d, lr, state(g, "momentum", v, 0, e)};
+    struct value *in[] = {s->param, s->grad, s->lr,
+                          state(g, "momentum", s->param, 0, e), s->scale};
     const struct attr_text attr[] = {{"momentum", fmt_f64(m, r->momentum)},
                                      {"nesterov", r->nesterov ? "yes" : "no"},
-                                     {"decay", decay},
+                                     {"decay", s->decay},
+                                     {"scaled", yes(s->scale)},
                                      {0}};
 
-    return in[3]
-               ? graph_add_step(g, op_find("sgd"),
-                                arena_printf(&g->arena, "adze:sgd:%s", v->name),
-                                in, 4, attr, e)
-               : NULL;
+    return in[3] ? graph_add_step(
+                       g, op_find("sgd"),
+                       arena_printf(&g->arena, "adze:sgd:%s", s->param->name),
+                       in, 5, attr, e)
+                 : NULL;
 }
 
 static struct node *add_adamw(struct graph *g, const struct recipe *r,
-                              struct value *v, struct value *d,
-                              struct value *lr, const char *decay,
-                              struct err *e)
+                              const struct step *s, struct err *e)
 {
     char b1[FMT_NUM], b2[FMT_NUM], eps[FMT_NUM];
-    struct value *in[] = {v,
-                          d,
-                          lr,
-                          state(g, "m", v, 0, e),
-                          state(g, "v", v, 0, e),
-                          state(g, "t", v, 1, e)};
-    const struct attr_text attr[] = {{"beta1", fmt_f64(b1, r->beta1)},
-                                     {"beta2", fmt_f64(b2, r->beta2)},
-                                     {"eps", fmt_f64(eps, r->epsilon)},
-                                     {"decay", decay},
-                                     {0}};
+    struct value *in[] = {s->param,
+                          s->grad,
+                          s->lr,
+                          state(g, "m", s->param, 0, e),
+                          state(g, "v", s->param, 0, e),
+                          state(g, "t", s->param, 1, e),
+                          s->scale};
+    const struct attr_text attr[] = {
+        {"beta1", fmt_f64(b1, r->beta1)},  {"beta2", fmt_f64(b2, r->beta2)},
+        {"eps", fmt_f64(eps, r->epsilon)}, {"decay", s->decay},
+        {"scaled", yes(s->scale)},         {0}};
 
     return in[3] && in[4] && in[5]
                ? graph_add_step(
                      g, op_find("adamw"),
-                     arena_printf(&g->arena, "adze:adamw:%s", v->name), in, 6,
-                     attr, e)
+                     arena_printf(&g->arena, "adze:adamw:%s", s->param->name),
+                     in, 7, attr, e)
                : NULL;
 }
 
 static struct node *(*const rules[])(struct graph *, const struct recipe *,
-                                     struct value *, struct value *,
-                                     struct value *, const char *,
-                                     struct err *) = {
+                                     const struct step *, struct err *) = {
     [OPTIM_SGD] = add_sgd,
     [OPTIM_ADAMW] = add_adamw,
 };
@@ -187,17 +196,26 @@ static struct value *add_norm(struct graph *g, struct value *const *d, int n,
     return norm->out[0];
 }
 
-static struct value *clip(struct graph *g, const struct recipe *r,
-                          struct value *d, struct value *norm, struct err *e)
+/* The gradient of S, of the loss itself then, which all together are not too
+ * long.  */
+static int clip(struct graph *g, const struct recipe *r, struct step *s,
+                struct value *norm, struct err *e)
 {
     char max[FMT_NUM];
-    struct value *in[] = {d, norm};
-    struct node *n = graph_add(
-        g, op_find("clipscale"), arena_printf(&g->arena, "adze:%s", d->name),
-        in, 2, (struct attr_text[]){{"max_norm", fmt_f64(max, r->clip)}, {0}},
-        e);
+    struct value *in[] = {s->grad, norm, s->scale};
+    struct node *n =
+        graph_add(g, op_find("clipscale"),
+                  arena_printf(&g->arena, "adze:%s", s->grad->name), in, 3,
+                  (struct attr_text[]){{"max_norm", fmt_f64(max, r->clip)},
+                                       {"scaled", yes(s->scale)},
+                                       {0}},
+                  e);
 
-    return n ? n->out[0] : NULL;
+    if (!n)
+        return -1;
+    s->grad = n->out[0];
+    s->scale = NULL;
+    return 0;
 }
 
 /* The gradients among G's outputs; W[i] is what D[i] is the gradient of.  */
@@ -238,10 +256,11 @@ int optim_add(struct graph *g, const struct recipe *r, struct err *e)
     fmt_f64(rate, r->decay);
     norm = add_norm(g, d, n, e);
     for (int i = 0; norm && i < n; i++) {
-        if (r->clip > 0 && !(d[i] = clip(g, r, d[i], norm, e)))
-            return -1;
-        if (!rules[r->optimizer](g, r, w[i], d[i], lr,
-                                 decays(w[i], r) ? rate : "0", e))
+        struct step s = {w[i], d[i], lr, graph_value(g, OPTIM_SCALE),
+                         decays(w[i], r) ? rate : "0"};
+
+        if ((r->clip > 0 && clip(g, r, &s, norm, e) < 0) ||
+            !rules[r->optimizer](g, r, &s, e))
             return -1;
     }
     if (!norm || (r->ema > 0 && add_averages(g, e) < 0))

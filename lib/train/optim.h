@@ -7,6 +7,10 @@
  * rate is the graph's input `adze:lr' [1].  The norm of all gradients is the
  * output `grad_norm': the loop looks at it before it lets the update run.
  *
+ * Where the gradients are those of the loss times `adze:scale' [1]
+ * (lossscale.h), an input that the graph has then, their norm and the outputs
+ * "d(w)" are so too; the updates, or clipping before them, divide by it.
+ *
  * With averages (model.ema), everything that a step changes in the network has
  * one, `adze:ema:TENSOR', made as the tensor is, with the share of a step as
  * input `adze:ema' [1]: parameters, and running statistics too, as timm,
@@ -21,6 +25,7 @@ struct recipe;
 struct value;
 
 #define OPTIM_LR     "adze:lr"
+#define OPTIM_SCALE  "adze:scale"
 #define OPTIM_EMA    "adze:ema"
 #define OPTIM_EMA_OF OPTIM_EMA ":" /* before a name: its average */
 

@@ -30,6 +30,7 @@ const struct recipe_row recipe_rows[] = {
 {"global.seed", 'i', AT(seed), "1", 0, 9e15, NULL, "of every random number in the run"},
 {"global.epochs", 'i', AT(epochs), "30", 1, 1e6, NULL, "passes over the training set"},
 {"global.precision", 'c', AT(precision), "fp32", 0, 0, plan_precisions, "bf16, and fp16 on a GPU: activations and products of 16 bits; sums, weights and evaluation in fp32"},
+{"global.loss_scale", 'l', AT(loss_scale), "auto", 1, 1e30, NULL, "what gradients are multiplied with on their way; auto: dynamic with fp16, else none"},
 {"global.save.every", 'i', AT(save_every), "1", 1, 1e6, NULL, "epochs between checkpoints"},
 {"global.save.keep", 'i', AT(save_keep), "3", 1, 1e6, NULL, "checkpoints kept besides the last and the best"},
 {"model.init", 'm', AT(init), "{}", 0, 0, NULL, "initialisers by layer type or name pattern, for adze-init -c; each must concern something"},
@@ -90,6 +91,9 @@ static int wrong(const struct yaml *y, const struct recipe_row *w,
 }
 
 /* ---- kinds ---- */
+
+/* PyTorch's numbers.  */
+static const struct recipe_scale dynamic = {65536, 2000};
 
 static int out_of_range(const struct yaml *y, const struct recipe_row *w,
                         struct err *e)
@@ -175,6 +179,50 @@ static int set_span(struct recipe *r, const struct recipe_row *w,
         parse_f64(text, -1e300, 1e300, &v->n) < 0)
         return wrong(y, w, "a span such as 2 epochs or 500 steps", e);
     return v->n < w->min || v->n > w->max ? out_of_range(y, w, e) : 0;
+}
+
+/* "none", "1024", "auto", "dynamic from 65536 every 2000"  */
+static int set_scale(struct recipe *r, const struct recipe_row *w,
+                     const struct yaml *y, void *at, struct err *e)
+{
+    static const char want[] = "a factor such as 1024, none, auto or "
+                               "dynamic from 65536 every 2000";
+    struct recipe_scale *v = at;
+    char *text = arena_strdup(&r->arena, y->text), *save;
+    const char *word = strtok_r(text, " ", &save);
+    const int automatic = word && !strcmp(word, "auto");
+    int bad = !word;
+
+    *v = (struct recipe_scale){.start = 1};
+    if (automatic)
+        v->start = 0;
+    else if (word && !strcmp(word, "dynamic"))
+        *v = dynamic;
+    else if (word && strcmp(word, "none"))
+        bad = parse_f64(word, -1e300, 1e300, &v->start) < 0;
+    while (!bad && (word = strtok_r(NULL, " ", &save))) {
+        const char *number = strtok_r(NULL, " ", &save);
+
+        bad =
+            !v->every || !number ||
+            (!strcmp(word, "from") ? parse_f64(number, -1e300, 1e300, &v->start)
+             : !strcmp(word, "every")
+                 ? parse_i64(number, 1, 1000000000, &v->every)
+                 : -1) < 0;
+    }
+    if (bad)
+        return wrong(y, w, want, e);
+    return !automatic && (v->start < w->min || v->start > w->max)
+               ? out_of_range(y, w, e)
+               : 0;
+}
+
+struct recipe_scale recipe_loss_scale(const struct recipe *r)
+{
+    if (r->loss_scale.start > 0)
+        return r->loss_scale;
+    return r->precision == PRECISION_FP16 ? dynamic
+                                          : (struct recipe_scale){.start = 1};
 }
 
 static int set_patterns(struct recipe *r, const struct recipe_row *w,
@@ -291,10 +339,10 @@ static const struct kind {
     int (*set)(struct recipe *, const struct recipe_row *, const struct yaml *,
                void *, struct err *);
 } kinds[] = {
-    {'i', 1, set_int},      {'f', 1, set_real},    {'b', 1, set_bool},
-    {'c', 1, set_choice},   {'r', 1, set_rate},    {'t', 1, set_span},
-    {'p', 0, set_patterns}, {'n', 0, set_numbers}, {'a', 0, set_augment},
-    {'m', 0, set_map},
+    {'i', 1, set_int},     {'f', 1, set_real},     {'b', 1, set_bool},
+    {'c', 1, set_choice},  {'r', 1, set_rate},     {'t', 1, set_span},
+    {'l', 1, set_scale},   {'p', 0, set_patterns}, {'n', 0, set_numbers},
+    {'a', 0, set_augment}, {'m', 0, set_map},
 };
 
 static int set_row(struct recipe *r, int i, const struct yaml *y, struct err *e)

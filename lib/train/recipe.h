@@ -31,6 +31,12 @@ struct recipe_span {
     int steps; /* 1: N steps, 0: N epochs */
 };
 
+/* A factor on the loss (lossscale.h).  */
+struct recipe_scale {
+    double start;  /* 1: none; 0: what fits the precision */
+    int64_t every; /* steps until it doubles; 0: it stays as it is */
+};
+
 enum schedule_kind { SCHEDULE_CONSTANT, SCHEDULE_STEP, SCHEDULE_COSINE };
 enum optim_kind { OPTIM_SGD, OPTIM_ADAMW };
 
@@ -40,6 +46,7 @@ struct recipe {
 
     int64_t seed, epochs, save_every, save_keep;
     int precision; /* of plan_precisions */
+    struct recipe_scale loss_scale;
 
     const struct yaml *init; /* {pattern: initialiser} for adze-init */
     const char **freeze;     /* name patterns, NULL-ended */
@@ -90,6 +97,9 @@ const char *recipe_nearest(char buf[RECIPE_KEY], const char *key);
 /* What set KEY of the table last, for messages about its value.  */
 const struct yaml *recipe_yaml(const struct recipe *r, const char *key);
 
+/* The factor on the loss that R asks for, START not 0.  */
+struct recipe_scale recipe_loss_scale(const struct recipe *r);
+
 /* All keys with their values as YAML that recipe_read() reads back.  */
 void recipe_print(struct str *s, const struct recipe *r);
 /* "key", "value" pairs for the history, NULL-ended; text in the arena.  */
@@ -98,8 +108,9 @@ const char *const *recipe_options(struct recipe *r);
 /* ---- the table, for the page and for tests ---- */
 struct recipe_row {
     const char *key; /* "schedule.lr" */
-    char kind;       /* i f b c choice, r rate, t span, p patterns, n numbers,
-                  a augmentation, m map of initialisers */
+    char kind;       /* i f b c choice, r rate, t span, l factor on the loss,
+                  p patterns, n numbers, a augmentation, m map of
+                  initialisers */
     size_t offset;
     const char *def; /* YAML text */
     double min, max;

@@ -157,10 +157,17 @@ int rundir_write(const struct rundir *d, const char *name, const char *text,
 #        name, offsetof(struct train_row, name), whole \
     }
 
-const struct rundir_column rundir_columns[] = {
-    COLUMN(epoch, 1),      COLUMN(step, 1),       COLUMN(lr, 0),
-    COLUMN(loss, 0),       COLUMN(top1, 0),       COLUMN(valid_loss, 0),
-    COLUMN(valid_top1, 0), COLUMN(valid_top5, 0), {0}};
+const struct rundir_column rundir_columns[] = {COLUMN(epoch, 1),
+                                               COLUMN(step, 1),
+                                               COLUMN(lr, 0),
+                                               COLUMN(loss, 0),
+                                               COLUMN(top1, 0),
+                                               COLUMN(valid_loss, 0),
+                                               COLUMN(valid_top1, 0),
+                                               COLUMN(valid_top5, 0),
+                                               COLUMN(loss_scale, 0),
+                                               COLUMN(overflows, 1),
+                                               {0}};
 
 static double value(const struct rundir_column *c, const struct train_row *r)
 {

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "train/feed.h"
 #include "train/loop.h"
+#include "train/lossscale.h"
 #include "train/rundir.h"
 
 struct evaluator;
@@ -31,6 +32,7 @@ struct trainer {
     int64_t step; /* done */
     double loss;  /* sums over the running epoch */
     int64_t seen, right;
+    struct lossscale scale;
     struct train_row *row;
     int64_t n_row, cap_row;
     double best; /* top-1; -1: none yet */

@@ -136,10 +136,10 @@ static void make_keys(struct str *s)
 {
     for (const struct recipe_row *r = recipe_rows; r->key; r++) {
         static const char *const kinds[128] = {
-            ['i'] = "integer",  ['f'] = "number",  ['b'] = "yes or no",
-            ['c'] = "one of",   ['r'] = "rate",    ['t'] = "span",
-            ['p'] = "patterns", ['n'] = "numbers", ['a'] = "operators",
-            ['m'] = "map",
+            ['i'] = "integer",  ['f'] = "number",     ['b'] = "yes or no",
+            ['c'] = "one of",   ['r'] = "rate",       ['t'] = "span",
+            ['p'] = "patterns", ['n'] = "numbers",    ['a'] = "operators",
+            ['m'] = "map",      ['l'] = "loss scale",
         };
         struct str kind = {0};
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# pipe-precision.sh -- models that compute in 16 bits: --precision and the recipe key.
+# pipe-precision.sh -- models that compute in 16 bits: --precision and the recipe
+# key; a factor on the loss.
 # SPDX-License-Identifier: MIT
 . tests/cli/lib.sh
 
@@ -19,6 +20,24 @@ none="no bf16 at the level '.*' of the instruction set: use fp32$"
 fails 'instructions that are not there' 4 "$none" \
     adze-evaluate -m m.st -d valid.tar --precision=bf16 --cpu=portable
 fails 'nor while training' 4 "$none" toy_train no.st -o global.precision=bf16 --cpu=portable
+
+# Powers of two change no bit of fp32.
+huge='global.loss_scale=dynamic from 633825300114114700748351602688 every 9'
+run 'multiplies the loss' 0 toy_train static.st -o global.loss_scale=1024 -R static
+run 'which changes no number' 0 adze-compare m.st static.st
+grep -q ', loss scale 1024$' static/log.txt
+ok 'and is told' || explain <static/log.txt
+run 'halves what is too large' 0 toy_train huge.st -o "$huge" -R huge
+run 'without a trace in the model' 0 adze-compare m.st huge.st
+grep -q ', loss scale [0-9.e+]*, [0-9]* overflows$' huge/log.txt
+ok 'but in the log' || explain <huge/log.txt
+awk -F, 'NR == 1 { ok = $9 == "loss_scale" && $10 == "overflows" } END { exit !(ok && $9 >= 1 && $9 < 1e30 && $10 > 0) }' huge/metrics.csv
+ok 'and in the metrics' || explain <huge/metrics.csv
+run 'is stopped' 0 toy_train stop.st -o "$huge" -R stop -n 23
+fails 'the factor is part of a run' 2 'loss_scale: dynamic from' toy_train stop.st -R stop --resume
+run 'is resumed' 0 toy_train stop.st -o "$huge" -R stop --resume
+same huge.st stop.st
+fails 'what is no factor' 2 'is a factor such as 1024,' toy_train no.st -o global.loss_scale=big
 
 adze-compare -q m.st m.st --precision=bf16 --tolerance=1 >/dev/null 2>"$err"
 if grep -q -e "$slow" -e "$none" "$err"; then

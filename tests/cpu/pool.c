@@ -34,9 +34,12 @@ static const struct kernel_case steps[] = {
     {"sgd", "momentum=0.9 nesterov=yes decay=0.01", "5,7 5,7 1 5,7", NULL, U, 3,
      0},
     {"sgd", "momentum=0.9", "40000 40000 1 40000", NULL, U, 3, 0},
+    {"sgd", "scaled=yes", "40000 40000 1 40000 1", NULL, U, 3, 0},
     /* Without beta2, as the squares so far are drawn with a sign.  */
     {"adamw", "beta2=0 decay=0.5", "5,7 5,7 1 5,7 5,7 1", NULL, U, 3, 0},
     {"adamw", "beta2=0", "40000 40000 1 40000 40000 1", NULL, U, 3, 0},
+    {"adamw", "beta2=0 scaled=yes", "40000 40000 1 40000 40000 1 1", NULL, U, 3,
+     0},
     {"ema", "", "5,7 5,7 1", NULL, U, 3, 0},
     {"ema", "", "40000 40000 1", NULL, U, 3, 0},
 };

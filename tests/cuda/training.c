@@ -38,6 +38,7 @@
 #include "tensor/compare.h"
 #include "train/graph.h"
 #include "train/initial.h"
+#include "train/lossscale.h"
 #include "train/mix.h"
 #include "train/recipe.h"
 
@@ -360,10 +361,27 @@ static void near(const char *what, double a, double b, double bound)
         fail_msg("%s is %.9g, not %.9g", what, a, b);
 }
 
-/* The loss and the length of each step, then every tensor.  */
-static void compare_steps(struct run *a, struct run *b, double bound)
+/* A step at a factor on the loss that A does not overflow with.  */
+static void scaled_step(struct run *a, const struct run_step *s, struct train_rates *rates,
+                        struct lossscale *scale, struct train_result *r)
 {
-    const struct train_rates rates = {0.05, 0.3};
+    struct err e = {0};
+    int bad;
+
+    do {
+        rates->scale = scale->value;
+        bad = train_step(a->plan, s, *rates, r, &e);
+        assert_true(isfinite(r->loss));
+    } while (bad > 0 && lossscale_halve(scale));
+    assert_int_equal(bad, 0);
+}
+
+/* The loss and the length of each step, then every tensor; how often A
+ * overflowed.  */
+static int64_t compare_steps(struct run *a, struct run *b, double bound)
+{
+    struct train_rates rates = {0.05, 0.3, 0};
+    struct lossscale scale = lossscale_new(&a->recipe);
     struct err e = {0};
     struct compare c;
 
@@ -374,7 +392,7 @@ static void compare_steps(struct run *a, struct run *b, double bound)
         emu_seed(n);
         mix_draw(&a->recipe, (int64_t)n, STEPS, a->plan);
         mix_draw(&b->recipe, (int64_t)n, STEPS, b->plan);
-        assert_int_equal(train_step(a->plan, &s, rates, &r, &e), 0);
+        scaled_step(a, &s, &rates, &scale, &r);
         assert_int_equal(train_step(b->plan, &s, rates, &q, &e), 0);
         near("loss", r.loss, q.loss, bound);
         near("length of the gradient", r.norm, q.norm, bound);
@@ -390,18 +408,22 @@ static void compare_steps(struct run *a, struct run *b, double bound)
         if (c.max_rel > 4 * bound || c.nonfinite)
             fail_msg("'%s' differs by %g of its largest", name, c.max_rel);
     }
+    return scale.overflows;
 }
 
-static void compare_recipe(const char *network, const char *const *more, int narrow, double bound)
+static int64_t compare_recipe(const char *network, const char *const *more, int narrow,
+                              double bound)
 {
     struct run a, b;
+    int64_t overflows;
 
     start(&a, gpu(), network, more, narrow);
     start(&b, device_cpu_new(0), network, more, 0);
     note_kernels(a.plan);
-    compare_steps(&a, &b, bound);
+    overflows = compare_steps(&a, &b, bound);
     end(&a);
     end(&b);
+    return overflows;
 }
 
 static void test_sgd(void **state)
@@ -498,7 +520,7 @@ static struct plan *evaluation(const struct run *r, const struct graph *g, struc
  * they are so again behind the next step.  */
 static void test_packed_later(void **state)
 {
-    const struct train_rates rates = {0.05, 0};
+    const struct train_rates rates = {0.05, 0, 0};
     struct err e = {0};
     struct train_result q;
     struct graph *g;
@@ -545,6 +567,21 @@ static void test_narrow(void **state)
     compare_recipe(NULL, NULL, PRECISION_FP16, 0.02);
     compare_recipe(drops, NULL, PRECISION_FP16, 0.02);
     compare_recipe(drops, NULL, PRECISION_FP32, 1e-4);
+}
+
+/* In fp16 a factor on the loss that is too large is halved until it is not; in
+ * fp32 it changes next to nothing.  */
+static void test_loss_scale(void **state)
+{
+    static const char *const sgd[] = {"global.loss_scale=dynamic from 1073741824", "model.ema=0.9",
+                                      NULL};
+    static const char *const adamw[] = {"global.loss_scale=1024", "optimizer.kind=adamw",
+                                        "schedule.lr=0.001", "optimizer.clip=0.5", NULL};
+
+    (void)state;
+    assert_true(compare_recipe(NULL, sgd, PRECISION_FP16, 0.02) > 0);
+    assert_int_equal(compare_recipe(NULL, sgd, PRECISION_FP32, 1e-4), 0);
+    assert_int_equal(compare_recipe(NULL, adamw, PRECISION_FP32, 1e-3), 0);
 }
 
 /* Too little memory is said so, with the batch that there is room for, and what
@@ -635,8 +672,8 @@ int main(void)
         cmocka_unit_test(test_adamw),        cmocka_unit_test(test_mixed),
         cmocka_unit_test(test_together),     cmocka_unit_test(test_launches),
         cmocka_unit_test(test_packed_later), cmocka_unit_test(test_narrow),
-        cmocka_unit_test(test_all_taken),    cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_none),
+        cmocka_unit_test(test_loss_scale),   cmocka_unit_test(test_all_taken),
+        cmocka_unit_test(test_memory),       cmocka_unit_test(test_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,9 @@ static const struct op_bad bad[] = {
     {{"sgd", "", "4 4 2 4"}, ERR_SHAPE, "lr [2]"},
     {{"sgd", "momentum=-1", "4 4 1 4"}, ERR_USAGE, "momentum = -1"},
     {{"sgd", "decay=-1", "4 4 1 4"}, ERR_USAGE, "decay = -1"},
+    {{"sgd", "", "4 4 1 4 1"}, ERR_USAGE, "not to have input 'scale'"},
+    {{"sgd", "scaled=yes", "4 4 1 4"}, ERR_USAGE, "needs input 'scale'"},
+    {{"sgd", "scaled=yes", "4 4 1 4 2"}, ERR_SHAPE, "scale [2]"},
 };
 
 static void check_bad(void **state)
@@ -41,10 +44,30 @@ static void check_factor(void **state)
     trial_release(&b);
 }
 
+/* A gradient of so many times the loss.  */
+static void check_scaled(void **state)
+{
+    const struct op_case plain = {"sgd", "decay=0.1", "5 5 1 5"};
+    const struct op_case scaled = {"sgd", "decay=0.1 scaled=yes", "5 5 1 5 1"};
+    struct trial a, b;
+    (void)state;
+    trial_init(&a, &plain, 0);
+    trial_init(&b, &scaled, 0);
+    trial_set(&b.in[4], 0, 64);
+    for (int i = 0; i < 5; i++)
+        trial_set(&b.in[1], i, 64 * trial_get(&a.in[1], i));
+    trial_update(&a);
+    trial_update(&b);
+    trial_equal(&a, "of 64 times the loss", &a.in[0], &b.in[0], 0);
+    trial_equal(&a, "its momentum", &a.in[3], &b.in[3], 0);
+    trial_release(&a);
+    trial_release(&b);
+}
+
 int main(void)
 {
-    const struct CMUnitTest more[] = {cmocka_unit_test(check_bad),
-                                      cmocka_unit_test(check_torch),
-                                      cmocka_unit_test(check_factor)};
+    const struct CMUnitTest more[] = {
+        cmocka_unit_test(check_bad), cmocka_unit_test(check_torch),
+        cmocka_unit_test(check_factor), cmocka_unit_test(check_scaled)};
     return op_check_main("sgd", NULL, 0, more, COUNT(more));
 }

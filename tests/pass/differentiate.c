@@ -163,10 +163,10 @@ static void errors(void **state)
     struct err e = {0};
 
     (void)state;
-    assert_null(pass_differentiate(g, "nothing", &e));
+    assert_null(pass_differentiate(g, "nothing", NULL, &e));
     assert_int_equal(e.code, ERR_USAGE);
     e.code = ERR_NONE;
-    assert_null(pass_differentiate(g, "logits", &e));
+    assert_null(pass_differentiate(g, "logits", NULL, &e));
     assert_int_equal(e.code, ERR_SHAPE);
     graph_free(g);
     graph_free(n);

@@ -111,7 +111,7 @@ static struct graph *training(const struct graph *net)
 {
     struct err e = {0};
     struct graph *l = loss(), *j = pass_join(net, l, NULL, &e);
-    struct graph *g = j ? pass_differentiate(j, "loss", &e) : NULL;
+    struct graph *g = j ? pass_differentiate(j, "loss", NULL, &e) : NULL;
 
     if (!g)
         fail_msg("%s", e.msg);

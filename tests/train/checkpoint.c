@@ -326,10 +326,10 @@ static int resumes(const uint8_t *p, size_t n)
 
 static void test_fuzz(void **state)
 {
-    enum { GOOD = 2, SEEDS = 5 };
-    static const char *const key[SEEDS] = {NULL, "bad", "step", "right",
-                                           "best_step"};
-    const int number[SEEDS] = {0, 0, 51, 21, 31};
+    enum { GOOD = 2, SEEDS = 6 };
+    static const char *const key[SEEDS] = {NULL,    "bad",       "step",
+                                           "right", "best_step", "loss_scale"};
+    const int number[SEEDS] = {0, 0, 51, 21, 31, 0};
     struct fuzz_seed seed[SEEDS];
     struct model *m[SEEDS];
 

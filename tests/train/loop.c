@@ -258,6 +258,68 @@ static void test_nonfinite(void **state)
     toy_remove("run");
 }
 
+/* Powers of two change no bit of fp32; what is too large is halved until it is
+ * not.  */
+static void test_loss_scale(void **state)
+{
+    static const char *const rule[] = {"optimizer.kind=sgd",
+                                       "optimizer.kind=adamw"};
+    static const char *const clip[] = {"optimizer.clip=0",
+                                       "optimizer.clip=0.5"};
+    static const char *const scale[] = {
+        "global.loss_scale=none", "global.loss_scale=1024",
+        "global.loss_scale=dynamic from 633825300114114700748351602688 every 9"};
+
+    (void)state;
+    for (int k = 0; k < 4; k++) {
+        struct run r[3];
+
+        for (int i = 0; i < 3; i++) {
+            const char *const keys[] = {rule[k % 2], clip[k / 2], scale[i],
+                                        "model.ema=0.9", NULL};
+
+            r[i] = (struct run){.more = keys};
+            begin(&r[i]);
+            done(&r[i]);
+            assert_true(r[i].weight == r[0].weight);
+            for (int n = 0; n < 2; n++)
+                assert_true(r[i].row[n].loss == r[0].row[n].loss);
+        }
+        assert_true(r[1].row[1].loss_scale == 1024);
+        assert_true(r[2].row[1].loss_scale < 0x1p99);
+        assert_int_equal(r[0].row[1].overflows + r[1].row[1].overflows, 0);
+        assert_true(r[2].row[1].overflows > 9);
+    }
+}
+
+/* It, and what it counts, is remembered.  */
+static void test_loss_scale_resumed(void **state)
+{
+    static const char *const keys[] = {
+        "global.loss_scale=dynamic from 1e30 every 4", NULL};
+    char all[HASH_TEXT];
+    struct run r = {.more = keys};
+    struct train_row last;
+
+    (void)state;
+    begin(&r);
+    done(&r);
+    last = r.row[1];
+    memcpy(all, r.bytes, sizeof all);
+    for (int k = 1; k < STEPS; k += 6) {
+        r = (struct run){.more = keys, .dir = "run", .stop_at = k};
+        begin(&r);
+        assert_int_equal(r.err.code, ERR_INTERRUPTED);
+        r.stop_at = 0;
+        resume(&r);
+        done(&r);
+        assert_string_equal(r.bytes, all);
+        assert_true(r.row[1].loss_scale == last.loss_scale);
+        assert_int_equal(r.row[1].overflows, last.overflows);
+        toy_remove("run");
+    }
+}
+
 /* The checkpoint says that the first epoch was the best, and best.st is what
  * was saved behind it.  */
 static void first_is_best(void)
@@ -512,6 +574,8 @@ int main(void)
         cmocka_unit_test(test_no_folder),
         cmocka_unit_test(test_max_steps),
         cmocka_unit_test(test_nonfinite),
+        cmocka_unit_test(test_loss_scale),
+        cmocka_unit_test(test_loss_scale_resumed),
         cmocka_unit_test(test_ties),
         cmocka_unit_test(test_frozen),
         cmocka_unit_test(test_last_batch),

@@ -44,7 +44,7 @@ static struct graph *training(const struct recipe *r, const char *const *freeze,
     assert_non_null(n);
     graph_output(loss, "loss", n->out[0], 1);
     g = pass_join(net, loss, freeze ? freeze : none, e);
-    d = g ? pass_differentiate(g, "loss", e) : NULL;
+    d = g ? pass_differentiate(g, "loss", NULL, e) : NULL;
     graph_free(net);
     graph_free(loss);
     graph_free(g);

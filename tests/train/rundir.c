@@ -153,7 +153,9 @@ static void test_write(void **state)
                                      .top1 = 1 / 3.0,
                                      .valid_loss = NAN,
                                      .valid_top1 = NAN,
-                                     .valid_top5 = NAN},
+                                     .valid_top5 = NAN,
+                                     .loss_scale = 65536,
+                                     .overflows = 3},
                                     {.epoch = 2,
                                      .step = 20,
                                      .lr = 1e-5,
@@ -161,7 +163,8 @@ static void test_write(void **state)
                                      .top1 = -0.0,
                                      .valid_loss = 5e-324,
                                      .valid_top1 = 0.5,
-                                     .valid_top5 = 1}};
+                                     .valid_top5 = 1,
+                                     .loss_scale = 1}};
     struct err e = {0};
     struct rundir d;
 
@@ -169,16 +172,18 @@ static void test_write(void **state)
     assert_int_equal(rundir_open(&d, "run", 0, &e), 0);
     assert_int_equal(rundir_metrics(&d, row, 2, &e), 0);
     file_is("run/metrics.csv",
-            "epoch,step,lr,loss,top1,valid_loss,valid_top1,valid_top5\n"
-            "1,10,0.1,2.5,0.3333333333333333,,,\n"
-            "2,20,1e-05,,-0,5e-324,0.5,1\n");
+            "epoch,step,lr,loss,top1,valid_loss,valid_top1,valid_top5,"
+            "loss_scale,overflows\n"
+            "1,10,0.1,2.5,0.3333333333333333,,,,65536,3\n"
+            "2,20,1e-05,,-0,5e-324,0.5,1,1,0\n");
     file_is("run/metrics.jsonl",
             "{\"epoch\": 1, \"step\": 10, \"lr\": 0.1, \"loss\": 2.5, "
             "\"top1\": 0.3333333333333333, \"valid_loss\": null, "
-            "\"valid_top1\": null, \"valid_top5\": null}\n"
+            "\"valid_top1\": null, \"valid_top5\": null, "
+            "\"loss_scale\": 65536, \"overflows\": 3}\n"
             "{\"epoch\": 2, \"step\": 20, \"lr\": 1e-05, \"loss\": null, "
             "\"top1\": -0, \"valid_loss\": 5e-324, \"valid_top1\": 0.5, "
-            "\"valid_top5\": 1}\n");
+            "\"valid_top5\": 1, \"loss_scale\": 1, \"overflows\": 0}\n");
     assert_int_equal(rundir_metrics(&d, row, 0, &e), 0);
     file_is("run/metrics.jsonl", "");
     assert_int_equal(rundir_write(&d, "x/y", "z", &e), -1);
