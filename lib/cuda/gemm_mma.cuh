@@ -106,6 +106,7 @@ template <int N, class A, class B> struct mma_form {
     static constexpr int height = TALL / down;               /* rows of a warp; it has 32 columns */
     static constexpr int a_size = tile<TALL, A::K_FIRST>::size;
     static constexpr int stage = a_size + tile<N, B::K_FIRST>::size;
+    static constexpr size_t bytes = sizeof(typename A::number) * STAGES * stage;
 };
 
 /* ---- sums over the rows of a block ---- */
@@ -182,16 +183,17 @@ __device__ __forceinline__ void measure(const struct gemm &g, const C &c, float 
         }
 }
 
+/* Chunk CHUNK of the terms.  */
 template <int N, class A, class B, class C>
-__device__ __forceinline__ void gemm_mma_block(const struct gemm &g, const A &a, const B &b,
-                                               const C &c)
+__device__ __forceinline__ void gemm_mma_block(const struct gemm &g, unsigned chunk, const A &a,
+                                               const B &b, const C &c)
 {
     typedef mma_form<N, A, B> form;
     typedef typename A::number T;
     constexpr int high = form::height / 16;
     T *shared = cuda_dynamic_shared<T>();
     const int64_t m0 = (int64_t)blockIdx.x * TALL, n0 = (int64_t)blockIdx.y * N;
-    const int64_t k0 = blockIdx.z * g.k_chunk;
+    const int64_t k0 = chunk * g.k_chunk;
     const int64_t k_end = k0 + g.k_chunk < g.k ? k0 + g.k_chunk : g.k;
     const int steps = (int)((k_end - k0 + DEEP - 1) / DEEP);
     const int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP;
@@ -261,14 +263,14 @@ __device__ __forceinline__ void gemm_mma_block(const struct gemm &g, const A &a,
 template <int N, class A, class B, class C>
 __global__ void __launch_bounds__(THREADS) gemm_mma_kernel(struct gemm g, A a, B b, C c)
 {
-    gemm_mma_block<N>(g, a, b, c);
+    gemm_mma_block<N>(g, blockIdx.z, a, b, c);
 }
 
 /* With room for the sums: left to itself ptxas aims at three blocks.  */
 template <int N, class A, class B, class C>
 __global__ void __launch_bounds__(THREADS, 2) gemm_mma_measured(struct gemm g, A a, B b, C c)
 {
-    gemm_mma_block<N>(g, a, b, c);
+    gemm_mma_block<N>(g, blockIdx.z, a, b, c);
 }
 
 /* The kernel for results C.  */
@@ -287,8 +289,8 @@ static void gemm_mma_columns(const struct device *d, const struct gemm &g, const
     const dim3 grid((unsigned)div_up(g.m, TALL), (unsigned)div_up(g.n, N),
                     (unsigned)(g.k ? div_up(g.k, g.k_chunk) : 1));
 
-    launch_shared(d, gemm_mma_for<N, A, B, C>(), grid, THREADS,
-                  sizeof(typename A::number) * STAGES * mma_form<N, A, B>::stage, g, a, b, c);
+    launch_shared(d, gemm_mma_for<N, A, B, C>(), grid, THREADS, mma_form<N, A, B>::bytes, g, a, b,
+                  c);
 }
 
 /* As gemm_run(); K and k_chunk are multiples of 8 where an operand is

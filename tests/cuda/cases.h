@@ -225,6 +225,19 @@ static const struct cuda_case cases[] = {
      "  - matmul:\n"
      "    - identity\n"
      "    - do: [transpose: {perm: [0, 1, 3, 2]}]\n"},
+    {"stacks", "[3, 4, 6]",
+     "  - conv: {out: 32, kernel: 1}\n  - tokens: {as: seq}\n"
+     "  - matmul:\n"
+     "    - matmul:\n"
+     "      - do: [linear: {from: seq, out: 32}, reshape: {shape: [1, 24, 2, 16]},"
+     " transpose: {perm: [0, 2, 1, 3]}]\n"
+     "      - do: [linear: {from: seq, out: 16}, reshape: {shape: [1, 24, 1, 16]},"
+     " transpose: {perm: [0, 2, 3, 1]}]\n"
+     "    - do: [linear: {from: seq, out: 144}, reshape: {shape: [1, 24, 2, 72]},"
+     " transpose: {perm: [0, 2, 1, 3]}]\n"
+     "  - transpose: {perm: [0, 2, 1, 3]}\n  - reshape: {shape: [1, 24, 144]}\n"
+     "  - matmul: [identity, do: [transpose: {perm: [0, 2, 1]}]]\n"
+     "  - reshape: {shape: [1, 24, 6, 4]}\n"},
     {"turned", "[3, 8, 7]",
      "  - conv: {as: base, out: 6, kernel: 1, bias: yes}\n"
      "  - gridsample:\n"
