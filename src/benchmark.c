@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/cpuinfo.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -15,7 +14,6 @@
 #include "cli/common.h"
 #include "cli/io.h"
 #include "cli/rows.h"
-#include "cpu/peak.h"
 #include "data/dataset.h"
 #include "data/loader.h"
 #include "format/model.h"
@@ -26,6 +24,7 @@
 #include "run/bench.h"
 #include "run/params.h"
 #include "run/plan.h"
+#include "run/profile.h"
 #include "run/tune.h"
 #include "train/feed.h"
 #include "train/graph.h"
@@ -58,7 +57,8 @@ static const struct opt options[] = {
     OPT_PLAN(&plan_path),
     OPT_PRECISION(&precision, "compute in fp32, bf16 or fp16"),
     {0, "profile", OPT_FLAG, &profile, NULL,
-     "the time of each step instead of the whole"},
+     "the time of each step, and of classes of layers beside the ceilings of "
+     "the device, instead of the whole"},
     {0, "seconds", OPT_REAL, &seconds, "S", "measure at least S seconds a row",
      .min = 0.01, .max = 3600, .def = "1"},
     {0, "train", OPT_FLAG, &training, NULL,
@@ -93,7 +93,7 @@ struct row {
     const char *model, *dtype;
     int64_t batch, threads, params, mac;
     struct bench_result r;
-    double load_s, memory;
+    double load_s, memory, device_memory;
     double peak[2]; /* before and after the run: clocks rise and fall */
     int saves;      /* fewer multiply-adds than MAC were needed */
 };
@@ -106,7 +106,7 @@ struct cell {
     int digits;
 };
 
-enum { CELLS = 18 };
+enum { CELLS = 19 };
 
 static double gflops_of(const struct row *w)
 {
@@ -144,6 +144,7 @@ static void fill(struct cell c[CELLS], const struct row *w)
         {"share", 6, NULL, share_of(w), 3},
         {"peak_before", 0, NULL, w->peak[0], 1},
         {"peak_after", 0, NULL, w->peak[1], 1},
+        {"device_mb", 0, NULL, 1e-6 * w->device_memory, 1},
     };
 
     memcpy(c, list, sizeof list);
@@ -264,6 +265,20 @@ static void noise(struct tensor *t, int64_t classes)
                 (int64_t)rng_below(&r, (uint64_t)i, (uint64_t)classes);
 }
 
+/* Noise in the input NAME, which stays on the device: what sends pictures does
+ * so beside the work.  */
+static int fill_input(struct work *w, const char *name, int64_t classes,
+                      struct err *e)
+{
+    const struct device *d = w->job->dev;
+    struct tensor *host = plan_value(w->plan, name);
+    struct tensor *there = plan_feed(w->plan, name);
+
+    noise(host, classes);
+    return d->put ? d->put(d, there->data, host->data, tensor_bytes(host), e)
+                  : 0;
+}
+
 /* ---- inference ---- */
 
 static struct graph *infer_graph(const struct job *j, struct err *e)
@@ -273,10 +288,8 @@ static struct graph *infer_graph(const struct job *j, struct err *e)
 
 static int infer_prepare(struct work *w, struct err *e)
 {
-    (void)e;
     w->scale = lossscale_new(w->job->recipe);
-    noise(plan_value(w->plan, "image"), 0);
-    return 0;
+    return fill_input(w, "image", 0, e);
 }
 
 static int infer(void *ctx, struct err *e)
@@ -295,11 +308,10 @@ static struct graph *training_graph(const struct job *j, struct err *e)
 
 static int train_prepare(struct work *w, struct err *e)
 {
-    (void)e;
     w->scale = lossscale_new(w->job->recipe);
-    noise(plan_value(w->plan, "image"), 0);
-    noise(plan_value(w->plan, "target"), model_head(w->job->m));
-    return 0;
+    return fill_input(w, "image", 0, e) < 0
+               ? -1
+               : fill_input(w, "target", model_head(w->job->m), e);
 }
 
 /* At rate 0 all is done that a step does, and the numbers stay as they are:
@@ -388,19 +400,16 @@ static void count(struct job *j)
         j->row.mac += node_mac(j->g->node[i]);
 }
 
-static void print_profile(struct plan *p, int runs)
+static void print_profile(const struct work *w)
 {
-    char num[FMT_NUM];
+    struct ceilings c;
+    struct str s = {0};
 
-    printf("# node\tkernel\tms\tgflops\n");
-    for (int i = 0; i < plan_steps(p); i++) {
-        const struct plan_step_info s = plan_step(p, i);
-        const double each = s.seconds / runs;
-
-        printf("%s\t%s\t%.4f\t%s\n", Q(s.node), s.kernel, 1e3 * each,
-               s.mac ? fmt_f32(num, (float)(2e-9 * (double)s.mac / each))
-                     : "-");
-    }
+    profile_measure(&c, w->plan, w->pool);
+    profile_steps(&s, w->plan, &c);
+    profile_classes(&s, w->plan, &c);
+    fputs(str_text(&s), stdout);
+    str_release(&s);
 }
 
 static int saves(const struct plan *p)
@@ -411,12 +420,14 @@ static int saves(const struct plan *p)
     return 0;
 }
 
+/* GFLOP/s.  */
 static double peak(const struct work *w)
 {
-    if (!w->plan || profile || w->job->dev->put) /* a GPU's is not known */
+    const struct device *d = w->job->dev;
+
+    if (!w->plan || profile || !d->peak)
         return 0;
-    return w->job->narrow ? peak_gflops_bf16(cpu_features(), w->pool)
-                          : peak_gflops(cpu_features(), w->pool);
+    return 1e-9 * d->peak(d, w->job->narrow ? PEAK_BF16 : PEAK_F32, w->pool);
 }
 
 /* Is there a turn N: a line of standard input, or the only one.  */
@@ -464,8 +475,10 @@ static int take_turn(struct work *w, int n, struct err *e)
     j->row.peak[1] = peak(w);
     j->row.load_s += j->row.r.first_s;
     j->row.memory = bench_peak_memory();
+    j->row.device_memory =
+        j->dev && j->dev->most ? (double)j->dev->most(j->dev) : 0;
     if (profile)
-        print_profile(w->plan, j->row.r.warm + j->row.r.runs);
+        print_profile(w);
     else
         add_row(j);
     return 0;

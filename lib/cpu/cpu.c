@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "cpu/gemm.h"
 #include "cpu/kernels.h"
+#include "cpu/peak.h"
 #include "cpu/rearrange.h"
 
 /* Families, best first; within one the widest instruction set comes first.
@@ -57,6 +58,7 @@ enum { MOST = 512, ALIGN = 64, HUGE = 2 << 20, LARGE = 2 * HUGE };
 
 struct cpu {
     struct device device;
+    unsigned features;
     const struct kernel *kernel[MOST];
 };
 
@@ -111,6 +113,11 @@ static void release(const struct device *d, void *p, size_t bytes)
         munmap(p, rounded(bytes));
 }
 
+static double peak(const struct device *d, enum peak what, struct pool *pool)
+{
+    return peak_per_second(((const struct cpu *)d)->features, what, pool);
+}
+
 void device_cpu_free(struct device *d)
 {
     free(d);
@@ -129,6 +136,7 @@ struct device *device_cpu_new(unsigned features)
                 c->kernel[n++] = k;
             }
     gemm_start();
+    c->features = features;
     c->device = (struct device){
         .name = "cpu",
         .kernels = c->kernel,
@@ -137,6 +145,7 @@ struct device *device_cpu_new(unsigned features)
         .rearrange = rearrange,
         .alloc = alloc,
         .release = release,
+        .peak = peak,
         .free = device_cpu_free,
     };
     return &c->device;

@@ -43,7 +43,7 @@ static run_fn *choose(unsigned features)
     return peak_run_any;
 }
 
-/* GFLOP/s of one loop over all threads.  */
+/* Operations a second of one loop over all threads.  */
 static double once(struct job *j, struct pool *p, double *seconds)
 {
     const int64_t threads = pool_threads(p);
@@ -54,7 +54,7 @@ static double once(struct job *j, struct pool *p, double *seconds)
     *seconds = clock_now() - start;
     for (int64_t i = 0; i < threads; i++)
         flop += j->flop[i];
-    return flop / *seconds * 1e-9;
+    return flop / *seconds;
 }
 
 /* The best of RUNS runs of at least LENGTH seconds.  */
@@ -78,12 +78,12 @@ static double measure(run_fn *run, struct pool *p, double length, int runs)
 enum { RUNS = 7 };
 static const double run_seconds = 0.02;
 
-double peak_gflops(unsigned features, struct pool *p)
+static double f32(unsigned features, struct pool *p)
 {
     return measure(choose(features), p, run_seconds, RUNS);
 }
 
-double peak_gflops_bf16(unsigned features, struct pool *p)
+static double bf16(unsigned features, struct pool *p)
 {
 #if defined(__x86_64__)
     if (features & CPU_AVX512BF16)
@@ -92,6 +92,68 @@ double peak_gflops_bf16(unsigned features, struct pool *p)
     (void)features;
     (void)p;
     return 0;
+}
+
+/* Without VNNI two products are one instruction and their sum another: what
+ * fp32 has.  */
+static double i8(unsigned features, struct pool *p)
+{
+#if defined(__x86_64__)
+    if (features & CPU_VNNI)
+        return measure(peak_run_vnni, p, run_seconds, RUNS);
+#endif
+    return f32(features, p);
+}
+
+/* ---- copying ---- */
+
+struct copy {
+    char *to, *from;
+    size_t bytes; /* of one thread */
+};
+
+static void copy_part(void *ctx, int64_t task, int thread)
+{
+    const struct copy *c = ctx;
+    const size_t at = (size_t)task * c->bytes;
+
+    (void)thread;
+    memcpy(c->to + at, c->from + at, c->bytes);
+}
+
+static double copy_rate(unsigned features, struct pool *p)
+{
+    enum { COPIED = 96 << 20 };
+    const int threads = pool_threads(p);
+    struct copy c = {malloc(COPIED), malloc(COPIED), COPIED / (size_t)threads};
+    double best = 0;
+
+    (void)features;
+    if (c.to && c.from)
+        memset(c.from, 1, COPIED); /* pages that are there */
+    for (int i = 0; c.to && c.from && i <= RUNS; i++) {
+        const double start = clock_now();
+        double rate;
+
+        pool_run(p, threads, copy_part, &c);
+        rate = 2.0 * (double)c.bytes * threads / (clock_now() - start);
+        best = i && rate > best ? rate : best; /* the first makes pages */
+    }
+    free(c.to);
+    free(c.from);
+    return best;
+}
+
+double peak_per_second(unsigned features, enum peak what, struct pool *p)
+{
+    static double (*const rate[PEAKS])(unsigned, struct pool *) = {
+        [PEAK_COPY] = copy_rate,
+        [PEAK_F32] = f32,
+        [PEAK_BF16] = bf16,
+        [PEAK_I8] = i8,
+    };
+
+    return rate[what] ? rate[what](features, p) : 0;
 }
 
 /* In short turns, so that a change of the clock concerns both; where the

@@ -3,15 +3,14 @@
 #ifndef ADZE_CPU_PEAK_H
 #define ADZE_CPU_PEAK_H
 
+#include "graph/device.h"
+
 struct pool;
 
-/* fp32 GFLOP/s (a multiply-add counts two) of all threads of P with the
- * instruction sets in FEATURES: independent chains of multiply-adds in
- * registers, the best of several runs of about 20 ms.  */
-double peak_gflops(unsigned features, struct pool *p);
-
-/* The same of products of bf16 added to fp32; 0 where FEATURES have none.  */
-double peak_gflops_bf16(unsigned features, struct pool *p);
+/* struct device's peak() of a CPU with FEATURES, the best of several runs of
+ * about 20 ms: of independent chains of multiply-adds in registers, with the
+ * widest instructions that there are; of copies.  */
+double peak_per_second(unsigned features, enum peak what, struct pool *p);
 
 /* Products of bf16 are worth having: measured on one thread, as some processors
  * have the instruction and take their time.  */
@@ -24,5 +23,6 @@ double peak_run_avx2(long n, float *sink);
 double peak_run_avx512(long n, float *sink);
 double peak_run_neon(long n, float *sink);
 double peak_run_bf16(long n, float *sink);
+double peak_run_vnni(long n, float *sink);
 
 #endif

@@ -34,14 +34,24 @@ static int failed(cudaError_t code, const char *what, struct err *e)
     return err_set(e, ERR_DEVICE, "%s: %s", what, cudaGetErrorString(code));
 }
 
+static void hold(const struct device *d, size_t bytes)
+{
+    struct cuda *c = (struct cuda *)d;
+
+    c->held += bytes;
+    c->most = c->held > c->most ? c->held : c->most;
+}
+
 static void *get_memory(const struct device *d, size_t bytes, struct err *e)
 {
     size_t left = 0, all = 0;
     void *p = NULL;
 
     if (cudaMalloc(&p, bytes) == cudaSuccess &&
-        cudaMemsetAsync(p, 0, bytes, stream_of(d)) == cudaSuccess)
+        cudaMemsetAsync(p, 0, bytes, stream_of(d)) == cudaSuccess) {
+        hold(d, bytes);
         return p;
+    }
     cudaGetLastError(); /* it is reported here */
     cudaFree(p);
     cudaMemGetInfo(&left, &all);
@@ -61,9 +71,13 @@ static size_t room(const struct device *d)
 
 static void release(const struct device *d, void *p, size_t bytes)
 {
-    (void)d;
-    (void)bytes;
+    ((struct cuda *)d)->held -= p ? bytes : 0;
     cudaFree(p);
+}
+
+static size_t most(const struct device *d)
+{
+    return ((const struct cuda *)d)->most;
 }
 
 static int copy(const struct device *d, void *to, const void *from, size_t bytes,
@@ -134,6 +148,62 @@ static void forget(const struct device *d, void *work)
     (void)d;
     cudaGraphExecDestroy((cudaGraphExec_t)work);
 }
+
+/* ---- marks: events ---- */
+
+struct marks {
+    int n;
+    cudaEvent_t event[1]; /* n */
+};
+
+static void marks_free(void *marks)
+{
+    struct marks *m = (struct marks *)marks;
+
+    for (int i = 0; i < m->n; i++)
+        if (m->event[i])
+            cudaEventDestroy(m->event[i]);
+    free(m);
+}
+
+static void *marks_new(const struct device *d, int n, struct err *e)
+{
+    struct marks *m = (struct marks *)xcalloc(1, sizeof *m + (size_t)n * sizeof *m->event);
+    cudaError_t code = cudaSuccess;
+
+    (void)d;
+    for (m->n = n; n && code == cudaSuccess; n--)
+        code = cudaEventCreate(&m->event[n - 1]);
+    if (code == cudaSuccess)
+        return m;
+    failed(code, "timing on the GPU", e);
+    marks_free(m);
+    return NULL;
+}
+
+/* In a graph an event is a part of its own only if that is asked for, which is
+ * wrong elsewhere.  */
+static void mark(const struct device *d, void *marks, int i)
+{
+    struct marks *m = (struct marks *)marks;
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+
+    cudaStreamIsCapturing(stream_of(d), &status);
+    cudaEventRecordWithFlags(m->event[i], stream_of(d),
+                             status == cudaStreamCaptureStatusNone ? cudaEventRecordDefault
+                                                                   : cudaEventRecordExternal);
+}
+
+static double between(const void *marks, int i)
+{
+    const struct marks *m = (const struct marks *)marks;
+    float ms = 0;
+
+    cudaEventElapsedTime(&ms, m->event[i], m->event[i + 1]);
+    return 1e-3 * ms;
+}
+
+static const struct marking marking = {marks_new, marks_free, mark, between};
 
 /* ---- what is sent while the device computes ---- */
 
@@ -276,6 +346,7 @@ extern "C" struct device *device_cuda_new(int index, struct err *e)
         .alloc = get_memory,
         .release = release,
         .room = room,
+        .most = most,
         .put = put_bytes,
         .get = get_bytes,
         .finish = finish,
@@ -283,6 +354,8 @@ extern "C" struct device *device_cuda_new(int index, struct err *e)
         .recorded = recorded,
         .replay = replay,
         .forget = forget,
+        .marking = &marking,
+        .peak = cuda_peak,
         .preparing = &preparing,
         .free = release_device,
     };

@@ -38,6 +38,7 @@ struct cuda {
     cudaStream_t stream;
     cudaStream_t sending; /* what is sent beside it */
     cudaEvent_t sent;     /* all of that until now */
+    size_t held, most;    /* bytes that alloc() has given, and once had */
 };
 
 enum { THREADS = 256, WARP = 32 };
@@ -280,6 +281,9 @@ extern const struct kernel cuda_attention_kernels[], cuda_attention_mma_kernels[
     cuda_picture_kernels[], cuda_pool_kernels[], cuda_reduce_kernels[], cuda_samplenorm_kernels[],
     cuda_tokens_kernels[];
 }
+
+/* struct device's peak().  */
+double cuda_peak(const struct device *d, enum peak what, struct pool *pool);
 
 /* struct preparing's prepare().  */
 void cuda_prepare(const struct device *d, const struct job_batch *b);

@@ -192,6 +192,26 @@ struct preparing {
     void (*prepare)(const struct device *d, const struct job_batch *b);
 };
 
+/* What a device can do in a second at best.  */
+enum peak {
+    PEAK_COPY, /* bytes read and written by a copy of more than caches hold */
+    PEAK_F32,  /* operations on numbers of f32: a multiply-add counts two */
+    PEAK_BF16, /* of products of bf16 that are added up in f32 */
+    PEAK_F16,  /* the same of f16 */
+    PEAK_I8,   /* of products of 8 bits that are added up in 32 */
+    PEAKS
+};
+
+/* N marks among what a device is told to do, recorded or not: times when it
+ * came by.  Where there are none all is done when run() returns.  */
+struct marking {
+    void *(*marks_new)(const struct device *d, int n, struct err *e);
+    void (*marks_free)(void *marks);
+    void (*mark)(const struct device *d, void *marks, int i);
+    /* Seconds from mark I to the next as of the last finish().  */
+    double (*between)(const void *marks, int i);
+};
+
 /* A device.  Where memory is not the host's, put and get copy to and from it,
  * in the order of what else the device was told to do; kernels may still be
  * running when they, or run(), return, until finish().  */
@@ -213,6 +233,9 @@ struct device {
     void (*release)(const struct device *d, void *p, size_t bytes);
     size_t (*room)(const struct device *d); /* bytes that are free; NULL: not
                                                known */
+    size_t (*most)(
+        const struct device *d); /* bytes, the most that were taken at
+                                               once; NULL: not known */
     /* NULL: memory is the host's.  ERR_DEVICE for what failed until then.  */
     int (*put)(const struct device *d, void *to, const void *host, size_t bytes,
                struct err *e);
@@ -226,6 +249,10 @@ struct device {
     void *(*recorded)(const struct device *d, struct err *e);
     int (*replay)(const struct device *d, void *work, struct err *e);
     void (*forget)(const struct device *d, void *work);
+    const struct marking *marking; /* NULL: the host's clock will do */
+    /* Measured now, in a tenth of a second or two, on all threads of POOL; 0:
+     * it has none, or no memory left to try.  */
+    double (*peak)(const struct device *d, enum peak what, struct pool *pool);
     const struct preparing *preparing; /* NULL: the CPU prepares pictures */
     void (*free)(struct device *d);    /* the device itself */
 };

@@ -377,6 +377,10 @@ static int build(struct plan *p, struct err *e)
             return -1;
     if (prepare_all(p, e) < 0)
         return -1;
+    if (p->opts.profile && p->device->marking &&
+        !(p->marks =
+              p->device->marking->marks_new(p->device, p->n_step + 1, e)))
+        return -1;
     list_touched(p);
     return mirror(p, e);
 }
@@ -420,6 +424,8 @@ void plan_free(struct plan *p)
     for (int i = 0; i < p->n_step; i++)
         if (p->step[i].prepared)
             together_of(&p->step[i])->forget(p->step[i].prepared);
+    if (p->marks)
+        p->device->marking->marks_free(p->marks);
     if (p->block)
         p->device->release(p->device, p->block, p->bytes ? p->bytes : 1);
     free(p->step);
@@ -531,26 +537,51 @@ static void run_step(struct step *s, const struct run_step *r)
         n->op->update(&s->args.op);
 }
 
-static int run_range(struct plan *p, int from, int to, const struct run_step *r,
-                     struct err *e)
+static void mark(const struct plan *p, int i)
 {
-    int bad = 0;
+    if (p->marks)
+        p->device->marking->mark(p->device, p->marks, i);
+}
 
+static void run_range(struct plan *p, int from, int to,
+                      const struct run_step *r)
+{
     for (int i = from; i < to; i++) {
         struct step *s = &p->step[i];
         const double start = p->opts.profile ? clock_now() : 0;
 
+        mark(p, i);
         if (s->copy)
             p->device->rearrange(p->device, &s->args.op.in[0], s->reads,
                                  &s->args.op.out[0], s->writes, p->opts.pool);
         else if (!s->view && !s->joined)
             run_step(s, r);
-        if (p->opts.profile && !bad)
-            bad = finish(p, e) < 0;
         if (p->opts.profile)
-            s->seconds += clock_now() - start;
+            s->last = clock_now() - start;
     }
-    return bad ? -1 : 0;
+    mark(p, to);
+}
+
+/* Of the run that has just been.  The first ones do not count: they make
+ * pages, load kernels, and record.  */
+static int add_times(struct plan *p, struct work *w, int from, int to,
+                     struct err *e)
+{
+    enum { FIRST = 2 };
+
+    if (p->marks && finish(p, e) < 0)
+        return -1;
+    if (w->begun++ <= FIRST)
+        w->timed = 0;
+    w->timed++;
+    for (int i = from; i < to; i++) {
+        struct step *s = &p->step[i];
+
+        if (p->marks)
+            s->last = p->device->marking->between(p->marks, i);
+        s->seconds = w->timed > 1 ? s->seconds + s->last : s->last;
+    }
+    return 0;
 }
 
 /* UPDATE nodes are sorted last.  */
@@ -567,7 +598,7 @@ static int first_update(const struct plan *p)
 /* What a step is told anew in each run cannot be kept.  */
 static int may_record(const struct plan *p, int from, int to)
 {
-    if (!p->device->record || p->opts.profile)
+    if (!p->device->record || (p->opts.profile && !p->marks))
         return 0;
     for (int i = from; i < to; i++) {
         const struct node *n = p->step[i].nodes.node[0];
@@ -579,37 +610,44 @@ static int may_record(const struct plan *p, int from, int to)
 }
 
 /* Steps [FROM, TO); behind the last the packed forms of what they changed.  */
-static int run_all(struct plan *p, int from, int to, const struct run_step *r,
-                   struct err *e)
+static void run_all(struct plan *p, int from, int to, const struct run_step *r)
 {
-    if (run_range(p, from, to, r, e) < 0)
-        return -1;
+    run_range(p, from, to, r);
     if (to < p->n_step || !*p->touched)
-        return 0;
+        return;
     for (const char **t = p->touched; *t; t++)
         params_touch(p->params, *t);
     params_refresh(p->params, p->opts.pool);
-    return 0;
 }
 
 /* The same, which is work W: kept by the device in the second run (the first
  * lets it prepare what it has to), from then on replayed, as long as no other
  * plan has more forms packed.  */
-static int run_work(struct plan *p, struct work *w, int from, int to,
-                    const struct run_step *r, struct err *e)
+static int run_or_replay(struct plan *p, struct work *w, int from, int to,
+                         const struct run_step *r, struct err *e)
 {
-    if (!may_record(p, from, to) || !w->runs++)
-        return run_all(p, from, to, r, e);
+    if (!may_record(p, from, to) || !w->runs++) {
+        run_all(p, from, to, r);
+        return 0;
+    }
     if (w->forms != params_forms(p->params))
         forget(p, w);
     if (!w->kept) {
-        if (p->device->record(p->device, e) < 0 ||
-            run_all(p, from, to, r, e) < 0)
+        if (p->device->record(p->device, e) < 0)
             return -1;
+        run_all(p, from, to, r);
         w->kept = p->device->recorded(p->device, e);
         w->forms = params_forms(p->params);
     }
     return w->kept ? p->device->replay(p->device, w->kept, e) : -1;
+}
+
+static int run_work(struct plan *p, struct work *w, int from, int to,
+                    const struct run_step *r, struct err *e)
+{
+    if (run_or_replay(p, w, from, to, r, e) < 0)
+        return -1;
+    return p->opts.profile ? add_times(p, w, from, to, e) : 0;
 }
 
 /* The inputs to the device, or everything else that is kept from there.  */
@@ -707,6 +745,14 @@ static int64_t offset(const struct plan *p, int slot)
     return at < 0 ? -1 : at + plan_shift(p, slot);
 }
 
+/* The mean of those runs that count.  */
+static double plan_seconds(const struct plan *p, int i)
+{
+    const struct work *w = &p->work[i >= first_update(p)];
+
+    return w->timed ? p->step[i].seconds / w->timed : 0;
+}
+
 void plan_print(struct str *out, const struct plan *p)
 {
     str_printf(out, "# batch %lld, %d steps, %zu bytes in one block\n",
@@ -724,7 +770,7 @@ void plan_print(struct str *out, const struct plan *p)
             layout_name(s->writes), slot < 0 ? "-" : ST(&p->tensor[slot].shape),
             slot < 0 ? -1LL : (long long)offset(p, slot), s->scratch_bytes);
         if (p->opts.profile)
-            str_printf(out, "\t%.3f", s->seconds * 1e3);
+            str_printf(out, "\t%.3f", plan_seconds(p, i) * 1e3);
         str_addc(out, '\n');
     }
 }
@@ -760,6 +806,15 @@ uint64_t plan_hash(const struct plan *p)
     return h;
 }
 
+static int64_t step_mac(const struct plan *p, const struct step *s)
+{
+    int64_t mac = 0;
+
+    for (int k = 0; k < s->nodes.n; k++)
+        mac += node_mac(s->nodes.node[k]);
+    return mac * p->opts.batch;
+}
+
 int plan_steps(const struct plan *p)
 {
     return p->n_step;
@@ -771,6 +826,6 @@ struct plan_step_info plan_step(const struct plan *p, int i)
     const struct node *n = s->nodes.node[0];
 
     return (struct plan_step_info){
-        n ? n->name : step_name(p, s), kernel_name(s), s->seconds,
-        n ? node_mac(n) * p->opts.batch : 0, s->kernel && s->kernel->saves};
+        n ? n->name : step_name(p, s), kernel_name(s), plan_seconds(p, i),
+        step_mac(p, s), s->kernel && s->kernel->saves};
 }

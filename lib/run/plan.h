@@ -12,7 +12,7 @@
  * (Backward nodes come from pass_differentiate() before.)  What can
  * fail fails here, but for a device that fails; running allocates nothing, but
  * that a device which can keeps its work in the second run and replays it from
- * then on (not with profile, nor with random ops).
+ * then on (not with random ops).
  *
  *     struct plan *p = plan_new(g, dev, params, &opts, &e);
  *     fill(plan_value(p, "image"));
@@ -112,7 +112,7 @@ void plan_print_tuning(struct str *s, const struct plan *p);
 struct plan_step_info {
     const char *node;   /* of the head */
     const char *kernel; /* "reference" */
-    double seconds;     /* sum over the runs, with profile */
+    double seconds;     /* of a run, with profile; the first do not count */
     int64_t mac;        /* as the op says; the kernel may need fewer: */
     int saves;
 };

@@ -27,7 +27,7 @@ struct step {
     struct kernel_args args; /* tensors bound; arrays in the plan's arena */
     void *prepared;          /* for it and those behind it that are joined */
     int joined;              /* done with the step in front of it */
-    double seconds;
+    double last, seconds; /* with profile: of the last run, of all that count */
 };
 
 /* A value once more in the other layout, for steps that want it so.  Its
@@ -72,7 +72,9 @@ struct plan {
         int runs;         /* so far */
         void *kept;       /* recorded by the device, or NULL */
         int forms;        /* when it was: params_forms() */
+        int begun, timed; /* runs with profile, and those that count */
     } work[2];            /* what plan_run() does, and plan_update() */
+    void *marks;          /* with profile, of devices that have such */
     const char **touched; /* parameters that update steps write; NULL-ended */
 };
 

@@ -32,7 +32,10 @@ case $(number share) in
 esac
 ok 'a share above 1 is explained'
 run 'a profile' 0 adze-benchmark --seconds 0.01 --profile 'a,b.st'
-out_has '^# node	kernel	ms	gflops$'
+out_has '^# node	kernel	ms	gflops	gb_s	roof$'
+out_has '^# ceilings: [0-9.]* GB/s copied, [0-9.]* GFLOP/s fp32$'
+out_has '^conv 3x3	forward	[0-9]*	[0-9.]*	0\.[0-9]*	[0-9.]*	[0-9.]*	[0-9.]*	[0-9.]*	[a-z]*	[0-9.]*$'
+out_has '^all	-	'
 
 run 'steps of training' 0 adze-benchmark --train --seconds 0.01 -b 4 --json 'a,b.st'
 # A step is the forward pass, gradients of weights, and those of values but
@@ -44,8 +47,10 @@ ok 'the parameters are those of the network'
 awk -v t="$train" -v i="$(number mmac)" 'BEGIN { exit !(t > 2 * i && t < 3 * i) }'
 ok 'multiply-adds of the gradients count'
 run 'the profile of a step' 0 adze-benchmark --train --profile --seconds 0.01 -b 4 'a,b.st'
-out_has '^conv1.x27	[a-z_0-9]*	[0-9.]*	[0-9.]*$' # the backward pass
+out_has '^conv1.x27	[a-z_0-9]*	[0-9.]*	[0-9.]*	[0-9.]*	[0-9.]*$' # the backward pass
 out_has '^adze:sgd:linear.weight	'
+out_has '^conv 3x3	backward	'
+out_has '^update	update	'
 run 'the optimiser is that of the recipe' 0 \
     adze-benchmark --train --profile --seconds 0.01 -b 4 -o optimizer.kind=adamw 'a,b.st'
 out_has '^adze:adamw:linear.weight	'

@@ -34,6 +34,7 @@
 #include "op/ops.h"
 #include "run/params.h"
 #include "run/plan.h"
+#include "run/profile.h"
 #include "run/step.h"
 #include "tensor/compare.h"
 #include "train/graph.h"
@@ -502,6 +503,50 @@ static void test_launches(void **state)
     assert_int_equal(launches(NULL, sgd_keys), launches(NULL, NULL));
 }
 
+/* ---- profiles ---- */
+
+/* Each step has the time between two marks, also of work that is replayed; the
+ * ceilings are measured in memory that is given back.  */
+static void test_profile(void **state)
+{
+    const struct plan_opts o = {.batch = BATCH, .narrow = 1, .profile = 1};
+    static const enum peak known[] = {PEAK_COPY, PEAK_F32, PEAK_BF16, PEAK_F16};
+    struct err e = {0};
+    struct ceilings c;
+    struct run r;
+    double some = 0;
+    size_t used;
+
+    (void)state;
+    start(&r, gpu(), NULL, NULL, 1);
+    plan_free(r.plan);
+    r.plan = plan_new(r.graph, r.device, r.params, &o, &e);
+    assert_non_null(r.plan);
+    for (int i = 0; i < 5; i++) {
+        const struct run_step s = {7, 0};
+
+        assert_int_equal(plan_run(r.plan, &s, &e), 0);
+        assert_int_equal(plan_update(r.plan, &e), 0);
+    }
+    for (int k = 0; k < 2; k++)
+        assert_int_equal(r.plan->work[k].timed, 3);
+    assert_true(r.plan->work[1].kept != NULL);
+    for (int i = 0; i < r.plan->n_step; i++) {
+        assert_true(plan_step(r.plan, i).seconds >= 0);
+        some += plan_step(r.plan, i).seconds;
+    }
+    assert_true(some > 0 && some < 100);
+    used = emu_used();
+    for (size_t k = 0; k < COUNT(known); k++)
+        assert_true(r.device->peak(r.device, known[k], NULL) > 0);
+    assert_true(r.device->peak(r.device, PEAK_I8, NULL) == 0);
+    profile_measure(&c, r.plan, NULL);
+    assert_true(c.at[PEAK_BF16] > 0 && c.at[PEAK_F16] == 0);
+    assert_int_equal(emu_used(), used);
+    assert_int_equal(r.device->finish(r.device, &e), 0);
+    end(&r);
+}
+
 static struct plan *evaluation(const struct run *r, const struct graph *g, struct params *ps)
 {
     const struct plan_opts o = {.batch = BATCH, .narrow = PRECISION_BF16};
@@ -674,6 +719,7 @@ int main(void)
         cmocka_unit_test(test_packed_later), cmocka_unit_test(test_narrow),
         cmocka_unit_test(test_loss_scale),   cmocka_unit_test(test_all_taken),
         cmocka_unit_test(test_memory),       cmocka_unit_test(test_none),
+        cmocka_unit_test(test_profile),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -581,15 +581,38 @@ cudaError_t cudaEventCreate(cudaEvent_t *e)
     return cudaEventCreateWithFlags(e, cudaEventDefault);
 }
 
+static void record(cudaEvent_t e, cudaStream_t s)
+{
+    put(s, [=] { e->ms = now_ms(); });
+    e->stream = s;
+    e->after = s ? s->put : 0;
+}
+
+/* In a capture it says what depends on what, and has no time. */
 cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s)
 {
     lock l(busy);
 
     if (there())
         return last;
-    put(s, [=] { e->ms = now_ms(); });
-    e->stream = s;
-    e->after = s ? s->put : 0;
+    if (s && s->capture)
+        e->ms = NAN;
+    else
+        record(e, s);
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventRecordWithFlags(cudaEvent_t e, cudaStream_t s, unsigned flags)
+{
+    lock l(busy);
+
+    if (there())
+        return last;
+    if (flags != cudaEventRecordExternal)
+        return cudaEventRecord(e, s);
+    if (!s || !s->capture)
+        return fail(cudaErrorInvalidValue);
+    record(e, s);
     return cudaSuccess;
 }
 
@@ -629,6 +652,8 @@ cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t from, cudaEvent_t to)
         if (e->stream && streams.count(e->stream) && e->stream->done < e->after)
             return cudaErrorNotReady;
     *ms = (float)(to->ms - from->ms);
+    if (std::isnan(*ms))
+        return fail(cudaErrorInvalidValue);
     return cudaSuccess;
 }
 
@@ -657,6 +682,16 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode mode)
     s->mode = mode;
     s->by = std::this_thread::get_id();
     return cudaSuccess;
+}
+
+cudaError_t cudaStreamIsCapturing(cudaStream_t s, cudaStreamCaptureStatus *status)
+{
+    lock l(busy);
+
+    *status = !s || !s->capture    ? cudaStreamCaptureStatusNone
+              : s->capture->broken ? cudaStreamCaptureStatusInvalidated
+                                   : cudaStreamCaptureStatusActive;
+    return there();
 }
 
 cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t *g)
