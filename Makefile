@@ -10,6 +10,7 @@
 #   make bench           timings of kernels and commands
 #   make bench-peers     beside ONNX Runtime and others; knobs: scripts/bench-peers
 #   make gpu-check       where a GPU is: kernels, training, timings
+#   make bench-gpu       there beside PyTorch; knobs: scripts/bench-gpu
 #   make install         PREFIX=/usr/local DESTDIR=
 #   make deps uninstall pages clean format
 #
@@ -29,7 +30,7 @@ LAYERS  := base tensor image graph op pass format cpu cuda run data train cli
 
 # ---- what is here ----
 # Missing packages come first, as the next lines look for them.
-ifneq ($(filter deps demo test test-interop bench bench-peers,$(MAKECMDGOALS)),)
+ifneq ($(filter deps demo test test-interop bench bench-peers bench-gpu,$(MAKECMDGOALS)),)
 _ := $(shell mkdir -p .build; date +%s >.build/time.0; scripts/deps >&2 && date +%s >.build/time.1)
 $(if $(filter-out 0,$(.SHELLSTATUS)),$(error packages are missing))
 endif
@@ -228,7 +229,7 @@ test-zoo: all
 
 test-interop: $O/tests/format/onnx
 gpu-check: $O/tests/lib.a $O/tests/cuda/training.o $O/tests/cuda/prepare.o $O/tests/cuda/gpu/emu.o
-demo test-interop bench bench-peers gpu-check: all
+demo test-interop bench bench-peers bench-gpu gpu-check: all
 	@scripts/$@ $(and $T,$(wildcard tests/$T.py))
 
 # ---- installing ----
@@ -256,7 +257,7 @@ format:
 	clang-format -i $$(git ls-files '*.[ch]' '*.inc' '*.cu' '*.cuh' '*.cc')
 
 FORCE:
-.PHONY: all deps demo test test-arm64 test-zoo test-interop bench bench-peers gpu-check install uninstall pages clean format FORCE
+.PHONY: all deps demo test test-arm64 test-zoo test-interop bench bench-peers bench-gpu gpu-check install uninstall pages clean format FORCE
 .SECONDARY:
 -include $(foreach d,$O $S,$(wildcard $d/lib/*/*.d $d/double/*.d $d/gen/*/*.d $d/src/*.d $d/tests/*.d $d/tests/*/*.d)) \
          $(CUOBJ:.o=.d) $(foreach d,$O $S,$(EMUSRC:%=$d/emu/%.d))

@@ -39,7 +39,7 @@ BEST, MEDIAN, PEAK = "best: adze / peer", "median: adze / peer", "of the fp32 pe
 
 
 def fail(text):
-    sys.exit(f"bench-peers: {text}")
+    sys.exit(f"{os.environ['PROGRAM']}: {text}")
 
 
 def say(text):
@@ -49,17 +49,19 @@ def say(text):
 # ---- what is asked for ----
 
 class Asked:
-    def __init__(self, environment):
-        self.rounds = self.number(environment, "ROUNDS", "15")
+    """WORDS: what ONLY may say, by kind."""
+
+    def __init__(self, environment, words, rounds):
+        self.rounds = self.number(environment, "ROUNDS", rounds)
         self.threads = self.number(environment, "THREADS", "2")
         self.photos = environment.get("PHOTOS") and os.path.abspath(environment["PHOTOS"])
         if self.photos and not os.path.isdir(self.photos):
             fail(f"PHOTOS: '{self.photos}' is no folder")
         self.want = {}  # the words of ONLY, by what they are words of
         for word in environment.get("ONLY", "").replace(",", " ").split():
-            kinds = [kind for kind, words in WORDS.items() if word in words]
+            kinds = [kind for kind, known in words.items() if word in known]
             if not kinds:
-                fail(f"ONLY does not know '{word}', but {' '.join(w for words in WORDS.values() for w in words)}")
+                fail(f"ONLY does not know '{word}', but {' '.join(w for known in words.values() for w in known)}")
             self.want.setdefault(kinds[0], set()).add(word)
 
     @staticmethod
@@ -85,10 +87,10 @@ def adze(asked, model, seconds, *options, name="adze"):
 def in_type(own, kind):
     """adze's worker OWN computing in KIND, which may be more than it can."""
     option = re.search(r"--(precision|dtype)=", models.run("adze-benchmark --help", "."))
-    if kind == "bf16" and option:
-        own.command += [f"--{option[1]}=bf16"]
-    elif kind == "bf16":
-        own.reason = "adze-benchmark has no option for bf16"
+    if kind in ("bf16", "fp16") and option:
+        own.command += [f"--{option[1]}={kind}"]
+    elif kind in ("bf16", "fp16"):
+        own.reason = f"adze-benchmark has no option for {kind}"
     return own
 
 
@@ -282,9 +284,9 @@ def tables(asked):
 
 
 def main():
-    asked = Asked(os.environ)
+    asked = Asked(os.environ, WORDS, "15")
     os.environ.update(OMP_NUM_THREADS=str(asked.threads), TORCHINDUCTOR_CACHE_DIR=f"{ROOT}/inductor")
-    page = report.head(asked.rounds, asked.threads)
+    page = report.head(asked.rounds, asked.threads, report.machine(), ("onnxruntime", "openvino", "ncnn", "torch", "torchvision"))
     print(page, flush=True)
     for table in tables(asked):
         if table.rows:

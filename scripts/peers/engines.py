@@ -2,9 +2,9 @@
 SPDX-License-Identifier: MIT
 
 ENGINES[name](job, x) -> once, and once() -> the logits of x as an array.
-A job says network, type (fp32, bf16, int8), batch, threads, dir (the files of
-models.py).  Modules are imported where they are used: a process holds one
-engine.
+A job says network, type (fp32, bf16, fp16, int8), batch, threads, dir (the files
+of models.py), and for PyTorch a device (cpu, cuda).  Modules are imported where
+they are used: a process holds one engine.
 """
 import os
 
@@ -81,27 +81,37 @@ def network(job):
     return net
 
 
+def device_of(job):
+    """Where PyTorch computes: in fp32 with fp32's products, no TF32."""
+    import torch
+
+    torch.set_num_threads(job["threads"])
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    return job.get("device", "cpu")
+
+
 def compute(job, x, prepare):
     import torch
     import torch.fx.experimental.optimization as optimization
 
-    torch.set_num_threads(job["threads"])
-    kind = torch.bfloat16 if job["type"] == "bf16" else torch.float32
+    device = device_of(job)
+    kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(job["type"], torch.float32)
     net = network(job).eval()
     if any(isinstance(m, torch.nn.BatchNorm2d) for m in net.modules()):
         net = optimization.fuse(net)
-    net = prepare(net.to(kind, memory_format=torch.channels_last))
-    image = torch.from_numpy(x).contiguous(memory_format=torch.channels_last)
+    image = torch.from_numpy(x).to(device).contiguous(memory_format=torch.channels_last)
+    net = prepare(net.to(device, kind, memory_format=torch.channels_last), image.to(kind))
 
     def once():
         with torch.inference_mode():
-            return net(image.to(kind)).float().numpy()
+            return net(image.to(kind)).float().cpu().numpy()
 
     return once
 
 
 def torch_eager(job, x):
-    return compute(job, x, lambda net: net)
+    return compute(job, x, lambda net, image: net)
 
 
 def torch_compile(job, x):
@@ -109,7 +119,34 @@ def torch_compile(job, x):
     import torch._inductor.config
 
     torch._inductor.config.freezing = True  # weights are constants: folded, packed
-    return compute(job, x, torch.compile)
+    mode = "reduce-overhead" if job.get("device") == "cuda" else None  # with CUDA graphs
+    return compute(job, x, lambda net, image: torch.compile(net, mode=mode))
 
 
-ENGINES = {"onnxruntime": onnxruntime, "openvino": openvino, "ncnn": ncnn, "torch": torch_eager, "compile": torch_compile}
+def torch_graph(job, x):
+    """All of it as one CUDA graph, replayed."""
+    import torch
+
+    def captured(net, image):
+        with torch.inference_mode():
+            own, side = image.clone(), torch.cuda.Stream()
+            with torch.cuda.stream(side):
+                for _ in range(3):
+                    net(own)
+            side.synchronize()
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                out = net(own)
+
+        def replay(image):
+            own.copy_(image)
+            graph.replay()
+            return out
+
+        return replay
+
+    return compute(job, x, captured)
+
+
+ENGINES = {"onnxruntime": onnxruntime, "openvino": openvino, "ncnn": ncnn, "torch": torch_eager, "compile": torch_compile,
+           "graph": torch_graph}

@@ -1,4 +1,4 @@
-"""loading.py -- photographs to batches with torchvision and the DataLoader of
+"""loading.py -- pictures to batches with torchvision and the DataLoader of
 PyTorch: random crop, flip, normalisation.
 SPDX-License-Identifier: MIT
 """
@@ -36,12 +36,31 @@ def by_tensor():
         t.RandomResizedCrop(224, antialias=True), t.RandomHorizontalFlip(), t.ToDtype(torch.float32, scale=True)]
 
 
-def epoch(job):
-    import torch
+def normalised(steps):
     from torchvision import transforms as t
 
+    return t.Compose(steps + [t.Normalize([.485, .456, .406], [.229, .224, .225])])
+
+
+def pictures(job):
+    """Batches of a folder of classes, shuffled, on all threads."""
+    import torch
+    from torchvision import datasets
+    from torchvision.transforms import v2 as t
+
+    read, steps = by_tensor()
+    if job["size"] == 32:
+        steps[0] = t.RandomCrop(32, padding=4)
+    return torch.utils.data.DataLoader(
+        datasets.ImageFolder(job["pictures"], normalised(steps), loader=read), job["batch"], shuffle=True, drop_last=True,
+        num_workers=job["threads"], persistent_workers=True, pin_memory=job["device"] == "cuda", multiprocessing_context="fork")
+
+
+def epoch(job):
+    import torch
+
     read, steps = {"pillow": by_pillow, "tensor": by_tensor}[job["engine"]]()
-    change = t.Compose(steps + [t.Normalize([.485, .456, .406], [.229, .224, .225])])
+    change = normalised(steps)
     torch.manual_seed(1)
     loader = torch.utils.data.DataLoader(
         Photos(job["photos"], job["batch"] * job["batches"], read, change), job["batch"], shuffle=True,

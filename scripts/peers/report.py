@@ -8,7 +8,7 @@ import platform
 import subprocess
 
 TITLES = {"adze": "adze", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "ncnn": "ncnn", "torch": "PyTorch",
-          "compile": "torch.compile", "pillow": "torchvision, Pillow", "tensor": "torchvision, tensors", "fast": "adze, fast decoding"}
+          "compile": "torch.compile", "graph": "CUDA graph", "pillow": "torchvision, Pillow", "tensor": "torchvision, tensors", "fast": "adze, fast decoding"}
 
 
 def number(x):
@@ -58,10 +58,9 @@ def machine():
     return ", ".join(words) + (" (virtual)" if "Hypervisor vendor" in said else "")
 
 
-def versions():
+def versions(packages):
     build = output("git", "describe", "--always", "--dirty")
-    peers = [f"{TITLES.get(name, name)} {importlib.metadata.version(name)}" for name in
-             ("onnxruntime", "openvino", "ncnn", "torch", "torchvision")]
+    peers = [f"{TITLES.get(name, name)} {importlib.metadata.version(name)}" for name in packages]
     return ", ".join([output("adze", "--version").splitlines()[0] + (f" {build}" if build else "")] + peers)
 
 
@@ -71,11 +70,12 @@ def others():
     return f" Other programs ran at the same time, {load:.1f} on average: take the figures as a hint only." if load > 1 else ""
 
 
-def head(rounds, threads):
+def head(rounds, threads, where, packages):
+    """WHERE: the machine; PACKAGES: what the peers are."""
     return "\n".join([
         "## adze and its peers", "",
-        f"{datetime.date.today()}, {machine()}; {platform.system()} {platform.release().split('-')[0]}.{others()}", "",
-        f"{versions()}; Python {platform.python_version()}.", "",
+        f"{datetime.date.today()}, {where}; {platform.system()} {platform.release().split('-')[0]}.{others()}", "",
+        f"{versions(packages)}; Python {platform.python_version()}.", "",
         f"{threads} thread{'s' * (threads > 1)} each. The engines take turns, one at a time while the others are stopped, {rounds} round{'s' * (rounds > 1)}. "
         "Cells are the best time and the median of the turns' medians, or pictures a second at these; ratios are adze's time "
         "to that of the best peer, below 1 where adze is faster.", ""])

@@ -4,11 +4,12 @@ SPDX-License-Identifier: MIT
 
 usage: worker.py JOB
 
-JOB is JSON: kind (infer, train, load, first), engine, and what engines.py,
-training.py or loading.py ask for.  A turn takes `seconds' and two runs at
+JOB is JSON: kind (infer, train, epoch, load, first), engine, and what
+engines.py, training.py or loading.py ask for.  A turn takes `seconds' and two runs at
 least; the first turn begins with a run that is not counted.  Times are of a
 batch.  For inference the row also says how far the first answer is apart from
-adze's, as a share of the largest.  Kind first does one picture and ends.
+adze's, as a share of the largest; on a GPU a row has the most memory that was
+taken there (device_mb).  Kind first does one picture and ends.
 """
 import json
 import os
@@ -33,7 +34,7 @@ def infer(job):
     from engines import ENGINES
 
     proof = load_file(os.path.join(job["dir"], "proof.st"))
-    x, want = (np.ascontiguousarray(proof[k][:job["batch"]]) for k in ("image", "logits"))
+    x, want = (np.resize(proof[k], (job["batch"], *proof[k].shape[1:])) for k in ("image", "logits"))  # over and over
     once = ENGINES[job["engine"]](job, x)
     return once, {"apart": float(np.abs(once() - want).max() / np.abs(want).max())}
 
@@ -42,6 +43,14 @@ def train(job):
     from training import step
 
     once = step(job)
+    once()
+    return once, {}
+
+
+def epochs(job):
+    from training import epoch
+
+    once = epoch(job)
     once()
     return once, {}
 
@@ -64,6 +73,14 @@ def first(job):
     print(ENGINES[job["engine"]](job, x)().argmax())
 
 
+def device_memory(job):
+    if job.get("device") != "cuda":
+        return {}
+    import torch
+
+    return {"device_mb": torch.cuda.max_memory_reserved() / 1e6}
+
+
 def main():
     job = json.loads(sys.argv[1])
     if job["kind"] == "first":
@@ -71,10 +88,10 @@ def main():
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what engines print is no answer
     sys.stdin.readline()
-    once, more = {"infer": infer, "train": train, "load": load}[job["kind"]](job)
+    once, more = {"infer": infer, "train": train, "epoch": epochs, "load": load}[job["kind"]](job)
     while True:
         row = burst(once, job)
-        print(json.dumps(row | more), file=answer, flush=True)
+        print(json.dumps(row | more | device_memory(job)), file=answer, flush=True)
         if not sys.stdin.readline():
             return
 
