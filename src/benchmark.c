@@ -423,11 +423,12 @@ static int saves(const struct plan *p)
 /* GFLOP/s.  */
 static double peak(const struct work *w)
 {
+    static const enum peak of[] = {PEAK_F32, PEAK_BF16, PEAK_F16};
     const struct device *d = w->job->dev;
 
     if (!w->plan || profile || !d->peak)
         return 0;
-    return 1e-9 * d->peak(d, w->job->narrow ? PEAK_BF16 : PEAK_F32, w->pool);
+    return 1e-9 * d->peak(d, of[w->job->narrow], w->pool);
 }
 
 /* Is there a turn N: a line of standard input, or the only one.  */
