@@ -302,7 +302,7 @@ __global__ void __launch_bounds__(THREADS, 1) keys_backward(struct attn<float> s
 }
 
 /* The sum of the slopes over chunk blockIdx.z, of PER samples, of those that
- * take bias blockIdx.x / heads: db is [chunk][group, head][t][t].  */
+ * take bias blockIdx.y / heads: db is [chunk][group, head][t][t].  */
 template <int D>
 __global__ void __launch_bounds__(THREADS, 1)
     bias_backward(struct attn<float> s, int64_t per, float *db)
@@ -311,14 +311,14 @@ __global__ void __launch_bounds__(THREADS, 1)
     float *q = cuda_dynamic_shared<float>(), *dy = q + form::size, *k = dy + form::size;
     float *v = k + form::size;
     const int64_t across = (s.t + form::r - 1) / form::r;
-    const int64_t t0 = blockIdx.y / across * form::r, u0 = blockIdx.y % across * form::r;
-    const int64_t g = blockIdx.x / s.heads, end = (blockIdx.z + 1) * per;
+    const int64_t t0 = blockIdx.x / across * form::r, u0 = blockIdx.x % across * form::r;
+    const int64_t g = blockIdx.y / s.heads, end = (blockIdx.z + 1) * per;
     float sum[form::side][form::side] = {};
 
-    db += ((int64_t)blockIdx.z * gridDim.x + blockIdx.x) * s.t * s.t;
+    db += ((int64_t)blockIdx.z * gridDim.y + blockIdx.y) * s.t * s.t;
     for (int64_t i = blockIdx.z * per; i < end && g + i * s.groups < s.samples; i++) {
         const struct head<float> h =
-            head_of(s, (g + i * s.groups) * s.heads + blockIdx.x % s.heads);
+            head_of(s, (g + i * s.groups) * s.heads + blockIdx.y % s.heads);
         float p[form::side][form::side], ds[form::side][form::side];
 
         __syncthreads();
@@ -373,7 +373,7 @@ static void bias_by(const struct kernel_args *a, const struct attn<float> &s, fl
 
     launch_shared(
         device_of(a), bias_backward<D>,
-        dim3((unsigned)(s.groups * s.heads), (unsigned)(tiles_t * tiles_t), (unsigned)chunks),
+        dim3((unsigned)(tiles_t * tiles_t), (unsigned)(s.groups * s.heads), (unsigned)chunks),
         THREADS, bytes<D>(4, 0), s, attn_chunk(s), partial);
     launch(device_of(a), gemm_join<in_order>, blocks_for(count), THREADS, partial, count, chunks,
            in_order(), data<float>(&a->op.din[ATTN_BIAS]));
@@ -418,7 +418,7 @@ static void backward(const struct kernel_args *a)
 /* More does not fit into shared memory.  */
 static int fits(const struct step_nodes *s)
 {
-    return attn_bound(s).d <= 256;
+    return attn_bound(s).d <= 256 && attn_grid_fits(s);
 }
 
 /* clang-format off */

@@ -133,4 +133,12 @@ attn_scratch(const struct step_nodes *s, int threads)
     return (size_t)(a.samples * a.heads * a.t + bias) * sizeof(float);
 }
 
+/* A grid has 65535 lines at most: one for each bias, in making its gradient.  */
+static inline int attn_grid_fits(const struct step_nodes *s)
+{
+    const struct attn<float> a = attn_bound(s);
+
+    return s->node[0]->dir == DIR_FORWARD || a.groups * a.heads <= 65535;
+}
+
 #endif

@@ -367,7 +367,7 @@ __global__ void __launch_bounds__(ROW_THREADS, 2) keys_mma(struct attn<T> s, T *
 }
 
 /* The sum of the slopes over chunk blockIdx.z, of PER samples, of those that
- * take bias blockIdx.x / heads: db is [chunk][group, head][t][t].  */
+ * take bias blockIdx.y / heads: db is [chunk][group, head][t][t].  */
 template <class T, int D>
 __global__ void __launch_bounds__(ROW_THREADS) bias_mma(struct attn<T> s, int64_t per, float *db)
 {
@@ -375,13 +375,13 @@ __global__ void __launch_bounds__(ROW_THREADS) bias_mma(struct attn<T> s, int64_
     T *q = cuda_dynamic_shared<T>(), *dy = q + tile<D>::rows_size, *k = dy + tile<D>::rows_size;
     T *v = k + tile<D>::size;
     const int64_t across = (s.t + columns - 1) / columns;
-    const int64_t t0 = blockIdx.y / across * SPAN, u0 = blockIdx.y % across * columns;
-    const int64_t g = blockIdx.x / s.heads, end = (blockIdx.z + 1) * per;
+    const int64_t t0 = blockIdx.x / across * SPAN, u0 = blockIdx.x % across * columns;
+    const int64_t g = blockIdx.y / s.heads, end = (blockIdx.z + 1) * per;
     const place<0> at(t0, u0);
     float sum[eights][4] = {};
 
     for (int64_t i = blockIdx.z * per; i < end && g + i * s.groups < s.samples; i++) {
-        const struct head<T> h = head_of(s, (g + i * s.groups) * s.heads + blockIdx.x % s.heads);
+        const struct head<T> h = head_of(s, (g + i * s.groups) * s.heads + blockIdx.y % s.heads);
         float p[eights][4], ds[eights][4];
 
         bring_part<T, D, SPAN>(q, s, h, QUERY, t0);
@@ -399,7 +399,7 @@ __global__ void __launch_bounds__(ROW_THREADS) bias_mma(struct attn<T> s, int64_
                 sum[j][r] += ds[j][r];
         __syncthreads();
     }
-    db += ((int64_t)blockIdx.z * gridDim.x + blockIdx.x) * s.t * s.t;
+    db += ((int64_t)blockIdx.z * gridDim.y + blockIdx.y) * s.t * s.t;
 #pragma unroll
     for (int j = 0; j < eights; j++)
 #pragma unroll
@@ -439,7 +439,7 @@ static void bias_by(const struct kernel_args *a, const struct attn<T> &s, float 
     const int chunks = (int)attn_chunks(s);
 
     launch_shared(device_of(a), bias_mma<T, D>,
-                  dim3((unsigned)(s.groups * s.heads), (unsigned)tiles, (unsigned)chunks),
+                  dim3((unsigned)tiles, (unsigned)(s.groups * s.heads), (unsigned)chunks),
                   ROW_THREADS, bytes<T, D>(2, 2), s, attn_chunk(s), partial);
     launch(device_of(a), gemm_join<in_order>, blocks_for(count), THREADS, partial, count, chunks,
            in_order(), data<float>(&a->op.din[ATTN_BIAS]));
@@ -488,7 +488,7 @@ static int fits(const struct step_nodes *s)
 {
     const int64_t d = attn_bound(s).d;
 
-    return d % COPY == 0 && d <= 128 && keeps_x(s);
+    return d % COPY == 0 && d <= 128 && keeps_x(s) && attn_grid_fits(s);
 }
 
 /* clang-format off */
