@@ -14,6 +14,7 @@
 #include "cuda/conv.cuh"
 #include "cuda/finish.cuh"
 #include "cuda/gemm_mma.cuh"
+#include "cuda/moments.cuh"
 
 enum { X, WEIGHT, BIAS };
 
@@ -223,46 +224,22 @@ struct measured_finish {
     }
 };
 
-enum { JOIN_LINES = 32 };
+/* As they lie there.  */
+struct tile_moments {
+    enum { rows = TALL };
+    const float *p;
+    int64_t channels;
 
-/* Over the lines of a block, in their order; for all of them.  */
-__device__ double over_lines(double v)
-{
-    __shared__ double part[JOIN_LINES][WARP];
-    double sum = 0;
-
-    part[threadIdx.y][threadIdx.x] = v;
-    __syncthreads();
-    for (int i = 0; i < JOIN_LINES; i++)
-        sum += part[i][threadIdx.x];
-    __syncthreads();
-    return sum;
-}
-
-/* A line has every JOIN_LINES-th tile.  Squares about the mean of all: Chan,
- * Golub, LeVeque, as in norm.cu.  */
-__global__ void moments_join(struct rows r, const float *p, double eps, float *mean, float *invstd)
-{
-    const int64_t c = (int64_t)blockIdx.x * WARP + threadIdx.x;
-    const int64_t tiles = c < r.c ? (r.rows + TALL - 1) / TALL : 0;
-    double m = 0, square = 0;
-
-    for (int64_t k = threadIdx.y; k < tiles; k += JOIN_LINES)
-        m += p[k * 2 * r.c + c];
-    m = over_lines(m) / (double)r.rows;
-    for (int64_t k = threadIdx.y; k < tiles; k += JOIN_LINES) {
-        const int64_t left = r.rows - k * TALL;
-        const double size = (double)(left < TALL ? left : (int64_t)TALL);
-        const double d = p[k * 2 * r.c + c] / size - m;
-
-        square += p[(k * 2 + 1) * r.c + c] + d * d * size;
+    __device__ double sum(int64_t k, int64_t c, double) const
+    {
+        return p[k * 2 * channels + c];
     }
-    square = over_lines(square);
-    if (threadIdx.y || c >= r.c)
-        return;
-    mean[c] = (float)m;
-    invstd[c] = (float)(1 / sqrt(square / (double)r.rows + eps));
-}
+
+    __device__ double square(int64_t k, int64_t c, double) const
+    {
+        return p[(k * 2 + 1) * channels + c];
+    }
+};
 
 static size_t moments_bytes(const struct step_nodes *s, int threads)
 {
@@ -278,10 +255,9 @@ static void join_moments(const struct kernel_args *a)
     const struct rows r = rows_of(&a->op.out[0]);
 
     for (int k = 0; k < a->step->n_side; k++)
-        launch(device_of(a), moments_join, dim3((unsigned)div_up(r.c, WARP)),
-               dim3(WARP, JOIN_LINES), r, (const float *)a->scratch,
-               attr_real(a->side[k].node, "eps"), data<float>(&a->side[k].out[0]),
-               data<float>(&a->side[k].out[1]));
+        launch(device_of(a), moments_join<tile_moments>, join_grid(r.c), join_block(), r,
+               tile_moments{(const float *)a->scratch, r.c}, attr_real(a->side[k].node, "eps"),
+               data<float>(&a->side[k].out[0]), data<float>(&a->side[k].out[1]));
 }
 
 /* Runs of 8 channels on both sides: for tensor cores.  */

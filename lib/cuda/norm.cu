@@ -8,6 +8,8 @@
  * algorithm for computing sample variances", 1979).  */
 #include <math.h>
 
+#include "cuda/arrays.cuh"
+#include "cuda/moments.cuh"
 #include "cuda/pairs.cuh"
 
 /* ---- bnstats ---- */
@@ -31,38 +33,37 @@ template <class T> struct moments {
     }
 };
 
-template <class T>
-__global__ void stats_join(struct rows r, int chunks, const T *x, const float *p, double eps,
-                           float *mean, float *invstd)
-{
-    for (EACH (c, r.c)) {
-        double m = 0, square = 0, n = 0;
+/* What they make of a chunk, from which x0 is left out.  */
+template <class T> struct chunk_moments {
+    enum { rows = PAIRS_CHUNK };
+    const T *x;
+    const float *p;
+    int64_t channels;
 
-        for (int k = 0; k < chunks; k++) {
-            const int64_t from = (int64_t)k * PAIRS_CHUNK;
-            const double size =
-                (double)(from + PAIRS_CHUNK < r.rows ? (int64_t)PAIRS_CHUNK : r.rows - from);
-            const double s = p[k * 2 * r.c + c], q = p[(k * 2 + 1) * r.c + c];
-            const double own = get(x[from * r.c + c]) + s / size, d = own - m;
-
-            square += q - s * s / size + d * d * n * size / (n + size);
-            m += d * size / (n + size);
-            n += size;
-        }
-        mean[c] = (float)m;
-        invstd[c] = (float)(1 / sqrt((square > 0 ? square : square < 0 ? 0 : square) / n + eps));
+    __device__ double sum(int64_t k, int64_t c, double size) const
+    {
+        return get(x[k * rows * channels + c]) * size + p[k * 2 * channels + c];
     }
-}
+
+    __device__ double square(int64_t k, int64_t c, double size) const
+    {
+        const double s = p[k * 2 * channels + c];
+        const double q = p[(k * 2 + 1) * channels + c] - s * s / size;
+
+        return q < 0 ? 0 : q;
+    }
+};
 
 template <class T> static void stats(const struct kernel_args *a)
 {
     const struct rows r = rows_of(&a->op.in[0]);
     const moments<T> f = {data<T>(&a->op.in[0]), r.c};
     float *p = (float *)a->scratch;
-    const int n = pairs_chunks(device_of(a), r, f, p);
 
-    launch(device_of(a), stats_join<T>, blocks_for(r.c), THREADS, r, n, f.x, p,
-           attr_real(a->op.node, "eps"), data<float>(&a->op.out[0]), data<float>(&a->op.out[1]));
+    pairs_chunks(device_of(a), r, f, p);
+    launch(device_of(a), moments_join<chunk_moments<T>>, join_grid(r.c), join_block(), r,
+           chunk_moments<T>{f.x, p, r.c}, attr_real(a->op.node, "eps"), data<float>(&a->op.out[0]),
+           data<float>(&a->op.out[1]));
 }
 
 /* ---- bnsums ---- */
@@ -223,30 +224,63 @@ template <class T> static void frozen_back(const struct kernel_args *a)
 
 /* ---- running statistics ---- */
 
-__global__ void update(int64_t channels, double count, double momentum, double eps,
-                       const float *mean, const float *invstd, float *run_mean, float *run_var)
-{
-    for (EACH (c, channels)) {
-        const double v = 1 / ((double)invstd[c] * invstd[c]) - eps;
-        const double var = (v > 0 ? v : 0) * (count > 1 ? count / (count - 1) : 1);
+/* Of one node; count: channels.  */
+struct running {
+    int64_t count;
+    double unbiased, momentum, eps; /* unbiased: n / (n - 1) */
+    const float *mean, *invstd;
+    float *run_mean, *run_var;
+};
 
-        run_mean[c] = (float)((1 - momentum) * run_mean[c] + momentum * mean[c]);
-        run_var[c] = (float)((1 - momentum) * run_var[c] + momentum * var);
+__global__ void all_running(const struct running *item, const struct piece *piece)
+{
+    const struct running u = item[piece[blockIdx.x].item];
+    const struct range p = range_of(piece[blockIdx.x], u.count);
+
+    for (int64_t c = p.from + threadIdx.x; c < p.end; c += THREADS) {
+        const double v = 1 / ((double)u.invstd[c] * u.invstd[c]) - u.eps;
+        const double var = (v > 0 ? v : 0) * u.unbiased;
+
+        u.run_mean[c] = (float)((1 - u.momentum) * u.run_mean[c] + u.momentum * u.mean[c]);
+        u.run_var[c] = (float)((1 - u.momentum) * u.run_var[c] + u.momentum * var);
     }
 }
 
-static void update_run(const struct kernel_args *a)
+static struct running running_of(const struct kernel_args *a)
 {
     enum { X, WEIGHT, BIAS, MEAN, VAR };
     const struct node *n = a->op.node;
     const struct rows r = rows_of(&a->op.in[X]);
+    const double count = (double)r.rows;
 
-    if (n->train)
-        launch(device_of(a), update, blocks_for(r.c), THREADS, r.c, (double)r.rows,
-               attr_real(n, "momentum"), attr_real(n, "eps"), data<float>(&a->op.out[1]),
-               data<float>(&a->op.out[2]), data<float>(&a->op.in[MEAN]),
-               data<float>(&a->op.in[VAR]));
+    return {n->train ? r.c : 0,           count > 1 ? count / (count - 1) : 1,
+            attr_real(n, "momentum"),     attr_real(n, "eps"),
+            data<float>(&a->op.out[1]),   data<float>(&a->op.out[2]),
+            data<float>(&a->op.in[MEAN]), data<float>(&a->op.in[VAR])};
 }
+
+static void *running_new(const struct kernel_args *const *a, int n, struct err *e)
+{
+    struct running *u = (struct running *)xcalloc((size_t)n, sizeof *u);
+    void *t;
+
+    for (int i = 0; i < n; i++)
+        u[i] = running_of(a[i]);
+    t = arrays_new(device_of(a[0]), u, n, e);
+    free(u);
+    return t;
+}
+
+static void running_run(const void *prepared)
+{
+    const struct arrays<struct running> *t = (const struct arrays<struct running> *)prepared;
+
+    if (t->pieces)
+        launch(t->device, all_running, dim3(t->pieces), THREADS, t->item, t->piece);
+}
+
+static const struct together running_together = {0, running_new, running_run,
+                                                 arrays_free<struct running>};
 
 static int is_inference(const struct step_nodes *s)
 {
@@ -268,7 +302,8 @@ extern "C" const struct kernel cuda_norm_kernels[] = {
     EACH_TYPE(OFFER, "bngrad", DIR_FORWARD, is_rows, NULL, grad_run),
     EACH_TYPE(OFFER, "batchnorm2d", DIR_FORWARD, is_inference, NULL, inference),
     EACH_TYPE(OFFER, "batchnorm2d", DIR_BACKWARD, is_inference, scratch, frozen_back),
-    {.name = "norm", .op = "batchnorm2d", .dir = DIR_UPDATE, .dtypes = F32, .run = update_run},
+    {.name = "norm", .op = "batchnorm2d", .dir = DIR_UPDATE, .dtypes = F32,
+     .together = &running_together},
     {},
 };
 /* clang-format on */

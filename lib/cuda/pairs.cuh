@@ -9,7 +9,7 @@
 #ifndef ADZE_CUDA_PAIRS_CUH
 #define ADZE_CUDA_PAIRS_CUH
 
-#include "cuda/cuda.cuh"
+#include "cuda/moments.cuh"
 
 enum { PAIRS_CHUNK = 512, PAIRS_LINES = 8 }; /* rows of a chunk; rows at a time */
 
@@ -45,18 +45,21 @@ template <class F> __global__ void channel_pairs(struct rows r, F f, float *p)
 /* U[c], V[c], either may be NULL: the sums of the chunks' sums.  */
 static __global__ void pairs_join(int64_t channels, int chunks, const float *p, float *u, float *v)
 {
-    for (EACH (c, channels)) {
-        double a = 0, b = 0;
+    const int64_t c = (int64_t)blockIdx.x * WARP + threadIdx.x;
+    double a = 0, b = 0;
 
-        for (int k = 0; k < chunks; k++) {
-            a += p[k * 2 * channels + c];
-            b += p[(k * 2 + 1) * channels + c];
-        }
-        if (u)
-            u[c] = (float)a;
-        if (v)
-            v[c] = (float)b;
+    for (int64_t k = threadIdx.y; k < chunks && c < channels; k += JOIN_LINES) {
+        a += p[k * 2 * channels + c];
+        b += p[(k * 2 + 1) * channels + c];
     }
+    a = over_lines(a);
+    b = over_lines(b);
+    if (threadIdx.y || c >= channels)
+        return;
+    if (u)
+        u[c] = (float)a;
+    if (v)
+        v[c] = (float)b;
 }
 
 /* The first stage; how many chunks there are.  */
@@ -77,7 +80,8 @@ static void pairs_run(const struct device *d, struct rows r, const F &f, float *
 {
     const int chunks = pairs_chunks(d, r, f, p);
 
-    launch(d, pairs_join, blocks_for(r.c), THREADS, r.c, chunks, p, u, v);
+    if (r.c)
+        launch(d, pairs_join, join_grid(r.c), join_block(), r.c, chunks, p, u, v);
 }
 
 static inline size_t pairs_scratch(struct rows r)

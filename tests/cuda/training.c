@@ -467,9 +467,16 @@ static const char *const sgd_keys[] = {"model.ema=0.9", NULL};
 static const char *const adamw_keys[] = {"optimizer.kind=adamw", "schedule.lr=0.001",
                                          "optimizer.clip=0.01", "model.ema=0.9", NULL};
 
+/* Running statistics of channels, and of rows.  */
+static const char norms[] =
+    "network: test\ninput: {size: [3, 8, 8]}\nbody:\n"
+    "  - bn\n  - relu\n  - bn: {momentum: 0.3}\n  - relu\n  - flatten\n  - bn\n"
+    "  - linear: {as: fc, out: 3, bias: no}\n";
+
 static void test_together(void **state)
 {
     (void)state;
+    compare_recipe(norms, NULL, 0, 1e-3);
     compare_recipe(rows, sgd_keys, 0, 1e-4);
     compare_recipe(rows, adamw_keys, 0, 1e-3);
 }
@@ -499,7 +506,8 @@ static void test_launches(void **state)
     assert_int_equal(launches(rows, NULL), 1);
     assert_int_equal(launches(rows, sgd_keys), 1);
     assert_int_equal(launches(rows, adamw_keys), 2);
-    /* and what norms and packed weights take */
+    assert_int_equal(launches(norms, NULL), 2);
+    /* and what packed weights take */
     assert_int_equal(launches(NULL, sgd_keys), launches(NULL, NULL));
 }
 
