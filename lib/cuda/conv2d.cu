@@ -449,8 +449,8 @@ static void pack(const struct step_nodes *s, int i, const struct tensor *t, void
 #define OFFERS(T, MMA, what, forward_fits, backward_fits, side_op, side_bytes, ...)               \
     {.name = what, .op = "conv2d", .dir = DIR_FORWARD, .dtypes = F32, .reads = form<T>::layout,   \
      .writes = form<T>::layout, .narrow = form<T>::narrow, .pulls = 1, .epilogue = epilogue,      \
-     .side = side_op, .accepts = forward_fits, .scratch = side_bytes, .pack_bytes = pack_bytes<T>, \
-     .pack = pack<T>, .run = __VA_ARGS__},                                                        \
+     .side = side_op, .spaced = 1, .accepts = forward_fits, .scratch = side_bytes,                \
+     .pack_bytes = pack_bytes<T>, .pack = pack<T>, .run = __VA_ARGS__},                           \
     {.name = what, .op = "conv2d", .dir = DIR_BACKWARD, .dtypes = F32, .reads = form<T>::layout,  \
      .writes = form<T>::layout, .narrow = form<T>::narrow, .pulls = 1, .accepts = backward_fits,  \
      .scratch = scratch, .pack_bytes = pack_bytes<T>, .pack = pack<T>, .run = backward<T, MMA>}

@@ -13,7 +13,8 @@ template <class T> struct finish {
     const float *bias;                     /* or NULL */
     const float *mean, *var, *gain, *beta; /* mean NULL: none */
     float eps;
-    const T *add; /* of the shape of y, or NULL */
+    const T *add; /* of the shape of y, or NULL; its rows lie side by side */
+    int64_t add_step;
     struct act act;
 
     __device__ float value(int64_t m, int64_t n, float v) const
@@ -23,7 +24,7 @@ template <class T> struct finish {
         if (mean)
             v = (v - mean[n]) * ((gain ? gain[n] : 1) / sqrtf(var[n] + eps)) + (beta ? beta[n] : 0);
         if (add)
-            v += get(add[m * step + n]);
+            v += get(add[m * add_step + n]);
         return act_value(act, v);
     }
 
@@ -35,8 +36,8 @@ template <class T> struct finish {
 
 enum { FINISH_BIAS = 2 }; /* the operand of conv2d and linear */
 
-/* Of what the step has behind its head; GAIN of a scale too, which is left to
- * the caller.  */
+/* Of what the step has behind its head, STEP numbers in a row; GAIN of a scale
+ * too, which is left to the caller.  */
 template <class T> static struct finish<T> finish_of(const struct kernel_args *a, int64_t step) {
     const struct step_nodes *s = a->step;
     const struct tensor *t = a->follow;
@@ -44,7 +45,8 @@ template <class T> static struct finish<T> finish_of(const struct kernel_args *a
     };
 
     f.y = data<T>(&a->op.out[0]);
-    f.step = step;
+    f.step = a->pitch ? a->pitch : step;
+    f.add_step = step;
     f.bias = data<float>(&a->op.in[FINISH_BIAS]);
     for (int k = 1; k < s->n; k++) {
         const struct node *n = s->node[k];

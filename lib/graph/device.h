@@ -80,6 +80,9 @@ struct kernel_args {
     const struct step_nodes *step;
     void *const *packed; /* [n_in]: the packed form of operand i, or NULL */
     struct kept *kept;   /* NULL: there is nothing, or it may change */
+    int64_t pitch;       /* where a kernel is `spaced': numbers from a row of
+                            channels of the result to the next, if there is
+                            something between them; else 0 */
     void *scratch;       /* scratch(step, threads) bytes, 64-byte aligned */
     struct pool *pool;
 };
@@ -135,6 +138,9 @@ struct kernel {
      * are operands of node_dequantize(); accepts() sees to it that they are
      * constants of the graph.  */
     int quantised;
+
+    int spaced; /* channels last, it can leave room between the rows of its
+                   result: kernel_args.pitch */
 
     int saves; /* takes fewer multiply-adds than the op's cost says */
 

@@ -91,6 +91,8 @@ static void bind_forward(struct plan *p, struct step *s)
     for (int i = 0; i < n->n_out; i++)
         s->args.op.out[i] = result(p, n, i);
     s->args.op.out[0] = step_result(s, result(p, last, 0));
+    if (last->n_out && last->out[0])
+        s->args.pitch = p->place[last->out[0]->index].pitch;
 }
 
 /* How to compute operand I of node K; NULL: it is stored.  */

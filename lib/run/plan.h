@@ -8,7 +8,8 @@
  *            otherwise read a copy, rearranged in front of the first of them
  *   memory   one block by lifetimes; views share, elementwise steps work in
  *            place, what concat puts together is written where it will stand
- *            as far as that is one run of bytes (batch 1)
+ *            as far as that is one run of bytes (batch 1), or where kernels can
+ *            write channels among others (convolutions on a GPU)
  * (Backward nodes come from pass_differentiate() before.)  What can
  * fail fails here, but for a device that fails; running allocates nothing, but
  * that a device which can keeps its work in the second run and replays it from

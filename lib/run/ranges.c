@@ -7,9 +7,13 @@
  * layouts whole groups of channels.  Each value keeps the 64 bytes of
  * alignment that it has by itself.
  *
- * Kernels need not know: they get tensors, and those of concat and split leave
- * alone what stands in its place.  Memory is overwritten only by steps behind
- * the last that reads any part of it (memory.c).  */
+ * Where channels stand last (on a GPU), some of them are no run: there a kernel
+ * that can leave room between its rows (`spaced') writes them into what concat
+ * makes, if nobody else reads them.
+ *
+ * Other kernels need not know: they get tensors, and those of concat and split
+ * leave alone what stands in its place.  Memory is overwritten only by steps
+ * behind the last that reads any part of it (memory.c).  */
 #include <string.h>
 
 #include "run/step.h"
@@ -140,11 +144,63 @@ static void move(struct plan *p, const struct part *part, int n, int to)
         plan_share(p, root, to, part->at);
 }
 
+/* ---- channels among others ---- */
+
+static const struct step *writer_of(const struct plan *p, int slot)
+{
+    for (int i = 0; slot < p->graph->n_value && i < p->n_step; i++) {
+        const struct node *n = step_last(&p->step[i]);
+
+        if (n && n->n_out && n->out[0] == p->graph->value[slot])
+            return &p->step[i];
+    }
+    return NULL;
+}
+
+/* SLOT is written by a step that can leave room, and read once.  */
+static int may_be_spaced(const struct plan *p, int slot, int to)
+{
+    const struct step *s = writer_of(p, slot);
+
+    return s && s->kernel && s->kernel->spaced && !s->view &&
+           value_at(p, slot)->n_use == 1 && !p->place[slot].pinned &&
+           plan_root(p, slot) == slot && alike(p, slot, to);
+}
+
+/* All N operands as channels of the result.  */
+static int space(struct plan *p, const struct step *s, int n, int to)
+{
+    const int64_t all = size_along(p, to, 1);
+    const size_t size =
+        dtype_size(layout_dtype(plan_layout(p, to), value_at(p, to)->dtype));
+    int64_t start = 0;
+
+    if (attr_int(s->nodes.node[0], "axis") != 1 ||
+        value_at(p, to)->shape.rank != 4 ||
+        layout_axis(plan_layout(p, to), 4, 3) != 1)
+        return 0;
+    for (int i = 0; i < n; i++)
+        if (!may_be_spaced(p, plan_slot(p, s, 0, i), to))
+            return 0;
+    for (int i = 0; i < n; i++) {
+        const int slot = plan_slot(p, s, 0, i);
+
+        p->place[slot].pitch = all;
+        plan_share(p, slot, to, start * (int64_t)size);
+        start += size_along(p, slot, 1);
+    }
+    return 1;
+}
+
 static void join(struct plan *p, struct step *s)
 {
     const int n = s->nodes.node[0]->n_join, to = step_last(s)->out[0]->index;
     struct part *part = ARENA_NEWS(&p->arena, n, struct part);
 
+    if (space(p, s, n, to)) {
+        s->view = 1;
+        return;
+    }
     find_parts(p, s, to, part);
     s->view = together(p, part, n) == n;
     if (s->view) {

@@ -41,6 +41,7 @@ struct copy {
 struct place {
     int root;      /* the place whose memory it shares; itself otherwise */
     int64_t shift; /* where in there it begins, in bytes */
+    int64_t pitch; /* kernel_args.pitch of the step that writes it */
     int64_t at;    /* offset in the block, of roots that live there; -1 */
     size_t bytes;
     int first, last; /* steps; of roots: the union of all that share */

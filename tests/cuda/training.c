@@ -32,6 +32,7 @@
 #include "emu.h"
 #include "graph/graph.h"
 #include "op/ops.h"
+#include "pass/pass.h"
 #include "run/params.h"
 #include "run/plan.h"
 #include "run/profile.h"
@@ -309,6 +310,58 @@ static void test_inference(void **state)
             check(&cases[i], toy_graph(str_text(&text), 5), batch);
         str_release(&text);
     }
+}
+
+/* Convolutions write channels of what concat makes; one that is read elsewhere
+ * too, or is no convolution, does not.  */
+static void test_spaced(void **state)
+{
+    static const char text[] =
+        "network: test\ninput: {size: [8, 5, 7]}\nbody:\n"
+        "  - concat:\n    - do: [conv: {out: 8, kernel: 1, bias: yes}, relu]\n"
+        "    - do: [conv: {out: 24, kernel: 3, pad: 1}, bn, relu]\n"
+        "  - add:\n    - do: [conv: {out: 16, kernel: 1}]\n    - do: [conv: {out: 16, kernel: 1}]\n"
+        "  - concat: [conv: {out: 3, kernel: 1}, identity]\n"
+        "  - concat:\n    - do: [add: [identity, conv: {out: 19, kernel: 1}]]\n"
+        "    - do: [conv: {out: 5, kernel: 1}]\n"
+        "  - global_avg_pool\n  - linear: {as: fc, out: 3}\n";
+    struct err e = {0};
+    struct graph *n = toy_graph(text, 5), *g = pass_simplify(n, &e);
+    struct device *d = gpu();
+    struct params *ps = params_new(g, d, &e);
+
+    (void)state;
+    for (int narrow = 0; narrow < 2; narrow++) {
+        struct plan *p[2];
+        int views[2] = {0};
+
+        for (int k = 0; k < 2; k++) {
+            const struct plan_opts o = {.batch = 3, .no_ranges = k, .narrow = narrow};
+            const struct rng r = rng_at(3, RNG_TEST, 0, 0);
+            struct tensor *x;
+
+            p[k] = plan_new(g, d, ps, &o, &e);
+            if (!p[k])
+                fail_msg("%s", e.msg);
+            x = plan_value(p[k], "image");
+            for (int64_t i = 0; i < tensor_count(x); i++)
+                ((float *)x->data)[i] = (float)rng_normal(&r, (uint64_t)i);
+            assert_int_equal(plan_run(p[k], NULL, &e), 0);
+            for (int i = 0; i < p[k]->n_step; i++)
+                views[k] += p[k]->step[i].nodes.n &&
+                            node_is(p[k]->step[i].nodes.node[0], "concat") && p[k]->step[i].view;
+        }
+        assert_int_equal(views[0], 2);
+        assert_int_equal(views[1], 0);
+        assert_memory_equal(plan_output(p[0], "logits")->data, plan_output(p[1], "logits")->data,
+                            tensor_bytes(plan_output(p[0], "logits")));
+        plan_free(p[0]);
+        plan_free(p[1]);
+    }
+    params_free(ps);
+    graph_free(g);
+    graph_free(n);
+    d->free(d);
 }
 
 /* ---- steps, beside those of the CPU ---- */
@@ -727,7 +780,7 @@ int main(void)
         cmocka_unit_test(test_packed_later), cmocka_unit_test(test_narrow),
         cmocka_unit_test(test_loss_scale),   cmocka_unit_test(test_all_taken),
         cmocka_unit_test(test_memory),       cmocka_unit_test(test_none),
-        cmocka_unit_test(test_profile),
+        cmocka_unit_test(test_profile),      cmocka_unit_test(test_spaced),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
