@@ -5,9 +5,9 @@
 #include "base/thread.h"
 #include "cpu/channels.h"
 #include "cpu/kernels.h"
-#include "cpu/quant8.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
+#include "op/quant8.h"
 
 struct move {
     struct channels j;

@@ -115,6 +115,7 @@ void conv2d_direct_8_run(const struct direct_isa *isa, int planar, const struct 
 
     r.r.w = a->packed[WEIGHT];
     quant8_layer_requant(a->step, &r.f);
+    r.curve = follow_act_of(r.f.q.curve);
     r.levels = (struct levels){r.f.q.lo, r.f.q.hi, r.f.q.zero};
     r.add = r.f.add ? quant8_added(a, &r.f)->data : NULL;
     r.out = quant8_outputs(a, &r.f.q, d.o, d.panels * LANES,

@@ -15,7 +15,8 @@
 #define ADZE_CPU_CONV2D_DIRECT_8_H
 
 #include "cpu/conv2d_direct.h"
-#include "cpu/quant8.h"
+#include "cpu/follow.h"
+#include "op/quant8.h"
 
 struct direct8_run {
     struct direct_run r;
@@ -23,6 +24,7 @@ struct direct8_run {
     struct outputs8 out;
     struct layer_follow f;
     struct levels levels;
+    struct follow_act curve;
     const uint8_t *add; /* NULL: none */
 };
 

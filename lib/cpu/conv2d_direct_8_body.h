@@ -165,9 +165,9 @@ INLINE void store_levels(const int m, const struct direct8_run *r, int64_t lane,
 #endif
 }
 
-INLINE vf curve(const struct requant *q, vf v)
+INLINE vf curve(const struct follow_act *f, vf v)
 {
-    return vf_act((enum act)q->act, v, VF1(q->act_lo), VF1(q->act_hi));
+    return vf_act((enum act)f->act, v, VF1(f->lo), VF1(f->hi));
 }
 
 /* What is more than limits and rounding: M pixels of SUMS of a panel that
@@ -176,6 +176,7 @@ static void store_floats(const struct direct8_run *r, int64_t lane, const int32_
                          int64_t at)
 {
     const struct requant q = r->f.q;
+    const struct follow_act act = r->curve;
     float *y = (float *)r->r.y + at;
 
     EACH (v, PV) {
@@ -183,7 +184,7 @@ static void store_floats(const struct direct8_run *r, int64_t lane, const int32_
         const vf shift = vf_load(r->out.shift + lane + v * VL);
 
         for (int i = v * VL; i < m * LANES; i += LANES) {
-            const vf f = curve(&q, vf_fma(vf_of(vi_load(sums + i)), scale, shift));
+            const vf f = curve(&act, vf_fma(vf_of(vi_load(sums + i)), scale, shift));
 
             vf_store(y + i, vf_min(VF1(q.hi), vf_max(VF1(q.lo), f)));
         }
@@ -194,6 +195,7 @@ static void store_curved(const struct direct8_run *r, int64_t lane, const int32_
                          int64_t at)
 {
     const struct requant q = r->f.q;
+    const struct follow_act act = r->curve;
     const struct levels levels = r->levels;
     uint8_t *y = (uint8_t *)r->r.y + at;
 
@@ -202,7 +204,7 @@ static void store_curved(const struct direct8_run *r, int64_t lane, const int32_
         const vf shift = vf_load(r->out.shift + lane + v * VL);
 
         for (int i = v * VL; i < m * LANES; i += LANES) {
-            const vf f = curve(&q, vf_fma(vf_of(vi_load(sums + i)), scale, shift));
+            const vf f = curve(&act, vf_fma(vf_of(vi_load(sums + i)), scale, shift));
 
             vf_store_u8(y + i, vf_level(&levels, f / VF1(q.step)));
         }
@@ -282,7 +284,7 @@ INLINE void store(const int m, const int panels, const struct direct_run *run,
     const struct direct8_run *r = run_8(run);
     const int64_t area = run->d->out[0] * run->d->out[1] * LANES, lane = t->panel * LANES;
 
-    if (r->f.q.to_u8 && !r->f.q.act && !r->add) {
+    if (r->f.q.to_u8 && !r->f.q.curve && !r->add) {
         EACH (p, panels)
             store_levels(m, r, lane + p * LANES, a + p * PV, (uint8_t *)run->y + t->at + p * area);
         return;

@@ -14,7 +14,7 @@
  *       conv2d_winograd   3x3 at stride 1, where winograd.c says it is cheaper
  *       dwconv2d_blocked  a filter for each channel
  *       pool_blocked, norm_blocked, channels_blocked, eltwise
- *     the same of u8 (vec8.h, quant8.h): names with _8
+ *     the same of u8 (vec8.h, op/quant8.h): names with _8
  *     rows of numbers: linear_packed, linear_grad, attention, matmul, layernorm,
  *       rowscale, permute
  *     plain values, where nothing else accepts: conv2d_gemm, dwconv2d, maxpool,

@@ -8,6 +8,7 @@
  * pixels behind a slot takes the weights that are shifted by F, packed as
  * [C/16][tap row][F][slot][16][PER], zeros where there is no tap.  */
 #include "base/thread.h"
+#include "cpu/follow.h"
 #include "cpu/kernels.h"
 #include "cpu/vec8.h"
 #include "graph/attr.h"
@@ -32,6 +33,7 @@ struct dw {
     uint8_t zero;
     struct outputs8 out;
     struct layer_follow f;
+    struct follow_act curve;
     struct levels levels;
 };
 
@@ -148,7 +150,7 @@ static void store_rest(const struct dw *d, const struct spot *s, int v, const vi
         const int64_t at = s->at + i * LANES + v * VL;
         vf f = vf_fma(vf_of(a[i]), vf_load(d->out.scale + lane), vf_load(d->out.shift + lane));
 
-        f = vf_act((enum act)q->act, f, VF1(q->act_lo), VF1(q->act_hi));
+        f = vf_act((enum act)d->curve.act, f, VF1(d->curve.lo), VF1(d->curve.hi));
         if (q->to_u8)
             vf_store_u8((uint8_t *)d->y + at, vf_level(&d->levels, f / VF1(q->step)));
         else
@@ -163,7 +165,7 @@ INLINE void store(const struct dw *d, const struct spot *s, int v, const vi *a)
     const vf shift = vf_load(d->out.shift + s->lane + v * VL);
     uint8_t *y = (uint8_t *)d->y + s->at + v * VL;
 
-    if (!d->f.q.to_u8 || d->f.q.act) {
+    if (!d->f.q.to_u8 || d->f.q.curve) {
         store_rest(d, s, v, a);
         return;
     }
@@ -332,6 +334,7 @@ static void run(const struct kernel_args *a)
 
     grid8_operand(a->op.node, X, &x);
     quant8_layer_requant(a->step, &d.f);
+    d.curve = follow_act_of(d.f.q.curve);
     d.levels = (struct levels){d.f.q.lo, d.f.q.hi, d.f.q.zero};
     d.zero = (uint8_t)x.zero;
     d.x = a->op.in[X].data;

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: MIT  */
 #include "base/thread.h"
 #include "cpu/kernels.h"
-#include "cpu/quant8.h"
 #include "cpu/vec8.h"
 #include "graph/graph.h"
+#include "op/quant8.h"
 
 enum { CHUNK = 32768 };
 

@@ -51,6 +51,15 @@ int follow_act(const struct node *n, float *lo, float *hi)
     return -1;
 }
 
+struct follow_act follow_act_of(const struct node *n)
+{
+    struct follow_act f = {.act = ACT_NONE};
+
+    if (n)
+        f.act = follow_act(n, &f.lo, &f.hi);
+    return f;
+}
+
 static int same_shapes(const struct node *n)
 {
     for (int i = 0; i < n->n_in; i++)

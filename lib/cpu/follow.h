@@ -40,4 +40,11 @@ struct follow follow_lanes(const struct kernel_args *a, int64_t c, const float *
 /* The activation of node N, its bounds in *LO and *HI; -1 if it is none.  */
 int follow_act(const struct node *n, float *lo, float *hi);
 
+/* The same as one value; N NULL: ACT_NONE.  */
+struct follow_act {
+    int act;
+    float lo, hi;
+};
+struct follow_act follow_act_of(const struct node *n);
+
 #endif

@@ -8,8 +8,8 @@
 
 #include "cpu/kernels.h"
 #include "cpu/outer.h"
-#include "cpu/quant8.h"
 #include "cpu/vec8.h"
+#include "op/quant8.h"
 
 typedef uint8_t elem;
 typedef int32_t slot;

@@ -8,8 +8,8 @@
 #ifndef ADZE_CPU_VEC8_H
 #define ADZE_CPU_VEC8_H
 
-#include "cpu/quant8.h"
 #include "cpu/vec.h"
+#include "op/quant8.h"
 
 /* A word of the preprocessor: kernels ask for it where they differ.  */
 #if defined(__AVX512VNNI__)

@@ -1,32 +1,28 @@
 /* quant8.c -- see quant8.h.
  * SPDX-License-Identifier: MIT  */
-#include "cpu/quant8.h"
+#include "op/quant8.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "cpu/follow.h"
-#include "cpu/vec.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
 
 enum { SCALE = 1, ZERO = 2 };
 
 #define LIMITS "relu|relu6|clip"
+#define CURVES "hardswish|hardsigmoid|silu|sigmoid|tanh"
 
 const char *const quant8_follow[] = {LIMITS, "quantize", NULL};
-const char *const quant8_layer_follow[] = {LIMITS "|hardswish|hardsigmoid|silu|sigmoid|tanh",
-                                           "quantize",
-                                           "dequantize",
-                                           "add",
-                                           LIMITS,
-                                           "quantize",
-                                           NULL};
+const char *const quant8_layer_follow[] = {
+    LIMITS "|" CURVES, "quantize", "dequantize", "add", LIMITS,
+    "quantize",        NULL};
 
 /* The data of a constant of COUNT elements, or NULL.  */
 static const void *constant(const struct value *v, enum dtype dt, int64_t count)
 {
-    const int fits = v && v->kind == VALUE_CONST && v->dtype == dt && v->data.data;
+    const int fits =
+        v && v->kind == VALUE_CONST && v->dtype == dt && v->data.data;
 
     return fits && tensor_count(&v->data) == count ? v->data.data : NULL;
 }
@@ -58,11 +54,13 @@ static int is_symmetric(const struct node *d, enum dtype dt, int64_t count)
     const void *zero = d ? constant(d->in[ZERO], dt, n) : NULL;
     static const char none[8];
 
-    if (!zero || !constant(d->in[SCALE], DTYPE_F32, n) || d->in[0]->dtype != dt ||
-        d->in[0]->kind != VALUE_CONST || (n != 1 && (n != count || attr_int(d, "axis") != 0)))
+    if (!zero || !constant(d->in[SCALE], DTYPE_F32, n) ||
+        d->in[0]->dtype != dt || d->in[0]->kind != VALUE_CONST ||
+        (n != 1 && (n != count || attr_int(d, "axis") != 0)))
         return 0;
     for (int64_t i = 0; i < n; i++)
-        if (memcmp((const char *)zero + (size_t)i * dtype_size(dt), none, dtype_size(dt)))
+        if (memcmp((const char *)zero + (size_t)i * dtype_size(dt), none,
+                   dtype_size(dt)))
             return 0;
     return 1;
 }
@@ -90,29 +88,29 @@ static float scale_at(const struct node *d, int64_t o)
 }
 
 /* The bias of output O, of tensor T.  */
-static float bias_of(const struct node *n, int bias, const struct tensor *t, int64_t o)
+static float bias_of(const struct node *n, int bias, const struct tensor *t,
+                     int64_t o)
 {
     if (!t->data)
         return 0;
     if (t->dtype == DTYPE_F32)
         return ((const float *)t->data)[o];
-    return (float)((double)((const int32_t *)t->data)[o] * scale_at(node_dequantize(n, bias), o));
+    return (float)((double)((const int32_t *)t->data)[o] *
+                   scale_at(node_dequantize(n, bias), o));
 }
 
 static int read_act(const struct node *n, int curved, struct requant *r)
 {
-    float lo, hi;
-    const int act = follow_act(n, &lo, &hi);
-
-    if (act == ACT_CLIP) {
-        r->lo = lo;
-        r->hi = hi;
-        return 0;
+    if (node_is(n, CURVES)) {
+        r->curve = n;
+        return curved ? 0 : -1;
     }
-    r->act = act;
-    r->act_lo = lo;
-    r->act_hi = hi;
-    return curved && act >= 0 && act_is_curved(act) ? 0 : -1;
+    if (!node_is(n, LIMITS))
+        return -1;
+    r->lo = node_is(n, "clip") ? (float)attr_real(n, "min") : 0;
+    if (node_is(n, "relu6|clip"))
+        r->hi = node_is(n, "clip") ? (float)attr_real(n, "max") : 6;
+    return 0;
 }
 
 static void read_grid(const struct grid8 *g, struct requant *r)
@@ -121,16 +119,18 @@ static void read_grid(const struct grid8 *g, struct requant *r)
     r->to_u8 = 1;
     r->lo = fmaxf(r->lo / g->scale, 0 - r->zero);
     r->hi = fminf(r->hi / g->scale, 255 - r->zero);
-    if (r->act)
+    if (r->curve)
         r->step = g->scale;
     else
         r->scale = g->scale;
 }
 
 /* The nodes [FROM, END) of S.  */
-static int read_nodes(const struct step_nodes *s, int from, int end, int curved, struct requant *r)
+static int read_nodes(const struct step_nodes *s, int from, int end, int curved,
+                      struct requant *r)
 {
-    *r = (struct requant){.lo = -INFINITY, .hi = INFINITY, .scale = 1, .step = 1};
+    *r = (struct requant){
+        .lo = -INFINITY, .hi = INFINITY, .scale = 1, .step = 1};
     for (int i = from; i < end; i++) {
         const struct node *n = s->node[i];
         struct grid8 g;
@@ -152,7 +152,8 @@ int quant8_requant(const struct step_nodes *s, struct requant *r)
     return read_nodes(s, 1, s->n, 0, r);
 }
 
-struct sum8 quant8_sum(const struct grid8 *a, const struct grid8 *b, const struct requant *q)
+struct sum8 quant8_sum(const struct grid8 *a, const struct grid8 *b,
+                       const struct requant *q)
 {
     return (struct sum8){a->scale / q->scale,
                          b->scale / q->scale,
@@ -168,10 +169,11 @@ static int read_add(const struct step_nodes *s, int i, struct layer_follow *f)
     struct requant q;
     struct grid8 a, b;
 
-    if (i >= s->n || !node_is(n, "add") || n->n_join != 2 || !f->q.to_u8 || f->q.act ||
-        grid8_operand(n, 0, &a) < 0 || grid8_operand(n, 1, &b) < 0 ||
-        !shape_equal(&n->in[0]->shape, &n->in[1]->shape) || read_nodes(s, i + 1, s->n, 0, &q) < 0 ||
-        !q.to_u8)
+    if (i >= s->n || !node_is(n, "add") || n->n_join != 2 || !f->q.to_u8 ||
+        f->q.curve || grid8_operand(n, 0, &a) < 0 ||
+        grid8_operand(n, 1, &b) < 0 ||
+        !shape_equal(&n->in[0]->shape, &n->in[1]->shape) ||
+        read_nodes(s, i + 1, s->n, 0, &q) < 0 || !q.to_u8)
         return -1;
     f->sum = quant8_sum(&a, &b, &q);
     f->add = i;
@@ -191,7 +193,8 @@ int quant8_layer_requant(const struct step_nodes *s, struct layer_follow *f)
     return end < s->n ? read_add(s, end + 1, f) : 0;
 }
 
-const struct tensor *quant8_added(const struct kernel_args *a, const struct layer_follow *f)
+const struct tensor *quant8_added(const struct kernel_args *a,
+                                  const struct layer_follow *f)
 {
     const struct tensor *t = a->follow;
 
@@ -200,7 +203,8 @@ const struct tensor *quant8_added(const struct kernel_args *a, const struct laye
     return t;
 }
 
-int quant8_map(const struct grid8 *from, const struct requant *to, uint8_t map[256])
+int quant8_map(const struct grid8 *from, const struct requant *to,
+               uint8_t map[256])
 {
     int same = 1;
 
@@ -213,10 +217,12 @@ int quant8_map(const struct grid8 *from, const struct requant *to, uint8_t map[2
     return same;
 }
 
-struct outputs8 quant8_outputs(const struct kernel_args *a, const struct requant *q, int64_t n,
+struct outputs8 quant8_outputs(const struct kernel_args *a,
+                               const struct requant *q, int64_t n,
                                int64_t lanes, const int32_t *sums, void *table)
 {
-    const struct node *head = a->step->node[0], *weight = node_dequantize(head, 1);
+    const struct node *head = a->step->node[0],
+                      *weight = node_dequantize(head, 1);
     int32_t *base = a->kept ? a->kept->table : table;
     float *scale = (float *)(base + lanes), *shift = scale + lanes;
     struct grid8 x = {0};

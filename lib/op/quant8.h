@@ -1,12 +1,12 @@
-/* quant8.h -- what kernels of 8 bits read from the quantize and dequantize
- * nodes around a layer.
+/* quant8.h -- what kernels of 8 bits, of any device, read from the quantize and
+ * dequantize nodes around a layer.
  * SPDX-License-Identifier: MIT
  *
  * Scales and zero points are constants of the graph; activations are u8 with
  * one scale and zero point, weights i8 with one scale per output and zero
  * point 0.  */
-#ifndef ADZE_CPU_QUANT8_H
-#define ADZE_CPU_QUANT8_H
+#ifndef ADZE_OP_QUANT8_H
+#define ADZE_OP_QUANT8_H
 
 #include <stdint.h>
 
@@ -34,14 +34,14 @@ struct levels {
 
 /* What follows a head: an activation, then quantize; each may be missing.  One
  * that limits is part of the grid, round(clip(v / scale, lo, hi)) + zero or
- * clip(v, lo, hi); others come before: v is act(v) / step, and scale 1.  */
+ * clip(v, lo, hi); a curve comes before: v is curve(v) / step, and scale 1.  */
 extern const char *const quant8_follow[]; /* that limit */
 struct requant {
     float lo, hi, zero; /* in units of scale */
     float scale;        /* 1: not quantised */
     int to_u8;
-    int act; /* enum act of vec.h, if not one that limits */
-    float act_lo, act_hi, step;
+    const struct node *curve; /* an activation that does more than limit */
+    float step;
 };
 int quant8_requant(const struct step_nodes *s, struct requant *r);
 
@@ -50,7 +50,8 @@ struct sum8 {
     float a, b, zero_a, zero_b; /* scales in units of the result's; zeros */
     struct levels levels;
 };
-struct sum8 quant8_sum(const struct grid8 *a, const struct grid8 *b, const struct requant *q);
+struct sum8 quant8_sum(const struct grid8 *a, const struct grid8 *b,
+                       const struct requant *q);
 
 /* Behind a layer any activation may follow, and behind its quantize an add of
  * another u8 value, with what follows that.  */
@@ -63,10 +64,12 @@ struct layer_follow {
 };
 int quant8_layer_requant(const struct step_nodes *s, struct layer_follow *f);
 /* The value that is added.  */
-const struct tensor *quant8_added(const struct kernel_args *a, const struct layer_follow *f);
+const struct tensor *quant8_added(const struct kernel_args *a,
+                                  const struct layer_follow *f);
 
 /* The level of each level of FROM; 1 if all stay what they are.  */
-int quant8_map(const struct grid8 *from, const struct requant *to, uint8_t map[256]);
+int quant8_map(const struct grid8 *from, const struct requant *to,
+               uint8_t map[256]);
 
 /* The outputs of a layer whose operands X, WEIGHT and BIAS are 0, 1 and 2,
  * from their sums of products x w:
@@ -79,7 +82,8 @@ struct outputs8 {
 };
 /* TABLE has room for 3 LANES numbers; those behind the last of N outputs are
  * 0.  SUMS: of the weights of each output.  */
-struct outputs8 quant8_outputs(const struct kernel_args *a, const struct requant *q, int64_t n,
+struct outputs8 quant8_outputs(const struct kernel_args *a,
+                               const struct requant *q, int64_t n,
                                int64_t lanes, const int32_t *sums, void *table);
 
 #endif
