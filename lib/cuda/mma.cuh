@@ -14,6 +14,16 @@
  * are said to be truncated), so tests allow for a unit in the last place of
  * each.
  *
+ * Of bytes, u8 times s8, it is d[16,8] += a[16,32] b[32,8]; a register holds
+ * four neighbours along the terms, the first lowest, and sums are exact:
+ *
+ *     a[0]  row g,   columns 4t .. 4t+3      b[0]  rows 4t .. 4t+3, column g
+ *     a[1]  row g+8                          b[1]  rows 4t+16 .. 4t+19
+ *     a[2]  row g,   columns 4t+16 .. 4t+19  d  as above
+ *     a[3]  row g+8
+ *
+ * dot4_u8s8() adds four such products in one thread.
+ *
  * ldmatrix loads four 8x8 matrices of 16 bits from shared memory: lanes 8i to
  * 8i+7 give the addresses of the rows of matrix i, 16 bytes each and aligned
  * so; r[i] is then row g, columns 2t, 2t+1 of matrix i, or of its transpose.
@@ -23,7 +33,8 @@
  * bytes after cp_async_commit() and cp_async_wait<N>(), which leaves the N
  * latest groups under way; the other threads after a barrier behind that.
  *
- * Sources: PTX ISA, "mma.sync.aligned.m16n8k16", "ldmatrix", "cp.async".  */
+ * Sources: PTX ISA, "mma.sync.aligned.m16n8k16", "m16n8k32", "dp4a",
+ * "ldmatrix", "cp.async".  */
 #ifndef ADZE_CUDA_MMA_CUH
 #define ADZE_CUDA_MMA_CUH
 
@@ -59,6 +70,23 @@ __device__ __forceinline__ void mma<__half>(float (&d)[4], const uint32_t (&a)[4
                  "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
                  : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+static __device__ __forceinline__ void mma_u8s8(int32_t (&d)[4], const uint32_t (&a)[4],
+                                                const uint32_t (&b)[2])
+{
+    asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 "
+                 "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+                 : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+static __device__ __forceinline__ int32_t dot4_u8s8(uint32_t a, uint32_t b, int32_t c)
+{
+    int32_t d;
+
+    asm("dp4a.u32.s32 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
+    return d;
 }
 
 static __device__ __forceinline__ void ldmatrix4(uint32_t (&r)[4], const void *row)

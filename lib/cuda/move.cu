@@ -38,6 +38,10 @@ void cuda_rearrange(const struct device *d, const struct tensor *x, enum layout 
     };
 
     (void)pool;
+    if (dtype_size(x->dtype) == 1) {
+        rearrange<uint8_t, uint8_t>(d, x, from, y, to);
+        return;
+    }
     by_form[layout_precision(from)][layout_precision(to)](d, x, from, y, to);
 }
 

@@ -125,6 +125,41 @@ static void test_mma(void **state)
     }
 }
 
+/* Row I of A times row J of B.  */
+static int product8(const uint8_t *a, int i, const int8_t *b, int j)
+{
+    int sum = 0;
+
+    for (int k = 0; k < 32; k++)
+        sum += a[i * 32 + k] * b[j * 32 + k];
+    return sum;
+}
+
+static void test_mma8(void **state)
+{
+    static uint8_t a[TILES * 512];
+    static int8_t b[TILES * 256];
+    static int c[TILES * 128], d[TILES * 128], dots[TILES * 32];
+    const struct rng r = rng_at(2, RNG_TEST, 0, 0);
+    uint64_t drawn = 0;
+
+    (void)state;
+    for (int i = 0; i < TILES * 512; i++)
+        a[i] = (uint8_t)rng_below(&r, drawn++, 256);
+    for (int i = 0; i < TILES * 256; i++)
+        b[i] = (int8_t)((int)rng_below(&r, drawn++, 256) - 128);
+    for (int i = 0; i < TILES * 128; i++)
+        c[i] = d[i] = (int)rng_below(&r, drawn++, 1 << 20) - (1 << 19);
+    assert_int_equal(emu_mma8(a, b, d, dots, TILES), 0);
+    for (int t = 0; t < TILES; t++) {
+        for (int i = 0; i < 128; i++)
+            assert_int_equal(d[t * 128 + i],
+                             c[t * 128 + i] + product8(&a[t * 512], i / 8, &b[t * 256], i % 8));
+        for (int i = 0; i < 32; i++)
+            assert_int_equal(dots[t * 32 + i], product8(&a[t * 512], i % 16, &b[t * 256], i % 8));
+    }
+}
+
 /* Sums of columns of 256; whether they are right. */
 static int pipeline_is_right(int n, int wait)
 {
@@ -335,14 +370,15 @@ static void test_devices(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sum),    cmocka_unit_test(test_transpose),
-        cmocka_unit_test(test_mma),    cmocka_unit_test(test_pipeline),
-        cmocka_unit_test(test_votes),  cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_sum),      cmocka_unit_test(test_transpose),
+        cmocka_unit_test(test_mma),      cmocka_unit_test(test_mma8),
+        cmocka_unit_test(test_pipeline), cmocka_unit_test(test_votes),
+        cmocka_unit_test(test_faults),
 #ifdef __SANITIZE_ADDRESS__
         cmocka_unit_test(test_bounds),
 #endif
-        cmocka_unit_test(test_race),   cmocka_unit_test(test_poison),
-        cmocka_unit_test(test_replay), cmocka_unit_test(test_devices),
+        cmocka_unit_test(test_race),     cmocka_unit_test(test_poison),
+        cmocka_unit_test(test_replay),   cmocka_unit_test(test_devices),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

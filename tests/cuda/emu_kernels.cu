@@ -121,6 +121,32 @@ template <class T> __global__ void product(const uint16_t *a, const uint16_t *b,
         out[(row + i / 2 * 8) * 8 + col + i % 2] = r[i];
 }
 
+__global__ void mma8(const uint8_t *a, const int8_t *b, int *d, int *dots)
+{
+    __shared__ __align__(16) uint8_t sa[16][32 + 16], sb[16][32 + 16]; /* half is unused */
+    int lane = threadIdx.x, row = lane / 4, col = lane % 4 * 2, r[4], sum = 0;
+    uint32_t ra[4], rb4[4];
+    int *out = d + blockIdx.x * 128;
+
+    for (int i = lane; i < 512; i += 32)
+        sa[i / 32][i % 32] = a[blockIdx.x * 512 + i];
+    for (int i = lane; i < 512; i += 32)
+        sb[i / 32][i % 32] = i < 256 ? (uint8_t)b[blockIdx.x * 256 + i] : 0;
+    __syncwarp();
+    ldmatrix4(ra, &sa[lane % 16][lane / 16 * 16]);
+    ldmatrix4(rb4, &sb[lane % 16][lane / 16 * 16]);
+    uint32_t rb[2] = {rb4[0], rb4[2]};
+    for (int i = 0; i < 4; i++)
+        r[i] = out[(row + i / 2 * 8) * 8 + col + i % 2];
+    mma_u8s8(r, ra, rb);
+    for (int i = 0; i < 4; i++)
+        out[(row + i / 2 * 8) * 8 + col + i % 2] = r[i];
+    for (int i = 0; i < 32; i += 4)
+        sum = dot4_u8s8(*reinterpret_cast<uint32_t *>(&sa[lane % 16][i]),
+                        *reinterpret_cast<uint32_t *>(&sb[lane % 8][i]), sum);
+    dots[blockIdx.x * 32 + lane] = sum;
+}
+
 /* ---- a pipeline ---- */
 template <int THREADS> __global__ void pipeline(const float *x, int n, int wait, float *y)
 {
@@ -276,6 +302,21 @@ int emu_mma(const uint16_t *a, const uint16_t *b, float *d, int n, int half)
                                        (const uint16_t *)da, (const uint16_t *)db, dd);
 
     download(d, dd, n * 128);
+    cudaFree(da);
+    cudaFree(db);
+    return e;
+}
+
+int emu_mma8(const uint8_t *a, const int8_t *b, int *d, int *dots, int n)
+{
+    uint8_t *da = upload(a, n * 512);
+    int8_t *db = upload(b, n * 256);
+    int *dd = upload(d, n * 128), *ds = upload<int>(nullptr, n * 32);
+    cudaLaunchConfig_t c = config(n, 32);
+    cudaError_t e = cudaLaunchKernelEx(&c, mma8, (const uint8_t *)da, (const int8_t *)db, dd, ds);
+
+    download(d, dd, n * 128);
+    download(dots, ds, n * 32);
     cudaFree(da);
     cudaFree(db);
     return e;

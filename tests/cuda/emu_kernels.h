@@ -22,6 +22,10 @@ int emu_transpose(const void *x, int h, int w, int four, void *y);
 /* d[n][16,8] += a[n][16,16] b[n][16,8]; HALF: of f16, else of bf16. */
 int emu_mma(const uint16_t *a, const uint16_t *b, float *d, int n, int half);
 
+/* d[n][16,8] += a[n][16,32] b[n][8,32]', exact; dots[n][i] = row i % 16 of a
+ * times row i % 8 of b, four at a time.  */
+int emu_mma8(const uint8_t *a, const int8_t *b, int *d, int *dots, int n);
+
 /* y[i] = sum of x[k * 4 * THREADS + i], for i < 4 * THREADS, in order of k,
  * through a pipeline of copies; x[n] is followed by zeros.  Without WAIT one
  * wait is missing.  */

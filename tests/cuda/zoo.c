@@ -1,5 +1,5 @@
 /* zoo.c -- every network of models/ can be bound to the GPU, for training and
- * for inference, in f32 and bf16.
+ * for inference, in f32 and bf16; some in 8 bits.
  * SPDX-License-Identifier: MIT
  *
  * Nothing runs: the device has no memory, tensors no numbers.  */
@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -19,8 +20,10 @@
 #include "format/network.h"
 #include "graph/device.h"
 #include "graph/graph.h"
+#include "pass/pass.h"
 #include "run/params.h"
 #include "run/plan.h"
+#include "run/step.h"
 #include "tensor/tensor.h"
 #include "train/graph.h"
 #include "train/recipe.h"
@@ -64,6 +67,22 @@ static int no_put(const struct device *d, void *to, const void *host, size_t byt
     return 0;
 }
 
+static int no_get(const struct device *d, void *host, const void *from, size_t bytes, struct err *e)
+{
+    (void)d;
+    (void)from;
+    (void)e;
+    memset(host, 0, bytes);
+    return 0;
+}
+
+static int no_finish(const struct device *d, struct err *e)
+{
+    (void)d;
+    (void)e;
+    return 0;
+}
+
 static void no_pack(const struct step_nodes *s, int i, const struct tensor *t, void *packed)
 {
     (void)s;
@@ -92,6 +111,8 @@ static struct device without_memory(const struct device *gpu)
     d.alloc = no_memory;
     d.release = no_release;
     d.put = no_put;
+    d.get = no_get;
+    d.finish = no_finish;
     return d;
 }
 
@@ -204,6 +225,80 @@ static int each(const struct device *d, const struct recipe *r)
     return bad;
 }
 
+/* ---- in 8 bits ---- */
+
+static const char *const in_8_bits[] = {"resnet20",   "resnet18",           "mobilenet-v2",
+                                        "squeezenet", "mobilenet-v3-small", "shufflenet-v2",
+                                        "vit-t-16"};
+
+/* Any ranges will do; takes G.  */
+static struct graph *quantise(const char *name, struct graph *g)
+{
+    struct err e = {0};
+    struct graph *f, *q;
+    const char **wants;
+    struct range *range;
+    struct quantize_opts o = {0};
+
+    if (!g)
+        fail_msg("%s", name);
+    fill(g);
+    f = pass_fuse_bn(g, &e);
+    wants = pass_quantize_wants(f, NULL);
+    while (wants[o.n_range])
+        o.n_range++;
+    range = xcalloc((size_t)o.n_range + 1, sizeof *range);
+    for (int64_t i = 0; i < o.n_range; i++)
+        range[i] = (struct range){wants[i], -1, 1};
+    o.range = range;
+    q = pass_quantize(f, &o, &e);
+    if (!q)
+        fail_msg("%s: %s", name, e.msg);
+    free(wants);
+    free(range);
+    graph_free(f);
+    graph_free(g);
+    return q;
+}
+
+/* Every layer is in 8 bits: no weight is made float again.  */
+static void bind_8(const char *name, const struct graph *g, const struct device *d)
+{
+    const struct plan_opts o = {.batch = 2};
+    struct err e = {0};
+    struct params *ps = params_share(g, d, &e);
+    struct plan *p = ps ? plan_new(g, d, ps, &o, &e) : NULL;
+
+    if (!p)
+        fail_msg("%s: %s", name, e.msg);
+    for (int i = 0; i < p->n_step; i++) {
+        const struct step *s = &p->step[i];
+
+        if (s->nodes.n && node_is(s->nodes.node[0], "conv2d|linear") && !s->kernel->quantised)
+            fail_msg("%s: '%s' is done by %s", name, s->nodes.node[0]->name, s->kernel->name);
+    }
+    plan_free(p);
+    params_free(ps);
+}
+
+static void test_8_bits(void **state)
+{
+    struct err e = {0};
+    struct device *gpu = device_cuda_new(0, &e), d;
+
+    (void)state;
+    if (!gpu)
+        fail_msg("%s", e.msg);
+    d = without_memory(gpu);
+    for (size_t i = 0; i < COUNT(in_8_bits); i++) {
+        struct graph *q = quantise(in_8_bits[i], network(in_8_bits[i], &e));
+
+        bind_8(in_8_bits[i], q, &d);
+        graph_free(q);
+    }
+    gpu->free(gpu);
+}
+
 static void test_zoo(void **state)
 {
     struct err e = {0};
@@ -214,19 +309,29 @@ static void test_zoo(void **state)
     if (!gpu)
         fail_msg("%s", e.msg);
     d = without_memory(gpu);
-    zeros = mmap(NULL, ZEROS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                 -1, 0);
-    assert_ptr_not_equal(zeros, MAP_FAILED);
     toy_recipe(&r, NULL);
     assert_int_equal(each(&d, &r), 0);
     recipe_release(&r);
     gpu->free(gpu);
-    munmap(zeros, ZEROS);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    zeros = mmap(NULL, ZEROS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                 -1, 0);
+    return zeros == MAP_FAILED ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    return munmap(zeros, ZEROS);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_zoo)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_zoo), cmocka_unit_test(test_8_bits)};
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -72,6 +72,34 @@ template <half_value VALUE> void mma_tile(void *const lane[32], unsigned)
         }
 }
 
+struct mma8_lane {
+    int32_t *d;
+    const uint32_t *a, *b;
+};
+
+/* Byte K of a row of A, or of a column of B.  */
+static inline int byte_at(const uint32_t *r, int k)
+{
+    return (int)(r[k / 16] >> k % 4 * 8 & 0xff);
+}
+
+static inline void mma8_tile(void *const lane[32], unsigned)
+{
+    const mma8_lane *l[32];
+
+    for (int i = 0; i < 32; i++)
+        l[i] = static_cast<const mma8_lane *>(lane[i]);
+    for (int i = 0; i < 16; i++)
+        for (int j = 0; j < 8; j++) {
+            int32_t &d = l[i % 8 * 4 + j / 2]->d[i / 8 * 2 + j % 2];
+            for (int k = 0; k < 32; k++) {
+                const uint32_t *a = l[i % 8 * 4 + k % 16 / 4]->a;
+                const uint32_t half[2] = {a[i / 8], a[2 + i / 8]};
+                d += byte_at(half, k) * (int8_t)byte_at(l[j * 4 + k % 16 / 4]->b, k);
+            }
+        }
+}
+
 struct ldmatrix_lane {
     uint32_t *r;
     const uint16_t *row;
@@ -107,6 +135,21 @@ static inline void mma(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b
     emu::mma_lane mine = {d, a, b};
 
     emu::warp(0xffffffffu, &mine, emu::mma_tile<emu::value_of<T>>, at);
+}
+
+static inline void mma_u8s8(int32_t (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
+                            const emu::site &at = emu::site::current())
+{
+    emu::mma8_lane mine = {d, a, b};
+
+    emu::warp(0xffffffffu, &mine, emu::mma8_tile, at);
+}
+
+static inline int32_t dot4_u8s8(uint32_t a, uint32_t b, int32_t c)
+{
+    for (int i = 0; i < 32; i += 8)
+        c += (int)(a >> i & 0xff) * (int8_t)(b >> i & 0xff);
+    return c;
 }
 
 static inline void ldmatrix4(uint32_t (&r)[4], const void *row,
