@@ -258,6 +258,19 @@ static const struct cuda_case cases[] = {
      "          - reshape: {shape: [1, 2, 3]}\n"
      "          - affinegrid: {size: [5, 9], align_corners: yes}\n"
      "      padding: border\n      align_corners: yes\n"},
+    {"moved taps", "[3, 7, 6]",
+     "  - conv: {as: base, out: 12, kernel: 1, bias: yes}\n"
+     "  - deformconv:\n"
+     "      of: [identity, conv: {out: 36, kernel: 3, stride: 2, pad: 1, bias: yes}]\n"
+     "      out: 10\n      kernel: 3\n      stride: 2\n      pad: 1\n"
+     "      groups: 2\n      offset_groups: 2\n      bias: yes\n"
+     "  - deformconv:\n"
+     "      of:\n"
+     "        - identity\n"
+     "        - do: [conv: {as: both, out: 18, kernel: 1, bias: yes},"
+     " split: {as: moves, sizes: [12, 6]}]\n"
+     "        - sigmoid: {from: moves/1}\n"
+     "      out: 9\n      kernel: [2, 3]\n      pad: [1, 1, 0, 1]\n      mask: yes\n"},
     {"many", "[4, 5, 6]",
      "  - conv: {as: base, out: 8, kernel: 1}\n  - add:\n"
      "    - identity\n    - do: [relu]\n    - do: [tanh]\n"

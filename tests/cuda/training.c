@@ -296,6 +296,20 @@ static void test_embedding(void **state)
     graph_free(n);
 }
 
+/* More pictures than are moved at a time, and more channels than a warp adds up
+ * at a time.  */
+static void test_moved(void **state)
+{
+    static const struct cuda_case c = {
+        "moved taps of many", "[2, 3, 4]",
+        "  - conv: {out: 270, kernel: 1}\n  - deformconv:\n"
+        "      of: [identity, conv: {out: 18, kernel: 1, bias: yes}]\n"
+        "      out: 5\n      kernel: 3\n      pad: 1\n      groups: 5\n"};
+
+    (void)state;
+    check(&c, training_check_graph(c.size, c.body), 17);
+}
+
 static void test_inference(void **state)
 {
     (void)state;
@@ -780,7 +794,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_training),     cmocka_unit_test(test_inference),
         cmocka_unit_test(test_frozen),       cmocka_unit_test(test_embedding),
-        cmocka_unit_test(test_beside),       cmocka_unit_test(test_sgd),
+        cmocka_unit_test(test_moved), cmocka_unit_test(test_beside),  cmocka_unit_test(test_sgd),
         cmocka_unit_test(test_adamw),        cmocka_unit_test(test_mixed),
         cmocka_unit_test(test_together),     cmocka_unit_test(test_launches),
         cmocka_unit_test(test_packed_later), cmocka_unit_test(test_narrow),

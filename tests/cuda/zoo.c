@@ -151,6 +151,16 @@ static void bind(const char *name, const char *what, const struct graph *g, cons
     }
 }
 
+static struct graph *deformable(const char *name, struct err *e)
+{
+    const char *const options[] = {"size=64", "dcn=[3,4]", NULL};
+    struct network *n = network_open(name, e);
+    struct graph *g = n ? network_graph(n, options, e) : NULL;
+
+    network_close(n);
+    return g;
+}
+
 static struct graph *network(const char *name, struct err *e)
 {
     const char *options[] = {"size=64", NULL};
@@ -220,6 +230,7 @@ static int each(const struct device *d, const struct recipe *r)
     for (const char *const *n = network_names(); *n; n++)
         if (strcmp(*n, left_out))
             bad += one(*n, network(*n, &e), d, r, &e);
+    bad += one("resnet18", deformable("resnet18", &e), d, r, &e);
     for (size_t i = 0; i < COUNT(blocks); i++)
         bad += one(blocks[i], block(blocks[i], &e), d, r, &e);
     return bad;
