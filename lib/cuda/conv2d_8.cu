@@ -66,16 +66,10 @@ __device__ __forceinline__ int64_t terms_in(const struct conv &c)
 /* ---- by tensor cores ---- */
 
 /* A block of 8 warps has TALL x N results; tiles of DEEP terms come in the
- * background, as in gemm_mma.cuh, each row with a gap behind it.  */
-enum {
-    TALL = 128,
-    DEEP = 64,
-    STAGES = 3,
-    RUN = LAYER_8_RUN,
-    LINE = DEEP + RUN,
-    RUNS = DEEP / RUN,      /* of a line */
-    APART = THREADS / RUNS, /* lines that are brought at a time */
-};
+ * background, as in gemm_mma.cuh, each row with a gap behind it.  They come by
+ * runs of R bytes, of 8 where channels are no multiples of 16: these through
+ * registers.  */
+enum { TALL = 128, DEEP = 64, STAGES = 3, RUN = 16, LINE = DEEP + RUN };
 
 template <int N> struct shape_8 {
     static constexpr int across = N / 32, down = 8 / across; /* warps */
@@ -84,23 +78,34 @@ template <int N> struct shape_8 {
     static constexpr size_t shared = STAGES * stage;
 };
 
+/* R bytes at FROM, zeros unless VALID.  */
+template <int R>
+__device__ __forceinline__ void bring_run(uint8_t *to, const void *from, bool valid)
+{
+    if constexpr (R == RUN)
+        cp_async16(to, from, valid);
+    else
+        *(uint2 *)to = valid ? *(const uint2 *)from : make_uint2(0, 0);
+}
+
 /* What a thread brings of each tile: a run at one place of several lines.  */
-template <int N> struct feed_8 {
-    struct spot row[TALL / APART];
+template <int N, int R> struct feed_8 {
+    static constexpr int runs = DEEP / R, apart = (int)THREADS / runs; /* lines of a pass */
+    struct spot row[TALL / apart];
     int line, at;
     const uint8_t *x;
     const int8_t *w;
 
     __device__ feed_8(const struct layer_8 &l, int64_t m0, int64_t n0)
-        : line((int)threadIdx.x / RUNS), at((int)threadIdx.x % RUNS * RUN),
+        : line((int)threadIdx.x / runs), at((int)threadIdx.x % runs * R),
           x(l.x + (int64_t)blockIdx.z * l.c.cg),
           w(l.w + ((int64_t)blockIdx.z * l.c.kg + n0) * terms_in(l.c))
     {
         const int64_t last = rows_in(l.c) - 1;
 
 #pragma unroll
-        for (int v = 0; v < TALL / APART; v++)
-            row[v] = pixel_of(l.c, m0 + line + v * APART < last ? m0 + line + v * APART : last);
+        for (int v = 0; v < TALL / apart; v++)
+            row[v] = pixel_of(l.c, m0 + line + v * apart < last ? m0 + line + v * apart : last);
     }
 
     /* Terms from K0 on; weights behind the last term or output are 0.  */
@@ -110,18 +115,18 @@ template <int N> struct feed_8 {
         const struct spot tap = tap_of(l.c, inside);
 
 #pragma unroll
-        for (int v = 0; v < TALL / APART; v++) {
+        for (int v = 0; v < TALL / apart; v++) {
             const uint8_t *from = pixel_at(l.c, x, row[v], tap);
 
-            cp_async16(to + (line + v * APART) * LINE + at, from ? from : l.outside, true);
+            bring_run<R>(to + (line + v * apart) * LINE + at, from ? from : l.outside, true);
         }
         to += shape_8<N>::a_size;
 #pragma unroll
-        for (int v = 0; v < N / APART; v++) {
-            const int i = line + v * APART;
+        for (int v = 0; v < N / apart; v++) {
+            const int i = line + v * apart;
             const bool valid = k < terms && n0 + i < l.c.kg;
 
-            cp_async16(to + i * LINE + at, valid ? w + i * terms + k : l.w, valid);
+            bring_run<R>(to + i * LINE + at, valid ? w + i * terms + k : l.w, valid);
         }
     }
 };
@@ -178,13 +183,16 @@ __device__ __forceinline__ void put_block(const struct layer_8 &l, const uint8_t
             break;
         if (l.c.kg % RUN == 0 && n0 + at < l.c.kg)
             put_levels<RUN>(l.f, to, bytes_at<RUN>(from));
+        else if (l.c.kg % 8 == 0)
+            for (int j = 0; j < RUN && n0 + at + j < l.c.kg; j += 8)
+                put_levels<8>(l.f, to + j, bytes_at<8>(from + j));
         else
             for (int j = 0; j < RUN && n0 + at + j < l.c.kg; j++)
                 put_levels<1>(l.f, to + j, bytes_at<1>(from + j));
     }
 }
 
-template <int N> __global__ void __launch_bounds__(THREADS, 2) products_8(struct layer_8 l)
+template <int N, int R> __global__ void __launch_bounds__(THREADS, 2) products_8(struct layer_8 l)
 {
     typedef shape_8<N> form;
     constexpr int high = form::height / 16;
@@ -193,7 +201,7 @@ template <int N> __global__ void __launch_bounds__(THREADS, 2) products_8(struct
     const int steps = (int)((terms_in(l.c) + DEEP - 1) / DEEP);
     const int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP;
     const int y = warp / form::across * form::height, x = warp % form::across * 32;
-    const feed_8<N> feed(l, m0, n0);
+    const feed_8<N, R> feed(l, m0, n0);
     int32_t sum[high][4][4] = {};
 
     for (int s = 0; s < STAGES - 1; s++) {
@@ -213,42 +221,47 @@ template <int N> __global__ void __launch_bounds__(THREADS, 2) products_8(struct
     }
     __syncthreads(); /* the tiles are read */
 #pragma unroll
-    for (int i = 0; i < high; i++)
-#pragma unroll
-        for (int j = 0; j < 4; j++)
-#pragma unroll
-            for (int r = 0; r < 4; r++) {
-                const int m = y + i * 16 + lane / 4 + r / 2 * 8;
-                const int n = x + j * 8 + lane % 4 * 2 + r % 2;
-                const int64_t o = (int64_t)blockIdx.z * l.c.kg + n0 + n;
+    for (int j = 0; j < 8; j++) {
+        const int n = x + j / 2 * 8 + lane % 4 * 2 + j % 2;
+        const int64_t to = (int64_t)blockIdx.z * l.c.kg + n0 + n;
+        struct output_8 o;
 
-                if (m0 + m >= rows_in(l.c) || n0 + n >= l.c.kg)
-                    continue;
-                if (l.f.to_u8)
-                    shared[m * (N + RUN) + n] = layer_level(l.f, o, sum[i][j][r]);
-                else
-                    put_float(l.f, m0 + m, o, sum[i][j][r]);
-            }
+        if (n0 + n >= l.c.kg)
+            continue;
+        o = output_of(l.f, to);
+#pragma unroll
+        for (int i = 0; i < 2 * high; i++) {
+            const int m = y + lane / 4 + i * 8, v = sum[i / 2][j / 2][i % 2 * 2 + j % 2];
+
+            if (l.f.to_u8)
+                shared[m * (N + RUN) + n] = layer_level(l.f, o, v);
+            else if (m0 + m < rows_in(l.c))
+                ((float *)l.f.y)[(m0 + m) * l.f.step + to] = layer_float(l.f, o, v);
+        }
+    }
     if (!l.f.to_u8)
         return;
     __syncthreads();
     put_block<N>(l, shared, m0, n0);
 }
 
-template <int N> static void run_mma(const struct layer_8 &l)
+template <int N, int R> static void run_mma(const struct layer_8 &l)
 {
     const int64_t rows = (int64_t)l.c.n * l.c.out[0] * l.c.out[1];
     const dim3 grid((unsigned)div_up(rows, TALL), (unsigned)div_up(l.c.kg, N),
                     (unsigned)l.c.groups);
 
-    launch_shared(l.device, products_8<N>, grid, THREADS, shape_8<N>::shared, l);
+    launch_shared(l.device, products_8<N, R>, grid, THREADS, shape_8<N>::shared, l);
 }
 
 void layer_8_mma(const void *layer)
 {
     const struct layer_8 *l = (const struct layer_8 *)layer;
 
-    (l->c.kg <= 64 ? run_mma<64> : run_mma<128>)(*l);
+    if (l->c.cg % RUN) /* of 128 columns there would be no registers */
+        run_mma<64, 8>(*l);
+    else
+        (l->c.kg <= 64 ? run_mma<64, RUN> : run_mma<128, RUN>)(*l);
 }
 
 /* ---- one group of any number of channels ---- */
@@ -486,6 +499,8 @@ static struct finish_8 finish_of(const struct kernel_args *a, const struct layer
     return r;
 }
 
+enum { OUTSIDE = 16 }; /* bytes in front of the table: a run of any kind */
+
 struct layer_8 *layer_8_new(const struct kernel_args *a, const struct conv &c, const void *w,
                             struct err *e)
 {
@@ -500,10 +515,10 @@ struct layer_8 *layer_8_new(const struct kernel_args *a, const struct conv &c, c
     quant8_layer_requant(a->step, &f);
     grid8_operand(a->op.node, X, &x);
     l->device = d;
-    l->bytes = LAYER_8_RUN + words;
+    l->bytes = OUTSIDE + words;
     image = (char *)xcalloc(1, l->bytes);
-    memset(image, x.zero, LAYER_8_RUN);
-    bad = table_of(a, &f.q, c.k, image + LAYER_8_RUN, e) < 0;
+    memset(image, x.zero, OUTSIDE);
+    bad = table_of(a, &f.q, c.k, image + OUTSIDE, e) < 0;
     l->memory = bad ? NULL : d->alloc(d, l->bytes, e);
     bad = !l->memory || d->put(d, l->memory, image, l->bytes, e) < 0;
     free(image);
@@ -518,7 +533,7 @@ struct layer_8 *layer_8_new(const struct kernel_args *a, const struct conv &c, c
     l->zero = (uint8_t)x.zero;
     l->f = finish_of(a, f);
     l->f.step = c.k;
-    l->f.base = (const int32_t *)(l->outside + LAYER_8_RUN);
+    l->f.base = (const int32_t *)(l->outside + OUTSIDE);
     l->f.scale = (const float *)(l->f.base + c.k);
     l->f.shift = l->f.scale + c.k;
     return l;

@@ -26,7 +26,6 @@ static const struct kernel *const families[] = {
     cuda_tokens_kernels,       cuda_conv2d_computed_kernels,
     cuda_deformconv2d_kernels, cuda_gridsample_kernels,
     cuda_loss_kernels,         cuda_optim_kernels,
-    cuda_optim_kernels,
 };
 
 enum { MOST = 1024, OLDEST = 8 }; /* kernels; compute capability, A100's */

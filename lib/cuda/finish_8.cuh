@@ -107,18 +107,32 @@ __device__ __forceinline__ float curve_8(const struct act &a, float x)
     return act_value(a, x);
 }
 
-/* Before limits: a curve may follow.  */
-__device__ __forceinline__ float curved_8(const struct finish_8 &f, int64_t n, int32_t sum)
+/* What is known of an output: read once, as stores of bytes could be to it for
+ * all that the compiler knows.  */
+struct output_8 {
+    int32_t base;
+    float scale, shift;
+};
+
+__device__ __forceinline__ struct output_8 output_of(const struct finish_8 &f, int64_t n)
 {
-    const float v = fmaf((float)(f.base[n] + sum), f.scale[n], f.shift[n]);
+    return {f.base[n], f.scale[n], f.shift[n]};
+}
+
+/* Before limits: a curve may follow.  */
+__device__ __forceinline__ float curved_8(const struct finish_8 &f, const struct output_8 &o,
+                                          int32_t sum)
+{
+    const float v = fmaf((float)(o.base + sum), o.scale, o.shift);
 
     return f.curve.kind == ACT_NONE ? v : curve_8(f.curve, v);
 }
 
 /* The level of the layer alone.  */
-__device__ __forceinline__ uint8_t layer_level(const struct finish_8 &f, int64_t n, int32_t sum)
+__device__ __forceinline__ uint8_t layer_level(const struct finish_8 &f, const struct output_8 &o,
+                                               int32_t sum)
 {
-    const float v = curved_8(f, n, sum);
+    const float v = curved_8(f, o, sum);
 
     return (uint8_t)level_of(f.levels, f.curve.kind == ACT_NONE ? v : v / f.by);
 }
@@ -143,10 +157,10 @@ __device__ __forceinline__ void put_levels(const struct finish_8 &f, int64_t at,
     *(struct bytes<V> *)((uint8_t *)f.y + at) = own;
 }
 
-__device__ __forceinline__ void put_float(const struct finish_8 &f, int64_t m, int64_t n,
-                                          int32_t sum)
+__device__ __forceinline__ float layer_float(const struct finish_8 &f, const struct output_8 &o,
+                                             int32_t sum)
 {
-    ((float *)f.y)[m * f.step + n] = fminf(f.levels.hi, fmaxf(f.levels.lo, curved_8(f, n, sum)));
+    return fminf(f.levels.hi, fmaxf(f.levels.lo, curved_8(f, o, sum)));
 }
 
 /* V outputs from N on.  */
@@ -154,18 +168,23 @@ template <int V>
 __device__ __forceinline__ void finish_sums(const struct finish_8 &f, int64_t m, int64_t n,
                                             const int32_t *sum)
 {
+    const int64_t at = m * f.step + n;
+    struct output_8 o[V];
     struct bytes<V> own;
 
+#pragma unroll
+    for (int i = 0; i < V; i++)
+        o[i] = output_of(f, n + i);
     if (!f.to_u8) {
 #pragma unroll
         for (int i = 0; i < V; i++)
-            put_float(f, m, n + i, sum[i]);
+            ((float *)f.y)[at + i] = layer_float(f, o[i], sum[i]);
         return;
     }
 #pragma unroll
     for (int i = 0; i < V; i++)
-        own.v[i] = layer_level(f, n + i, sum[i]);
-    put_levels<V>(f, m * f.step + n, own);
+        own.v[i] = layer_level(f, o[i], sum[i]);
+    put_levels<V>(f, at, own);
 }
 
 #endif

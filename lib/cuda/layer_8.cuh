@@ -13,7 +13,7 @@
 
 #define LAYER_8_TYPES (1u << DTYPE_U8 | 1u << DTYPE_I8 | 1u << DTYPE_I32 | 1u << DTYPE_F32)
 
-enum { LAYER_8_RUN = 16 }; /* bytes: what tensor cores' tiles are made of */
+enum { LAYER_8_RUN = 8 }; /* bytes: what tensor cores' tiles are made of */
 
 struct layer_8 {
     const struct device *device;
@@ -22,7 +22,7 @@ struct layer_8 {
     struct conv c;
     const uint8_t *x;
     const int8_t *w;
-    const uint8_t *outside; /* LAYER_8_RUN times the level of zero */
+    const uint8_t *outside; /* 16 times the level of zero */
     uint8_t zero;           /* that level */
     struct finish_8 f;
 };

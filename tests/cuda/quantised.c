@@ -53,6 +53,13 @@ static const struct quant_case cases[] = {
      "  - conv: {out: 96, kernel: 1}\n"
      "  - conv: {out: 16, kernel: 3, dilation: 2, pad: [4, 0, 1, 5]}\n  - relu\n"
      "  - conv: {out: 21, kernel: [1, 3], bias: yes}\n"},
+    {"tensor cores, by eights", "[5, 9, 11]",
+     "  - conv: {out: 24, kernel: 2, pad: 1}\n"
+     "  - conv: {out: 72, kernel: 3, pad: 1, bias: yes}\n  - relu\n"
+     "  - add:\n    - conv: {out: 40, kernel: 3, pad: [1, 0, 3, 4], dilation: 2}\n"
+     "    - conv: {out: 40, kernel: 1}\n"
+     "  - conv: {out: 48, kernel: 1, groups: 2}\n"
+     "  - conv: {out: 21, kernel: [3, 1], stride: [2, 1]}\n"},
     {"groups", "[16, 9, 8]",
      "  - conv: {out: 32, kernel: 3, pad: 1, groups: 4, bias: yes}\n  - relu\n"
      "  - conv: {out: 48, kernel: 1, groups: 2}\n"

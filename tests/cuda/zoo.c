@@ -92,7 +92,7 @@ static void no_pack(const struct step_nodes *s, int i, const struct tensor *t, v
 }
 
 /* GPU's offers, without what would run when a plan is made.  */
-enum { MOST = 512 };
+enum { MOST = 1024 };
 static struct kernel offer[MOST];
 static const struct kernel *offers[MOST + 1];
 
