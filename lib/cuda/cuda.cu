@@ -5,6 +5,8 @@
  * which it was given.  */
 #include "cuda/cuda.cuh"
 
+#include "cuda/rival.cuh"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,19 +15,16 @@ extern "C" {
 }
 
 static const struct kernel *const families[] = {
-    cuda_conv2d_8_kernels,     cuda_linear_8_kernels,
-    cuda_pool_8_kernels,       cuda_eltwise_8_kernels,
-    cuda_move_8_kernels,       cuda_dwconv2d_kernels,
-    cuda_conv2d_kernels,       cuda_linear_kernels,
-    cuda_matmul_kernels,       cuda_attention_mma_kernels,
-    cuda_attention_kernels,    cuda_norm_kernels,
-    cuda_samplenorm_kernels,   cuda_pool_kernels,
-    cuda_eltwise_kernels,      cuda_channel_kernels,
-    cuda_reduce_kernels,       cuda_picture_kernels,
-    cuda_mix_kernels,          cuda_move_kernels,
-    cuda_tokens_kernels,       cuda_conv2d_computed_kernels,
-    cuda_deformconv2d_kernels, cuda_gridsample_kernels,
-    cuda_loss_kernels,         cuda_optim_kernels,
+    cuda_conv2d_8_kernels,     cuda_linear_8_kernels,   cuda_pool_8_kernels,
+    cuda_eltwise_8_kernels,    cuda_move_8_kernels,     cuda_dwconv2d_kernels,
+    cuda_cublas_kernels,       cuda_cudnn_kernels,      cuda_conv2d_kernels,
+    cuda_linear_kernels,       cuda_matmul_kernels,     cuda_attention_mma_kernels,
+    cuda_attention_kernels,    cuda_norm_kernels,       cuda_samplenorm_kernels,
+    cuda_pool_kernels,         cuda_eltwise_kernels,    cuda_channel_kernels,
+    cuda_reduce_kernels,       cuda_picture_kernels,    cuda_mix_kernels,
+    cuda_move_kernels,         cuda_tokens_kernels,     cuda_conv2d_computed_kernels,
+    cuda_deformconv2d_kernels, cuda_gridsample_kernels, cuda_loss_kernels,
+    cuda_optim_kernels,
 };
 
 enum { MOST = 1024, OLDEST = 8 }; /* kernels; compute capability, A100's */
@@ -114,7 +113,7 @@ static int finish(const struct device *d, struct err *e)
 
     if (code != cudaSuccess || last != cudaSuccess)
         return failed(code != cudaSuccess ? code : last, "computing on the GPU", e);
-    return 0;
+    return rival_failed(d->libraries, e);
 }
 
 /* ---- work that is kept: CUDA graphs ---- */
@@ -136,9 +135,13 @@ static void *recorded(const struct device *d, struct err *e)
         code = cudaGraphInstantiate(&work, g, 0);
     if (g)
         cudaGraphDestroy(g);
-    if (code == cudaSuccess)
+    if (code != cudaSuccess) {
+        failed(code, "recording for the GPU", e);
+        return NULL;
+    }
+    if (rival_failed(d->libraries, e) == 0)
         return work;
-    failed(code, "recording for the GPU", e);
+    cudaGraphExecDestroy(work);
     return NULL;
 }
 
@@ -283,6 +286,7 @@ static void release_device(struct device *d)
 {
     struct gpu *g = (struct gpu *)d;
 
+    libraries_close(d->libraries);
     if (g->cuda.sent)
         cudaEventDestroy(g->cuda.sent);
     if (g->cuda.sending)
@@ -372,4 +376,18 @@ extern "C" struct device *device_cuda_new(int index, struct err *e)
     failed(code, "starting on the GPU", e);
     release_device(&g->cuda.device);
     return NULL;
+}
+
+extern "C" struct device *device_cuda_with_libraries(int index, struct str *found, struct err *e)
+{
+    struct device *d = device_cuda_new(index, e);
+    cudaDeviceProp p;
+
+    if (!d)
+        return NULL;
+    if (cudaGetDeviceProperties(&p, index) != cudaSuccess)
+        p.name[0] = '\0';
+    d->libraries = libraries_open(d, p.name);
+    str_add(found, str_text(&d->libraries->machine));
+    return d;
 }

@@ -14,4 +14,10 @@ struct err;
  * none, or if adze was built without CUDA.  */
 struct device *device_cuda_new(int index, struct err *e);
 
+/* The same, and it may take kernels of cuBLASLt and cuDNN where this machine
+ * has those, and a trial when a plan is made shows them to be right and faster
+ * (cuda/rival.cuh).  What was found, for people, is appended to FOUND.  */
+struct str;
+struct device *device_cuda_with_libraries(int index, struct str *found, struct err *e);
+
 #endif

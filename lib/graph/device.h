@@ -23,6 +23,7 @@ struct device;
 struct pool;
 struct err;
 struct tuning;
+struct libraries;
 
 enum { STEP_NODES = 7, STEP_SIDES = 2 };
 
@@ -260,7 +261,9 @@ struct device {
      * it has none, or no memory left to try.  */
     double (*peak)(const struct device *d, enum peak what, struct pool *pool);
     const struct preparing *preparing; /* NULL: the CPU prepares pictures */
-    void (*free)(struct device *d);    /* the device itself */
+    struct libraries *libraries;    /* whose kernels may be taken beside its own
+                                    (cuda/rival.cuh); NULL: none */
+    void (*free)(struct device *d); /* the device itself */
 };
 
 #endif

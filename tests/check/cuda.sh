@@ -53,6 +53,25 @@ else
     skip 'nvcc takes what the emulator takes' 'nvcc is not here'
 fi
 
+# lib/cuda/vendor.h against the vendor's headers, our graphs against cuDNN.
+include=$(command -v "$NVCC") && include=$(dirname "$(dirname "$(readlink -f "$include")")")/include
+if [ "$EMU" = 1 ] && [ -e "$include/cublasLt.h" ] && [ -e "$include/cudnn.h" ]; then
+    "$CXX" -std=c++20 -Ilib -isystem "$include" -fsyntax-only tests/cuda/gpu/vendor.cc >"$out" 2>&1
+    ok 'calls and numbers are those of cublasLt.h and cudnn.h' || explain <"$out"
+else
+    skip 'calls and numbers are those of cublasLt.h and cudnn.h' 'the headers are not here'
+fi
+${CC:-cc} -std=c11 -D_GNU_SOURCE -Ilib -o "$work/graphs" tests/cuda/gpu/graphs.c \
+    lib/cuda/dnngraph.c lib/cuda/vendor.c -ldl >"$out" 2>&1 && "$work/graphs" >"$out" 2>&1
+case $? in
+77) skip 'cuDNN has kernels for our graphs, on A100 and H100' 'cuDNN 9.11 or newer is not here' ;;
+0) ok 'cuDNN has kernels for our graphs, on A100 and H100' ;;
+*)
+    false
+    ok 'cuDNN has kernels for our graphs, on A100 and H100' || explain <"$out"
+    ;;
+esac
+
 if [ -n "$REPORTS" ]; then
     # shellcheck disable=SC2086
     kernels $REPORTS >"$work/kernels"

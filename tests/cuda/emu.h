@@ -35,6 +35,32 @@ size_t emu_used(void);
 /* Launches since emu_seed(), those of replayed graphs counted each time. */
 uint64_t emu_launches(void);
 
+/* By the clock of events a launch takes so long, and nothing else takes any,
+ * but for calls of libraries.  */
+enum { EMU_LAUNCH_MS = 2 };
+
+/* ---- cuBLASLt and cuDNN: emu/vendor.cc, in place of the real ones ---- */
+
+enum { EMU_LT = 1, EMU_DNN = 2 };
+
+/* How they behave; zeroed: they are not there.  */
+struct emu_vendor {
+    unsigned there;    /* EMU_ bits */
+    double ms;         /* what a call takes, by the clock of events */
+    int wrong;         /* 1: results are, in one place; 2: they differ from run to
+                       run */
+    int old;           /* a version that is too old */
+    const char *fails; /* the call that does; "cublasLtMatmul" */
+    int after;         /* so many times it does not, before */
+};
+
+void emu_libraries(struct emu_vendor v);
+
+/* Descriptors and handles that are held; computing calls since they were made
+ * to behave so. */
+int emu_vendor_held(void);
+uint64_t emu_vendor_calls(void);
+
 #ifdef __cplusplus
 }
 #endif

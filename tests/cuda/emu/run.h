@@ -14,6 +14,13 @@ struct grid {
     site at;                      /* the launch */
 };
 
+/* F, which sees device memory, in its turn; by the clock of events it takes
+ * MS.  */
+void enqueue(cudaStream_t s, std::function<void()> f, double ms);
+
+/* All of N bytes at P lie in one piece of device memory. */
+bool is_held(const void *p, size_t n);
+
 /* All blocks, one after the other, in an order drawn from the seed. */
 void run(const grid &);
 } // namespace emu

@@ -10,7 +10,6 @@
  * sanitizer it is out of bounds for all but kernels and copies.  */
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -69,6 +68,7 @@ std::map<const void *, int> shared_allowed;
 std::set<emu_stream *> streams;
 size_t limit = (size_t)1 << 40, used;
 int devices = 1;
+double clock_ms; /* of events: see emu.h */
 thread_local int device;
 thread_local cudaError_t last;
 
@@ -200,14 +200,6 @@ void put(emu_stream *s, work w)
         s->queue.push_back(std::move(w));
         s->put++;
     }
-}
-
-double now_ms()
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
 }
 } // namespace
 
@@ -511,8 +503,27 @@ cudaError_t emu::launch(const launch_config &config, const void *kernel,
     put(c->stream, [g = std::move(g)] {
         on_device o;
         run(g);
+        clock_ms += (double)EMU_LAUNCH_MS;
     });
     return cudaSuccess;
+}
+
+void emu::enqueue(cudaStream_t s, std::function<void()> f, double ms)
+{
+    lock l(busy);
+
+    put(s, [=] {
+        on_device o;
+        f();
+        clock_ms += ms;
+    });
+}
+
+bool emu::is_held(const void *p, size_t n)
+{
+    lock l(busy);
+
+    return in_device(p, n);
 }
 
 /* ---- streams ---- */
@@ -583,7 +594,7 @@ cudaError_t cudaEventCreate(cudaEvent_t *e)
 
 static void record(cudaEvent_t e, cudaStream_t s)
 {
-    put(s, [=] { e->ms = now_ms(); });
+    put(s, [=] { e->ms = clock_ms; });
     e->stream = s;
     e->after = s ? s->put : 0;
 }

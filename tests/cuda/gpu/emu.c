@@ -31,3 +31,18 @@ uint64_t emu_launches(void)
 {
     return 0;
 }
+
+void emu_libraries(struct emu_vendor v)
+{
+    (void)v;
+}
+
+int emu_vendor_held(void)
+{
+    return 0;
+}
+
+uint64_t emu_vendor_calls(void)
+{
+    return 0;
+}

@@ -1,0 +1,269 @@
+/* cudnn.cu -- convolutions by cuDNN, in bf16.
+ * SPDX-License-Identifier: MIT
+ *
+ * Weights are packed in bf16 as [K][tap][C/groups] for all directions.  The
+ * gradient of the weights comes so, in bf16, and is then moved to where it
+ * belongs, in f32; that of the bias is a kernel of ours.  */
+#include "cuda/box.cuh"
+#include "cuda/conv.cuh"
+#include "cuda/finish.cuh"
+#include "cuda/gemm.cuh"
+#include "cuda/rival.cuh"
+
+extern "C" {
+#include "cuda/dnngraph.h"
+}
+
+enum { X, WEIGHT, BIAS };
+enum { GRAPHS = 2 };
+
+struct work {
+    struct made made;
+    struct libraries *libraries;
+    struct dnn_graph graph[GRAPHS];
+    int n;
+    struct kernel_args a;
+    struct tensor dw, db, dy; /* dw and db: data NULL, not wanted */
+};
+
+/* ---- which steps ---- */
+
+static int follows(const struct step_nodes *s)
+{
+    const struct node *n = s->node[0];
+
+    if (s->n > 1 && !n->in[BIAS])
+        return 0;
+    for (int i = 1; i < s->n; i++)
+        if (node_is(s->node[i], "add") && !finish_adds(s->node[i], s->link[i]))
+            return 0;
+    return 1;
+}
+
+static int fits(const struct step_nodes *s)
+{
+    const struct node *n = s->node[0];
+    const int64_t groups = attr_int(n, "groups");
+    const struct shape x = conv_input(s), y = conv_result(s);
+
+    return libraries_of(s) && libraries_of(s)->dnn && x.dim[1] / groups % 8 == 0 &&
+           y.dim[1] / groups % 8 == 0 && shape_count(&x) && shape_count(&y) && conv_fits(s) &&
+           follows(s);
+}
+
+/* ---- making ---- */
+
+static struct dnn_conv conv_graph(const struct kernel_args *a, enum dnn_kind kind)
+{
+    const int back = a->op.node->dir == DIR_BACKWARD;
+    const struct tensor *x = &a->op.in[X], *y = back ? &a->op.dout[0] : &a->op.out[0];
+    const struct window w = window_of(a->op.node, &x->shape, &y->shape);
+    struct dnn_conv c = {};
+
+    c.kind = kind;
+    for (int d = 0; d < 4; d++) {
+        c.x[d] = x->shape.dim[d];
+        c.y[d] = y->shape.dim[d];
+    }
+    c.w[0] = c.y[1];
+    c.w[1] = c.x[1] / attr_int(a->op.node, "groups");
+    for (int d = 0; d < 2; d++) {
+        c.w[2 + d] = w.kernel[d];
+        c.stride[d] = w.stride[d];
+        c.dilation[d] = w.dilation[d];
+        c.before[d] = w.pad[d];
+        c.after[d] = w.pad[2 + d];
+    }
+    return c;
+}
+
+/* What is packed holds no gradient.  */
+static void *weights(const struct kernel_args *a)
+{
+    return (void *)a->packed[WEIGHT];
+}
+
+static size_t weight_bytes(const struct kernel_args *a)
+{
+    const size_t bytes = (size_t)tensor_count(&a->op.din[WEIGHT]) * sizeof(bf16);
+
+    return a->op.din[WEIGHT].data ? (bytes + 255) / 256 * 256 : 0;
+}
+
+/* One more graph, whose scratch begins at AT.  */
+static int add(struct work *w, const struct dnn_conv *c, void *const *operand, int way, size_t room,
+               size_t at)
+{
+    struct dnn_graph *g = &w->graph[w->n];
+
+    if (at > room ||
+        dnn_make(g, &w->libraries->vendor.dnn, w->libraries->dnn, NULL, c, way, room - at) < 0)
+        return -1;
+    w->n++;
+    if (at + g->bytes > w->made.bytes)
+        w->made.bytes = at + g->bytes;
+    return dnn_bind(g, operand, (char *)w->a.scratch + at);
+}
+
+static int add_forward(struct work *w, int way, size_t room)
+{
+    const struct kernel_args *a = &w->a;
+    struct dnn_conv c = conv_graph(a, DNN_KIND_FORWARD);
+    void *at[DNN_OPERANDS] = {a->op.in[X].data, weights(a), a->op.out[0].data};
+
+    c.bias = a->op.in[BIAS].data != NULL;
+    at[DNN_BIAS] = c.bias ? (void *)a->packed[BIAS] : NULL;
+    for (int i = 1; i < a->step->n; i++)
+        if (node_is(a->step->node[i], "add")) {
+            c.add = 1;
+            at[DNN_ADD] = a->follow[0].data;
+        } else {
+            c.relu = 1;
+        }
+    return add(w, &c, at, way, room, 0);
+}
+
+static int add_backward(struct work *w, int way, size_t room)
+{
+    const struct kernel_args *a = &w->a;
+    const struct rows r = rows_of(&a->op.dout[0]);
+    const size_t dw = weight_bytes(a);
+    int bad = 0;
+
+    if (a->op.din[X].data) {
+        void *const at[DNN_OPERANDS] = {a->op.din[X].data, weights(a), a->op.dout[0].data};
+        const struct dnn_conv c = conv_graph(a, DNN_KIND_DX);
+
+        bad = add(w, &c, at, way, room, 0);
+    }
+    if (!bad && dw) {
+        void *const at[DNN_OPERANDS] = {a->op.in[X].data, a->scratch, a->op.dout[0].data};
+        const struct dnn_conv c = conv_graph(a, DNN_KIND_DW);
+
+        w->dw = a->op.din[WEIGHT];
+        bad = add(w, &c, at, way, room, dw);
+    }
+    w->dy = a->op.dout[0];
+    w->db = a->op.din[BIAS];
+    if (w->db.data && row_sums_scratch(r.rows, r.c) > w->made.bytes)
+        w->made.bytes = row_sums_scratch(r.rows, r.c);
+    return bad || w->made.bytes > room ? -1 : 0;
+}
+
+static void forget(void *made)
+{
+    struct work *w = (struct work *)made;
+
+    for (int i = 0; i < w->n; i++)
+        dnn_drop(&w->graph[i]);
+    free(w);
+}
+
+static void *make(const struct kernel_args *a, int way, size_t room)
+{
+    struct work *w = (struct work *)xcalloc(1, sizeof *w);
+    const int back = a->op.node->dir == DIR_BACKWARD;
+
+    w->libraries = libraries_of(a->step);
+    w->a = *a;
+    if ((back ? add_backward(w, way, room) : add_forward(w, way, room)) == 0)
+        return w;
+    forget(w);
+    return NULL;
+}
+
+/* ---- running ---- */
+
+/* [K][tap][C/groups] as [K][C/groups][tap], the shape of T.  */
+static struct box turned(const struct shape *t)
+{
+    const int64_t k = t->dim[0], cg = t->dim[1], taps = t->dim[2] * t->dim[3];
+
+    return {3, k * taps * cg, {k, cg, taps}, {{taps * cg, 1, cg}, {cg * taps, taps, 1}}};
+}
+
+static void run(const void *made)
+{
+    const struct work *w = (const struct work *)made;
+    const struct device *d = device_of(&w->a);
+
+    for (int i = 0; i < w->n; i++)
+        rival_check(w->libraries, "cudnnBackendExecute",
+                    w->libraries->vendor.dnn.execute(w->libraries->dnn, w->graph[i].plan,
+                                                     w->graph[i].pack));
+    if (w->dw.data)
+        launch(d, move<bf16, float>, blocks_for(tensor_count(&w->dw)), THREADS,
+               turned(&w->dw.shape), (const bf16 *)w->a.scratch, data<float>(&w->dw));
+    if (w->db.data)
+        row_sums_run(d, rows_of(&w->dy), data<bf16>(&w->dy), (float *)w->a.scratch,
+                     data<float>(&w->db));
+}
+
+/* ---- packing ---- */
+
+static size_t pack_bytes(const struct step_nodes *s, int i)
+{
+    const struct node *n = s->node[0];
+    const int packs = i == WEIGHT || (i == BIAS && n->dir == DIR_FORWARD);
+
+    return packs && n->in[i] ? (size_t)shape_count(&n->in[i]->shape) * sizeof(bf16) : 0;
+}
+
+static void pack(const struct step_nodes *s, int i, const struct tensor *t, void *packed)
+{
+    const int64_t k = t->shape.dim[0], count = tensor_count(t);
+    const int64_t cg = i == WEIGHT ? t->shape.dim[1] : 1, taps = count / (k * cg);
+    const struct box b = {3, count, {k, taps, cg}, {{cg * taps, 1, taps}, {taps * cg, cg, 1}}};
+
+    launch(s->device, move<float, bf16>, blocks_for(count), THREADS, b, data<float>(t),
+           (bf16 *)packed);
+}
+
+/* ---- offers ---- */
+
+static const char *const epilogue[] = {"add", "relu", NULL};
+
+template <int I> static int accepts(const struct step_nodes *s)
+{
+    return rival_accepts(&cuda_cudnn_rivals[I], s);
+}
+
+template <int I> static size_t scratch(const struct step_nodes *s, int threads)
+{
+    (void)threads;
+    return rival_scratch(&cuda_cudnn_rivals[I], s);
+}
+
+template <int I> static void *prepare(const struct kernel_args *const *a, int n, struct err *e)
+{
+    (void)n;
+    return rival_prepare(&cuda_cudnn_rivals[I], a[0], e);
+}
+
+#define TOGETHER(I)                \
+    {                              \
+        1, prepare<I>, run, forget \
+    }
+
+static const struct together together[] = {
+    TOGETHER(0),
+    TOGETHER(1),
+};
+
+/* clang-format off */
+#define OFFER(I, direction, follow)                                                               \
+    {.name = "cudnn", .op = "conv2d", .dir = direction, .dtypes = F32, .reads = LAYOUT_NHWCH,     \
+     .writes = LAYOUT_NHWCH, .narrow = 1, .pulls = 1, .epilogue = follow,                         \
+     .accepts = accepts<I>, .scratch = scratch<I>, .pack_bytes = pack_bytes, .pack = pack,        \
+     .together = &together[I]}
+
+extern "C" const struct kernel cuda_cudnn_kernels[] = {
+    OFFER(0, DIR_FORWARD, epilogue), OFFER(1, DIR_BACKWARD, NULL), {},
+};
+/* clang-format on */
+
+const struct rival cuda_cudnn_rivals[] = {
+    {&cuda_cudnn_kernels[0], fits, make},
+    {&cuda_cudnn_kernels[1], fits, make},
+    {},
+};

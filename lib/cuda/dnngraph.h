@@ -1,0 +1,57 @@
+/* dnngraph.h -- a convolution as an operation graph of cuDNN.
+ * SPDX-License-Identifier: MIT
+ *
+ * Values are [N][H][W][C], weights [K][R][S][C/groups], all in bf16; sums are
+ * in f32.  Forward in one graph, of which cuDNN has whole kernels in this order
+ * alone (asked of cuDNN 9.19 for compute capability 8.0 and 9.0):
+ *
+ *   y = conv(x, w)   y = [relu](conv(x, w) [+ add] + bias)
+ *
+ * The bias is of bf16 too.  The gradient of the weights comes in bf16: it makes
+ * none in f32.
+ *
+ *     if (dnn_make(&g, dnn, handle, NULL, &conv, way, room) == 0 &&
+ *         dnn_bind(&g, operand, scratch) == 0)
+ *         dnn->execute(handle, g.plan, g.pack);
+ *     dnn_drop(&g);  */
+#ifndef ADZE_CUDA_DNNGRAPH_H
+#define ADZE_CUDA_DNNGRAPH_H
+
+#include "cuda/vendor.h"
+
+enum dnn_kind { DNN_KIND_FORWARD, DNN_KIND_DX, DNN_KIND_DW };
+
+/* x [N,C,H,W], w [K,C/groups,R,S], y [N,K,P,Q]; height, width.  */
+struct dnn_conv {
+    enum dnn_kind kind;
+    int64_t x[4], w[4], y[4];
+    int64_t stride[2], dilation[2], before[2], after[2]; /* padding */
+    int bias, add, relu;                                 /* add and relu only with a bias */
+};
+
+/* Operands: x or dx, w or dw, y or dy.  */
+enum { DNN_X, DNN_W, DNN_Y, DNN_BIAS, DNN_ADD, DNN_OPERANDS };
+
+enum { DNN_DESCRIPTORS = 64 };
+
+/* Zeroed before it is made.  */
+struct dnn_graph {
+    const struct cudnn *dnn;
+    void *desc[DNN_DESCRIPTORS]; /* all, to be dropped */
+    int n_desc, status;          /* the first that was not 0 */
+    int there[DNN_OPERANDS];
+    void *plan, *pack; /* two of them */
+    size_t bytes;      /* of scratch */
+};
+
+/* Way number WAY of those that give the same bits in every run and take at most
+ * ROOM bytes of scratch, the one that cuDNN thinks the fastest first.  HANDLE
+ * or, for what is never run, DEVICEPROP, a device described, is NULL.  -1:
+ * there is none.  */
+int dnn_make(struct dnn_graph *g, const struct cudnn *dnn, void *handle, void *deviceprop,
+             const struct dnn_conv *c, int way, size_t room);
+/* Where its operands are; 16 byte aligned.  -1 if cuDNN does not take it.  */
+int dnn_bind(struct dnn_graph *g, void *const operand[DNN_OPERANDS], void *scratch);
+void dnn_drop(struct dnn_graph *g);
+
+#endif

@@ -1,0 +1,77 @@
+/* rival.cuh -- kernels of libraries beside those of adze: which is taken where.
+ * SPDX-License-Identifier: MIT
+ *
+ * A rival is an offer (struct kernel) that stands in front of adze's own and
+ * accepts a step only where it has proved to be right and faster: on random
+ * operands of the step's shapes its results must be those of the own kernel
+ * within what rounding explains, twice the same bits, and there must be none
+ * faster.  That is found out when a plan is made, for each kind of step once;
+ * choices.h keeps it.  A library has several ways to compute a step, numbered
+ * from 0.
+ *
+ * What a call of a library failed with is kept and said when the device is
+ * waited for, as errors of launches are.  */
+#ifndef ADZE_CUDA_RIVAL_CUH
+#define ADZE_CUDA_RIVAL_CUH
+
+#include "cuda/cuda.cuh"
+
+extern "C" {
+#include "base/str.h"
+#include "cuda/choices.h"
+#include "cuda/vendor.h"
+}
+
+enum { RIVAL_WAYS = 4 }; /* tried at most, of each: making one takes time */
+
+struct libraries {
+    struct vendor vendor;
+    void *lt, *dnn; /* handles; NULL: not used */
+    struct choices choices;
+    struct str machine; /* the GPU and the versions */
+    int way;            /* that is tried just now */
+    struct err failed;  /* the first that did */
+};
+
+/* What a rival makes of a step whose operands have their places.  Its own
+ * struct begins with this.  */
+struct made {
+    size_t bytes; /* of scratch */
+};
+
+struct rival {
+    const struct kernel *kernel;
+    /* Shapes and all that is known before the library is asked.  */
+    int (*fits)(const struct step_nodes *s);
+    /* Way WAY with at most ROOM bytes of scratch; NULL: there is none, or no
+     * more.  Freed by the kernel's together->forget().  */
+    void *(*make)(const struct kernel_args *a, int way, size_t room);
+};
+
+/* Each ended by one without a kernel.  */
+extern const struct rival cuda_cublas_rivals[], cuda_cudnn_rivals[];
+extern "C" {
+extern const struct kernel cuda_cublas_kernels[], cuda_cudnn_kernels[];
+}
+
+static inline struct libraries *libraries_of(const struct step_nodes *s)
+{
+    return s->device->libraries;
+}
+
+/* For accepts(), scratch() and together->prepare() of R's kernel.  */
+int rival_accepts(const struct rival *r, const struct step_nodes *s);
+size_t rival_scratch(const struct rival *r, const struct step_nodes *s);
+void *rival_prepare(const struct rival *r, const struct kernel_args *a, struct err *e);
+
+/* STATUS is what CALL returned: not 0 is remembered.  */
+void rival_check(struct libraries *l, const char *call, int status);
+/* -1 and ERR_DEVICE if one has failed.  */
+int rival_failed(struct libraries *l, struct err *e);
+
+/* The libraries of this machine for D, a GPU named NAME; NULL: there are none,
+ * or they do not start.  */
+struct libraries *libraries_open(const struct device *d, const char *name);
+void libraries_close(struct libraries *l);
+
+#endif
