@@ -20,16 +20,45 @@
 #include "pass/pass.h"
 #include "run/plan.h"
 
+static struct device *with_libraries(int index, struct err *e)
+{
+    struct str found = {0};
+    struct device *d = device_cuda_with_libraries(index, &found, e);
+
+    if (d)
+        cli_detail("libraries: %s", str_text(&found));
+    str_release(&found);
+    return d;
+}
+
+/* "cuda" or "cuda:N", and "+libraries" behind it.  */
+static int parse_cuda(const char *name, int64_t *index, int *libraries)
+{
+    struct str s = {0};
+    int bad;
+
+    *index = 0;
+    *libraries = str_ends(name, "+libraries");
+    str_addn(&s, name, strlen(name) - (*libraries ? strlen("+libraries") : 0));
+    bad = strcmp(str_text(&s), "cuda") != 0 &&
+          (!str_starts(str_text(&s), "cuda:") ||
+           parse_i64(str_text(&s) + strlen("cuda:"), 0, 1023, index) < 0);
+    str_release(&s);
+    return bad ? -1 : 0;
+}
+
 struct device *io_device(const char *name, struct err *e)
 {
-    int64_t index = 0;
+    int64_t index;
+    int libraries;
 
     if (!strcmp(name, "cpu"))
         return device_cpu_new(cpu_features());
-    if (!strcmp(name, "cuda") ||
-        (str_starts(name, "cuda:") && !parse_i64(name + 5, 0, 1023, &index)))
-        return device_cuda_new((int)index, e);
-    err_set(e, ERR_USAGE, "no device '%s': cpu, cuda or cuda:N", Q(name));
+    if (parse_cuda(name, &index, &libraries) == 0)
+        return libraries ? with_libraries((int)index, e)
+                         : device_cuda_new((int)index, e);
+    err_set(e, ERR_USAGE,
+            "no device '%s': cpu, cuda, cuda:N or cuda:N+libraries", Q(name));
     return NULL;
 }
 

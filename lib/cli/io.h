@@ -10,7 +10,8 @@ struct model;
 struct plan;
 struct planfile;
 
-/* The device NAME: "cpu", "cuda", "cuda:1"; freed with io_device_free().
+/* The device NAME: "cpu", "cuda", "cuda:1", "cuda:1+libraries" (what of those
+ * was found is said with -v); freed with io_device_free().
  * ERR_USAGE for another name, ERR_DEVICE if there is none.  */
 struct device *io_device(const char *name, struct err *e);
 void io_device_free(struct device *d);

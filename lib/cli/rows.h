@@ -33,8 +33,8 @@
 #define OPT_EVAL(p) \
     {'e', "eval", OPT_TEXT, (p), "DATA", "data set for evaluation"}
 #define OPT_DEVICE(p) \
-    {'D', "device", OPT_TEXT, (p), "NAME", "device: cpu or cuda", \
-     .def = "cpu"}
+    {'D', "device", OPT_TEXT, (p), "NAME", \
+     "device: cpu, cuda or cuda+libraries", .def = "cpu"}
 #define OPT_SEED(p, dflt) \
     {'s', "seed", OPT_INT, (p), "N", "seed of all random numbers", \
      .min = 0, .max = 9007199254740992.0, .def = dflt}

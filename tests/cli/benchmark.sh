@@ -101,6 +101,8 @@ run 'no model, no head' 3 adze-benchmark none.st
 [ ! -s "$out" ]
 ok 'nothing was measured'
 fails 'a device that there is not' 2 "^adze-benchmark: no device 'gpu'" adze-benchmark --json -D gpu 'a,b.st'
+fails 'libraries of the CPU' 2 "^adze-benchmark: no device 'cpu+libraries': cpu, cuda, cuda:N or" \
+    adze-benchmark --json -D cpu+libraries a,b.st
 fails 'turns of two batches' 2 'needs one named model' adze-benchmark --turns -b 1,2 'a,b.st'
 fails 'turns of two models' 2 'needs one named model' adze-benchmark --turns 'a,b.st' 'a,b.st'
 fails 'turns of standard input' 2 'needs one named model' adze-benchmark --turns
