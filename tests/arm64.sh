@@ -16,8 +16,8 @@ tests() {
     case $T in
     '' | arm64) for l in $layers; do ls tests/"$l"/*.c; done ;;
     *) ls tests/"$T".c tests/"$T"/*.c 2>/dev/null ;;
-    esac | grep -v -e graph/summary -e run/bench -e run/params -e run/parity -e run/training \
-        -e tensor/frame -e tensor/safetensors
+    esac | grep -v -e graph/summary -e run/bench -e run/params -e run/parity -e run/profile \
+        -e run/training -e tensor/frame -e tensor/safetensors
 }
 
 # xxHash is all in its header; cmocka is what the tests need of it.

@@ -104,6 +104,8 @@ static void compare(const struct cuda_case *c, const struct graph *g, struct pla
 static void check_graph(const struct cuda_case *c, const struct graph *g, struct interp *truth,
                         struct interp *plain, int narrow)
 {
+    /* the kernels are the same for each form of numbers */
+    const int orders = SLOW_RUN && narrow != PRECISION_BF16 ? 1 : 2;
     struct err e = {0};
     struct device *d = device_cuda_new(0, &e);
     struct params *ps = d ? params_new(g, d, &e) : NULL;
@@ -113,7 +115,7 @@ static void check_graph(const struct cuda_case *c, const struct graph *g, struct
     if (!ps)
         fail_msg("%s", e.msg);
     p = bind(g, d, ps, narrow, plain);
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < orders; k++) {
         emu_seed((uint64_t)k + 1);
         if (plan_run(p, NULL, &e) < 0)
             fail_msg("%s: %s", c->what, e.msg);
@@ -121,7 +123,7 @@ static void check_graph(const struct cuda_case *c, const struct graph *g, struct
     }
     note_kernels(p);
     compare(c, g, p, truth, plain, narrow);
-    if (strcmp(str_text(&first), str_text(&again)))
+    if (orders == 2 && strcmp(str_text(&first), str_text(&again)))
         fail_msg("%s: other bits in another order of threads", c->what);
     str_release(&first);
     str_release(&again);
