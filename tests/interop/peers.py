@@ -75,13 +75,14 @@ whole = Whole("adze", ["adze-show", "-m", "none.st"])
 take_turns([whole], 2)
 ok(whole.rows == [] and "cannot open 'none.st'" in whole.reason, "or a reason", whole.reason)
 
-asked = bench.Asked({"ROUNDS": "2", "ONLY": "infer, resnet50 b1 ncnn"})
+os.environ["PROGRAM"] = "bench-peers"
+asked = bench.Asked({"ROUNDS": "2", "ONLY": "infer, resnet50 b1 ncnn"}, bench.WORDS, "15")
 ok(asked.has(kind="infer", network="resnet50", batch="b1", type="int8"), "ONLY takes what has its words")
 ok(not asked.has(kind="infer", network="resnet50", batch="b8") and not asked.has(kind="data"), "and nothing else")
 ok(asked.engines("torch", "ncnn") == ["ncnn"], "of the engines too")
 for wrong in {"ONLY": "resnet51"}, {"ROUNDS": "0"}, {"ROUNDS": "x"}, {"PHOTOS": "none"}:
     try:
-        bench.Asked(wrong)
+        bench.Asked(wrong, bench.WORDS, "15")
         said = ""
     except SystemExit as e:
         said = str(e)
