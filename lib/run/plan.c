@@ -1,14 +1,11 @@
-/* plan.c -- see plan.h: binding the tensors of the steps, and running them.
+/* plan.c -- see plan.h: binding the tensors of the steps.
  * SPDX-License-Identifier: MIT  */
 #include "run/plan.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/err.h"
-#include "base/str.h"
-#include "base/thread.h"
 #include "run/params.h"
 #include "run/step.h"
 
@@ -410,19 +407,12 @@ struct plan *plan_new(const struct graph *g, const struct device *d,
     return p;
 }
 
-static void forget(const struct plan *p, struct work *w)
-{
-    if (w->kept)
-        p->device->forget(p->device, w->kept);
-    w->kept = NULL;
-}
-
 void plan_free(struct plan *p)
 {
     if (!p)
         return;
     for (int i = 0; i < 2; i++)
-        forget(p, &p->work[i]);
+        plan_forget(p, &p->work[i]);
     for (int i = 0; i < p->n_step; i++)
         if (p->step[i].prepared)
             together_of(&p->step[i])->forget(p->step[i].prepared);
@@ -439,12 +429,6 @@ void plan_free(struct plan *p)
 }
 
 /* ---- asking ---- */
-
-/* Wait for the device.  */
-static int finish(const struct plan *p, struct err *e)
-{
-    return p->device->finish ? p->device->finish(p->device, e) : 0;
-}
 
 /* A place as the host sees it.  */
 static struct tensor *seen(const struct plan *p, int slot)
@@ -495,7 +479,7 @@ int plan_fetch(struct plan *p, const char *name, struct err *e)
     return p->device->get(p->device, host->data, p->tensor[i].data,
                           tensor_bytes(host), e) < 0
                ? -1
-               : finish(p, e);
+               : plan_finish(p, e);
 }
 
 struct tensor *plan_output(struct plan *p, const char *name)
@@ -515,319 +499,4 @@ size_t plan_bytes(const struct plan *p)
 size_t plan_value_bytes(const struct plan *p)
 {
     return p->value_bytes;
-}
-
-/* ---- running ---- */
-
-static void run_step(struct step *s, const struct run_step *r)
-{
-    const struct node *n = s->nodes.node[0];
-
-    if ((n->op->flags & OP_RANDOM) && r)
-        s->args.op.rng =
-            rng_at(r->seed, RNG_DROPOUT,
-                   hash_name(n->origin ? n->origin : n->name), r->step);
-    if (s->prepared)
-        s->kernel->together->run(s->prepared);
-    else if (s->kernel)
-        s->kernel->run(&s->args);
-    else if (n->dir == DIR_FORWARD)
-        n->op->forward(&s->args.op);
-    else if (n->dir == DIR_BACKWARD)
-        n->op->backward(&s->args.op);
-    else
-        n->op->update(&s->args.op);
-}
-
-static void mark(const struct plan *p, int i)
-{
-    if (p->marks)
-        p->device->marking->mark(p->device, p->marks, i);
-}
-
-static void run_range(struct plan *p, int from, int to,
-                      const struct run_step *r)
-{
-    for (int i = from; i < to; i++) {
-        struct step *s = &p->step[i];
-        const double start = p->opts.profile ? clock_now() : 0;
-
-        mark(p, i);
-        if (s->copy)
-            p->device->rearrange(p->device, &s->args.op.in[0], s->reads,
-                                 &s->args.op.out[0], s->writes, p->opts.pool);
-        else if (!s->view && !s->joined)
-            run_step(s, r);
-        if (p->opts.profile)
-            s->last = clock_now() - start;
-    }
-    mark(p, to);
-}
-
-/* Of the run that has just been.  The first ones do not count: they make
- * pages, load kernels, and record.  */
-static int add_times(struct plan *p, struct work *w, int from, int to,
-                     struct err *e)
-{
-    enum { FIRST = 2 };
-
-    if (p->marks && finish(p, e) < 0)
-        return -1;
-    if (w->begun++ <= FIRST)
-        w->timed = 0;
-    w->timed++;
-    for (int i = from; i < to; i++) {
-        struct step *s = &p->step[i];
-
-        if (p->marks)
-            s->last = p->device->marking->between(p->marks, i);
-        s->seconds = w->timed > 1 ? s->seconds + s->last : s->last;
-    }
-    return 0;
-}
-
-/* UPDATE nodes are sorted last.  */
-static int first_update(const struct plan *p)
-{
-    int i = p->n_step;
-
-    while (i && !p->step[i - 1].copy &&
-           p->step[i - 1].nodes.node[0]->dir == DIR_UPDATE)
-        i--;
-    return i;
-}
-
-/* What a step is told anew in each run cannot be kept.  */
-static int may_record(const struct plan *p, int from, int to)
-{
-    if (!p->device->record || (p->opts.profile && !p->marks))
-        return 0;
-    for (int i = from; i < to; i++) {
-        const struct node *n = p->step[i].nodes.node[0];
-
-        if (n && n->op->flags & OP_RANDOM && n->train)
-            return 0;
-    }
-    return from < to;
-}
-
-/* Steps [FROM, TO); behind the last the packed forms of what they changed.  */
-static void run_all(struct plan *p, int from, int to, const struct run_step *r)
-{
-    run_range(p, from, to, r);
-    if (to < p->n_step || !*p->touched)
-        return;
-    for (const char **t = p->touched; *t; t++)
-        params_touch(p->params, *t);
-    params_refresh(p->params, p->opts.pool);
-}
-
-/* The same, which is work W: kept by the device in the second run (the first
- * lets it prepare what it has to), from then on replayed, as long as no other
- * plan has more forms packed.  */
-static int run_or_replay(struct plan *p, struct work *w, int from, int to,
-                         const struct run_step *r, struct err *e)
-{
-    if (!may_record(p, from, to) || !w->runs++) {
-        run_all(p, from, to, r);
-        return 0;
-    }
-    if (w->forms != params_forms(p->params))
-        forget(p, w);
-    if (!w->kept) {
-        if (p->device->record(p->device, e) < 0)
-            return -1;
-        run_all(p, from, to, r);
-        w->kept = p->device->recorded(p->device, e);
-        w->forms = params_forms(p->params);
-    }
-    return w->kept ? p->device->replay(p->device, w->kept, e) : -1;
-}
-
-static int run_work(struct plan *p, struct work *w, int from, int to,
-                    const struct run_step *r, struct err *e)
-{
-    if (run_or_replay(p, w, from, to, r, e) < 0)
-        return -1;
-    return p->opts.profile ? add_times(p, w, from, to, e) : 0;
-}
-
-/* The inputs to the device, or everything else that is kept from there.  */
-static int exchange(struct plan *p, int inputs, struct err *e)
-{
-    const int places = p->graph->n_value + p->n_copy;
-    const struct device *d = p->device;
-
-    for (int i = 0; p->mirror && i < places; i++) {
-        const struct tensor *host = &p->mirror[i], *t = &p->tensor[i];
-        const int is_input =
-            i < p->graph->n_value && p->graph->value[i]->kind == VALUE_INPUT;
-
-        if (host->data && is_input == inputs && !p->left[i] &&
-            (inputs ? d->put(d, t->data, host->data, tensor_bytes(t), e)
-                    : d->get(d, host->data, t->data, tensor_bytes(t), e)) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-int plan_run(struct plan *p, const struct run_step *r, struct err *e)
-{
-    return exchange(p, 1, e) < 0 ||
-                   run_work(p, &p->work[0], 0, first_update(p), r, e) < 0 ||
-                   exchange(p, 0, e) < 0 || finish(p, e) < 0
-               ? -1
-               : 0;
-}
-
-int plan_update(struct plan *p, struct err *e)
-{
-    return run_work(p, &p->work[1], first_update(p), p->n_step, NULL, e) < 0
-               ? -1
-               : finish(p, e);
-}
-
-/* ---- printing ---- */
-
-static const char *kernel_name(const struct step *s)
-{
-    return s->copy     ? "rearrange"
-           : s->view   ? "view"
-           : s->kernel ? s->kernel->name
-                       : "reference";
-}
-
-/* What the step computes as it reads: "bnapply+relu>".  */
-static void print_lazy(struct str *out, const struct plan *p,
-                       const struct step *s)
-{
-    struct lazy l;
-
-    for (int k = 0; k < s->nodes.n; k++)
-        for (int i = 0; i < s->nodes.node[k]->n_in; i++)
-            if (plan_chain(p, plan_operand(s, k, i), &l))
-                str_printf(out, "%s%s%s>", l.head->op->name, l.act ? "+" : "",
-                           l.act ? l.act->op->name : "");
-}
-
-static void print_nodes(struct str *out, const struct plan *p,
-                        const struct step *s)
-{
-    static const char *const mark[] = {"", "'", "!"};
-
-    print_lazy(out, p, s);
-    for (int k = 0; k < s->nodes.n; k++)
-        str_printf(out, "%s%s%s", k ? "+" : "", s->nodes.node[k]->op->name,
-                   mark[s->nodes.node[k]->dir]);
-    for (int k = 0; k < s->nodes.n_side; k++)
-        str_printf(out, "|%s", s->nodes.side[k]->op->name);
-}
-
-/* The last node's name; of a copy, its value's.  */
-static const char *step_name(const struct plan *p, const struct step *s)
-{
-    return s->copy ? p->copy[s->copy - 1].value->name : step_last(s)->name;
-}
-
-/* The place of the first result, or -1.  */
-static int step_slot(const struct plan *p, const struct step *s)
-{
-    const struct node *last = step_last(s);
-
-    if (s->copy)
-        return p->graph->n_value + s->copy - 1;
-    return last->n_out && last->out[0] ? last->out[0]->index : -1;
-}
-
-/* Of a place in the block; -1 for what is not there.  */
-static int64_t offset(const struct plan *p, int slot)
-{
-    const int64_t at = p->place[plan_root(p, slot)].at;
-
-    return at < 0 ? -1 : at + plan_shift(p, slot);
-}
-
-/* The mean of those runs that count.  */
-static double plan_seconds(const struct plan *p, int i)
-{
-    const struct work *w = &p->work[i >= first_update(p)];
-
-    return w->timed ? p->step[i].seconds / w->timed : 0;
-}
-
-void plan_print(struct str *out, const struct plan *p)
-{
-    str_printf(out, "# batch %lld, %d steps, %zu bytes in one block\n",
-               (long long)p->opts.batch, p->n_step, p->bytes);
-    str_add(out, "# node\tops\tkernel\tlayout\tshape\toffset\tscratch_bytes");
-    str_add(out, p->opts.profile ? "\tms\n" : "\n");
-    for (int i = 0; i < p->n_step; i++) {
-        const struct step *s = &p->step[i];
-        const int slot = step_slot(p, s);
-
-        str_printf(out, "%s\t%s", plan_step(p, i).node, s->joined ? "&" : "");
-        print_nodes(out, p, s);
-        str_printf(
-            out, "\t%s\t%s\t%s\t%lld\t%zu", kernel_name(s),
-            layout_name(s->writes), slot < 0 ? "-" : ST(&p->tensor[slot].shape),
-            slot < 0 ? -1LL : (long long)offset(p, slot), s->scratch_bytes);
-        if (p->opts.profile)
-            str_printf(out, "\t%.3f", plan_seconds(p, i) * 1e3);
-        str_addc(out, '\n');
-    }
-}
-
-void plan_print_tuning(struct str *out, const struct plan *p)
-{
-    for (int i = 0; i < TUNE_N; i++) {
-        const struct tuning_row *w = &tuning_rows[i];
-
-        str_printf(out, "# %s\t%lld %s\t%s", w->name,
-                   (long long)p->tuning.value[i], w->unit,
-                   tuning_effect_name(w->effect));
-        if (p->tuning.value[i] != w->def)
-            str_printf(out, "\tnot %lld", (long long)w->def);
-        str_addc(out, '\n');
-    }
-}
-
-uint64_t plan_hash(const struct plan *p)
-{
-    struct str s = {0};
-    uint64_t h;
-
-    str_add(&s, "adze " ADZE_VERSION "\n");
-    for (int i = 0; i < p->n_step; i++) {
-        str_printf(&s, "%s ", step_name(p, &p->step[i]));
-        print_nodes(&s, p, &p->step[i]);
-        str_printf(&s, " %s\n", kernel_name(&p->step[i]));
-    }
-    tuning_print(&s, &p->tuning, 0);
-    h = hash_u64(str_text(&s), s.len);
-    str_release(&s);
-    return h;
-}
-
-static int64_t step_mac(const struct plan *p, const struct step *s)
-{
-    int64_t mac = 0;
-
-    for (int k = 0; k < s->nodes.n; k++)
-        mac += node_mac(s->nodes.node[k]);
-    return mac * p->opts.batch;
-}
-
-int plan_steps(const struct plan *p)
-{
-    return p->n_step;
-}
-
-struct plan_step_info plan_step(const struct plan *p, int i)
-{
-    const struct step *s = &p->step[i];
-    const struct node *n = s->nodes.node[0];
-
-    return (struct plan_step_info){
-        n ? n->name : step_name(p, s), kernel_name(s), plan_seconds(p, i),
-        step_mac(p, s), s->kernel && s->kernel->saves};
 }

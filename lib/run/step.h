@@ -142,6 +142,13 @@ void plan_writes(const struct plan *p, const struct step *s, plan_visit *f,
 void plan_append(struct plan *p, const struct step *s);
 void plan_want_outputs(struct plan *p);
 
+/* Wait for the device.  */
+int plan_finish(const struct plan *p, struct err *e);
+/* What the device keeps of W.  */
+void plan_forget(const struct plan *p, struct work *w);
+/* The first of the update steps, which are sorted last.  */
+int plan_first_update(const struct plan *p);
+
 /* Group the nodes into steps, in an order in which they can run.  */
 int plan_fuse(struct plan *p, struct err *e);
 /* Fill place[], scratch_at, bytes and value_bytes.  */
