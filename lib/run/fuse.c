@@ -202,11 +202,11 @@ static const struct kernel *choose_form(const struct fuse *f,
     const struct plan *p = f->p;
 
     for (const struct kernel *const *k = p->device->kernels; k && *k; k++) {
-        *s = alone_of(p, n);
         if ((*k)->dir != n->dir || strcmp((*k)->op, n->op->name) ||
             kernel_precision(*k) != form || !layout_fits(p, *k, n) ||
             !dtypes_fit(*k, n) || ((*k)->quantised && alone(p)))
             continue;
+        *s = alone_of(p, n);
         if (!alone(p))
             match_epilogue(f, *k, s);
         if (accepted(*k, s))
