@@ -160,11 +160,12 @@ static const struct step *writer_of(const struct plan *p, int slot)
 /* SLOT is written by a step that can leave room, and read once.  */
 static int may_be_spaced(const struct plan *p, int slot, int to)
 {
-    const struct step *s = writer_of(p, slot);
+    const struct step *s =
+        value_at(p, slot)->n_use == 1 ? writer_of(p, slot) : NULL;
 
     return s && s->kernel && s->kernel->spaced && !s->view &&
-           value_at(p, slot)->n_use == 1 && !p->place[slot].pinned &&
-           plan_root(p, slot) == slot && alike(p, slot, to);
+           !p->place[slot].pinned && plan_root(p, slot) == slot &&
+           alike(p, slot, to);
 }
 
 /* All N operands as channels of the result.  */
