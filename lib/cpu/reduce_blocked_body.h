@@ -281,6 +281,16 @@ static struct reduce reduce_of(const struct kernel_args *a, const struct shape *
     return r;
 }
 
+/* ROW for each row of an image, or MAP for each group of channels.  */
+static void run(const struct kernel_args *a, const struct shape *x, struct reduce *r, pool_fn *row,
+                pool_fn *map)
+{
+    if (r->channels)
+        pool_run(a->pool, x->dim[0] * r->h, row, r);
+    else
+        pool_run(a->pool, x->dim[0] * r->groups, map, r);
+}
+
 static void forward(const struct kernel_args *a)
 {
     const struct shape *x = &a->op.in[0].shape;
@@ -288,10 +298,7 @@ static void forward(const struct kernel_args *a)
 
     r.x = a->op.in[0].data;
     r.to = a->op.out[0].data;
-    if (r.channels)
-        pool_run(a->pool, x->dim[0] * r.h, row_task, &r);
-    else
-        pool_run(a->pool, x->dim[0] * r.groups, map_task, &r);
+    run(a, x, &r, row_task, map_task);
 }
 
 static void backward(const struct kernel_args *a)
@@ -303,10 +310,7 @@ static void backward(const struct kernel_args *a)
     r.y = r.most ? a->op.out[0].data : NULL;
     r.dy = a->op.dout[0].data;
     r.to = a->op.din[0].data;
-    if (r.channels)
-        pool_run(a->pool, x->dim[0] * r.h, row_grad_task, &r);
-    else
-        pool_run(a->pool, x->dim[0] * r.groups, map_grad_task, &r);
+    run(a, x, &r, row_grad_task, map_grad_task);
 }
 
 static const struct shape *shape_of_x(const struct node *n)

@@ -238,11 +238,10 @@ struct device {
     /* Zeroed, 64-byte aligned; ERR_NOMEM with the bytes asked for.  */
     void *(*alloc)(const struct device *d, size_t bytes, struct err *e);
     void (*release)(const struct device *d, void *p, size_t bytes);
-    size_t (*room)(const struct device *d); /* bytes that are free; NULL: not
-                                               known */
-    size_t (*most)(
-        const struct device *d); /* bytes, the most that were taken at
-                                               once; NULL: not known */
+    /* Bytes that are free, and the most that were taken at once; NULL: not
+     * known.  */
+    size_t (*room)(const struct device *d);
+    size_t (*most)(const struct device *d);
     /* NULL: memory is the host's.  ERR_DEVICE for what failed until then.  */
     int (*put)(const struct device *d, void *to, const void *host, size_t bytes,
                struct err *e);
