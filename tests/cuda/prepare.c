@@ -28,6 +28,7 @@
 #include "graph/graph.h"
 #include "image/codec.h"
 #include "image/job.h"
+#include "offers.h"
 #include "run/params.h"
 #include "tensor/tensor.h"
 #include "train/evaluate.h"
@@ -36,16 +37,6 @@
 #include "train/recipe.h"
 
 enum { N = 13, BATCH = 5, H = 11, W = 9 };
-
-static struct device *gpu(void)
-{
-    struct err e = {0};
-    struct device *d = device_cuda_new(0, &e);
-
-    if (!d)
-        fail_msg("%s", e.msg);
-    return d;
-}
 
 /* ---- batches ---- */
 

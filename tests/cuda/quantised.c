@@ -26,6 +26,7 @@
 #include "emu.h"
 #include "format/network.h"
 #include "graph/graph.h"
+#include "offers.h"
 #include "op/ops.h"
 #include "run/params.h"
 #include "run/plan.h"
@@ -139,34 +140,7 @@ static const struct quant_case cases[] = {
 
 /* ---- kernels that were taken ---- */
 
-enum { MOST = 512 };
-static const struct kernel *taken[MOST];
-static int n_taken;
-
-static int is_taken(const struct kernel *k)
-{
-    for (int i = 0; i < n_taken; i++)
-        if (taken[i] == k)
-            return 1;
-    return 0;
-}
-
-static void note_kernels(const struct plan *p)
-{
-    for (int i = 0; i < p->n_step; i++)
-        if (p->step[i].kernel && !is_taken(p->step[i].kernel))
-            taken[n_taken++] = p->step[i].kernel;
-}
-
-static struct device *gpu(void)
-{
-    struct err e = {0};
-    struct device *d = device_cuda_new(0, &e);
-
-    if (!d)
-        fail_msg("%s", e.msg);
-    return d;
-}
+static struct offers offers;
 
 /* ---- running ---- */
 
@@ -272,7 +246,7 @@ static void check_fused(const struct quant_case *c, const struct graph *q, int64
             fail_msg("%s: %s", c->what, e.msg);
         compare(c, answer(p, q), answer(want, q));
     }
-    note_kernels(p);
+    offers_note(&offers, p);
     check_steps(c, p);
     plan_free(p);
     plan_free(want);
@@ -295,7 +269,7 @@ static void check_kept(const struct quant_case *c, const struct graph *q, int64_
     assert_int_equal(plan_run(p, NULL, &e), 0);
     if (!(apart(answer(p, q), answer(want, q)) <= LEVELS))
         fail_msg("%s: node by node %g apart", c->what, apart(answer(p, q), answer(want, q)));
-    note_kernels(p);
+    offers_note(&offers, p);
     plan_free(p);
     plan_free(want);
     params_free(ps);
@@ -394,7 +368,7 @@ static void test_all_taken(void **state)
     for (const struct kernel *const *k = d->kernels; *k; k++)
         if (((*k)->quantised || strstr((*k)->op, "quantize") ||
              !strcmp((*k)->name, "conv2d_computed")) &&
-            !is_taken(*k)) {
+            !offer_is_taken(&offers, *k)) {
             print_message("# no plan takes %s of %s in %s\n", (*k)->name, (*k)->op,
                           layout_name((*k)->reads));
             missing++;

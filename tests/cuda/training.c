@@ -21,6 +21,7 @@
 #include "../pass_check.h"
 #include "../slow.h"
 #include "../toy.h"
+#include "../toy_run.h"
 #include "../training_check.h"
 #include "base/cpuinfo.h"
 #include "base/err.h"
@@ -31,6 +32,7 @@
 #include "cuda/cuda.h"
 #include "emu.h"
 #include "graph/graph.h"
+#include "offers.h"
 #include "op/ops.h"
 #include "pass/pass.h"
 #include "run/params.h"
@@ -50,34 +52,7 @@ enum { FACTOR = 24 };
 static const double off_by[] = {[PRECISION_BF16] = 0.25, [PRECISION_FP16] = 0.1};
 
 /* Every offer must have been taken by the end.  */
-enum { MOST = 1024 };
-static const struct kernel *taken[MOST];
-static int n_taken;
-
-static int is_taken(const struct kernel *k)
-{
-    for (int i = 0; i < n_taken; i++)
-        if (taken[i] == k)
-            return 1;
-    return 0;
-}
-
-static void note_kernels(const struct plan *p)
-{
-    for (int i = 0; i < p->n_step; i++)
-        if (p->step[i].kernel && !is_taken(p->step[i].kernel))
-            taken[n_taken++] = p->step[i].kernel;
-}
-
-static struct device *gpu(void)
-{
-    struct err e = {0};
-    struct device *d = device_cuda_new(0, &e);
-
-    if (!d)
-        fail_msg("%s", e.msg);
-    return d;
-}
+static struct offers offers;
 
 static struct plan *bind(const struct graph *g, const struct device *d, struct params *ps,
                          int narrow, struct interp *inputs)
@@ -121,7 +96,7 @@ static void check_graph(const struct cuda_case *c, const struct graph *g, struct
             fail_msg("%s: %s", c->what, e.msg);
         training_check_bits(p, g, k ? &again : &first);
     }
-    note_kernels(p);
+    offers_note(&offers, p);
     compare(c, g, p, truth, plain, narrow);
     if (orders == 2 && strcmp(str_text(&first), str_text(&again)))
         fail_msg("%s: other bits in another order of threads", c->what);
@@ -384,45 +359,11 @@ static void test_spaced(void **state)
 
 enum { BATCH = 6, STEPS = 4 };
 
-struct run {
-    struct recipe recipe;
-    struct device *device;
-    struct graph *network, *graph;
-    struct params *params;
-    struct plan *plan;
-};
-
-static void start(struct run *r, struct device *d, const char *network, const char *const *more,
+static void start(struct toy_run *r, struct device *d, const char *network, const char *const *more,
                   int narrow)
 {
-    const struct plan_opts o = {.batch = BATCH, .narrow = narrow};
-    const struct rng g = rng_at(3, RNG_TEST, 0, 0);
-    struct err e = {0};
-    struct tensor *x;
-
-    toy_recipe(&r->recipe, more);
-    r->device = d;
-    r->network = toy_graph(network, 1);
-    r->graph = train_graph(r->network, &r->recipe, &e);
-    r->params = r->graph ? params_new(r->graph, d, &e) : NULL;
-    r->plan = r->params ? plan_new(r->graph, d, r->params, &o, &e) : NULL;
-    if (!r->plan)
-        fail_msg("%s", e.msg);
-    x = plan_value(r->plan, "image");
-    for (int64_t i = 0; i < tensor_count(x); i++)
-        ((float *)x->data)[i] = (float)rng_normal(&g, (uint64_t)i);
-    for (int i = 0; i < BATCH; i++)
-        ((int64_t *)plan_value(r->plan, "target")->data)[i] = i % TOY_CLASSES;
-}
-
-static void end(struct run *r)
-{
-    plan_free(r->plan);
-    params_free(r->params);
-    graph_free(r->graph);
-    graph_free(r->network);
-    recipe_release(&r->recipe);
-    r->device->free(r->device);
+    toy_start(r, toy_graph(network, 1), d, more,
+              &(struct plan_opts){.batch = BATCH, .narrow = narrow});
 }
 
 static void near(const char *what, double a, double b, double bound)
@@ -432,7 +373,7 @@ static void near(const char *what, double a, double b, double bound)
 }
 
 /* A step at a factor on the loss that A does not overflow with.  */
-static void scaled_step(struct run *a, const struct run_step *s, struct train_rates *rates,
+static void scaled_step(struct toy_run *a, const struct run_step *s, struct train_rates *rates,
                         struct lossscale *scale, struct train_result *r)
 {
     struct err e = {0};
@@ -448,7 +389,7 @@ static void scaled_step(struct run *a, const struct run_step *s, struct train_ra
 
 /* The loss and the length of each step, then every tensor; how often A
  * overflowed.  */
-static int64_t compare_steps(struct run *a, struct run *b, double bound)
+static int64_t compare_steps(struct toy_run *a, struct toy_run *b, double bound)
 {
     struct train_rates rates = {0.05, 0.3, 0};
     struct lossscale scale = lossscale_new(&a->recipe);
@@ -484,15 +425,15 @@ static int64_t compare_steps(struct run *a, struct run *b, double bound)
 static int64_t compare_recipe(const char *network, const char *const *more, int narrow,
                               double bound)
 {
-    struct run a, b;
+    struct toy_run a, b;
     int64_t overflows;
 
     start(&a, gpu(), network, more, narrow);
     start(&b, device_cpu_new(0), network, more, 0);
-    note_kernels(a.plan);
+    offers_note(&offers, a.plan);
     overflows = compare_steps(&a, &b, bound);
-    end(&a);
-    end(&b);
+    toy_end(&a);
+    toy_end(&b);
     return overflows;
 }
 
@@ -506,14 +447,40 @@ static void test_sgd(void **state)
                    0, 1e-4);
 }
 
-/* Seed 4: mixup, cutmix, both again.  */
+static const char *const mixing[] = {"train.mix.mixup=1", "train.mix.cutmix=1",
+                                     "train.loss.smoothing=0.1", NULL};
+
+/* Batches whose pictures are joined: as the CPU joins them, to the bit.  */
 static void test_mixed(void **state)
 {
+    const struct plan_opts o = {.batch = BATCH, .keep_values = 1};
+    int mixed = 0, cut = 0;
+    struct toy_run r;
+    struct err e = {0};
+
     (void)state;
-    compare_recipe(NULL,
-                   (const char *[]){"train.mix.mixup=1", "train.mix.cutmix=1", "global.seed=4",
-                                    "train.loss.smoothing=0.1", NULL},
-                   0, 1e-4);
+    toy_start(&r, toy_graph(NULL, 1), gpu(), mixing, &o);
+    for (int64_t n = 0; n < 2 * STEPS; n++) {
+        const struct tensor *image = plan_value(r.plan, "image");
+        float *x = xcalloc((size_t)tensor_count(image), sizeof *x);
+
+        memcpy(x, image->data, tensor_bytes(image));
+        mix_draw(&r.recipe, n, STEPS, r.plan);
+        assert_int_equal(plan_run(r.plan, NULL, &e), 0);
+        assert_int_equal(mix_apply(&r.recipe, n, STEPS, x, &image->shape, NULL, &e), 0);
+        assert_memory_equal(plan_value(r.plan, "mix")->data, x, tensor_bytes(image));
+        free(x);
+        cut += *(float *)plan_value(r.plan, "adze:mix.share")->data == 0;
+        mixed++;
+    }
+    toy_end(&r);
+    assert_in_range(cut, 1, mixed - 1); /* both ways */
+}
+
+static void test_mixed_steps(void **state)
+{
+    (void)state;
+    compare_recipe(NULL, mixing, 0, 1e-4);
 }
 
 static void test_adamw(void **state)
@@ -555,7 +522,7 @@ static uint64_t launches(const char *network, const char *const *keys)
 {
     const struct run_step s = {7, 0};
     struct err e = {0};
-    struct run r;
+    struct toy_run r;
     uint64_t n;
 
     start(&r, gpu(), network, keys, 0);
@@ -563,7 +530,7 @@ static uint64_t launches(const char *network, const char *const *keys)
     emu_seed(1);
     assert_int_equal(plan_update(r.plan, &e), 0);
     n = emu_launches();
-    end(&r);
+    toy_end(&r);
     return n;
 }
 
@@ -590,7 +557,7 @@ static void test_profile(void **state)
     static const enum peak known[] = {PEAK_COPY, PEAK_F32, PEAK_BF16, PEAK_F16};
     struct err e = {0};
     struct ceilings c;
-    struct run r;
+    struct toy_run r;
     double some = 0;
     size_t used;
 
@@ -621,10 +588,10 @@ static void test_profile(void **state)
     assert_true(c.at[PEAK_BF16] > 0 && c.at[PEAK_F16] == 0);
     assert_int_equal(emu_used(), used);
     assert_int_equal(r.device->finish(r.device, &e), 0);
-    end(&r);
+    toy_end(&r);
 }
 
-static struct plan *evaluation(const struct run *r, const struct graph *g, struct params *ps)
+static struct plan *evaluation(const struct toy_run *r, const struct graph *g, struct params *ps)
 {
     const struct plan_opts o = {.batch = BATCH, .narrow = PRECISION_BF16};
     struct err e = {0};
@@ -648,7 +615,7 @@ static void test_packed_later(void **state)
     struct graph *g;
     struct params *ps;
     struct plan *a, *b;
-    struct run r;
+    struct toy_run r;
 
     (void)state;
     start(&r, gpu(), NULL, NULL, 0);
@@ -671,7 +638,7 @@ static void test_packed_later(void **state)
     plan_free(a);
     plan_free(b);
     params_free(ps);
-    end(&r);
+    toy_end(&r);
     graph_free(g);
 }
 
@@ -783,7 +750,7 @@ static void test_all_taken(void **state)
 
     (void)state;
     for (const struct kernel *const *k = d->kernels; *k; k++)
-        if (!is_taken(*k) && !is_elsewhere(*k)) {
+        if (!offer_is_taken(&offers, *k) && !is_elsewhere(*k)) {
             print_message("# no plan takes %s of %s, %s, in %s\n", (*k)->name, (*k)->op,
                           dir[(*k)->dir], layout_name((*k)->reads));
             missing++;
@@ -795,16 +762,16 @@ static void test_all_taken(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_training),  cmocka_unit_test(test_inference),
-        cmocka_unit_test(test_frozen),    cmocka_unit_test(test_embedding),
-        cmocka_unit_test(test_moved),     cmocka_unit_test(test_beside),
-        cmocka_unit_test(test_sgd),       cmocka_unit_test(test_adamw),
-        cmocka_unit_test(test_mixed),     cmocka_unit_test(test_together),
-        cmocka_unit_test(test_launches),  cmocka_unit_test(test_packed_later),
-        cmocka_unit_test(test_narrow),    cmocka_unit_test(test_loss_scale),
-        cmocka_unit_test(test_all_taken), cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_none),      cmocka_unit_test(test_profile),
-        cmocka_unit_test(test_spaced),
+        cmocka_unit_test(test_training),     cmocka_unit_test(test_inference),
+        cmocka_unit_test(test_frozen),       cmocka_unit_test(test_embedding),
+        cmocka_unit_test(test_moved),        cmocka_unit_test(test_beside),
+        cmocka_unit_test(test_sgd),          cmocka_unit_test(test_adamw),
+        cmocka_unit_test(test_mixed),        cmocka_unit_test(test_mixed_steps),
+        cmocka_unit_test(test_together),     cmocka_unit_test(test_launches),
+        cmocka_unit_test(test_packed_later), cmocka_unit_test(test_narrow),
+        cmocka_unit_test(test_loss_scale),   cmocka_unit_test(test_all_taken),
+        cmocka_unit_test(test_memory),       cmocka_unit_test(test_none),
+        cmocka_unit_test(test_profile),      cmocka_unit_test(test_spaced),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

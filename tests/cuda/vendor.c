@@ -25,11 +25,11 @@
 #include "cuda/cuda.h"
 #include "emu.h"
 #include "graph/graph.h"
+#include "offers.h"
 #include "run/params.h"
 #include "run/plan.h"
 #include "run/step.h"
 
-enum { MOST = 32 };
 /* Of the largest, in f32; of the length, in bf16, where a rounding may turn the
  * sign that relu's gradient asks for.  */
 #define WIDE   2e-5
@@ -184,21 +184,7 @@ static const struct cuda_case own_cases[] = {
      "  - reshape: {shape: [1, 8, 1, 1]}\n"},
 };
 
-static const struct kernel *taken[MOST];
-static int n_taken;
-
-static void note_rivals(const struct plan *p)
-{
-    for (int i = 0; i < p->n_step; i++) {
-        const struct kernel *k = p->step[i].kernel;
-        int seen = !is_rival(k);
-
-        for (int t = 0; t < n_taken; t++)
-            seen |= taken[t] == k;
-        if (!seen)
-            taken[n_taken++] = k;
-    }
-}
+static struct offers offers;
 
 static struct graph *inference(const struct cuda_case *c)
 {
@@ -230,7 +216,7 @@ static int check(const struct cuda_case *c, struct graph *g, int64_t batch)
         run_thrice(&r);
         compare(&r, c->what, g, &truth, narrow);
         n += count_rivals(r.plan);
-        note_rivals(r.plan);
+        offers_note(&offers, r.plan);
         end(&r);
     }
     interp_release(&plain);
@@ -266,10 +252,8 @@ static void test_taken(void **state)
     assert_int_equal(emu_vendor_held(), 0);
     d = open_device(&e);
     for (const struct kernel *const *k = d->kernels; *k; k++) {
-        int seen = !is_rival(*k);
+        const int seen = !is_rival(*k) || offer_is_taken(&offers, *k);
 
-        for (int t = 0; t < n_taken; t++)
-            seen |= taken[t] == *k;
         if (!seen)
             print_message("# no plan takes %s of %s, %s, in %s\n", (*k)->name, (*k)->op,
                           (*k)->dir == DIR_FORWARD ? "forward" : "backward",

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "../toy.h"
+#include "../toy_run.h"
 #include "base/cpuinfo.h"
 #include "base/err.h"
 #include "base/rng.h"
@@ -26,27 +27,6 @@
 #include "train/schedule.h"
 
 enum { BATCH = 4 };
-
-/* The toy network, ready to train.  */
-struct bound {
-    struct recipe recipe;
-    struct device *dev;
-    struct graph *network, *g;
-    struct params *params;
-    struct plan *p;
-};
-
-static void fill(struct plan *p, float scale)
-{
-    const struct rng r = rng_at(3, RNG_TEST, 0, 0);
-    struct tensor *x = plan_value(p, "image");
-    int64_t *y = plan_value(p, "target")->data;
-
-    for (int64_t i = 0; i < tensor_count(x); i++)
-        ((float *)x->data)[i] = scale * (float)rng_normal(&r, (uint64_t)i);
-    for (int i = 0; i < BATCH; i++)
-        y[i] = i % TOY_CLASSES;
-}
 
 static int copies; /* between the host and a device apart */
 
@@ -84,46 +64,24 @@ static struct device *device_apart(void)
     return d;
 }
 
-static void bind_on(struct bound *b, struct graph *network, struct device *d,
+static void bind_on(struct toy_run *r, struct graph *network, struct device *d,
                     const char *const *more)
 {
-    struct err e = {0};
-
-    toy_recipe(&b->recipe, more);
-    b->dev = d;
-    b->network = network;
-    b->g = train_graph(b->network, &b->recipe, &e);
-    b->params = b->g ? params_new(b->g, b->dev, &e) : NULL;
-    b->p = b->params ? train_plan(b->g, b->dev, b->params,
-                                  &(struct plan_opts){.batch = BATCH}, &e)
-                     : NULL;
-    if (!b->p)
-        fail_msg("%s", e.msg);
-    fill(b->p, 1);
+    toy_start(r, network, d, more, &(struct plan_opts){.batch = BATCH});
 }
 
-static void bind_network(struct bound *b, struct graph *network)
+static void bind_network(struct toy_run *r, struct graph *network)
 {
-    bind_on(b, network, device_cpu_new(cpu_features()), NULL);
+    bind_on(r, network, device_cpu_new(cpu_features()), NULL);
 }
 
-static void bind(struct bound *b)
+static void bind(struct toy_run *r)
 {
-    bind_network(b, toy_graph(NULL, 1));
-}
-
-static void release(struct bound *b)
-{
-    plan_free(b->p);
-    params_free(b->params);
-    graph_free(b->g);
-    graph_free(b->network);
-    device_cpu_free(b->dev);
-    recipe_release(&b->recipe);
+    bind_network(r, toy_graph(NULL, 1));
 }
 
 /* Is the tensor NAME as the network has it?  */
-static int unchanged(const struct bound *b, const char *name)
+static int unchanged(const struct toy_run *b, const char *name)
 {
     const struct tensor *now = params_get(b->params, name);
 
@@ -131,11 +89,12 @@ static int unchanged(const struct bound *b, const char *name)
                    tensor_bytes(now));
 }
 
-static int step(struct bound *b, uint64_t n, double lr, struct train_result *r)
+static int step(struct toy_run *b, uint64_t n, double lr,
+                struct train_result *r)
 {
     struct err e = {0};
     const struct train_rates rates = {lr, lr};
-    const int bad = train_step(b->p, &(struct run_step){1, n}, rates, r, &e);
+    const int bad = train_step(b->plan, &(struct run_step){1, n}, rates, r, &e);
 
     assert_int_equal(e.code, ERR_NONE);
     return bad;
@@ -143,7 +102,7 @@ static int step(struct bound *b, uint64_t n, double lr, struct train_result *r)
 
 static void test_learns(void **state)
 {
-    struct bound b;
+    struct toy_run b;
     struct train_result first, r;
 
     (void)state;
@@ -155,7 +114,7 @@ static void test_learns(void **state)
     for (uint64_t n = 1; n < 30; n++)
         assert_int_equal(step(&b, n, 0.1, &r), 0);
     assert_true(r.loss < first.loss / 2);
-    release(&b);
+    toy_end(&b);
 }
 
 /* What a step brings to the device and back: all but gradients.  */
@@ -175,7 +134,7 @@ static void test_apart(void **state)
 {
     static const char grad[] = "d(fc.weight)";
     struct err e = {0};
-    struct bound a, b;
+    struct toy_run a, b;
     struct train_result r, s;
 
     (void)state;
@@ -185,18 +144,18 @@ static void test_apart(void **state)
         assert_int_equal(step(&a, n, 0.1, &r), 0);
         copies = 0;
         assert_int_equal(step(&b, n, 0.1, &s), 0);
-        assert_int_equal(copies, exchanged(b.g));
+        assert_int_equal(copies, exchanged(b.graph));
         assert_true(r.loss == s.loss && r.norm == s.norm);
     }
-    assert_int_equal(plan_fetch(b.p, graph_output_value(b.g, grad)->name, &e),
-                     0);
-    assert_memory_equal(plan_output(b.p, grad)->data,
-                        plan_output(a.p, grad)->data,
-                        tensor_bytes(plan_output(a.p, grad)));
+    assert_int_equal(
+        plan_fetch(b.plan, graph_output_value(b.graph, grad)->name, &e), 0);
+    assert_memory_equal(plan_output(b.plan, grad)->data,
+                        plan_output(a.plan, grad)->data,
+                        tensor_bytes(plan_output(a.plan, grad)));
     assert_true(unchanged(&b, "fc.weight")); /* not fetched yet */
     assert_int_equal(params_fetch(b.params, &e), 0);
-    for (int i = 0; i < a.g->n_value; i++) {
-        const char *name = a.g->value[i]->name;
+    for (int i = 0; i < a.graph->n_value; i++) {
+        const char *name = a.graph->value[i]->name;
         const struct tensor *t = params_get(a.params, name);
 
         if (t)
@@ -209,8 +168,8 @@ static void test_apart(void **state)
     assert_int_equal(step(&a, 3, 0.1, &r), 0);
     assert_int_equal(step(&b, 3, 0.1, &s), 0);
     assert_true(r.loss != s.loss);
-    release(&a);
-    release(&b);
+    toy_end(&a);
+    toy_end(&b);
 }
 
 /* ---- averages ---- */
@@ -219,11 +178,11 @@ enum { SHARES = 20, MOST = 4096 };
 
 /* The averages beside the same in double: AT is by elements of all tensors that
  * have one.  */
-static void follow(const struct bound *b, double share, double *at, int check)
+static void follow(const struct toy_run *b, double share, double *at, int check)
 {
-    for (int i = 0; i < b->g->n_value; i++) {
-        const char *name = b->g->value[i]->name;
-        const char *of = optim_average_of(b->g->value[i]);
+    for (int i = 0; i < b->graph->n_value; i++) {
+        const char *name = b->graph->value[i]->name;
+        const char *of = optim_average_of(b->graph->value[i]);
         const float *x = of ? params_get(b->params, of)->data : NULL;
         const float *y = of ? params_get(b->params, name)->data : NULL;
         const int64_t n = of ? tensor_count(params_get(b->params, of)) : 0;
@@ -244,7 +203,7 @@ static void test_averages(void **state)
     static double at[MOST];
     struct err e = {0};
     struct train_result r;
-    struct bound b;
+    struct toy_run b;
 
     (void)state;
     bind_on(&b, toy_graph(NULL, 1), device_cpu_new(cpu_features()), keys);
@@ -253,20 +212,20 @@ static void test_averages(void **state)
         const struct run_step rs = {1, (uint64_t)s};
         const struct train_rates rates = {0.1, schedule_ema(&b.recipe, s)};
 
-        assert_int_equal(train_step(b.p, &rs, rates, &r, &e), 0);
+        assert_int_equal(train_step(b.plan, &rs, rates, &r, &e), 0);
         follow(&b, rates.ema, at, 1);
     }
     assert_null(params_get(b.params, "adze:ema:conv1.weight"));
     assert_null(params_get(b.params, "adze:ema:bn1.running_mean"));
     assert_non_null(params_get(b.params, "adze:ema:bn2.running_mean"));
     assert_non_null(params_get(b.params, "adze:ema:fc.bias"));
-    release(&b);
+    toy_end(&b);
 }
 
 /* All but the weights changes.  */
 static void test_rate_0(void **state)
 {
-    struct bound b;
+    struct toy_run b;
     struct train_result first, r;
 
     (void)state;
@@ -276,24 +235,24 @@ static void test_rate_0(void **state)
     assert_true(r.loss == first.loss && r.norm == first.norm);
     assert_true(unchanged(&b, "conv1.weight") && unchanged(&b, "fc.bias"));
     assert_false(unchanged(&b, "bn1.running_mean"));
-    release(&b);
+    toy_end(&b);
 }
 
 static void test_nonfinite(void **state)
 {
-    struct bound b;
+    struct toy_run b;
     struct train_result r;
 
     (void)state;
     bind(&b);
-    fill(b.p, NAN);
+    toy_fill(b.plan, NAN);
     assert_int_equal(step(&b, 0, 0.1, &r), 1);
     assert_false(isfinite(r.loss));
     assert_true(unchanged(&b, "fc.weight"));
     assert_true(unchanged(&b, "bn1.running_mean"));
-    fill(b.p, 1);
+    toy_fill(b.plan, 1);
     assert_int_equal(step(&b, 0, 0.1, &r), 0);
-    release(&b);
+    toy_end(&b);
 }
 
 static void test_refusals(void **state)
@@ -356,16 +315,16 @@ static void test_aux_loss(void **state)
     (void)state;
     for (int i = 0; i < 2; i++) {
         struct train_result r;
-        struct bound b;
+        struct toy_run b;
         double want;
 
         bind_network(&b, toy_graph(text[i], 1));
         assert_int_equal(step(&b, 0, 0.1, &r), 0);
-        want = cross_entropy(plan_output(b.p, "logits")) +
-               weight[i] * cross_entropy(plan_output(b.p, "aux"));
+        want = cross_entropy(plan_output(b.plan, "logits")) +
+               weight[i] * cross_entropy(plan_output(b.plan, "aux"));
         assert_true(fabs(r.loss - want) <= 8 * ldexp(want, -24));
         assert_int_equal(unchanged(&b, "aux.fc.weight"), !weight[i]);
-        release(&b);
+        toy_end(&b);
     }
 }
 
@@ -376,14 +335,14 @@ static double loss_at(const char *name, int64_t i, float add, double *grad)
     struct graph *g = toy_graph(TRUNK OUTPUTS("train: yes, loss: 0.3"), 1);
     char d[64];
     struct train_result r;
-    struct bound b;
+    struct toy_run b;
 
     ((float *)graph_value(g, name)->data.data)[i] += add;
     snprintf(d, sizeof d, "d(%s)", name);
     bind_network(&b, g);
     assert_int_equal(step(&b, 0, 0, &r), 0);
-    *grad = ((const float *)plan_output(b.p, d)->data)[i];
-    release(&b);
+    *grad = ((const float *)plan_output(b.plan, d)->data)[i];
+    toy_end(&b);
     return r.loss;
 }
 
