@@ -103,6 +103,7 @@ struct direct_f32 {
 struct direct_tile {
     const void *x;
     int64_t at, panel, sums;
+    int64_t far; /* outer.h */
     int64_t x_gap, y_gap;
 };
 
@@ -163,6 +164,7 @@ void *direct_start(const struct direct_isa *isa, struct direct *d, int64_t table
 struct direct_task {
     int64_t image, first, rows; /* output rows (flat: pixels) */
     int64_t panel, end;
+    int fresh;          /* the panels were not read yet */
     int64_t sums;       /* its row: those of one image and band share it */
     struct ahead ahead; /* what the next task reads */
 };

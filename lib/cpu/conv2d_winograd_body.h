@@ -189,7 +189,7 @@ static void transform_gradients(const struct winograd *g, const struct reader *r
 
 /* M tiles by PANELS groups of outputs at one point.  */
 INLINE void product(const int m, const int panels, const struct winograd *g, const float *v,
-                    const float *u, float *to)
+                    const float *u, int64_t far, float *to)
 {
     const int nv = panels * PV;
     vf a[PANELS * PV][MR];
@@ -198,24 +198,25 @@ INLINE void product(const int m, const int panels, const struct winograd *g, con
         EACH (i, m)
             a[k][i] = VF0;
     for (int64_t c = 0; c < g->c; c += LANES, v += g->strip * LANES, u += LANES * LANES)
-        outer(m, nv, LANES, v, v, u, g->points * g->c * LANES, g->c - c < LANES ? g->c - c : LANES,
-              a);
+        outer(m, nv, LANES, v, v, u, g->points * g->c * LANES, far,
+              g->c - c < LANES ? g->c - c : LANES, a);
     EACH (k, nv)
         EACH (i, m)
             vf_store(to + (k / PV * g->strip + i) * LANES + k % PV * VL, a[k][i]);
 }
 
-typedef void product_fn(const struct winograd *g, const float *v, const float *u, float *to);
+typedef void product_fn(const struct winograd *g, const float *v, const float *u, int64_t far,
+                        float *to);
 
 /* clang-format off */
 #define PRODUCT(m) \
-    static void whole_##m(const struct winograd *g, const float *v, const float *u, float *to) \
+    static void whole_##m(const struct winograd *g, const float *v, const float *u, int64_t far, float *to) \
     { \
-        product(m, PANELS, g, v, u, to); \
+        product(m, PANELS, g, v, u, far, to); \
     } \
-    static void last_##m(const struct winograd *g, const float *v, const float *u, float *to) \
+    static void last_##m(const struct winograd *g, const float *v, const float *u, int64_t far, float *to) \
     { \
-        product(m, 1, g, v, u, to); \
+        product(m, 1, g, v, u, far, to); \
     }
 
 PRODUCT(1) PRODUCT(2) PRODUCT(3)
@@ -243,10 +244,13 @@ static product_fn *const products[MR][2] = {
 static void multiply(const struct winograd *g, int64_t tiles, int whole, const float *v,
                      const float *u, float *to, struct ahead *in, struct ahead *out)
 {
+    int fresh = 1;
+
     for (int64_t left = (tiles + MR - 1) / MR; left; left--) {
         const int64_t m = (tiles + left - 1) / left;
 
-        products[m - 1][whole](g, v, u, to);
+        products[m - 1][whole](g, v, u, outer_far(fresh, g->points * g->c * LANES), to);
+        fresh = 0;
         ahead_step(in);
         ahead_step(out);
         v += m * LANES;
