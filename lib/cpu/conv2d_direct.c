@@ -188,6 +188,7 @@ void direct_cut(const struct direct_isa *isa, struct direct *d, int threads)
     const int64_t row_bytes = d->c * d->in[0] * d->in[1] * SLOT / d->per;
     const int64_t units = d->flat ? up(d->out[0] * d->out[1], isa->mr) : d->out[0];
     const int64_t fewest = d->flat ? 4 : tuned(d->tuning, TUNE_DIRECT_FEWEST_ROWS);
+    const int64_t few = 4 * threads; /* one that is held up leaves the rest to others */
     const int64_t tasks = tuned(d->tuning, TUNE_DIRECT_TASKS) * threads;
     const int64_t group = tuned(d->tuning, TUNE_DIRECT_GROUP_BYTES) / panel_bytes;
     int64_t parts, bands = up(row_bytes, tuned(d->tuning, TUNE_DIRECT_BAND_BYTES));
@@ -197,10 +198,10 @@ void direct_cut(const struct direct_isa *isa, struct direct *d, int threads)
     if (d->n * parts * bands < tasks && panel_bytes * d->panels < row_bytes)
         bands = up(tasks, d->n * parts);
     bands = most(1, least(bands, units / fewest));
-    if (d->n * parts * bands < 2 * threads)
-        parts = most(parts, least(up(d->panels, isa->panels), up(2 * threads, d->n * bands)));
-    if (d->n * parts * bands < 2 * threads)
-        bands = most(bands, least(units, up(2 * threads, d->n * parts)));
+    if (d->n * parts * bands < few)
+        parts = most(parts, least(up(d->panels, isa->panels), up(few, d->n * bands)));
+    if (d->n * parts * bands < few)
+        bands = most(bands, least(units, up(few, d->n * parts)));
     d->tall = !d->flat && 2 * d->out[1] <= isa->mr;
     d->band = up(units, bands) * (d->flat ? isa->mr : 1);
     if (d->tall)
