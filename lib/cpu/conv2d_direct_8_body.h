@@ -57,7 +57,7 @@ static void join(const struct direct *d, const uint8_t *x, int64_t w, slot *to)
             (int32_t)((uint32_t)x[c * d->in[0] * d->in[1] + w] << (32 / PER * (c % PER)));
 }
 
-#if PER == 4
+#if defined(__AVX2__)
 enum { JOINED = 16 };
 
 /* 16 bytes, STEP apart.  */
@@ -69,6 +69,16 @@ INLINE __m128i bytes(const uint8_t *x, int64_t step)
         return a;
     return _mm_packus_epi16(_mm_and_si128(a, low),
                             _mm_and_si128(_mm_loadu_si128((const __m128i *)(x + JOINED)), low));
+}
+
+/* Four pixels of four bytes.  */
+INLINE void store_joined(slot *to, __m128i pixels)
+{
+#    if PER == 4
+    _mm_storeu_si128((__m128i *)to, pixels);
+#    else
+    _mm256_storeu_si256((__m256i *)to, _mm256_cvtepu8_epi16(pixels));
+#    endif
 }
 
 /* At most MOST pixels from W on, 16 at once: the number.  */
@@ -87,12 +97,12 @@ static int64_t join_many(const struct direct *d, const uint8_t *x, int64_t w, in
             c[i] = i < d->c ? bytes(x + i * area + w, step) : _mm_setzero_si128();
         const __m128i e = _mm_unpacklo_epi8(c[0], c[1]), f = _mm_unpackhi_epi8(c[0], c[1]);
         const __m128i g = _mm_unpacklo_epi8(c[2], c[3]), h = _mm_unpackhi_epi8(c[2], c[3]);
-        __m128i *const t = (__m128i *)(to + j);
+        slot *const t = to + j * PLAIN;
 
-        _mm_storeu_si128(t, _mm_unpacklo_epi16(e, g));
-        _mm_storeu_si128(t + 1, _mm_unpackhi_epi16(e, g));
-        _mm_storeu_si128(t + 2, _mm_unpacklo_epi16(f, h));
-        _mm_storeu_si128(t + 3, _mm_unpackhi_epi16(f, h));
+        store_joined(t, _mm_unpacklo_epi16(e, g));
+        store_joined(t + 4 * PLAIN, _mm_unpackhi_epi16(e, g));
+        store_joined(t + 8 * PLAIN, _mm_unpacklo_epi16(f, h));
+        store_joined(t + 12 * PLAIN, _mm_unpackhi_epi16(f, h));
     }
     return j;
 }
@@ -142,16 +152,24 @@ INLINE void store_levels(const int m, const struct direct8_run *r, int64_t lane,
                          uint8_t *y)
 {
     const struct levels levels = r->levels;
-#if defined(__AVX512F__)
-    const vf scale = vf_load(r->out.scale + lane), shift = vf_load(r->out.shift + lane);
+#if defined(__AVX2__)
+    enum { PIXELS = PACK / PV };
+    vf scale[PV], shift[PV];
 
-    EACH (q, (m + 3) / 4) {
-        vi v[4] = {VI1(0), VI1(0), VI1(0), VI1(0)};
+    EACH (v, PV) {
+        scale[v] = vf_load(r->out.scale + lane + v * VL);
+        shift[v] = vf_load(r->out.shift + lane + v * VL);
+    }
+    EACH (q, (m + PIXELS - 1) / PIXELS) {
+        const int left = m - q * PIXELS < PIXELS ? m - q * PIXELS : PIXELS;
+        vi v[PACK] = {VI1(0), VI1(0), VI1(0), VI1(0)};
 
-        EACH (j, 4)
-            if (4 * q + j < m)
-                v[j] = vi_level(&levels, vf_fma(vf_of(a[0][4 * q + j]), scale, shift));
-        vi_store_levels(y + 4 * q * LANES, &levels, v, m - 4 * q < 4 ? m - 4 * q : 4);
+        EACH (j, left * PV) {
+            const vf f = vf_of(a[j % PV][q * PIXELS + j / PV]);
+
+            v[j] = vi_level(&levels, vf_fma(f, scale[j % PV], shift[j % PV]));
+        }
+        vi_store_levels(y + q * PIXELS * LANES, &levels, v, left * PV);
     }
 #else
     EACH (v, PV) {
@@ -211,51 +229,51 @@ static void store_curved(const struct direct8_run *r, int64_t lane, const int32_
     }
 }
 
-INLINE vf sum_at(const int first, const struct levels *levels, const struct sum8 *sum, vf v,
+/* How the sums of a panel meet what is added.  */
+struct adding {
+    struct sum8 sum;
+    struct levels levels;
+    vf scale[PV], shift[PV];
+};
+
+/* A vector of SUMS, the V-th of its pixel, and what is added, before its
+ * level.  */
+INLINE vf sum_at(const int first, const struct adding *s, const int v, const int32_t *sums,
                  const uint8_t *add)
 {
-    const vf a = vf_level(levels, v), b = vf_of_u8(add);
+    const vf f = vf_fma(vf_of(vi_load(sums)), s->scale[v], s->shift[v]);
+    const vf a = vf_level(&s->levels, f), b = vf_of_u8(add);
 
-    return first ? vf_sum8(sum, a, b) : vf_sum8(sum, b, a);
+    return first ? vf_sum8(&s->sum, a, b) : vf_sum8(&s->sum, b, a);
 }
 
 INLINE void sum_pixels(const int first, const struct direct8_run *r, int64_t lane,
                        const int32_t *sums, int m, int64_t at)
 {
-    const struct sum8 sum = r->f.sum;
-    const struct levels levels = r->levels;
+    struct adding s = {.sum = r->f.sum, .levels = r->levels};
+    const uint8_t *add = r->add + at;
+    uint8_t *y = (uint8_t *)r->r.y + at;
+    int p = 0; /* numbers */
 
     EACH (v, PV) {
-        const vf scale = vf_load(r->out.scale + lane + v * VL);
-        const vf shift = vf_load(r->out.shift + lane + v * VL);
-        const uint8_t *add = r->add + at + v * VL;
-        uint8_t *y = (uint8_t *)r->r.y + at + v * VL;
-        int i = 0;
-
-#if defined(__AVX512F__)
-        for (; i + 4 <= m; i += 4) {
-            vi t[4];
-
-            EACH (k, 4) {
-                const int p = (i + k) * LANES;
-
-                t[k] = vi_level(&sum.levels,
-                                sum_at(first, &levels, &sum,
-                                       vf_fma(vf_of(vi_load(sums + p)), scale, shift), add + p));
-            }
-            vi_store_levels(y + i * LANES, &sum.levels, t, 4);
-        }
-#endif
-        for (; i < m; i++) {
-            const int p = i * LANES;
-
-            vf_store_u8(
-                y + p,
-                vf_level(&sum.levels,
-                         sum_at(first, &levels, &sum,
-                                vf_fma(vf_of(vi_load(sums + p + v * VL)), scale, shift), add + p)));
-        }
+        s.scale[v] = vf_load(r->out.scale + lane + v * VL);
+        s.shift[v] = vf_load(r->out.shift + lane + v * VL);
     }
+#if defined(__AVX2__)
+    for (; p + PACK * VL <= m * LANES; p += PACK * VL) {
+        vi t[PACK];
+
+        EACH (j, PACK)
+            t[j] = vi_level(&s.sum.levels,
+                            sum_at(first, &s, j % PV, sums + p + j * VL, add + p + j * VL));
+        vi_store_levels(y + p, &s.sum.levels, t, PACK);
+    }
+#endif
+    for (; p < m * LANES; p += LANES)
+        EACH (v, PV)
+            vf_store_u8(
+                y + p + v * VL,
+                vf_level(&s.sum.levels, sum_at(first, &s, v, sums + p + v * VL, add + p + v * VL)));
 }
 
 static void store_sum(const struct direct8_run *r, int64_t lane, const int32_t *sums, int m,

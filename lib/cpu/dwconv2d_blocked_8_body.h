@@ -158,6 +158,18 @@ static void store_rest(const struct dw *d, const struct spot *s, int v, const vi
     }
 }
 
+#if defined(__AVX2__)
+/* N pixels, PV * VL bytes each, of which these are VL.  */
+INLINE void put_levels(uint8_t *y, const struct levels *levels, const vi *u, int n)
+{
+#    if defined(__AVX512F__)
+    vi_store_levels(y, levels, u, n);
+#    else
+    vi_spread_levels(y, LANES, levels, u, n);
+#    endif
+}
+#endif
+
 INLINE void store(const struct dw *d, const struct spot *s, int v, const vi *a)
 {
     const struct levels levels = d->levels;
@@ -169,16 +181,16 @@ INLINE void store(const struct dw *d, const struct spot *s, int v, const vi *a)
         store_rest(d, s, v, a);
         return;
     }
-#if defined(__AVX512F__)
-    EACH (k, TILE / 4) {
-        const int left = (int)s->n - 4 * k;
-        vi u[4];
+#if defined(__AVX2__)
+    EACH (k, TILE / PACK) {
+        const int left = (int)s->n - PACK * k;
+        vi u[PACK];
 
         if (left <= 0)
             break;
-        EACH (i, 4)
-            u[i] = vi_level(&levels, vf_fma(vf_of(a[4 * k + i]), scale, shift));
-        vi_store_levels(y + 4 * k * LANES, &levels, u, left < 4 ? left : 4);
+        EACH (i, PACK)
+            u[i] = vi_level(&levels, vf_fma(vf_of(a[PACK * k + i]), scale, shift));
+        put_levels(y + PACK * k * LANES, &levels, u, left < PACK ? left : PACK);
     }
 #else
     EACH (i, TILE)

@@ -117,18 +117,27 @@ INLINE vf vf_sum8(const struct sum8 *s, vf a, vf b)
     return vf_fma(b - VF1(s->zero_b), VF1(s->b), p);
 }
 
-#if defined(__AVX512F__)
-/* vf_level() in two steps, of which the second packs N <= 4 vectors at once:
- * to whole numbers, limited above lest they overflow; then to bytes.  */
+#if defined(__AVX2__)
+/* vf_level() in two steps, of which the second packs PACK vectors at once: to
+ * whole numbers, limited above lest they overflow; then to bytes.  */
+enum { PACK = 4 };
+
 INLINE vi vi_level(const struct levels *q, vf v)
 {
     return vi_of(vf_min(VF1(q->hi), v));
 }
 
+INLINE int lowest_level(const struct levels *q)
+{
+    return _mm_cvtss_si32(_mm_set_ss(q->lo)) + q->zero;
+}
+
+#    if defined(__AVX512F__)
+/* The first N of V, one behind the other.  */
 INLINE void vi_store_levels(uint8_t *p, const struct levels *q, const vi *v, const int n)
 {
     const vi zero = _mm512_set1_epi16((short)q->zero);
-    const vi lo = _mm512_set1_epi8((char)(uint8_t)(_mm_cvtss_si32(_mm_set_ss(q->lo)) + q->zero));
+    const vi lo = _mm512_set1_epi8((char)(uint8_t)lowest_level(q));
     const vi a = _mm512_adds_epi16(_mm512_packs_epi32(v[0], v[1]), zero);
     const vi b = _mm512_adds_epi16(_mm512_packs_epi32(v[2], v[3]), zero);
     const vi c = _mm512_max_epu8(_mm512_packus_epi16(a, b), lo);
@@ -144,6 +153,42 @@ INLINE void vi_store_levels(uint8_t *p, const struct levels *q, const vi *v, con
     if (n == 1)
         _mm_storeu_si128((__m128i *)p, _mm512_castsi512_si128(r));
 }
+#    else
+INLINE vi levels_of(const struct levels *q, const vi *v)
+{
+    const vi zero = _mm256_set1_epi16((short)q->zero);
+    const vi lo = _mm256_set1_epi8((char)(uint8_t)lowest_level(q));
+    const vi a = _mm256_adds_epi16(_mm256_packs_epi32(v[0], v[1]), zero);
+    const vi b = _mm256_adds_epi16(_mm256_packs_epi32(v[2], v[3]), zero);
+    const vi c = _mm256_max_epu8(_mm256_packus_epi16(a, b), lo);
+
+    return _mm256_permutevar8x32_epi32(c, _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0));
+}
+
+/* The first N of V, 2 or 4, one behind the other.  */
+INLINE void vi_store_levels(uint8_t *p, const struct levels *q, const vi *v, const int n)
+{
+    const vi r = levels_of(q, v);
+
+    if (n == 4)
+        _mm256_storeu_si256((__m256i *)p, r);
+    else
+        _mm_storeu_si128((__m128i *)p, _mm256_castsi256_si128(r));
+}
+
+/* The first N of V, each STEP bytes behind the one before.  */
+INLINE void vi_spread_levels(uint8_t *p, int64_t step, const struct levels *q, const vi *v,
+                             const int n)
+{
+    const vi r = levels_of(q, v);
+
+    EACH (i, n) {
+        const __m128i two = i < 2 ? _mm256_castsi256_si128(r) : _mm256_extracti128_si256(r, 1);
+
+        _mm_storel_epi64((__m128i *)(p + i * step), i % 2 ? _mm_unpackhi_epi64(two, two) : two);
+    }
+}
+#    endif
 #endif
 
 #endif
