@@ -8,7 +8,8 @@
  *   dx' = W' dy'
  *   dW' = x' dy    and the sums of dy's columns for the bias
  *
- * In f32 without TF32; in bf16 with sums in f32, y and dx in bf16, dW in f32.
+ * In f32 without TF32; in bf16 and f16 with sums in f32, y and dx of the same
+ * type, dW in f32.
  * Partial sums of a split product are added in a fixed order.  */
 #include "cuda/conv.cuh"
 #include "cuda/finish.cuh"
@@ -124,12 +125,12 @@ static const void *operand(const struct kernel_args *a, int i)
 
 static struct part part_of(const struct kernel_args *a, int to_narrow)
 {
-    const int narrow = a->op.node->dir == DIR_FORWARD ? a->op.in[X].dtype != DTYPE_F32
-                                                      : a->op.dout[0].dtype != DTYPE_F32;
+    const enum dtype type =
+        a->op.node->dir == DIR_FORWARD ? a->op.in[X].dtype : a->op.dout[0].dtype;
     struct part p = {};
 
-    p.from = narrow ? LT_R_16BF : LT_R_32F;
-    p.to = narrow && to_narrow ? LT_R_16BF : LT_R_32F;
+    p.from = type == DTYPE_BF16 ? LT_R_16BF : type == DTYPE_F16 ? LT_R_16F : LT_R_32F;
+    p.to = to_narrow ? p.from : (int)LT_R_32F;
     p.epilogue = LT_EPILOGUE_DEFAULT;
     return p;
 }
@@ -334,27 +335,28 @@ static void run(const void *made)
     }
 }
 
-/* ---- packing: W and the bias in bf16 ---- */
+/* ---- packing: W and the bias in 16 bits ---- */
 
 static size_t pack_bytes(const struct step_nodes *s, int i)
 {
     const struct node *n = s->node[0];
     const int packs = i == WEIGHT || (i == BIAS && n->dir == DIR_FORWARD);
 
-    return packs && n->in[i] ? (size_t)shape_count(&n->in[i]->shape) * sizeof(bf16) : 0;
+    return packs && n->in[i] ? 2 * (size_t)shape_count(&n->in[i]->shape) : 0;
 }
 
-__global__ void to_narrow(int64_t count, const float *x, bf16 *y)
+template <class T> __global__ void to_narrow(int64_t count, const float *x, T *y)
 {
     for (EACH (i, count))
         put(&y[i], x[i]);
 }
 
+template <class T>
 static void pack(const struct step_nodes *s, int i, const struct tensor *t, void *packed)
 {
     (void)i;
-    launch(s->device, to_narrow, blocks_for(tensor_count(t)), THREADS, tensor_count(t),
-           data<float>(t), (bf16 *)packed);
+    launch(s->device, to_narrow<T>, blocks_for(tensor_count(t)), THREADS, tensor_count(t),
+           data<float>(t), (T *)packed);
 }
 
 /* ---- offers ---- */
@@ -384,26 +386,27 @@ template <int I> static void *prepare(const struct kernel_args *const *a, int n,
     }
 
 static const struct together together[] = {
-    TOGETHER(0), TOGETHER(1), TOGETHER(2), TOGETHER(3),
-    TOGETHER(4), TOGETHER(5), TOGETHER(6), TOGETHER(7),
+    TOGETHER(0), TOGETHER(1), TOGETHER(2), TOGETHER(3), TOGETHER(4),  TOGETHER(5),
+    TOGETHER(6), TOGETHER(7), TOGETHER(8), TOGETHER(9), TOGETHER(10), TOGETHER(11),
 };
 
 /* clang-format off */
-#define OFFER(I, op_name, direction, layout, is_narrow, follow, bytes, fn)                        \
+#define OFFER(I, T, op_name, direction, layout, follow, bytes, fn)                                \
     {.name = "cublas", .op = op_name, .dir = direction, .dtypes = F32, .reads = layout,           \
-     .writes = layout, .narrow = is_narrow, .pulls = (layout) != LAYOUT_PLAIN,                    \
+     .writes = layout, .narrow = form<T>::narrow, .pulls = (layout) != LAYOUT_PLAIN,              \
      .epilogue = follow, .accepts = accepts<I>, .scratch = scratch<I>, .pack_bytes = bytes,       \
      .pack = fn, .together = &together[I]}
+#define BOTH(I, T, op_name, layout, ...)                                                          \
+    OFFER(I, T, op_name, DIR_FORWARD, layout, epilogue, __VA_ARGS__),                             \
+    OFFER(I + 1, T, op_name, DIR_BACKWARD, layout, NULL, __VA_ARGS__)
 
 extern "C" const struct kernel cuda_cublas_kernels[] = {
-    OFFER(0, "linear", DIR_FORWARD, LAYOUT_NHWCH, 1, epilogue, pack_bytes, pack),
-    OFFER(1, "linear", DIR_BACKWARD, LAYOUT_NHWCH, 1, NULL, pack_bytes, pack),
-    OFFER(2, "linear", DIR_FORWARD, LAYOUT_PLAIN, 0, epilogue, NULL, NULL),
-    OFFER(3, "linear", DIR_BACKWARD, LAYOUT_PLAIN, 0, NULL, NULL, NULL),
-    OFFER(4, "conv2d", DIR_FORWARD, LAYOUT_NHWCH, 1, epilogue, pack_bytes, pack),
-    OFFER(5, "conv2d", DIR_BACKWARD, LAYOUT_NHWCH, 1, NULL, pack_bytes, pack),
-    OFFER(6, "conv2d", DIR_FORWARD, LAYOUT_NHWC, 0, epilogue, NULL, NULL),
-    OFFER(7, "conv2d", DIR_BACKWARD, LAYOUT_NHWC, 0, NULL, NULL, NULL),
+    BOTH(0, bf16, "linear", form<bf16>::layout, pack_bytes, pack<bf16>),
+    BOTH(2, f16, "linear", form<f16>::layout, pack_bytes, pack<f16>),
+    BOTH(4, float, "linear", LAYOUT_PLAIN, NULL, NULL),
+    BOTH(6, bf16, "conv2d", form<bf16>::layout, pack_bytes, pack<bf16>),
+    BOTH(8, f16, "conv2d", form<f16>::layout, pack_bytes, pack<f16>),
+    BOTH(10, float, "conv2d", form<float>::layout, NULL, NULL),
     {},
 };
 /* clang-format on */
@@ -414,6 +417,6 @@ extern "C" const struct kernel cuda_cublas_kernels[] = {
     }
 
 const struct rival cuda_cublas_rivals[] = {
-    RIVAL(0, 1), RIVAL(1, 1), RIVAL(2, 0), RIVAL(3, 0), RIVAL(4, 1),
-    RIVAL(5, 1), RIVAL(6, 0), RIVAL(7, 0), {},
+    RIVAL(0, 1), RIVAL(1, 1), RIVAL(2, 1), RIVAL(3, 1),  RIVAL(4, 0),  RIVAL(5, 0), RIVAL(6, 1),
+    RIVAL(7, 1), RIVAL(8, 1), RIVAL(9, 1), RIVAL(10, 0), RIVAL(11, 0), {},
 };

@@ -1,8 +1,8 @@
-/* cudnn.cu -- convolutions by cuDNN, in bf16.
+/* cudnn.cu -- convolutions by cuDNN, in bf16 and f16.
  * SPDX-License-Identifier: MIT
  *
- * Weights are packed in bf16 as [K][tap][C/groups] for all directions.  The
- * gradient of the weights comes so, in bf16, and is then moved to where it
+ * Weights are packed in 16 bits as [K][tap][C/groups] for all directions.  The
+ * gradient of the weights comes so, in 16 bits, and is then moved to where it
  * belongs, in f32; that of the bias is a kernel of ours.  */
 #include "cuda/box.cuh"
 #include "cuda/conv.cuh"
@@ -61,6 +61,7 @@ static struct dnn_conv conv_graph(const struct kernel_args *a, enum dnn_kind kin
     struct dnn_conv c = {};
 
     c.kind = kind;
+    c.type = y->dtype == DTYPE_BF16 ? DNN_DATA_BFLOAT16 : DNN_DATA_HALF;
     for (int d = 0; d < 4; d++) {
         c.x[d] = x->shape.dim[d];
         c.y[d] = y->shape.dim[d];
@@ -85,7 +86,7 @@ static void *weights(const struct kernel_args *a)
 
 static size_t weight_bytes(const struct kernel_args *a)
 {
-    const size_t bytes = (size_t)tensor_count(&a->op.din[WEIGHT]) * sizeof(bf16);
+    const size_t bytes = 2 * (size_t)tensor_count(&a->op.din[WEIGHT]);
 
     return a->op.din[WEIGHT].data ? (bytes + 255) / 256 * 256 : 0;
 }
@@ -182,7 +183,7 @@ static struct box turned(const struct shape *t)
     return {3, k * taps * cg, {k, cg, taps}, {{taps * cg, 1, cg}, {cg * taps, taps, 1}}};
 }
 
-static void run(const void *made)
+template <class T> static void run(const void *made)
 {
     const struct work *w = (const struct work *)made;
     const struct device *d = device_of(&w->a);
@@ -192,10 +193,10 @@ static void run(const void *made)
                     w->libraries->vendor.dnn.execute(w->libraries->dnn, w->graph[i].plan,
                                                      w->graph[i].pack));
     if (w->dw.data)
-        launch(d, move<bf16, float>, blocks_for(tensor_count(&w->dw)), THREADS,
-               turned(&w->dw.shape), (const bf16 *)w->a.scratch, data<float>(&w->dw));
+        launch(d, move<T, float>, blocks_for(tensor_count(&w->dw)), THREADS, turned(&w->dw.shape),
+               (const T *)w->a.scratch, data<float>(&w->dw));
     if (w->db.data)
-        row_sums_run(d, rows_of(&w->dy), data<bf16>(&w->dy), (float *)w->a.scratch,
+        row_sums_run(d, rows_of(&w->dy), data<T>(&w->dy), (float *)w->a.scratch,
                      data<float>(&w->db));
 }
 
@@ -206,17 +207,17 @@ static size_t pack_bytes(const struct step_nodes *s, int i)
     const struct node *n = s->node[0];
     const int packs = i == WEIGHT || (i == BIAS && n->dir == DIR_FORWARD);
 
-    return packs && n->in[i] ? (size_t)shape_count(&n->in[i]->shape) * sizeof(bf16) : 0;
+    return packs && n->in[i] ? 2 * (size_t)shape_count(&n->in[i]->shape) : 0;
 }
 
+template <class T>
 static void pack(const struct step_nodes *s, int i, const struct tensor *t, void *packed)
 {
     const int64_t k = t->shape.dim[0], count = tensor_count(t);
     const int64_t cg = i == WEIGHT ? t->shape.dim[1] : 1, taps = count / (k * cg);
     const struct box b = {3, count, {k, taps, cg}, {{cg * taps, 1, taps}, {taps * cg, cg, 1}}};
 
-    launch(s->device, move<float, bf16>, blocks_for(count), THREADS, b, data<float>(t),
-           (bf16 *)packed);
+    launch(s->device, move<float, T>, blocks_for(count), THREADS, b, data<float>(t), (T *)packed);
 }
 
 /* ---- offers ---- */
@@ -240,30 +241,34 @@ template <int I> static void *prepare(const struct kernel_args *const *a, int n,
     return rival_prepare(&cuda_cudnn_rivals[I], a[0], e);
 }
 
-#define TOGETHER(I)                \
-    {                              \
-        1, prepare<I>, run, forget \
+#define TOGETHER(T, I)                \
+    {                                 \
+        1, prepare<I>, run<T>, forget \
     }
 
 static const struct together together[] = {
-    TOGETHER(0),
-    TOGETHER(1),
+    TOGETHER(bf16, 0),
+    TOGETHER(bf16, 1),
+    TOGETHER(f16, 2),
+    TOGETHER(f16, 3),
 };
 
 /* clang-format off */
-#define OFFER(I, direction, follow)                                                               \
-    {.name = "cudnn", .op = "conv2d", .dir = direction, .dtypes = F32, .reads = LAYOUT_NHWCH,     \
-     .writes = LAYOUT_NHWCH, .narrow = 1, .pulls = 1, .epilogue = follow,                         \
-     .accepts = accepts<I>, .scratch = scratch<I>, .pack_bytes = pack_bytes, .pack = pack,        \
+#define OFFER(T, I, direction, follow)                                                            \
+    {.name = "cudnn", .op = "conv2d", .dir = direction, .dtypes = F32, .reads = form<T>::layout,  \
+     .writes = form<T>::layout, .narrow = form<T>::narrow, .pulls = 1, .epilogue = follow,        \
+     .accepts = accepts<I>, .scratch = scratch<I>, .pack_bytes = pack_bytes, .pack = pack<T>,     \
      .together = &together[I]}
 
 extern "C" const struct kernel cuda_cudnn_kernels[] = {
-    OFFER(0, DIR_FORWARD, epilogue), OFFER(1, DIR_BACKWARD, NULL), {},
+    OFFER(bf16, 0, DIR_FORWARD, epilogue), OFFER(bf16, 1, DIR_BACKWARD, NULL),
+    OFFER(f16, 2, DIR_FORWARD, epilogue), OFFER(f16, 3, DIR_BACKWARD, NULL), {},
 };
 /* clang-format on */
 
-const struct rival cuda_cudnn_rivals[] = {
-    {&cuda_cudnn_kernels[0], fits, make},
-    {&cuda_cudnn_kernels[1], fits, make},
-    {},
-};
+#define RIVAL(I)                           \
+    {                                      \
+        &cuda_cudnn_kernels[I], fits, make \
+    }
+
+const struct rival cuda_cudnn_rivals[] = {RIVAL(0), RIVAL(1), RIVAL(2), RIVAL(3), {}};

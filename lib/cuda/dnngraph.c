@@ -80,7 +80,7 @@ static void *tensor(struct dnn_graph *g, int64_t id, const int64_t *size, int ty
 static void *operand(struct dnn_graph *g, int which, const int64_t *size)
 {
     g->there[which] = 1;
-    return tensor(g, which + 1, size, DNN_DATA_BFLOAT16);
+    return tensor(g, which + 1, size, g->type);
 }
 
 /* ---- operations ---- */
@@ -261,7 +261,7 @@ int dnn_make(struct dnn_graph *g, const struct cudnn *dnn, void *handle, void *d
     void *config[CONFIGS] = {0};
     int n;
 
-    *g = (struct dnn_graph){.dnn = dnn};
+    *g = (struct dnn_graph){.dnn = dnn, .type = c->type};
     n = list_configs(g, ask(g, c, handle, deviceprop), config);
     for (int i = 0; i < n && !g->plan; i++) {
         void *plan =

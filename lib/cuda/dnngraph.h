@@ -1,13 +1,13 @@
 /* dnngraph.h -- a convolution as an operation graph of cuDNN.
  * SPDX-License-Identifier: MIT
  *
- * Values are [N][H][W][C], weights [K][R][S][C/groups], all in bf16; sums are
- * in f32.  Forward in one graph, of which cuDNN has whole kernels in this order
+ * Values are [N][H][W][C], weights [K][R][S][C/groups], all in bf16 or all in
+ * f16; sums are in f32.  Forward in one graph, of which cuDNN has whole kernels in this order
  * alone (asked of cuDNN 9.19 for compute capability 8.0 and 9.0):
  *
  *   y = conv(x, w)   y = [relu](conv(x, w) [+ add] + bias)
  *
- * The bias is of bf16 too.  The gradient of the weights comes in bf16: it makes
+ * The bias is of their type too, and so is the gradient of the weights: it makes
  * none in f32.
  *
  *     if (dnn_make(&g, dnn, handle, NULL, &conv, way, room) == 0 &&
@@ -24,6 +24,7 @@ enum dnn_kind { DNN_KIND_FORWARD, DNN_KIND_DX, DNN_KIND_DW };
 /* x [N,C,H,W], w [K,C/groups,R,S], y [N,K,P,Q]; height, width.  */
 struct dnn_conv {
     enum dnn_kind kind;
+    int type; /* DNN_DATA_BFLOAT16 or DNN_DATA_HALF */
     int64_t x[4], w[4], y[4];
     int64_t stride[2], dilation[2], before[2], after[2]; /* padding */
     int bias, add, relu;                                 /* add and relu only with a bias */
@@ -40,6 +41,7 @@ struct dnn_graph {
     void *desc[DNN_DESCRIPTORS]; /* all, to be dropped */
     int n_desc, status;          /* the first that was not 0 */
     int there[DNN_OPERANDS];
+    int type;          /* of them */
     void *plan, *pack; /* two of them */
     size_t bytes;      /* of scratch */
 };

@@ -21,7 +21,7 @@ enum {
 };
 
 /* Lengths of errors beside those of results: two roundings to bf16 are apart by
- * 2^-8 at most, sums in another order in f32 by some 2^-24 a term.  */
+ * 2^-8 at most, to f16 by less, sums in another order in f32 by some 2^-24 a term.  */
 #define NARROW_ERROR 0x1p-7
 #define WIDE_ERROR   0x1p-14
 
@@ -81,16 +81,16 @@ static int leaves_more(const struct step_nodes *s)
 
 /* ---- the operands of a trial ---- */
 
-__global__ void fill_random(struct rng r, int64_t count, int narrow, void *p)
+template <class T> __global__ void fill_random(struct rng r, int64_t count, T *p)
 {
-    for (EACH (i, count)) {
-        const float x = (float)random_word(r, (uint64_t)i) * 0x1p-31f - 1;
+    for (EACH (i, count))
+        put(p + i, (float)random_word(r, (uint64_t)i) * 0x1p-31f - 1);
+}
 
-        if (narrow)
-            put((bf16 *)p + i, x);
-        else
-            put((float *)p + i, x);
-    }
+template <class T>
+static void fill(const struct device *d, const struct rng &r, int64_t count, void *p)
+{
+    launch(d, fill_random<T>, blocks_for(count), THREADS, r, count, (T *)p);
 }
 
 /* Sums of squares of a - b, and of a, of a part of the numbers; not a number
@@ -169,8 +169,9 @@ static void random_tensor(struct trial *t, struct tensor *x)
 
     x->data = room_for(t, tensor_bytes(x));
     if (x->data)
-        launch(t->d, fill_random, blocks_for(count), THREADS, r, count,
-               (int)(x->dtype != DTYPE_F32), x->data);
+        (x->dtype == DTYPE_F32    ? fill<float>
+         : x->dtype == DTYPE_BF16 ? fill<bf16>
+                                  : fill<f16>)(t->d, r, count, x->data);
 }
 
 /* Room for the result *X three times: the own kernel's, a rival's, once more. */
@@ -264,6 +265,13 @@ static void bind_kernel(struct trial *t, const struct kernel *k, size_t scratch)
 
 /* ---- asking and timing ---- */
 
+template <class T>
+static void compare(const struct trial *t, int parts, int64_t count, const void *a, const void *b)
+{
+    launch(t->d, compare_parts<T>, dim3((unsigned)parts), THREADS, count, (const T *)a,
+           (const T *)b, t->part);
+}
+
 /* The length of B - A beside that of A, the worst of the results; NaN where
  * something is not a number.  */
 static double apart(struct trial *t, void *const *a, void *const *b)
@@ -276,12 +284,9 @@ static double apart(struct trial *t, void *const *a, void *const *b)
         double d = 0, all = 0;
         struct err e = {};
 
-        if (t->result[i]->dtype == DTYPE_F32)
-            launch(t->d, compare_parts<float>, dim3((unsigned)parts), THREADS, count, (float *)a[i],
-                   (float *)b[i], t->part);
-        else
-            launch(t->d, compare_parts<bf16>, dim3((unsigned)parts), THREADS, count, (bf16 *)a[i],
-                   (bf16 *)b[i], t->part);
+        (t->result[i]->dtype == DTYPE_F32    ? compare<float>
+         : t->result[i]->dtype == DTYPE_BF16 ? compare<bf16>
+                                             : compare<f16>)(t, parts, count, a[i], b[i]);
         if (t->d->get(t->d, part, t->part, sizeof part, &e) < 0 || t->d->finish(t->d, &e) < 0)
             return NAN;
         for (int k = 0; k < parts; k++) {

@@ -22,6 +22,7 @@ enum {
     LT_OLDEST = 120000, /* cublasLtGetVersion(): 12.0.0 */
 
     LT_R_32F = 0, /* cudaDataType */
+    LT_R_16F = 2,
     LT_R_16BF = 14,
 
     LT_COMPUTE_32F = 68, /* cublasComputeType_t: f32, not TF32 */
@@ -91,6 +92,7 @@ enum {
     DNN_CROSS_CORRELATION = 1, /* cudnnConvolutionMode_t */
 
     DNN_DATA_FLOAT = 0, /* cudnnDataType_t */
+    DNN_DATA_HALF = 2,
     DNN_DATA_BFLOAT16 = 9,
 
     DNN_POINTWISE_ADD = 0, /* cudnnPointwiseMode_t */

@@ -30,7 +30,7 @@
 #include "run/plan.h"
 #include "run/step.h"
 
-/* Of the largest, in f32; of the length, in bf16, where a rounding may turn the
+/* Of the largest, in f32; of the length, in 16 bits, where a rounding may turn the
  * sign that relu's gradient asks for.  */
 #define WIDE   2e-5
 #define NARROW 0.25
@@ -152,7 +152,7 @@ static void compare(struct run *r, const char *what, const struct graph *g, stru
         const double far = narrow ? training_check_off(x, y) : training_check_far(x, y);
 
         if (!(far <= (narrow ? NARROW : WIDE)))
-            fail_msg("%s: '%s' is off by %g%s", what, name, far, narrow ? " in bf16" : "");
+            fail_msg("%s: '%s' is off by %g%s", what, name, far, narrow ? " in 16 bits" : "");
     }
 }
 
@@ -200,8 +200,8 @@ static struct graph *inference(const struct cuda_case *c)
     return g;
 }
 
-/* Takes G.  How many steps libraries compute.  */
-static int check(const struct cuda_case *c, struct graph *g, int64_t batch)
+/* In f32 up to precision LAST.  Takes G.  How many steps libraries compute.  */
+static int check(const struct cuda_case *c, struct graph *g, int64_t batch, int last)
 {
     struct interp truth, plain;
     int n = 0;
@@ -209,7 +209,7 @@ static int check(const struct cuda_case *c, struct graph *g, int64_t batch)
     interp_fill(&truth, g, batch, 11, 1);
     interp_go(&truth);
     interp_fill(&plain, g, batch, 11, 0);
-    for (int narrow = 0; narrow < 2; narrow++) {
+    for (int narrow = PRECISION_FP32; narrow <= last; narrow++) {
         struct run r;
 
         must_start(&r, g, &plain, narrow);
@@ -243,12 +243,14 @@ static void test_taken(void **state)
     for (size_t i = 0; i < COUNT(own_cases); i++) {
         const struct cuda_case *c = &own_cases[i];
 
-        assert_true(check(c, training_check_graph(c->size, c->body), TRAINING_BATCH) > 3);
-        assert_true(check(c, inference(c), TRAINING_BATCH) > 2);
+        assert_true(
+            check(c, training_check_graph(c->size, c->body), TRAINING_BATCH, PRECISION_FP16) > 3);
+        assert_true(check(c, inference(c), TRAINING_BATCH, PRECISION_FP16) > 2);
     }
     for (size_t i = 0; i < COUNT(cases); i++)
         if (is_among(cases[i].what, more))
-            check(&cases[i], training_check_graph(cases[i].size, cases[i].body), TRAINING_BATCH);
+            check(&cases[i], training_check_graph(cases[i].size, cases[i].body), TRAINING_BATCH,
+                  PRECISION_BF16);
     assert_int_equal(emu_vendor_held(), 0);
     d = open_device(&e);
     for (const struct kernel *const *k = d->kernels; *k; k++) {
@@ -292,7 +294,7 @@ static int with(struct emu_vendor v, const struct cuda_case *c)
 {
     forget_choices();
     emu_libraries(v);
-    return check(c, training_check_graph(c->size, c->body), 1);
+    return check(c, training_check_graph(c->size, c->body), 1, PRECISION_BF16);
 }
 
 static void test_not_taken(void **state)

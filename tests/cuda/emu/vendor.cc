@@ -14,6 +14,7 @@
 
 #include "../emu.h"
 #include "cuda_bf16.h"
+#include "cuda_fp16.h"
 #include "run.h"
 
 extern "C" {
@@ -44,17 +45,35 @@ bool fails(const char *name)
 
 /* ---- numbers in memory ---- */
 
-double load(const void *p, bool narrow, int64_t i)
+enum number { F32, BF16, F16 };
+
+double load(const void *p, number t, int64_t i)
 {
-    return narrow ? __bfloat162float(((const __nv_bfloat16 *)p)[i]) : ((const float *)p)[i];
+    return t == BF16  ? __bfloat162float(((const __nv_bfloat16 *)p)[i])
+           : t == F16 ? __half2float(((const __half *)p)[i])
+                      : ((const float *)p)[i];
 }
 
-void store(void *p, bool narrow, int64_t i, double v)
+void store(void *p, number t, int64_t i, double v)
 {
-    if (narrow)
+    if (t == BF16)
         ((__nv_bfloat16 *)p)[i] = __float2bfloat16_rn((float)v);
+    else if (t == F16)
+        ((__half *)p)[i] = __float2half_rn((float)v);
     else
         ((float *)p)[i] = (float)v;
+}
+
+number lt_number(int type)
+{
+    MUST(type == LT_R_32F || type == LT_R_16BF || type == LT_R_16F);
+    return type == LT_R_16BF ? BF16 : type == LT_R_16F ? F16 : F32;
+}
+
+number dnn_number(int type)
+{
+    MUST(type == DNN_DATA_BFLOAT16 || type == DNN_DATA_HALF);
+    return type == DNN_DATA_HALF ? F16 : BF16;
 }
 
 /* What a computing call leaves of a result. */
@@ -171,7 +190,7 @@ int lt_desc_destroy(void *p)
 
 int lt_layout_create(void **p, int type, uint64_t rows, uint64_t columns, int64_t step)
 {
-    MUST(type == LT_R_32F || type == LT_R_16BF);
+    lt_number(type);
     MUST(rows && columns && step >= (int64_t)rows);
     return fails("cublasLtMatrixLayoutCreate") ? 3
                                                : lt_new(p, {.kind = lt_thing::LAYOUT,
@@ -223,7 +242,7 @@ void check_product(const lt_thing *p, const lt_thing *a, const lt_thing *b, cons
     MUST((p->turn_b ? b->rows : b->columns) == d->columns);
     MUST((p->turn_a ? a->rows : a->columns) == (p->turn_b ? b->columns : b->rows));
     MUST(c == d && a->type == b->type);
-    MUST(a->type == LT_R_16BF || d->type == LT_R_32F);
+    MUST(d->type == LT_R_32F || a->type == d->type);
     for (const lt_thing *x : {a, b, d})
         MUST(x->step == x->rows);
     if (p->epilogue & (LT_EPILOGUE_BIAS | LT_EPILOGUE_BGRADB))
@@ -260,10 +279,10 @@ struct product {
     float beta;
 };
 
-double epilogue(const lt_thing &p, bool narrow, int64_t row, double v)
+double epilogue(const lt_thing &p, number t, int64_t row, double v)
 {
     if (p.epilogue & LT_EPILOGUE_BIAS)
-        v += load(p.bias, narrow, row);
+        v += load(p.bias, t, row);
     if (p.epilogue & LT_EPILOGUE_RELU)
         v = relu(v);
     return p.epilogue & LT_EPILOGUE_GELU ? gelu_tanh(v) : v;
@@ -271,7 +290,7 @@ double epilogue(const lt_thing &p, bool narrow, int64_t row, double v)
 
 void multiply(const product &p)
 {
-    const bool from = p.a.type == LT_R_16BF, to = p.d.type == LT_R_16BF;
+    const number from = lt_number(p.a.type), to = lt_number(p.d.type);
     const int64_t terms = p.desc.turn_a ? p.a.rows : p.a.columns;
 
     for (int64_t n = 0; n < p.d.columns; n++)
@@ -295,7 +314,7 @@ void multiply(const product &p)
 
 size_t bytes_of(const lt_thing *t)
 {
-    return (size_t)(t->step * t->columns) * (t->type == LT_R_16BF ? 2 : 4);
+    return (size_t)(t->step * t->columns) * (lt_number(t->type) == F32 ? 4 : 2);
 }
 
 int lt_matmul(void *handle, void *desc, const void *alpha, const void *a, void *at, const void *b,
@@ -399,13 +418,21 @@ thing *tensor_at(const thing *t, int name)
     return finished(one<void *>(t, name), DNN_TENSOR);
 }
 
+number number_of(const thing *t)
+{
+    return dnn_number(one<int>(t, DNN_TENSOR_DATA_TYPE));
+}
+
 void check_tensor(const thing *t)
 {
     const sizes d = dims(t), s = list<int64_t>(t, DNN_TENSOR_STRIDES);
     const int type = one<int>(t, DNN_TENSOR_DATA_TYPE);
 
     MUST(d.size() == 4 && s == (sizes{d[1] * d[2] * d[3], 1, d[1] * d[3], d[1]}));
-    MUST(type == (is_virtual(t) ? DNN_DATA_FLOAT : DNN_DATA_BFLOAT16));
+    if (is_virtual(t))
+        MUST(type == DNN_DATA_FLOAT);
+    else
+        dnn_number(type);
     MUST(one<int64_t>(t, DNN_TENSOR_ALIGNMENT) == ALIGNED);
     MUST(one<int64_t>(t, DNN_TENSOR_UNIQUE_ID) > 0);
     MUST(d[0] > 0 && d[1] > 0 && d[2] > 0 && d[3] > 0);
@@ -705,10 +732,10 @@ int64_t count_of(const sizes &d)
     return d[0] * d[1] * d[2] * d[3];
 }
 
-void write(void *to, const std::vector<double> &v)
+void write(void *to, number t, const std::vector<double> &v)
 {
     for (size_t i = 0; i < v.size(); i++)
-        store(to, true, (int64_t)i, spoilt(v[i], (int64_t)i));
+        store(to, t, (int64_t)i, spoilt(v[i], (int64_t)i));
 }
 
 /* How operands of pointwise steps are added to the sums. */
@@ -719,6 +746,7 @@ struct addend {
 
 struct job {
     int op;
+    number type; /* of all operands */
     geometry g;
     void *x, *w, *y;
     std::vector<addend> add;
@@ -732,18 +760,18 @@ void convolve(const job &j)
 
     each(j.g, [&](int64_t x, int64_t w, int64_t y) {
         if (j.op == DNN_OP_FORWARD)
-            v[(size_t)y] += load(j.x, true, x) * load(j.w, true, w);
+            v[(size_t)y] += load(j.x, j.type, x) * load(j.w, j.type, w);
         else if (j.op == DNN_OP_BWD_DATA)
-            v[(size_t)x] += load(j.y, true, y) * load(j.w, true, w);
+            v[(size_t)x] += load(j.y, j.type, y) * load(j.w, j.type, w);
         else
-            v[(size_t)w] += load(j.x, true, x) * load(j.y, true, y);
+            v[(size_t)w] += load(j.x, j.type, x) * load(j.y, j.type, y);
     });
     for (size_t i = 0; i < v.size(); i++) {
         for (const addend &a : j.add)
-            v[i] += load(a.p, true, a.channels ? (int64_t)i % to[1] : (int64_t)i);
+            v[i] += load(a.p, j.type, a.channels ? (int64_t)i % to[1] : (int64_t)i);
         v[i] = j.relu ? relu(v[i]) : v[i];
     }
-    write(j.op == DNN_OP_FORWARD ? j.y : j.op == DNN_OP_BWD_DATA ? j.x : j.w, v);
+    write(j.op == DNN_OP_FORWARD ? j.y : j.op == DNN_OP_BWD_DATA ? j.x : j.w, j.type, v);
 }
 
 /* Where tensor T lies, by the pack. */
@@ -779,6 +807,9 @@ job job_of(const std::vector<void *> &ops, const thing *pack)
     for (auto &f : forms)
         if (f.op == t->type) {
             j.op = f.op;
+            j.type = number_of(tensor_at(t, f.x));
+            MUST(number_of(tensor_at(t, f.w)) == j.type);
+            MUST(ops.size() > 1 || number_of(tensor_at(t, f.y)) == j.type);
             j.g = geometry_of(t, f.conv, f.x, f.w, f.y);
             j.x = pointer(pack, tensor_at(t, f.x));
             j.w = pointer(pack, tensor_at(t, f.w));
@@ -790,6 +821,7 @@ job job_of(const std::vector<void *> &ops, const thing *pack)
         if (has(p, DNN_OP_POINTWISE_B)) {
             const thing *b = tensor_at(p, DNN_OP_POINTWISE_B);
 
+            MUST(number_of(b) == j.type);
             j.add.push_back({pointer(pack, b), dims(b)[2] * dims(b)[3] == 1 && dims(b)[0] == 1});
         } else {
             j.relu = true;

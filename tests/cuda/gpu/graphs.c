@@ -53,11 +53,12 @@ struct layer {
     int bias, add, relu;
 };
 
-static struct dnn_conv conv_of(const struct layer *l, enum dnn_kind kind)
+static struct dnn_conv conv_of(const struct layer *l, enum dnn_kind kind, int type)
 {
     const int64_t pad = l->filter / 2, q = (l->size + 2 * pad - l->filter) / l->stride + 1;
 
     return (struct dnn_conv){.kind = kind,
+                             .type = type,
                              .x = {l->n, l->c, l->size, l->size},
                              .w = {l->k, l->c / l->groups, l->filter, l->filter},
                              .y = {l->n, l->k, q, q},
@@ -86,6 +87,27 @@ static int is_known(const struct cudnn *dnn, void *device, const struct dnn_conv
     return !bad;
 }
 
+/* 1: DEVICE lacks one for LAYER in 16 bits of either kind, which is said.  */
+static int is_missing(const struct cudnn *dnn, void *device, const char *name, size_t i,
+                      const struct layer *layer)
+{
+    static const int types[] = {DNN_DATA_BFLOAT16, DNN_DATA_HALF};
+    static const char *const kind[] = {"forward", "dx", "dw"};
+    const int last = layer->bias ? DNN_KIND_FORWARD : DNN_KIND_DW;
+    int bad = 0;
+
+    for (size_t t = 0; t < COUNT(types); t++)
+        for (int d = DNN_KIND_FORWARD; d <= last; d++) {
+            const struct dnn_conv c = conv_of(layer, (enum dnn_kind)d, types[t]);
+
+            if (is_known(dnn, device, &c))
+                continue;
+            bad = 1;
+            printf("%s: no kernel for layer %zu, %s, %s\n", name, i, kind[d], t ? "f16" : "bf16");
+        }
+    return bad;
+}
+
 int main(void)
 {
     static const struct gpu gpus[] = {{"NVIDIA A100", 800, 108, 163, 40, 80},
@@ -96,7 +118,6 @@ int main(void)
         {32, 64, 56, 64, 3, 1, 1, 1, 0, 0},   {1, 256, 56, 128, 1, 2, 1, 1, 0, 0},
         {32, 128, 28, 128, 3, 2, 1, 0, 0, 0}, {32, 256, 28, 256, 3, 1, 32, 0, 0, 0},
     };
-    static const char *const kind[] = {"forward", "dx", "dw"};
     struct vendor v;
     int bad = 0;
 
@@ -109,15 +130,7 @@ int main(void)
         if (!device)
             return ABSENT;
         for (size_t k = 0; k < COUNT(layers); k++)
-            for (int d = DNN_KIND_FORWARD; d <= (layers[k].bias ? DNN_KIND_FORWARD : DNN_KIND_DW);
-                 d++) {
-                const struct dnn_conv c = conv_of(&layers[k], (enum dnn_kind)d);
-
-                if (is_known(&v.dnn, device, &c))
-                    continue;
-                bad = 1;
-                printf("%s: no kernel for layer %zu, %s\n", gpus[i].name, k, kind[d]);
-            }
+            bad |= is_missing(&v.dnn, device, gpus[i].name, k, &layers[k]);
         v.dnn.drop(device);
     }
     return bad;
