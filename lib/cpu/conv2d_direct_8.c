@@ -35,7 +35,7 @@ int conv2d_direct_8_accepts_plain(const struct step_nodes *s)
 
 static int64_t table_of(const struct direct *d)
 {
-    return 3 * d->panels * LANES;
+    return store8_table(d->o);
 }
 
 size_t conv2d_direct_8_scratch(const struct direct_isa *isa, int planar, const struct step_nodes *s,
@@ -109,17 +109,12 @@ void conv2d_direct_8_pack(const struct direct_isa *isa, int planar, const struct
 void conv2d_direct_8_run(const struct direct_isa *isa, int planar, const struct kernel_args *a)
 {
     struct direct d = conv2d_direct_of(&isa->form, planar, a->step);
-    struct direct8_run r = {.r = {.x = a->op.in[X].data, .y = a->op.out[0].data}};
+    struct direct8_run r = {.r = {.x = a->op.in[X].data}};
     void *table = direct_start(isa, &d, table_of(&d), pool_threads(a->pool), a->scratch, &r.r);
     struct grid8 x = {0};
 
     r.r.w = a->packed[WEIGHT];
-    quant8_layer_requant(a->step, &r.f);
-    r.curve = follow_act_of(r.f.q.curve);
-    r.levels = (struct levels){r.f.q.lo, r.f.q.hi, r.f.q.zero};
-    r.add = r.f.add ? quant8_added(a, &r.f)->data : NULL;
-    r.out = quant8_outputs(a, &r.f.q, d.o, d.panels * LANES,
-                           (const int32_t *)r.r.w + d.panels * LANES * d.k, table);
+    r.to = store8_of(a, d.o, (const int32_t *)r.r.w + d.panels * LANES * d.k, table);
     grid8_operand(a->op.node, X, &x);
     r.outside = (int32_t)((uint32_t)x.zero * (isa->form.per == 4 ? 0x01010101u : 0x00010001u));
     pool_run(a->pool, d.n * d.bands * d.parts, isa->task, &r);

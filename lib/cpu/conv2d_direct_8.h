@@ -15,17 +15,12 @@
 #define ADZE_CPU_CONV2D_DIRECT_8_H
 
 #include "cpu/conv2d_direct.h"
-#include "cpu/follow.h"
-#include "op/quant8.h"
+#include "cpu/store_8.h"
 
 struct direct8_run {
     struct direct_run r;
     int32_t outside; /* a slot of zeros */
-    struct outputs8 out;
-    struct layer_follow f;
-    struct levels levels;
-    struct follow_act curve;
-    const uint8_t *add; /* NULL: none */
+    struct store8 to;
 };
 
 int conv2d_direct_8_accepts(const struct step_nodes *s);

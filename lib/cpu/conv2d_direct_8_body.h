@@ -20,7 +20,7 @@ INLINE const struct direct8_run *run_8(const struct direct_run *r)
     return (const struct direct8_run *)r;
 }
 
-#define start(r, t, v) vi_load(run_8(r)->out.base + (t)->panel * LANES + (v)*VL)
+#define start(r, t, v) vi_load(run_8(r)->to.out.base + (t)->panel * LANES + (v)*VL)
 
 /* ---- reading ---- */
 
@@ -151,12 +151,12 @@ INLINE void copy_of(const struct direct_run *r, struct direct_copy *c)
 INLINE void store(const int m, const int panels, const struct direct_run *run,
                   const struct direct_tile *t, vi (*a)[MR])
 {
-    const struct direct8_run *r = run_8(run);
+    const struct store8 *r = &run_8(run)->to;
     const int64_t area = run->d->out[0] * run->d->out[1] * LANES, lane = t->panel * LANES;
 
-    if (r->f.q.to_u8 && !r->f.q.curve && !r->add) {
+    if (store8_is_simple(r)) {
         EACH (p, panels)
-            store_levels(m, r, lane + p * LANES, a + p * PV, (uint8_t *)run->y + t->at + p * area);
+            store_levels(m, r, lane + p * LANES, a + p * PV, (uint8_t *)r->y + t->at + p * area);
         return;
     }
     EACH (p, panels) {
