@@ -115,22 +115,6 @@ static void copy_rows(const struct plane *p, int64_t h, int64_t w, int64_t rows,
     }
 }
 
-static struct winograd_tile tile_of(const struct winograd *g, int64_t t)
-{
-    const int64_t area = g->grid[0] * g->grid[1];
-
-    return (struct winograd_tile){t / area, t % area / g->grid[1] * g->side,
-                                  t % g->grid[1] * g->side};
-}
-
-/* The next RUN of tiles side by side, of those from FIRST to END.  */
-static int64_t run_of(const struct winograd *g, int64_t first, int64_t end)
-{
-    const int64_t rest = g->grid[1] - first % g->grid[1];
-
-    return rest < end - first ? rest : end - first;
-}
-
 /* V of tiles [FIRST, END), planes [P0, P1).  */
 static void transform_inputs(const struct winograd *g, const struct reader *r, int64_t first,
                              int64_t end, int64_t p0, int64_t p1, float *v, float *band)
@@ -138,8 +122,8 @@ static void transform_inputs(const struct winograd *g, const struct reader *r, i
     const int64_t area = g->in[0] * g->in[1] * LANES;
 
     while (first < end) {
-        const int64_t run = run_of(g, first, end), cols = run * g->side + 2;
-        const struct winograd_tile t = tile_of(g, first);
+        const int64_t run = winograd_run_of(g, first, end), cols = run * g->side + 2;
+        const struct winograd_tile t = winograd_tile_of(g, first);
 
         for (int64_t p = p0; p < p1; p++) {
             const struct plane from = {r, (t.image * g->planes + p) * area, p, g->in[0], g->in[1]};
@@ -167,8 +151,8 @@ static void transform_gradients(const struct winograd *g, const struct reader *r
     const int64_t area = g->out[0] * g->out[1] * LANES;
 
     while (first < end) {
-        const int64_t run = run_of(g, first, end), cols = run * g->side;
-        const struct winograd_tile t = tile_of(g, first);
+        const int64_t run = winograd_run_of(g, first, end), cols = run * g->side;
+        const struct winograd_tile t = winograd_tile_of(g, first);
 
         for (int64_t p = 0; p < g->panels; p++) {
             const struct plane from = {r, (t.image * g->panels + p) * area, p, g->out[0],
@@ -303,7 +287,7 @@ struct place {
 
 static struct place place_of(const struct winograd *g, int64_t tile, int64_t lane)
 {
-    const struct winograd_tile t = tile_of(g, tile);
+    const struct winograd_tile t = winograd_tile_of(g, tile);
     const int64_t plane = t.image * g->panels + lane / LANES;
     const int64_t h = g->out[0] - t.h, w = g->out[1] - t.w;
 
@@ -402,8 +386,8 @@ static struct ahead ahead_tiles(const struct winograd *g, const struct ahead_arr
 
     if (first >= g->tiles)
         return (struct ahead){0};
-    t = tile_of(g, first);
-    last = tile_of(g, (end < g->tiles ? end : g->tiles) - 1);
+    t = winograd_tile_of(g, first);
+    last = winograd_tile_of(g, (end < g->tiles ? end : g->tiles) - 1);
     if (last.image > t.image && p1 - p0 == planes) /* whole images */
         return ahead_of(a, t.image * planes * area, area, area, (last.image - t.image + 1) * planes,
                         calls);

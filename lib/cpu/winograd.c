@@ -38,15 +38,15 @@ static void tiles_of(struct winograd *g, int64_t side)
     g->panels = up(g->o, LANES);
 }
 
-/* The forward convolution that S's head is of.  */
-static struct winograd forward_of(int64_t side, const struct step_nodes *s)
+struct winograd winograd_forward(int64_t side, const struct step_nodes *s)
 {
     const struct node *n = s->node[0];
     const struct value *out = n->dir == DIR_BACKWARD ? n->in[n->n_in - 1] : n->out[0];
     const struct shape x = shape_bind(n->in[X] ? n->in[X]->shape : n->in_shape[X], s->batch);
     const struct shape y = shape_bind(out->shape, s->batch);
     const struct window w = window_of(n, &x, &y);
-    struct winograd g = {.n = x.dim[0], .c = x.dim[1], .o = y.dim[1], .tuning = s->tuning};
+    struct winograd g = {
+        .n = x.dim[0], .c = x.dim[1], .o = y.dim[1], .per = 1, .tuning = s->tuning};
 
     for (int i = 0; i < 2; i++) {
         g.in[i] = w.in[i];
@@ -78,7 +78,7 @@ static struct winograd turn(struct winograd g)
 
 static struct winograd winograd_of(int64_t side, const struct step_nodes *s)
 {
-    const struct winograd g = forward_of(side, s);
+    const struct winograd g = winograd_forward(side, s);
 
     return s->node[0]->dir == DIR_BACKWARD ? turn(g) : g;
 }
@@ -112,24 +112,30 @@ static int is_cheapest(const struct winograd *g, int64_t side, int backward, int
            (side == 4 ? here <= cost(g, 2, size) : here < cost(g, 4, size));
 }
 
-int winograd_accepts(const struct winograd_isa *isa, int64_t side, const struct step_nodes *s)
+int winograd_fits(const struct node *n)
 {
     static const struct {
         const char *name;
         int64_t value;
     } are[] = {{"kernel", 3}, {"stride", 1}, {"dilation", 1}};
-    const struct node *n = s->node[0];
-    const struct value *w = n->in[WEIGHT];
-    struct winograd g;
     int count;
 
     for (size_t k = 0; k < COUNT(are); k++)
         for (int i = 0; i < 2; i++)
             if (attr_ints(n, are[k].name, &count)[i] != are[k].value)
                 return 0;
-    if (!w || !value_is_tensor(w) || attr_int(n, "groups") != 1 || !writer_accepts(s))
+    return attr_int(n, "groups") == 1;
+}
+
+int winograd_accepts(const struct winograd_isa *isa, int64_t side, const struct step_nodes *s)
+{
+    const struct node *n = s->node[0];
+    const struct value *w = n->in[WEIGHT];
+    struct winograd g;
+
+    if (!winograd_fits(n) || !w || !value_is_tensor(w) || !writer_accepts(s))
         return 0;
-    g = forward_of(side, s);
+    g = winograd_forward(side, s);
     return g.c >= LANES && g.o >= LANES && g.pad[0] <= 2 && g.pad[1] <= 2 &&
            is_cheapest(&g, side, n->dir == DIR_BACKWARD, isa->size);
 }
@@ -142,7 +148,7 @@ static void place(struct winograd *g, int64_t planes, int64_t panels)
 {
     const int64_t run = least(g->strip, g->grid[1]);
 
-    g->v_point = (planes * g->strip + 1) * LANES;
+    g->v_point = up(planes * g->strip * LANES, g->per) + LANES;
     g->m_point = (panels * g->strip + 1) * LANES;
     g->m_at = (size_t)(g->points * g->v_point);
     g->band_at = g->m_at + (size_t)(g->points * g->m_point);
@@ -151,10 +157,11 @@ static void place(struct winograd *g, int64_t planes, int64_t panels)
 
 /* Strips whose V the cache holds, of much the same size; where the weights
  * outweigh them, tasks share the outputs instead.  */
-static void cut(const struct winograd_isa *isa, struct winograd *g, int threads)
+void winograd_cut(const struct winograd_isa *isa, struct winograd *g, int threads)
 {
-    const int64_t tile_bytes = g->points * g->planes * LANES * (int64_t)sizeof(float);
-    const int64_t u_bytes = g->points * g->c * g->panels * LANES * (int64_t)sizeof(float);
+    const int64_t each = (int64_t)sizeof(float) / g->per;
+    const int64_t tile_bytes = g->points * g->planes * LANES * each;
+    const int64_t u_bytes = g->points * g->c * g->panels * LANES * each;
     const int64_t v_bytes = tuned(g->tuning, TUNE_WINOGRAD_V_BYTES);
     const int64_t tasks = tuned(g->tuning, TUNE_WINOGRAD_TASKS) * threads;
     const int64_t widest = most(v_bytes / tile_bytes / isa->mr, 1) * isa->mr;
@@ -178,14 +185,14 @@ static void cut_for(const struct winograd_isa *isa, struct winograd *g, const st
 {
     if (s->n_side)
         g->tuning = NULL;
-    cut(isa, g, s->n_side ? STEADY : threads);
+    winograd_cut(isa, g, s->n_side ? STEADY : threads);
 }
 
 /* ---- gradients of the weights ---- */
 
 static struct winograd_grad grad_of(const struct step_nodes *s)
 {
-    struct winograd_grad t = {.g = forward_of(4, s)};
+    struct winograd_grad t = {.g = winograd_forward(4, s)};
     struct winograd *g = &t.g;
     const int64_t plane_bytes = g->points * LANES * g->panels * LANES * (int64_t)sizeof(float);
     const int64_t bytes = g->planes * plane_bytes;
@@ -216,7 +223,7 @@ static size_t grad_floats(const struct winograd_grad *t, int threads)
 
 static size_t reader_room(const struct step_nodes *s)
 {
-    const struct winograd g = forward_of(4, s);
+    const struct winograd g = winograd_forward(4, s);
     size_t floats = 0;
 
     if (s->lazy & LAZY_X)

@@ -41,6 +41,7 @@ struct winograd {
     int64_t n, c, o;
     int64_t in[2], out[2], pad[2];
     int turned; /* the filter is stored as [c][o] */
+    int per;    /* channels in 32 bits of V and U: 1, or 2 of 16 bits */
     const struct tuning *tuning;
     int64_t side, points;
     int64_t grid[2], tiles; /* of an image; of all */
@@ -49,7 +50,7 @@ struct winograd {
     /* How it is cut; only sums depend on it.  */
     int64_t strip, strips;               /* tiles of a task; tasks */
     int64_t part, parts;                 /* panels of a task; tasks */
-    int64_t v_point, m_point;            /* floats from one point to the next */
+    int64_t v_point, m_point;            /* 32 bits each from one point to the next */
     size_t m_at, band_at, thread_floats; /* of M, of copied rows; of all */
 };
 
@@ -96,5 +97,32 @@ size_t winograd_pack_bytes(int64_t side, const struct step_nodes *s, int i);
 void winograd_pack(const struct winograd_isa *isa, int64_t side, const struct step_nodes *s,
                    const struct tensor *t, float *to);
 void winograd_run(const struct winograd_isa *isa, int64_t side, const struct kernel_args *a);
+
+/* ---- for conv2d_winograd_8.c ---- */
+
+/* The forward convolution of tiles of SIDE that S's head is of, not cut.  */
+struct winograd winograd_forward(int64_t side, const struct step_nodes *s);
+/* Is its filter 3 x 3, dense, in steps of 1.  */
+int winograd_fits(const struct node *n);
+/* Cut G for THREADS.  */
+void winograd_cut(const struct winograd_isa *isa, struct winograd *g, int threads);
+
+/* ---- tiles ---- */
+
+static inline struct winograd_tile winograd_tile_of(const struct winograd *g, int64_t t)
+{
+    const int64_t area = g->grid[0] * g->grid[1];
+
+    return (struct winograd_tile){t / area, t % area / g->grid[1] * g->side,
+                                  t % g->grid[1] * g->side};
+}
+
+/* The next run of tiles side by side, of those from FIRST to END.  */
+static inline int64_t winograd_run_of(const struct winograd *g, int64_t first, int64_t end)
+{
+    const int64_t rest = g->grid[1] - first % g->grid[1];
+
+    return rest < end - first ? rest : end - first;
+}
 
 #endif
