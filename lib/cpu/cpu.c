@@ -24,7 +24,7 @@ static const struct kernel *const families[] = {
     KERNELS(eltwise_8_kernels),
     KERNELS_VNNI(linear_packed_8_kernels),
     KERNELS_VNNI(dwconv2d_blocked_8_kernels),
-    KERNELS_VNNI(conv2d_direct_8_kernels),
+    KERNELS_BESIDE(conv2d_winograd_8_kernels, conv2d_direct_8_kernels),
     KERNELS_BF16(linear_packed_kernels),
     KERNELS_BF16(linear_grad_kernels),
     KERNELS_BF16(dwconv2d_blocked_kernels),

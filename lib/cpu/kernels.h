@@ -7,10 +7,13 @@
 #include "graph/device.h"
 
 /* clang-format off */
+/* KERNELS_BESIDE(avx2, name): NAME's, and in front of that for AVX2 one of another family, which
+ * only pays there.  */
 #if defined(__x86_64__)
 #    define KERNELS(name) name##_avx512, name##_avx2, name##_any
 #    define KERNELS_VNNI(name) name##_vnni, KERNELS(name)
 #    define KERNELS_BF16(name) name##_bf16, KERNELS(name)
+#    define KERNELS_BESIDE(avx2, name) name##_vnni, name##_avx512, avx2##_avx2, name##_avx2, name##_any
 #    define DECLARE(name) extern const struct kernel name##_avx512[], name##_avx2[], name##_any[]
 #    define DECLARE_VNNI(name) DECLARE(name), name##_vnni[]
 #    define DECLARE_BF16(name) DECLARE(name), name##_bf16[]
@@ -18,6 +21,7 @@
 #    define KERNELS(name) name##_neon, name##_any
 #    define KERNELS_VNNI(name) KERNELS(name)
 #    define KERNELS_BF16(name) KERNELS(name)
+#    define KERNELS_BESIDE(avx2, name) KERNELS(name)
 #    define DECLARE(name) extern const struct kernel name##_neon[], name##_any[]
 #    define DECLARE_VNNI(name) DECLARE(name)
 #    define DECLARE_BF16(name) DECLARE(name)
@@ -25,6 +29,7 @@
 #    define KERNELS(name) name##_any
 #    define KERNELS_VNNI(name) name##_any
 #    define KERNELS_BF16(name) name##_any
+#    define KERNELS_BESIDE(avx2, name) name##_any
 #    define DECLARE(name) extern const struct kernel name##_any[]
 #    define DECLARE_VNNI(name) DECLARE(name)
 #    define DECLARE_BF16(name) DECLARE(name)
@@ -58,6 +63,7 @@ DECLARE(maxpool_kernels);
 DECLARE_BF16(norm_blocked_kernels);
 DECLARE(permute_kernels);
 DECLARE(rowscale_kernels);
+extern const struct kernel conv2d_winograd_8_kernels_avx2[]; /* x86-64 */
 extern const struct kernel deform_kernels[], dropout_kernels[], linear_kernels[], mix_kernels[],
     optim_kernels[], parts_kernels[], pool_kernels[];
 

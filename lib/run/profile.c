@@ -210,8 +210,8 @@ void profile_measure(struct ceilings *c, const struct plan *p,
     for (int i = 0; p->device->peak && i < TRIES; i++)
         for (int k = 0; k < PEAKS; k++)
             if (wanted[k])
-                c->at[k] = fmax(
-                    c->at[k], p->device->peak(p->device, (enum peak)k, pool));
+                c->at[k] = fmax(c->at[k],
+                                p->device->peak(p->device, (enum peak)k, pool));
 }
 
 static void print_ceilings(struct str *out, const struct ceilings *c)
