@@ -8,9 +8,12 @@ cd "$top" || exit 1
 for isa in avx2 avx512 vnni bf16; do
     ls "$O"/lib/cpu/*_$isa.o
 done | grep -v peak | xargs scripts/hot-loops >"$out"
-[ "$(sed -n 's/ loops$//p' "$out")" -ge 300 ]
+[ "$(sed -n 's/ loops$//p' "$out")" -ge 600 ]
 ok 'there are hot loops' || explain <"$out"
-grep -v ' loops$' "$out" | sed "s|^$O/||" >"$work/found"
+# Known to: loops of 16 bits that are unrolled whole, over the few channels of
+# plain x and over the taps of a depthwise filter.
+known='conv2d_direct_8_avx[0-9]*.o plain_\|dwconv2d_blocked_8_avx2.o tile_'
+grep -v " loops$\|$known" "$out" | sed "s|^$O/||" >"$work/found"
 [ ! -s "$work/found" ]
 ok 'none has a vector on the stack' || explain <"$work/found"
 
