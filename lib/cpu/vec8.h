@@ -50,8 +50,16 @@ INLINE vi vi_dot(vi a, vi x, vi w)
 }
 #endif
 
-/* As vf_fma().  */
-#define vi_mac(x, w, a) vi_dot(a, x, w)
+/* As vf_fma().  Where loops are unrolled the compiler would multiply all first
+ * and keep the products on the stack: it may not look behind a sum.  */
+INLINE vi vi_mac(vi x, vi w, vi a)
+{
+    a = vi_dot(a, x, w);
+#if defined(__AVX2__) && PER == 2
+    __asm__("" : "+v"(a));
+#endif
+    return a;
+}
 
 /* VL numbers of 8 bits as whole numbers, and as floats.  */
 INLINE vi vi_of_u8(const uint8_t *p)

@@ -10,9 +10,9 @@ for isa in avx2 avx512 vnni bf16; do
 done | grep -v peak | xargs scripts/hot-loops >"$out"
 [ "$(sed -n 's/ loops$//p' "$out")" -ge 600 ]
 ok 'there are hot loops' || explain <"$out"
-# Known to: loops of 16 bits that are unrolled whole, over the few channels of
-# plain x and over the taps of a depthwise filter.
-known='conv2d_direct_8_avx[0-9]*.o plain_\|dwconv2d_blocked_8_avx2.o tile_'
+# Known to: tiles of 8 outputs of a depthwise filter; of 4 outputs have room, and
+# take 4 % more of the time of a MobileNetV2.
+known='dwconv2d_blocked_8_avx2.o tile_'
 grep -v " loops$\|$known" "$out" | sed "s|^$O/||" >"$work/found"
 [ ! -s "$work/found" ]
 ok 'none has a vector on the stack' || explain <"$work/found"
