@@ -30,8 +30,8 @@
 #include "run/plan.h"
 #include "run/step.h"
 
-/* Of the largest, in f32; of the length, in 16 bits, where a rounding may turn the
- * sign that relu's gradient asks for.  */
+/* Of the largest, in f32; of the length, in 16 bits, where a rounding may turn
+ * the sign that relu's gradient asks for.  */
 #define WIDE   2e-5
 #define NARROW 0.25
 
