@@ -13,6 +13,7 @@
  * Partial sums of a split product are added in a fixed order.  */
 #include "cuda/conv.cuh"
 #include "cuda/finish.cuh"
+#include "cuda/narrow.cuh"
 #include "cuda/rival.cuh"
 
 enum { X, WEIGHT, BIAS };
@@ -345,20 +346,6 @@ static size_t pack_bytes(const struct step_nodes *s, int i)
     return packs && n->in[i] ? 2 * (size_t)shape_count(&n->in[i]->shape) : 0;
 }
 
-template <class T> __global__ void to_narrow(int64_t count, const float *x, T *y)
-{
-    for (EACH (i, count))
-        put(&y[i], x[i]);
-}
-
-template <class T>
-static void pack(const struct step_nodes *s, int i, const struct tensor *t, void *packed)
-{
-    (void)i;
-    launch(s->device, to_narrow<T>, blocks_for(tensor_count(t)), THREADS, tensor_count(t),
-           data<float>(t), (T *)packed);
-}
-
 /* ---- offers ---- */
 
 static const char *const epilogue[] = {"add", "relu|gelu", NULL};
@@ -401,11 +388,11 @@ static const struct together together[] = {
     OFFER(I + 1, T, op_name, DIR_BACKWARD, layout, NULL, __VA_ARGS__)
 
 extern "C" const struct kernel cuda_cublas_kernels[] = {
-    BOTH(0, bf16, "linear", form<bf16>::layout, pack_bytes, pack<bf16>),
-    BOTH(2, f16, "linear", form<f16>::layout, pack_bytes, pack<f16>),
+    BOTH(0, bf16, "linear", form<bf16>::layout, pack_bytes, narrow_pack<bf16>),
+    BOTH(2, f16, "linear", form<f16>::layout, pack_bytes, narrow_pack<f16>),
     BOTH(4, float, "linear", LAYOUT_PLAIN, NULL, NULL),
-    BOTH(6, bf16, "conv2d", form<bf16>::layout, pack_bytes, pack<bf16>),
-    BOTH(8, f16, "conv2d", form<f16>::layout, pack_bytes, pack<f16>),
+    BOTH(6, bf16, "conv2d", form<bf16>::layout, pack_bytes, narrow_pack<bf16>),
+    BOTH(8, f16, "conv2d", form<f16>::layout, pack_bytes, narrow_pack<f16>),
     BOTH(10, float, "conv2d", form<float>::layout, NULL, NULL),
     {},
 };

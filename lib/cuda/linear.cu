@@ -5,6 +5,7 @@
  * is packed as it is, in 16 bits.  */
 #include "cuda/finish.cuh"
 #include "cuda/gemm_mma.cuh"
+#include "cuda/narrow.cuh"
 
 enum { X, WEIGHT, BIAS };
 
@@ -164,29 +165,16 @@ template <class T> static size_t pack_bytes(const struct step_nodes *s, int i)
     return i == WEIGHT ? (size_t)shape_count(&s->node[0]->in[WEIGHT]->shape) * sizeof(T) : 0;
 }
 
-template <class T> __global__ void narrow(int64_t count, const float *x, T *y)
-{
-    for (EACH (i, count))
-        put(&y[i], x[i]);
-}
-
-template <class T>
-static void pack(const struct step_nodes *s, int i, const struct tensor *t, void *packed)
-{
-    (void)i;
-    launch(s->device, narrow<T>, blocks_for(tensor_count(t)), THREADS, tensor_count(t),
-           data<float>(t), (T *)packed);
-}
-
 /* clang-format off */
 #define NARROW(T, what, MMA, forward_fits, backward_fits)                                         \
     {.name = what, .op = "linear", .dir = DIR_FORWARD, .dtypes = F32, .reads = form<T>::layout,   \
      .writes = form<T>::layout, .narrow = form<T>::narrow, .pulls = MMA, .epilogue = epilogue,    \
-     .accepts = forward_fits, .pack_bytes = pack_bytes<T>, .pack = pack<T>,                       \
+     .accepts = forward_fits, .pack_bytes = pack_bytes<T>, .pack = narrow_pack<T>,                \
      .run = forward<T, MMA>},                                                                     \
     {.name = what, .op = "linear", .dir = DIR_BACKWARD, .dtypes = F32, .reads = form<T>::layout,  \
      .writes = form<T>::layout, .narrow = form<T>::narrow, .pulls = MMA, .accepts = backward_fits, \
-     .scratch = scratch, .pack_bytes = pack_bytes<T>, .pack = pack<T>, .run = backward<T, MMA>}
+     .scratch = scratch, .pack_bytes = pack_bytes<T>, .pack = narrow_pack<T>,                      \
+     .run = backward<T, MMA>}
 
 extern "C" const struct kernel cuda_linear_kernels[] = {
     NARROW_TYPES(NARROW, "linear_mma", 1, accepts_runs, has_runs),
