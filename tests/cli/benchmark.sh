@@ -103,6 +103,17 @@ ok 'nothing was measured'
 fails 'a device that there is not' 2 "^adze-benchmark: no device 'gpu'" adze-benchmark --json -D gpu 'a,b.st'
 fails 'libraries of the CPU' 2 "^adze-benchmark: no device 'cpu+libraries': cpu, cuda, cuda:N or" \
     adze-benchmark --json -D cpu+libraries a,b.st
+# Whatever is there is hidden; a build without CUDA says so.
+export CUDA_VISIBLE_DEVICES=
+absent='no GPU 0: .*use -D cpu\|built without CUDA: .*use -D cpu'
+fails 'a GPU that is not there: benchmark' 4 "$absent" adze-benchmark --json -D cuda 'a,b.st'
+adze-train -q -m 'a,b.st' -d d.tar -o train.batch=5 -n 1 -O trained.st
+fails 'infer' 4 "$absent" adze-infer -D cuda -m trained.st d.tar
+fails 'evaluate' 4 "$absent" adze-evaluate -D cuda -m trained.st -d d.tar
+fails 'compare' 4 "$absent" adze-compare -D cuda 'a,b.st' 'a,b.st'
+fails 'train' 4 "$absent" adze-train -D cuda -m 'a,b.st' -d d.tar -O never.st
+[ ! -e never.st ]
+ok 'and no model is left behind'
 fails 'turns of two batches' 2 'needs one named model' adze-benchmark --turns -b 1,2 'a,b.st'
 fails 'turns of two models' 2 'needs one named model' adze-benchmark --turns 'a,b.st' 'a,b.st'
 fails 'turns of standard input' 2 'needs one named model' adze-benchmark --turns
