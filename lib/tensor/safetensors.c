@@ -5,6 +5,7 @@
  * members.h.  */
 #include "tensor/safetensors.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
