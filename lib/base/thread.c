@@ -415,6 +415,32 @@ void pool_run(struct pool *p, int64_t n, pool_fn *f, void *ctx)
     restore_subnormals(old);
 }
 
+struct loops {
+    const struct loop *loop;
+};
+
+static void run_one_of(void *ctx, int64_t task, int thread)
+{
+    const struct loop *l = ((const struct loops *)ctx)->loop;
+
+    for (; task >= l->n; l++)
+        task -= l->n;
+    l->f(l->ctx, task, thread);
+}
+
+void pool_run_all(struct pool *p, const struct loop *loop, int loops)
+{
+    struct loops all = {loop};
+    int64_t n = 0;
+
+    for (int i = 0; i < loops; i++)
+        n += loop[i].n;
+    if (loops == 1)
+        pool_run(p, n, loop->f, loop->ctx);
+    else
+        pool_run(p, n, run_one_of, &all);
+}
+
 /* ---- one thread more ---- */
 
 struct thread {

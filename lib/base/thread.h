@@ -41,6 +41,15 @@ int pool_threads(const struct pool *p);
 typedef void pool_fn(void *ctx, int64_t task, int thread);
 void pool_run(struct pool *p, int64_t n, pool_fn *f, void *ctx);
 
+/* LOOPS of them as one: all tasks are independent, and no thread waits where
+ * one loop ends.  */
+struct loop {
+    int64_t n;
+    pool_fn *f;
+    void *ctx;
+};
+void pool_run_all(struct pool *p, const struct loop *loop, int loops);
+
 /* One thread more, which runs F(CTX); where none can be started, F has been run
  * on return.  It blocks signals as those of a pool do, and may be the caller of
  * a pool.  */

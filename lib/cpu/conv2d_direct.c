@@ -453,8 +453,8 @@ void *direct_start(const struct direct_isa *isa, struct direct *d, int64_t table
 }
 
 /* One sweep.  */
-static void run(const struct direct_isa *isa, const struct kernel_args *a, struct direct *d,
-                struct direct_f32 *r, float *scratch)
+static struct loop sweep(const struct direct_isa *isa, const struct kernel_args *a,
+                         struct direct *d, struct direct_f32 *r, float *scratch)
 {
     direct_start(isa, d, 0, threads_of(a->step, pool_threads(a->pool)), scratch, &r->r);
     r->r.threads = pool_threads(a->pool);
@@ -462,28 +462,41 @@ static void run(const struct direct_isa *isa, const struct kernel_args *a, struc
     r->r.read = (struct ahead_arrays){.size = isa->form.size};
     if (d->copy)
         ahead_reader(&r->r.read, &r->x);
-    pool_run(a->pool, d->n * d->bands * d->parts, isa->task, r);
-    r->r.sums += d->n * d->bands;
+    return (struct loop){d->n * d->bands * d->parts, isa->task, r};
 }
 
-static void convolve(const struct direct_isa *isa, int planar, const struct kernel_args *a,
-                     const struct reader *x, void *y, float *scratch)
+/* What all sweeps share; returns the scratch that is left.  ROWS of sums.  */
+static float *begin(const struct direct_isa *isa, const struct kernel_args *a,
+                    const struct reader *x, void *y, int64_t rows, float *scratch,
+                    struct direct_f32 *r)
 {
-    const int64_t rows = sums_of(isa, planar, a->step), c = written(isa, a->step);
+    const int64_t c = written(isa, a->step);
     const int backward = a->step->node[0]->dir == DIR_BACKWARD;
-    const float *w = a->packed[WEIGHT];
-    struct direct_f32 r = {.x = *x};
+
+    *r = (struct direct_f32){.x = *x};
+    r->y = writer_of(a, y, c, backward ? NULL : a->op.in[BIAS].data, rows, scratch);
+    r->written.size = isa->form.size;
+    ahead_writer(&r->written, &r->y);
+    r->r.w = a->packed[WEIGHT];
+    return scratch + writer_floats(a->step, c, rows);
+}
+
+static void gradient_of_x(const struct direct_isa *isa, int planar, const struct kernel_args *a,
+                          const struct reader *dy, float *scratch)
+{
+    const int64_t rows = sums_of(isa, planar, a->step);
+    struct direct_f32 r;
     struct direct d;
 
-    r.y = writer_of(a, y, c, backward ? NULL : a->op.in[BIAS].data, rows, scratch);
-    r.written.size = isa->form.size;
-    ahead_writer(&r.written, &r.y);
-    scratch += writer_floats(a->step, c, rows);
+    scratch = begin(isa, a, dy, a->op.din[X].data, rows, scratch, &r);
     for (int64_t i = 0; nth(isa, planar, a->step, i, &d); i++) {
-        r.r.w = w;
-        w += packed_floats(&d);
-        if (has_outputs(&d))
-            run(isa, a, &d, &r, scratch);
+        if (has_outputs(&d)) {
+            const struct loop l = sweep(isa, a, &d, &r, scratch);
+
+            pool_run_all(a->pool, &l, 1);
+            r.r.sums += d.n * d.bands;
+        }
+        r.r.w = (const float *)r.r.w + packed_floats(&d);
     }
     writer_end(&r.y, a, rows);
 }
@@ -497,23 +510,51 @@ static void backward(const struct direct_isa *isa, int planar, const struct kern
     x = reader_of(&a->op.in[X], a->lazy_x, scratch);
     scratch += a->lazy_x ? reader_floats(a->op.in[X].shape.dim[1]) : 0;
     if (a->op.din[X].data)
-        convolve(isa, planar, a, &dy, a->op.din[X].data, scratch);
+        gradient_of_x(isa, planar, a, &dy, scratch);
     if (a->op.din[BIAS].data)
         bias_grad_run(isa->bias, a, &dy);
     if (a->op.din[WEIGHT].data)
         wgrad_run(isa, planar, a, &x, &dy, scratch);
 }
 
-void conv2d_direct_run(const struct direct_isa *isa, int planar, const struct kernel_args *a)
+/* A forward step, begun; it has one sweep.  */
+struct begun {
+    struct direct d;
+    struct direct_f32 r;
+    int64_t rows;
+};
+
+static struct loop forward(const struct direct_isa *isa, int planar, const struct kernel_args *a,
+                           struct begun *b)
 {
     float *scratch = a->scratch;
-    struct reader x;
+    const struct reader x = reader_of(&a->op.in[X], a->lazy_x, scratch);
 
-    if (a->step->node[0]->dir == DIR_BACKWARD) {
-        backward(isa, planar, a);
-        return;
-    }
-    x = reader_of(&a->op.in[X], a->lazy_x, scratch);
     scratch += a->lazy_x ? reader_floats(a->op.in[X].shape.dim[1]) : 0;
-    convolve(isa, planar, a, &x, a->op.out[0].data, scratch);
+    b->rows = sums_of(isa, planar, a->step);
+    scratch = begin(isa, a, &x, a->op.out[0].data, b->rows, scratch, &b->r);
+    nth(isa, planar, a->step, 0, &b->d);
+    return sweep(isa, a, &b->d, &b->r, scratch);
+}
+
+void conv2d_direct_together(const struct direct_isa *isa, int planar, const struct siblings *s)
+{
+    struct begun b[SIBLINGS];
+    struct loop l[SIBLINGS];
+
+    for (int i = 0; i < s->n; i++)
+        l[i] = forward(isa, planar, s->a[i], &b[i]);
+    pool_run_all(s->a[0]->pool, l, s->n);
+    for (int i = 0; i < s->n; i++)
+        writer_end(&b[i].r.y, s->a[i], b[i].rows);
+}
+
+void conv2d_direct_run(const struct direct_isa *isa, int planar, const struct kernel_args *a)
+{
+    const struct siblings alone = {1, &a};
+
+    if (a->step->node[0]->dir == DIR_BACKWARD)
+        backward(isa, planar, a);
+    else
+        conv2d_direct_together(isa, planar, &alone);
 }

@@ -38,6 +38,7 @@
 #include "cpu/reader.h"
 #include "cpu/writer.h"
 #include "graph/device.h"
+#include "graph/siblings.h"
 #include "graph/tuning.h"
 
 struct direct {
@@ -144,6 +145,8 @@ size_t conv2d_direct_pack_bytes(const struct direct_isa *isa, int planar,
 void conv2d_direct_pack(const struct direct_isa *isa, int planar, const struct step_nodes *s,
                         const struct tensor *t, void *to);
 void conv2d_direct_run(const struct direct_isa *isa, int planar, const struct kernel_args *a);
+/* Forward alone.  */
+void conv2d_direct_together(const struct direct_isa *isa, int planar, const struct siblings *s);
 
 /* ---- for conv2d_direct_8.c ---- */
 

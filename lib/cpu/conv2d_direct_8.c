@@ -106,16 +106,42 @@ void conv2d_direct_8_pack(const struct direct_isa *isa, int planar, const struct
         }
 }
 
+struct begun {
+    struct direct d;
+    struct direct8_run r;
+};
+
+static struct loop begin(const struct direct_isa *isa, int planar, const struct kernel_args *a,
+                         struct begun *b)
+{
+    struct direct8_run *r = &b->r;
+    struct direct *d = &b->d;
+    struct grid8 x = {0};
+    void *table;
+
+    *d = conv2d_direct_of(&isa->form, planar, a->step);
+    *r = (struct direct8_run){.r = {.x = a->op.in[X].data}};
+    table = direct_start(isa, d, table_of(d), pool_threads(a->pool), a->scratch, &r->r);
+    r->r.w = a->packed[WEIGHT];
+    r->to = store8_of(a, d->o, (const int32_t *)r->r.w + d->panels * LANES * d->k, table);
+    grid8_operand(a->op.node, X, &x);
+    r->outside = (int32_t)((uint32_t)x.zero * (isa->form.per == 4 ? 0x01010101u : 0x00010001u));
+    return (struct loop){d->n * d->bands * d->parts, isa->task, r};
+}
+
+void conv2d_direct_8_together(const struct direct_isa *isa, int planar, const struct siblings *s)
+{
+    struct begun b[SIBLINGS];
+    struct loop l[SIBLINGS];
+
+    for (int i = 0; i < s->n; i++)
+        l[i] = begin(isa, planar, s->a[i], &b[i]);
+    pool_run_all(s->a[0]->pool, l, s->n);
+}
+
 void conv2d_direct_8_run(const struct direct_isa *isa, int planar, const struct kernel_args *a)
 {
-    struct direct d = conv2d_direct_of(&isa->form, planar, a->step);
-    struct direct8_run r = {.r = {.x = a->op.in[X].data}};
-    void *table = direct_start(isa, &d, table_of(&d), pool_threads(a->pool), a->scratch, &r.r);
-    struct grid8 x = {0};
+    const struct siblings alone = {1, &a};
 
-    r.r.w = a->packed[WEIGHT];
-    r.to = store8_of(a, d.o, (const int32_t *)r.r.w + d.panels * LANES * d.k, table);
-    grid8_operand(a->op.node, X, &x);
-    r.outside = (int32_t)((uint32_t)x.zero * (isa->form.per == 4 ? 0x01010101u : 0x00010001u));
-    pool_run(a->pool, d.n * d.bands * d.parts, isa->task, &r);
+    conv2d_direct_8_together(isa, planar, &alone);
 }

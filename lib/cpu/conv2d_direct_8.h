@@ -32,5 +32,6 @@ size_t conv2d_direct_8_pack_bytes(const struct direct_isa *isa, int planar,
 void conv2d_direct_8_pack(const struct direct_isa *isa, int planar, const struct step_nodes *s,
                           const struct tensor *t, void *to);
 void conv2d_direct_8_run(const struct direct_isa *isa, int planar, const struct kernel_args *a);
+void conv2d_direct_8_together(const struct direct_isa *isa, int planar, const struct siblings *s);
 
 #endif

@@ -199,7 +199,13 @@ static const struct direct_isa isa = {
     static void run_##name(const struct kernel_args *a)                                          \
     {                                                                                            \
         conv2d_direct_8_run(&isa, planar, a);                                                    \
-    }
+    }                                                                                            \
+    static void together_##name(const void *siblings)                                            \
+    {                                                                                            \
+        conv2d_direct_8_together(&isa, planar, siblings);                                        \
+    }                                                                                            \
+    static const struct together siblings_##name = {SIBLINGS, siblings_new, together_##name,     \
+                                                    siblings_free, siblings_all};
 
 RECORD(blocked, 0)
 RECORD(plain, 1)
@@ -209,7 +215,7 @@ RECORD(plain, 1)
     .dir = DIR_FORWARD, .dtypes = 1 << DTYPE_U8 | 1 << DTYPE_I8 | 1 << DTYPE_I32 | 1 << DTYPE_F32, \
     .quantised = 1, .epilogue = quant8_layer_follow, .pulls = 1, .writes = LAYOUT_C16, \
     .scratch = scratch_##suffix, .pack_bytes = pack_bytes_##suffix, .pack = pack_##suffix, \
-    .run = run_##suffix
+    .run = run_##suffix, .together = &siblings_##suffix
 /* clang-format on */
 
 const struct kernel ISA(conv2d_direct_8_kernels)[] = {

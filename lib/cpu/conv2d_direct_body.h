@@ -300,7 +300,13 @@ static const struct direct_isa isa = {MR,         PANELS,     {PER, IN_PLACE, si
     static void run_##name(const struct kernel_args *a)                                          \
     {                                                                                            \
         conv2d_direct_run(&isa, planar, a);                                                      \
-    }
+    }                                                                                            \
+    static void together_##name(const void *siblings)                                            \
+    {                                                                                            \
+        conv2d_direct_together(&isa, planar, siblings);                                          \
+    }                                                                                            \
+    static const struct together siblings_##name = {SIBLINGS, siblings_new, together_##name,     \
+                                                    siblings_free, siblings_all};
 
 RECORD(blocked, 0)
 RECORD(plain, 1)
@@ -312,10 +318,10 @@ RECORD(plain, 1)
 /* clang-format on */
 
 const struct kernel ISA(conv2d_direct_kernels)[] = {
-    {COMMON(blocked), .dir = DIR_FORWARD, .epilogue = follow_names, .side = "bnstats",
-     .lazy = LAZY_X, .reads = ELEM_LAYOUT, .accepts = conv2d_direct_accepts},
-    {COMMON(plain), .dir = DIR_FORWARD, .epilogue = follow_names, .side = "bnstats",
-     .accepts = conv2d_direct_accepts_plain},
+    {COMMON(blocked), .dir = DIR_FORWARD, .together = &siblings_blocked, .epilogue = follow_names,
+     .side = "bnstats", .lazy = LAZY_X, .reads = ELEM_LAYOUT, .accepts = conv2d_direct_accepts},
+    {COMMON(plain), .dir = DIR_FORWARD, .together = &siblings_plain, .epilogue = follow_names,
+     .side = "bnstats", .accepts = conv2d_direct_accepts_plain},
     {COMMON(blocked), .dir = DIR_BACKWARD, .epilogue = writer_back_names, .side = "bnsums",
      .lazy = LAZY_X | LAZY_DY | LAZY_FOLLOW, .reads = ELEM_LAYOUT,
      .accepts = conv2d_direct_accepts},

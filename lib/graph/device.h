@@ -91,12 +91,16 @@ struct kernel_args {
 /* Steps that stand next to each other, done at once: struct kernel's
  * `together'.  prepare() makes what that takes of the N steps, once their
  * operands have their places; NULL and ERR_NOMEM.  run() does them, as if one
- * after the other; forget() frees it.  */
+ * after the other; forget() frees it.  With siblings() they are forward steps
+ * whose head reads one value as operand 0: B is done with A, the first of them,
+ * where it says so.  They are brought next to each other, and nothing of one
+ * lies where another reads or writes.  */
 struct together {
     int most; /* steps at once; 0: any number */
     void *(*prepare)(const struct kernel_args *const *a, int n, struct err *e);
     void (*run)(const void *prepared);
     void (*forget)(void *prepared);
+    int (*siblings)(const struct step_nodes *a, const struct step_nodes *b);
 };
 
 /* Whether a result may be left to those who read it.  */
@@ -159,8 +163,8 @@ struct kernel {
                  void *packed);
 
     void (*run)(const struct kernel_args *a);
-    /* In place of run(): of neighbours that name the same one.  NULL: by
-     * itself.  */
+    /* In place of run(): of neighbours that name the same one; siblings that
+     * are alone are run() where there is that.  NULL: by itself.  */
     const struct together *together;
 };
 

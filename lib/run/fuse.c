@@ -19,6 +19,7 @@ struct fuse {
     struct plan *p;
     struct step *at; /* by the index of the last node */
     int *owner;      /* by node: the step that has it; FREE; LEFT to readers */
+    int *there;      /* by the index of the last node: steps up to it; 0 */
     struct err *e;
 };
 
@@ -548,7 +549,62 @@ static void finish(const struct plan *p, struct step *s)
             s->kernel->scratch(&s->nodes, pool_threads(p->opts.pool));
 }
 
-/* A step runs where its last node stands: there all operands are ready.  */
+/* ---- the order ---- */
+
+static void append(struct fuse *f, struct step *s)
+{
+    finish(f->p, s);
+    plan_append(f->p, s);
+    f->there[step_last(s)->index] = f->p->n_step;
+}
+
+/* All that S reads, but for what its own nodes compute, is there in front of
+ * the step FIRST.  */
+static int is_ready(const struct fuse *f, const struct step *s,
+                    const struct step *first)
+{
+    const int end = f->there[step_last(first)->index];
+
+    for (int k = 0; k < s->nodes.n; k++)
+        for (int i = 0; i < s->nodes.node[k]->n_in; i++) {
+            const struct value *v = plan_operand(s, k, i);
+            const int own = v && v->node ? f->owner[v->node->index] : FREE;
+
+            if (!(k && i == s->nodes.link[k]) && v && v->node &&
+                (own < 0 || !f->there[own] || f->there[own] >= end))
+                return 0;
+        }
+    return 1;
+}
+
+/* What may be done at once with S, the last that was appended, is appended
+ * behind it.  */
+static void append_siblings(struct fuse *f, const struct step *s)
+{
+    const struct together *t = s->kernel ? s->kernel->together : NULL;
+    const struct value *x =
+        t && t->siblings && !alone(f->p) && !f->p->opts.no_siblings
+            ? plan_operand(s, 0, 0)
+            : NULL;
+    int most = t && t->most ? t->most : f->p->graph->n_node;
+
+    for (int i = step_last(s)->index + 1; x && i < f->p->graph->n_node; i++) {
+        struct step *b = &f->at[i];
+
+        if (b->nodes.n && !f->there[i] && b->kernel == s->kernel && most > 1 &&
+            plan_operand(b, 0, 0) == x && is_ready(f, b, s) &&
+            t->siblings(&s->nodes, &b->nodes)) {
+            const int steps = f->p->n_step;
+
+            append(f, b);
+            most--;
+            f->p->step[f->p->n_step - 1].joined = f->p->n_step == steps + 1;
+        }
+    }
+}
+
+/* A step runs where its last node stands, or with a sibling in front of it:
+ * there all operands are ready.  */
 int plan_fuse(struct plan *p, struct err *e)
 {
     const struct graph *g = p->graph;
@@ -557,6 +613,7 @@ int plan_fuse(struct plan *p, struct err *e)
 
     f.at = xcalloc((size_t)g->n_node + 1, sizeof *f.at);
     f.owner = xcalloc((size_t)g->n_node + 1, sizeof *f.owner);
+    f.there = xcalloc((size_t)g->n_node + 1, sizeof *f.there);
     for (int i = 0; i < g->n_node; i++)
         f.owner[i] = FREE;
     p->layout = ARENA_NEWS(&p->arena, g->n_value + 1, enum layout);
@@ -569,15 +626,16 @@ int plan_fuse(struct plan *p, struct err *e)
     if (!bad)
         drop_passed(&f);
     for (int i = 0; i < g->n_node && !bad; i++)
-        if (f.at[i].nodes.n) {
+        if (f.at[i].nodes.n && !f.there[i]) {
             if (g->node[i]->dir == DIR_UPDATE && !updates++)
                 plan_want_outputs(p); /* what is read behind plan_run() */
-            finish(p, &f.at[i]);
-            plan_append(p, &f.at[i]);
+            append(&f, &f.at[i]);
+            append_siblings(&f, &f.at[i]);
         }
     if (!bad && !updates)
         plan_want_outputs(p);
     free(f.at);
     free(f.owner);
+    free(f.there);
     return bad ? -1 : 0;
 }

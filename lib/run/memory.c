@@ -37,17 +37,31 @@ static void extend(struct place *r, int step)
         r->last = step;
 }
 
-/* What a step reads or writes lives while it runs.  */
+/* What a step reads or writes lives while it runs, and those that are done
+ * with it.  */
 struct touch {
     struct plan *p;
-    int at;
+    int first, last;
 };
 
 static void touch(void *ctx, int slot)
 {
     const struct touch *t = ctx;
+    struct place *r = &t->p->place[plan_root(t->p, slot)];
 
-    extend(&t->p->place[plan_root(t->p, slot)], t->at);
+    extend(r, t->first);
+    extend(r, t->last);
+}
+
+static struct touch touch_of(struct plan *p, int s)
+{
+    struct touch t = {p, s, s};
+
+    while (p->step[t.first].joined)
+        t.first--;
+    while (t.last + 1 < p->n_step && p->step[t.last + 1].joined)
+        t.last++;
+    return t;
 }
 
 /* Is V read, at a step behind AT, or kept to the end?  */
@@ -127,7 +141,7 @@ static void find_lifetimes(struct plan *p)
                 (p->opts.keep_values || value_is_output(g, p->copy[i].value)),
         };
     for (int s = 0; s < p->n_step; s++) {
-        struct touch t = {p, s};
+        struct touch t = touch_of(p, s);
 
         plan_writes(p, &p->step[s], touch, &t);
         plan_reads(p, &p->step[s], touch, &t);
@@ -183,9 +197,13 @@ int plan_memory(struct plan *p, struct err *e)
     }
     p->value_bytes = lifetimes_place(item, n);
     for (int i = 0; i < p->n_step; i++)
-        if (p->step[i].scratch_bytes)
-            item[n++] = (struct lifetime){round_up(p->step[i].scratch_bytes), i,
-                                          i, 0, &p->step[i].scratch_at};
+        if (p->step[i].scratch_bytes) {
+            const struct touch t = touch_of(p, i);
+
+            item[n++] =
+                (struct lifetime){round_up(p->step[i].scratch_bytes), t.first,
+                                  t.last, 0, &p->step[i].scratch_at};
+        }
     p->bytes = lifetimes_place(item, n);
     free(item);
     return 0;

@@ -272,9 +272,11 @@ static int neighbours(const struct plan *p, int i)
     const struct together *t = together_of(s);
     int n = 1;
 
-    while (i + n < p->n_step && (!t->most || n < t->most) &&
-           together_of(&s[n]) == t &&
-           s[n].nodes.node[0]->dir == s->nodes.node[0]->dir)
+    while (t && i + n < p->n_step &&
+           (t->siblings
+                ? s[n].joined
+                : (!t->most || n < t->most) && together_of(&s[n]) == t &&
+                      s[n].nodes.node[0]->dir == s->nodes.node[0]->dir))
         n++;
     return n;
 }
@@ -282,22 +284,25 @@ static int neighbours(const struct plan *p, int i)
 static int prepare(struct plan *p, int i, int n, struct err *e)
 {
     struct step *s = &p->step[i];
-    const struct kernel_args **a =
-        ARENA_NEWS(&p->arena, n, const struct kernel_args *);
+    const struct together *t = together_of(s);
+    const struct kernel_args **a;
 
+    if (!t || (n == 1 && t->siblings && s->kernel->run))
+        return 0;
+    a = ARENA_NEWS(&p->arena, n, const struct kernel_args *);
     for (int k = 0; k < n; k++) {
         a[k] = &s[k].args;
         s[k].joined = k > 0;
     }
-    s->prepared = together_of(s)->prepare(a, n, e);
+    s->prepared = t->prepare(a, n, e);
     return s->prepared ? 0 : -1;
 }
 
 static int prepare_all(struct plan *p, struct err *e)
 {
     for (int i = 0, n; i < p->n_step; i += n) {
-        n = together_of(&p->step[i]) ? neighbours(p, i) : 1;
-        if (together_of(&p->step[i]) && prepare(p, i, n, e) < 0)
+        n = neighbours(p, i);
+        if (prepare(p, i, n, e) < 0)
             return -1;
     }
     return 0;

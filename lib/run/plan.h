@@ -3,7 +3,8 @@
  *
  * Binding is done in stages, each of which plan_print() shows:
  *   fuse     nodes are grouped into steps, each with the first offer of the
- *            device that accepts it
+ *            device that accepts it; steps that read one value are brought
+ *            next to each other where a kernel does several at once
  *   layout   each value lies where its producer writes it; steps that want it
  *            otherwise read a copy, rearranged in front of the first of them
  *   memory   one block by lifetimes; views share, elementwise steps work in
@@ -47,10 +48,11 @@ struct plan_opts {
     int keep_values;   /* keep every value until the end and fuse nothing:
                           for observing and comparing node by node */
     int no_fuse;
-    int no_ranges; /* copy what could be a range of another value */
-    int narrow;    /* enum precision of activations and products, where the
+    int no_ranges;   /* copy what could be a range of another value */
+    int no_siblings; /* nothing is done at once that could be one by one */
+    int narrow;      /* enum precision of activations and products, where the
                     device has offers for it; sums and parameters stay f32 */
-    int profile;   /* record the time of each step */
+    int profile;     /* record the time of each step */
     const struct tuning *tuning; /* copied; NULL: the defaults */
 };
 

@@ -68,6 +68,35 @@ static void test_every_task_once(void **state)
     pool_free(NULL);
 }
 
+/* Loops of 0, 3, 1 and 200 tasks as one, and none of them.  */
+static void test_loops_as_one(void **state)
+{
+    static const int64_t n[] = {0, 3, 1, 200};
+    enum { LOOPS = sizeof n / sizeof *n };
+    struct job *j = calloc(LOOPS, sizeof *j);
+    struct loop loop[LOOPS];
+
+    (void)state;
+    for (int threads = 1; threads <= 8; threads++) {
+        struct pool *p = pool_new(threads);
+
+        for (int i = 0; i < LOOPS; i++) {
+            j[i] = (struct job){.threads = threads};
+            loop[i] = (struct loop){n[i], touch, &j[i]};
+        }
+        pool_run_all(p, loop, LOOPS);
+        pool_run_all(p, loop + 3, 1);
+        pool_run_all(p, loop, 0);
+        for (int i = 0; i < LOOPS; i++) {
+            assert_int_equal(j[i].bad, 0);
+            for (int64_t k = 0; k < N; k++)
+                assert_int_equal(j[i].ran[k], (k < n[i]) << (i == 3));
+        }
+        pool_free(p);
+    }
+    free(j);
+}
+
 /* Short loops with and without pauses: workers are met awake and asleep.  */
 static void test_many_loops(void **state)
 {
@@ -332,6 +361,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_task_once),
         cmocka_unit_test(test_many_loops),
+        cmocka_unit_test(test_loops_as_one),
         cmocka_unit_test(test_nested),
         cmocka_unit_test(test_subnormals),
         cmocka_unit_test(test_quota),

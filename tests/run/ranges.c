@@ -300,6 +300,29 @@ static void run_step(struct memory *m, const struct step *s)
         plan_writes(m->p, s, check_write, m);
 }
 
+static void check_complete(void *ctx, int slot)
+{
+    struct memory *m = ctx;
+
+    if (now_at(m, slot) && !m->then[slot])
+        m->wrong = slot + 1;
+    check_read(m, slot);
+}
+
+/* The steps [I, END) at once: what they read is there before the first, and
+ * still behind the last.  */
+static void run_together(struct memory *m, int i, int end)
+{
+    const struct step *s = m->p->step;
+
+    for (int k = i; k < end; k++)
+        plan_reads(m->p, &s[k], check_complete, m);
+    for (int k = i; k < end; k++)
+        run_step(m, &s[k]);
+    for (int k = i; end - i > 1 && k < end; k++)
+        plan_reads(m->p, &s[k], check_read, m);
+}
+
 static const char *value_name(const struct plan *p, int slot)
 {
     const int i = slot - p->graph->n_value;
@@ -328,8 +351,11 @@ static void check_memory(const struct plan *p)
     for (int i = 0; i < places; i++)
         if (i < p->graph->n_value && p->graph->value[i]->kind == VALUE_INPUT)
             check_write(&m, i);
-    for (int i = 0; i < p->n_step; i++)
-        run_step(&m, &p->step[i]);
+    for (int i = 0, end; i < p->n_step; i = end) {
+        for (end = i + 1; end < p->n_step && p->step[end].joined; end++)
+            ;
+        run_together(&m, i, end);
+    }
     for (int i = 0; i < places; i++) {
         if (is_kept(p, i))
             check_read(&m, i);
@@ -404,6 +430,16 @@ static int views(const struct bound *b)
     for (int i = 0; i < b->p->n_step; i++)
         n += b->p->step[i].view &&
              node_is(b->p->step[i].nodes.node[0], "concat|slice|split");
+    return n;
+}
+
+/* Those done with a sibling in front of them.  */
+static int joined(const struct bound *b)
+{
+    int n = 0;
+
+    for (int i = 0; i < b->p->n_step; i++)
+        n += b->p->step[i].joined;
     return n;
 }
 
@@ -484,6 +520,29 @@ static void test_training(void **state)
         graph_free(j);
         graph_free(g);
     }
+}
+
+/* Convolutions of one value are done at once, but where they must wait: with
+ * results as by themselves, and places for them all.  */
+static void test_siblings(void **state)
+{
+    int n = 0;
+
+    (void)state;
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        struct graph *g = random_graph(seed);
+        struct bound b = bind(g, cpu_features(), 3, (struct plan_opts){0});
+        struct bound want =
+            bind(g, cpu_features(), 1, (struct plan_opts){.no_siblings = 1});
+
+        assert_int_equal(joined(&want), 0);
+        same_bits(g, &b, &want);
+        n += joined(&b);
+        unbind(&b);
+        unbind(&want);
+        graph_free(g);
+    }
+    assert_true(n > SEEDS / 2);
 }
 
 /* ---- known graphs ---- */
@@ -607,9 +666,8 @@ static void test_known(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random),
-        cmocka_unit_test(test_quantized),
-        cmocka_unit_test(test_training),
+        cmocka_unit_test(test_random),   cmocka_unit_test(test_quantized),
+        cmocka_unit_test(test_training), cmocka_unit_test(test_siblings),
         cmocka_unit_test(test_known),
     };
 
