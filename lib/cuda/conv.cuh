@@ -76,4 +76,7 @@ int conv_fits(const struct step_nodes *s);
 struct shape conv_input(const struct step_nodes *s);
 struct shape conv_result(const struct step_nodes *s);
 
+/* A and B, which read one value, have one group and the same window.  */
+int conv_same_pixels(const struct step_nodes *a, const struct step_nodes *b);
+
 #endif

@@ -10,6 +10,8 @@
  *
  * Weights are packed as [K][tap][C/groups] for the first and [C][tap][K/groups]
  * for the second, so that terms stand in a row.  */
+#include <string.h>
+
 #include "cuda/box.cuh"
 #include "cuda/conv.cuh"
 #include "cuda/finish.cuh"
@@ -66,6 +68,21 @@ struct shape conv_result(const struct step_nodes *s)
 
     return shape_bind(n->dir == DIR_FORWARD ? n->out[0]->shape : n->in[n->n_in - 1]->shape,
                       s->batch);
+}
+
+static struct window window_in(const struct step_nodes *s)
+{
+    const struct shape x = conv_input(s), y = conv_result(s);
+
+    return window_of(s->node[0], &x, &y);
+}
+
+int conv_same_pixels(const struct step_nodes *a, const struct step_nodes *b)
+{
+    const struct window v = window_in(a), w = window_in(b);
+
+    return !memcmp(&v, &w, sizeof v) && attr_int(a->node[0], "groups") == 1 &&
+           attr_int(b->node[0], "groups") == 1;
 }
 
 static int64_t images_area(const struct shape *s)
@@ -334,6 +351,40 @@ template <class T> static void forward_mma(const struct kernel_args *a)
     join_moments(a);
 }
 
+/* ---- siblings ---- */
+
+/* Sums of statistics are left to those that are alone.  */
+static int may_be_siblings(const struct step_nodes *a, const struct step_nodes *b)
+{
+    return conv_same_pixels(a, b) && !a->n_side && !b->n_side;
+}
+
+template <class T, int MMA> static void forward_siblings(const void *siblings)
+{
+    const struct siblings *p = (const struct siblings *)siblings;
+    const struct kernel_args *a = p->a[0];
+    const struct conv c = conv_of(a->op.node, &a->op.in[X].shape, &a->op.out[0].shape);
+    const int64_t pixels = (int64_t)c.n * c.out[0] * c.out[1];
+    const int64_t terms = (int64_t)c.kernel[0] * c.kernel[1] * c.c;
+    struct gemm_siblings<matrix<T, 0>, finish<T>> s = {
+    };
+
+    s.at.count = p->n;
+    for (int i = 0; i < p->n; i++) {
+        s.n[i] = p->a[i]->op.out[0].shape.dim[1];
+        s.b[i] = {(const T *)p->a[i]->packed[WEIGHT], terms};
+        s.c[i] = finish_of<T>(p->a[i], s.n[i]);
+    }
+    gemm_siblings_by<MMA>(device_of(a), {pixels, 0, terms, terms},
+                          patches<T, 0>{data<T>(&a->op.in[X]), c}, s);
+}
+
+template <class T, int MMA>
+static const struct together siblings_of = {SIBLINGS, siblings_new, forward_siblings<T, MMA>,
+                                            siblings_free, may_be_siblings};
+
+/* ---- gradients ---- */
+
 template <class T, int MMA>
 static void backward_x(const struct kernel_args *a, const struct conv &c)
 {
@@ -450,7 +501,7 @@ static void pack(const struct step_nodes *s, int i, const struct tensor *t, void
     {.name = what, .op = "conv2d", .dir = DIR_FORWARD, .dtypes = F32, .reads = form<T>::layout,   \
      .writes = form<T>::layout, .narrow = form<T>::narrow, .pulls = 1, .epilogue = epilogue,      \
      .side = side_op, .spaced = 1, .accepts = forward_fits, .scratch = side_bytes,                \
-     .pack_bytes = pack_bytes<T>, .pack = pack<T>, .run = __VA_ARGS__},                           \
+     .pack_bytes = pack_bytes<T>, .pack = pack<T>, .run = __VA_ARGS__, .together = &siblings_of<T, MMA>},                           \
     {.name = what, .op = "conv2d", .dir = DIR_BACKWARD, .dtypes = F32, .reads = form<T>::layout,  \
      .writes = form<T>::layout, .narrow = form<T>::narrow, .pulls = 1, .accepts = backward_fits,  \
      .scratch = scratch, .pack_bytes = pack_bytes<T>, .pack = pack<T>, .run = backward<T, MMA>}

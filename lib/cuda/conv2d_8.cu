@@ -7,10 +7,20 @@ enum { X, WEIGHT, BIAS };
 
 static void *prepare(const struct kernel_args *const *a, int n, struct err *e)
 {
-    const struct tensor *x = &a[0]->op.in[X], *y = &a[0]->op.out[0];
+    struct layers_8 *s = layers_8_new();
+    int bad = 0;
 
-    (void)n;
-    return layer_8_new(a[0], conv_of(a[0]->op.node, &x->shape, &y->shape), a[0]->packed[WEIGHT], e);
+    for (int i = 0; i < n && !bad; i++) {
+        const struct tensor *x = &a[i]->op.in[X], *y = &a[i]->op.out[0];
+
+        bad = layer_8_add(s, a[i], conv_of(a[i]->op.node, &x->shape, &y->shape),
+                          a[i]->packed[WEIGHT], e) < 0;
+    }
+    if (bad) {
+        layers_8_free(s);
+        return NULL;
+    }
+    return s;
 }
 
 static int accepts(const struct step_nodes *s)
@@ -86,10 +96,11 @@ static void pack_depthwise(const struct step_nodes *s, int i, const struct tenso
     pack_box(s, {2, tensor_count(t), {taps, k}, {{1, taps}, {k, 1}}}, t, packed);
 }
 
-static const struct together by_mma = {1, prepare, layer_8_mma, layer_8_free};
-static const struct together by_tiles = {1, prepare, layer_8_tiles, layer_8_free};
-static const struct together by_groups = {1, prepare, layer_8_groups, layer_8_free};
-static const struct together by_depthwise = {1, prepare, layer_8_depthwise, layer_8_free};
+static const struct together by_mma = {SIBLINGS, prepare, layer_8_mma, layers_8_free,
+                                       conv_same_pixels};
+static const struct together by_tiles = {1, prepare, layer_8_tiles, layers_8_free};
+static const struct together by_groups = {1, prepare, layer_8_groups, layers_8_free};
+static const struct together by_depthwise = {1, prepare, layer_8_depthwise, layers_8_free};
 
 /* clang-format off */
 #define OFFER(what, fits, fn, with)                                                               \

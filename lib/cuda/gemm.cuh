@@ -22,7 +22,7 @@
 #ifndef ADZE_CUDA_GEMM_CUH
 #define ADZE_CUDA_GEMM_CUH
 
-#include "cuda/cuda.cuh"
+#include "cuda/gemm_columns.cuh"
 
 enum { TILE = 64, DEPTH = 16, SIDE = 4 }; /* a thread has SIDE x SIDE results */
 
@@ -45,14 +45,14 @@ __device__ void gemm_fill(float (*tile)[TILE + 4], const X &x, int64_t row0, int
     }
 }
 
-/* Chunk CHUNK of the terms.  Threads stand in a square; each has rows 4 y .. and
- * columns 4 x ...  */
+/* Block column COLUMN, chunk CHUNK of the terms.  Threads stand in a square;
+ * each has rows 4 y .. and columns 4 x ...  */
 template <class A, class B, class C>
-__device__ __forceinline__ void gemm_block(const struct gemm &g, unsigned chunk, const A &a,
-                                           const B &b, const C &c)
+__device__ __forceinline__ void gemm_block(const struct gemm &g, unsigned column, unsigned chunk,
+                                           const A &a, const B &b, const C &c)
 {
     __shared__ __align__(16) float ta[DEPTH][TILE + 4], tb[DEPTH][TILE + 4];
-    const int64_t m0 = (int64_t)blockIdx.x * TILE, n0 = (int64_t)blockIdx.y * TILE;
+    const int64_t m0 = (int64_t)blockIdx.x * TILE, n0 = (int64_t)column * TILE;
     const int64_t k0 = chunk * g.k_chunk;
     const int64_t k_end = k0 + g.k_chunk < g.k ? k0 + g.k_chunk : g.k;
     const int y = threadIdx.x / (TILE / SIDE) * SIDE, x = threadIdx.x % (TILE / SIDE) * SIDE;
@@ -86,7 +86,7 @@ __device__ __forceinline__ void gemm_block(const struct gemm &g, unsigned chunk,
 template <class A, class B, class C>
 __global__ void __launch_bounds__(THREADS) gemm_kernel(struct gemm g, A a, B b, C c)
 {
-    gemm_block(g, blockIdx.z, a, b, c);
+    gemm_block(g, blockIdx.y, blockIdx.z, a, b, c);
 }
 
 template <class A, class B, class C>
@@ -98,6 +98,44 @@ static void gemm_run(const struct device *d, const struct gemm &g, const A &a, c
 
     if (g.m && g.n)
         launch(d, gemm_kernel<A, B, C>, grid, THREADS, g, a, b, c);
+}
+
+/* ---- several products with one A ---- */
+
+/* Product i has the N[i] columns of B[i].  */
+template <class B, class C> struct gemm_siblings {
+    typedef B operand;
+    typedef C result;
+    struct gemm_columns at;
+    int64_t n[SIBLINGS];
+    B b[SIBLINGS];
+    C c[SIBLINGS];
+
+    void cut(int64_t width)
+    {
+        for (int i = 0; i < at.count; i++)
+            at.add(i, n[i], width);
+    }
+};
+
+template <class A, class S>
+__global__ void __launch_bounds__(THREADS)
+    gemm_siblings_kernel(struct gemm g, A a, const __grid_constant__ S s)
+{
+    const int i = s.at.product(blockIdx.y);
+
+    g.n = s.n[i];
+    gemm_block(g, blockIdx.y - s.at.first[i], 0, a, s.b[i], s.c[i]);
+}
+
+/* S is complete but for what cut() does; g.n does not count, k is one chunk.  */
+template <class A, class S>
+static void gemm_siblings_run(const struct device *d, const struct gemm &g, const A &a, S &s)
+{
+    s.cut(TILE);
+    if (g.m)
+        launch(d, gemm_siblings_kernel<A, S>,
+               dim3((unsigned)div_up(g.m, TILE), s.at.first[s.at.count]), THREADS, g, a, s);
 }
 
 /* ---- operands and results that are matrices ---- */

@@ -183,16 +183,16 @@ __device__ __forceinline__ void measure(const struct gemm &g, const C &c, float 
         }
 }
 
-/* Chunk CHUNK of the terms.  */
+/* Block column COLUMN, chunk CHUNK of the terms.  */
 template <int N, class A, class B, class C>
-__device__ __forceinline__ void gemm_mma_block(const struct gemm &g, unsigned chunk, const A &a,
-                                               const B &b, const C &c)
+__device__ __forceinline__ void gemm_mma_block(const struct gemm &g, unsigned column,
+                                               unsigned chunk, const A &a, const B &b, const C &c)
 {
     typedef mma_form<N, A, B> form;
     typedef typename A::number T;
     constexpr int high = form::height / 16;
     T *shared = cuda_dynamic_shared<T>();
-    const int64_t m0 = (int64_t)blockIdx.x * TALL, n0 = (int64_t)blockIdx.y * N;
+    const int64_t m0 = (int64_t)blockIdx.x * TALL, n0 = (int64_t)column * N;
     const int64_t k0 = chunk * g.k_chunk;
     const int64_t k_end = k0 + g.k_chunk < g.k ? k0 + g.k_chunk : g.k;
     const int steps = (int)((k_end - k0 + DEEP - 1) / DEEP);
@@ -263,14 +263,14 @@ __device__ __forceinline__ void gemm_mma_block(const struct gemm &g, unsigned ch
 template <int N, class A, class B, class C>
 __global__ void __launch_bounds__(THREADS) gemm_mma_kernel(struct gemm g, A a, B b, C c)
 {
-    gemm_mma_block<N>(g, blockIdx.z, a, b, c);
+    gemm_mma_block<N>(g, blockIdx.y, blockIdx.z, a, b, c);
 }
 
 /* With room for the sums: left to itself ptxas aims at three blocks.  */
 template <int N, class A, class B, class C>
 __global__ void __launch_bounds__(THREADS, 2) gemm_mma_measured(struct gemm g, A a, B b, C c)
 {
-    gemm_mma_block<N>(g, blockIdx.z, a, b, c);
+    gemm_mma_block<N>(g, blockIdx.y, blockIdx.z, a, b, c);
 }
 
 /* The kernel for results C.  */
@@ -303,6 +303,42 @@ static void gemm_mma_run(const struct device *d, const struct gemm &g, const A &
         (g.n <= 64 ? gemm_mma_columns<64, A, B, C> : gemm_mma_columns<128, A, B, C>)(d, g, a, b, c);
 }
 
+/* ---- several products with one A ---- */
+
+/* As with measured sums ptxas would aim at three blocks.  */
+template <int N, class A, class S>
+__global__ void __launch_bounds__(THREADS, 2)
+    gemm_mma_siblings(struct gemm g, A a, const __grid_constant__ S s)
+{
+    const int i = s.at.product(blockIdx.y);
+
+    g.n = s.n[i];
+    gemm_mma_block<N>(g, blockIdx.y - s.at.first[i], 0, a, s.b[i], s.c[i]);
+}
+
+template <int N, class A, class S>
+static void gemm_mma_siblings_columns(const struct device *d, const struct gemm &g, const A &a,
+                                      S &s)
+{
+    s.cut(N);
+    launch_shared(d, gemm_mma_siblings<N, A, S>,
+                  dim3((unsigned)div_up(g.m, TALL), s.at.first[s.at.count]), THREADS,
+                  mma_form<N, A, typename S::operand>::bytes, g, a, s);
+}
+
+/* As gemm_siblings_run(): 128 columns where all have more than 64.  */
+template <class A, class S>
+static void gemm_mma_siblings_run(const struct device *d, const struct gemm &g, const A &a, S &s)
+{
+    int wide = 1;
+
+    for (int i = 0; i < s.at.count; i++)
+        wide &= s.n[i] > 64;
+    if (g.m)
+        (wide ? gemm_mma_siblings_columns<128, A, S> : gemm_mma_siblings_columns<64, A, S>)(d, g, a,
+                                                                                            s);
+}
+
 /* By tensor cores if MMA.  */
 template <int MMA, class A, class B, class C>
 static void gemm_by(const struct device *d, const struct gemm &g, const A &a, const B &b,
@@ -312,6 +348,15 @@ static void gemm_by(const struct device *d, const struct gemm &g, const A &a, co
         gemm_mma_run(d, g, a, b, c);
     else
         gemm_run(d, g, a, b, c);
+}
+
+template <int MMA, class A, class S>
+static void gemm_siblings_by(const struct device *d, const struct gemm &g, const A &a, S &s)
+{
+    if constexpr (MMA)
+        gemm_mma_siblings_run(d, g, a, s);
+    else
+        gemm_siblings_run(d, g, a, s);
 }
 
 #endif

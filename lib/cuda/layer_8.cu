@@ -191,12 +191,14 @@ __device__ __forceinline__ void put_block(const struct layer_8 &l, const uint8_t
     }
 }
 
-template <int N, int R> __global__ void __launch_bounds__(THREADS, 2) products_8(struct layer_8 l)
+/* Block column COLUMN.  */
+template <int N, int R>
+__device__ __forceinline__ void product_block(const struct layer_8 &l, unsigned column)
 {
     typedef shape_8<N> form;
     constexpr int high = form::height / 16;
     uint8_t *shared = cuda_dynamic_shared<uint8_t>();
-    const int64_t m0 = (int64_t)blockIdx.x * TALL, n0 = (int64_t)blockIdx.y * N;
+    const int64_t m0 = (int64_t)blockIdx.x * TALL, n0 = (int64_t)column * N;
     const int steps = (int)((terms_in(l.c) + DEEP - 1) / DEEP);
     const int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP;
     const int y = warp / form::across * form::height, x = warp % form::across * 32;
@@ -244,23 +246,49 @@ template <int N, int R> __global__ void __launch_bounds__(THREADS, 2) products_8
     put_block<N>(l, shared, m0, n0);
 }
 
-template <int N, int R> static void run_mma(const struct layer_8 &l)
+template <int N, int R> __global__ void __launch_bounds__(THREADS, 2) products_8(struct layer_8 l)
 {
-    const int64_t rows = (int64_t)l.c.n * l.c.out[0] * l.c.out[1];
-    const dim3 grid((unsigned)div_up(rows, TALL), (unsigned)div_up(l.c.kg, N),
-                    (unsigned)l.c.groups);
-
-    launch_shared(l.device, products_8<N, R>, grid, THREADS, shape_8<N>::shared, l);
+    product_block<N, R>(l, blockIdx.y);
 }
 
-void layer_8_mma(const void *layer)
+template <int N, int R>
+__global__ void __launch_bounds__(THREADS, 2)
+    siblings_8(const __grid_constant__ struct gemm_columns at,
+               const __grid_constant__ struct layers_8 s)
 {
-    const struct layer_8 *l = (const struct layer_8 *)layer;
+    const int i = at.product(blockIdx.y);
 
-    if (l->c.cg % RUN) /* of 128 columns there would be no registers */
-        run_mma<64, 8>(*l);
+    product_block<N, R>(s.l[i], blockIdx.y - at.first[i]);
+}
+
+template <int N, int R> static void run_mma(const struct layers_8 &s)
+{
+    const struct layer_8 &l = s.l[0];
+    const int64_t rows = (int64_t)l.c.n * l.c.out[0] * l.c.out[1];
+    struct gemm_columns at = {s.count};
+    dim3 grid((unsigned)div_up(rows, TALL), (unsigned)div_up(l.c.kg, N), (unsigned)l.c.groups);
+
+    if (s.count == 1) {
+        launch_shared(l.device, products_8<N, R>, grid, THREADS, shape_8<N>::shared, l);
+        return;
+    }
+    for (int i = 0; i < s.count; i++)
+        at.add(i, s.l[i].c.kg, N);
+    grid.y = at.first[s.count];
+    launch_shared(l.device, siblings_8<N, R>, grid, THREADS, shape_8<N>::shared, at, s);
+}
+
+void layer_8_mma(const void *layers)
+{
+    const struct layers_8 *s = (const struct layers_8 *)layers;
+    int wide = 1;
+
+    for (int i = 0; i < s->count; i++)
+        wide &= s->l[i].c.kg > 64;
+    if (s->l[0].c.cg % RUN) /* of 128 columns there would be no registers */
+        run_mma<64, 8>(*s);
     else
-        (l->c.kg <= 64 ? run_mma<64, RUN> : run_mma<128, RUN>)(*l);
+        (wide ? run_mma<128, RUN> : run_mma<64, RUN>)(*s);
 }
 
 /* ---- one group of any number of channels ---- */
@@ -342,9 +370,9 @@ __global__ void __launch_bounds__(THREADS) tiles_8(struct layer_8 l)
                 finish_sums<1>(l.f, m0 + y + i, n0 + x + j, &sum[i][j]);
 }
 
-void layer_8_tiles(const void *layer)
+void layer_8_tiles(const void *layers)
 {
-    const struct layer_8 *l = (const struct layer_8 *)layer;
+    const struct layer_8 *l = ((const struct layers_8 *)layers)->l;
     const int64_t rows = (int64_t)l->c.n * l->c.out[0] * l->c.out[1];
 
     launch(l->device, tiles_8, dim3((unsigned)div_up(rows, TILE), (unsigned)div_up(l->c.k, TILE)),
@@ -397,9 +425,9 @@ template <int WORD> __global__ void groups_8(struct layer_8 l)
     }
 }
 
-void layer_8_groups(const void *layer)
+void layer_8_groups(const void *layers)
 {
-    const struct layer_8 *l = (const struct layer_8 *)layer;
+    const struct layer_8 *l = ((const struct layers_8 *)layers)->l;
     const int64_t count = (int64_t)l->c.n * l->c.out[0] * l->c.out[1] * l->c.k;
 
     launch(l->device, l->c.cg % 4 ? groups_8<1> : groups_8<4>, blocks_for(count), THREADS, *l);
@@ -434,9 +462,9 @@ template <int V> __global__ void depthwise_8(struct layer_8 l)
     }
 }
 
-void layer_8_depthwise(const void *layer)
+void layer_8_depthwise(const void *layers)
 {
-    const struct layer_8 *l = (const struct layer_8 *)layer;
+    const struct layer_8 *l = ((const struct layers_8 *)layers)->l;
     const int64_t count = (int64_t)l->c.n * l->c.out[0] * l->c.out[1] * l->c.k;
 
     if (l->c.k % 4)
@@ -500,11 +528,11 @@ static struct finish_8 finish_of(const struct kernel_args *a, const struct layer
 
 enum { OUTSIDE = 16 }; /* bytes in front of the table: a run of any kind */
 
-struct layer_8 *layer_8_new(const struct kernel_args *a, const struct conv &c, const void *w,
-                            struct err *e)
+int layer_8_add(struct layers_8 *s, const struct kernel_args *a, const struct conv &c,
+                const void *w, struct err *e)
 {
     const struct device *d = device_of(a);
-    struct layer_8 *l = (struct layer_8 *)xcalloc(1, sizeof *l);
+    struct layer_8 *l = &s->l[s->count++];
     const size_t words = 3 * (size_t)c.k * sizeof(int32_t);
     struct layer_follow f;
     struct grid8 x = {};
@@ -521,10 +549,8 @@ struct layer_8 *layer_8_new(const struct kernel_args *a, const struct conv &c, c
     l->memory = bad ? NULL : d->alloc(d, l->bytes, e);
     bad = !l->memory || d->put(d, l->memory, image, l->bytes, e) < 0;
     free(image);
-    if (bad) {
-        layer_8_free(l);
-        return NULL;
-    }
+    if (bad)
+        return -1;
     l->c = c;
     l->x = data<const uint8_t>(&a->op.in[X]);
     l->w = (const int8_t *)w;
@@ -535,16 +561,22 @@ struct layer_8 *layer_8_new(const struct kernel_args *a, const struct conv &c, c
     l->f.base = (const int32_t *)(l->outside + OUTSIDE);
     l->f.scale = (const float *)(l->f.base + c.k);
     l->f.shift = l->f.scale + c.k;
-    return l;
+    return 0;
 }
 
-void layer_8_free(void *layer)
+struct layers_8 *layers_8_new(void)
 {
-    struct layer_8 *l = (struct layer_8 *)layer;
+    return (struct layers_8 *)xcalloc(1, sizeof(struct layers_8));
+}
 
-    if (l->memory)
-        l->device->release(l->device, l->memory, l->bytes);
-    free(l);
+void layers_8_free(void *layers)
+{
+    struct layers_8 *s = (struct layers_8 *)layers;
+
+    for (int i = 0; i < s->count; i++)
+        if (s->l[i].memory)
+            s->l[i].device->release(s->l[i].device, s->l[i].memory, s->l[i].bytes);
+    free(s);
 }
 
 int layer_8_accepts(const struct step_nodes *s)

@@ -10,6 +10,7 @@
 
 #include "cuda/conv.cuh"
 #include "cuda/finish_8.cuh"
+#include "cuda/gemm_columns.cuh"
 
 #define LAYER_8_TYPES (1u << DTYPE_U8 | 1u << DTYPE_I8 | 1u << DTYPE_I32 | 1u << DTYPE_F32)
 
@@ -27,18 +28,26 @@ struct layer_8 {
     struct finish_8 f;
 };
 
-/* The layer that A's step begins with, of geometry C, weights at W on the
- * device; for struct together.  NULL and ERR_NOMEM, ERR_DEVICE.  */
-struct layer_8 *layer_8_new(const struct kernel_args *a, const struct conv &c, const void *w,
-                            struct err *e);
-void layer_8_free(void *layer);
+/* One, or several of the same window that read the same x: what prepare() of
+ * struct together makes.  */
+struct layers_8 {
+    int count;
+    struct layer_8 l[SIBLINGS];
+};
 
-/* By tensor cores, where channels of a group are multiples of LAYER_8_RUN; any,
- * of one group; any; and those of one channel to one in each group.  */
-void layer_8_mma(const void *layer);
-void layer_8_tiles(const void *layer);
-void layer_8_groups(const void *layer);
-void layer_8_depthwise(const void *layer);
+struct layers_8 *layers_8_new(void);
+void layers_8_free(void *layers);
+/* Add the layer that A's step begins with, of geometry C, weights at W on the
+ * device; -1 and ERR_NOMEM, ERR_DEVICE.  */
+int layer_8_add(struct layers_8 *s, const struct kernel_args *a, const struct conv &c,
+                const void *w, struct err *e);
+
+/* By tensor cores, where channels of a group are multiples of LAYER_8_RUN; and of
+ * one layer alone: any of one group; any; one channel to one in each group.  */
+void layer_8_mma(const void *layers);
+void layer_8_tiles(const void *layers);
+void layer_8_groups(const void *layers);
+void layer_8_depthwise(const void *layers);
 
 /* Operands and what follows are as for kernels of 8 bits.  */
 int layer_8_accepts(const struct step_nodes *s);

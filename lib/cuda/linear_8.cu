@@ -32,9 +32,13 @@ static struct conv geometry(const struct shape *x, int64_t k)
 static void *prepare(const struct kernel_args *const *a, int n, struct err *e)
 {
     const struct tensor *w = &a[0]->op.in[WEIGHT];
+    struct layers_8 *s = layers_8_new();
 
     (void)n;
-    return layer_8_new(a[0], geometry(&a[0]->op.in[X].shape, w->shape.dim[0]), w->data, e);
+    if (layer_8_add(s, a[0], geometry(&a[0]->op.in[X].shape, w->shape.dim[0]), w->data, e) == 0)
+        return s;
+    layers_8_free(s);
+    return NULL;
 }
 
 static int accepts(const struct step_nodes *s)
@@ -52,8 +56,8 @@ static int accepts_mma(const struct step_nodes *s)
     return length_of(&x) % LAYER_8_RUN == 0 && accepts(s);
 }
 
-static const struct together by_mma = {1, prepare, layer_8_mma, layer_8_free};
-static const struct together by_tiles = {1, prepare, layer_8_tiles, layer_8_free};
+static const struct together by_mma = {1, prepare, layer_8_mma, layers_8_free};
+static const struct together by_tiles = {1, prepare, layer_8_tiles, layers_8_free};
 
 /* clang-format off */
 #define OFFER(what, fits, with)                                                                   \

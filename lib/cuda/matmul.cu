@@ -73,9 +73,9 @@ __global__ void __launch_bounds__(THREADS)
     const biased<T> to = {y + at[2] * g.m * g.n, g.n, NULL};
 
     if constexpr (N)
-        gemm_mma_block<N>(g, 0, u, v, to);
+        gemm_mma_block<N>(g, blockIdx.y, 0, u, v, to);
     else
-        gemm_block(g, 0, u, v, to);
+        gemm_block(g, blockIdx.y, 0, u, v, to);
 }
 
 template <class T, int CA, int CB>

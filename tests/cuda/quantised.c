@@ -38,7 +38,8 @@ enum { BATCH = 3 };
 /* The last layer's numbers are compared; its input is on a grid.  */
 struct quant_case {
     const char *what, *size, *body;
-    int curves; /* silu, sigmoid, tanh: a level may be the next */
+    int curves;   /* silu, sigmoid, tanh: a level may be the next */
+    int siblings; /* steps that are done with another */
 };
 
 static const struct quant_case cases[] = {
@@ -119,7 +120,20 @@ static const struct quant_case cases[] = {
     {"a row of pictures", "[16, 1, 1]",
      "  - conv: {out: 64, kernel: 1}\n  - relu\n"
      "  - concat: [conv: {out: 64, kernel: 1}, conv: {out: 32, kernel: 1}]\n"
-     "  - conv: {out: 5, kernel: 1}\n"},
+     "  - conv: {out: 5, kernel: 1}\n",
+     .siblings = 1},
+    {"siblings", "[16, 7, 5]",
+     "  - concat:\n    - do: [conv: {out: 24, kernel: 1}, relu]\n"
+     "    - conv: {out: 136, kernel: 1, bias: yes}\n"
+     "    - do: [conv: {out: 8, kernel: 1}, relu, conv: {out: 72, kernel: 3, pad: 1}]\n"
+     "  - concat:\n    - do: [conv: {out: 80, kernel: 3, stride: 2}, relu6]\n"
+     "    - conv: {out: 129, kernel: 3, stride: 2}\n"
+     "    - conv: {out: 9, kernel: 1, stride: 3}\n",
+     .siblings = 3},
+    {"siblings of 24 channels", "[24, 4, 9]",
+     "  - concat:\n    - do: [conv: {out: 70, kernel: 1}, relu]\n"
+     "    - conv: {out: 66, kernel: 1}\n    - conv: {out: 130, kernel: 1}\n",
+     .siblings = 2},
     {"rows", "[7, 3, 5]",
      "  - flatten\n  - linear: {out: 70}\n  - relu\n  - linear: {out: 64, bias: no}\n  - relu\n"
      "  - linear: {out: 150}\n  - linear: {out: 9}\n  - softmax\n"},
@@ -232,6 +246,16 @@ static void check_steps(const struct quant_case *c, const struct plan *p)
             fail_msg("%s: '%s' is not in 8 bits", c->what, p->step[i].nodes.node[0]->name);
 }
 
+static void check_siblings(const struct quant_case *c, const struct plan *p)
+{
+    int n = 0;
+
+    for (int i = 0; i < p->n_step; i++)
+        n += p->step[i].joined;
+    if (n != c->siblings)
+        fail_msg("%s: %d steps are done with another, not %d", c->what, n, c->siblings);
+}
+
 static void check_fused(const struct quant_case *c, const struct graph *q, int64_t batch)
 {
     struct err e = {0};
@@ -248,6 +272,7 @@ static void check_fused(const struct quant_case *c, const struct graph *q, int64
     }
     offers_note(&offers, p);
     check_steps(c, p);
+    check_siblings(c, p);
     plan_free(p);
     plan_free(want);
     params_free(ps);

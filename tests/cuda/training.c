@@ -355,6 +355,61 @@ static void test_spaced(void **state)
     d->free(d);
 }
 
+/* Convolutions of one value are one launch where they read the same pixels:
+ * the two of 1 x 1 and the two of 3 x 3 that are not normalised, in the first
+ * block; none of the second, which have another stride, and groups.  */
+static void test_siblings(void **state)
+{
+    static const char text[] =
+        "network: test\ninput: {size: [8, 5, 7]}\nbody:\n"
+        "  - concat:\n    - do: [conv: {out: 8, kernel: 1, bias: yes}, relu]\n"
+        "    - do: [conv: {out: 80, kernel: 1}, bn, silu]\n"
+        "    - do: [conv: {out: 24, kernel: 3, pad: 1}]\n"
+        "    - do: [conv: {out: 8, kernel: 1}, add: [identity, identity], conv: {out: 8, kernel: 1}]\n"
+        "    - do: [conv: {out: 16, kernel: 3, pad: 1, bias: yes}, relu6]\n"
+        "  - concat:\n    - do: [conv: {out: 72, kernel: 3, pad: 1, stride: 2}]\n"
+        "    - do: [conv: {out: 8, kernel: 1, stride: 2}]\n"
+        "    - do: [conv: {out: 136, kernel: 3, pad: 1, stride: 2, groups: 8}]\n"
+        "    - do: [conv: {out: 72, kernel: 3, pad: 1, stride: 2}]\n"
+        "  - global_avg_pool\n  - linear: {as: fc, out: 3}\n";
+    struct err e = {0};
+    struct graph *n = toy_graph(text, 5), *g = pass_simplify(n, &e);
+    struct device *d = gpu();
+    struct params *ps = params_new(g, d, &e);
+
+    (void)state;
+    for (int narrow = 0; narrow <= PRECISION_FP16; narrow++) {
+        struct plan *p[2];
+        int joined[2] = {0};
+
+        for (int k = 0; k < 2; k++) {
+            const struct plan_opts o = {.batch = 3, .no_siblings = k, .narrow = narrow};
+            const struct rng r = rng_at(3, RNG_TEST, 0, 0);
+            struct tensor *x;
+
+            p[k] = plan_new(g, d, ps, &o, &e);
+            if (!p[k])
+                fail_msg("%s", e.msg);
+            x = plan_value(p[k], "image");
+            for (int64_t i = 0; i < tensor_count(x); i++)
+                ((float *)x->data)[i] = (float)rng_normal(&r, (uint64_t)i);
+            assert_int_equal(plan_run(p[k], NULL, &e), 0);
+            for (int i = 0; i < p[k]->n_step; i++)
+                joined[k] += p[k]->step[i].joined;
+        }
+        assert_int_equal(joined[0], 4);
+        assert_int_equal(joined[1], 0);
+        assert_memory_equal(plan_output(p[0], "logits")->data, plan_output(p[1], "logits")->data,
+                            tensor_bytes(plan_output(p[0], "logits")));
+        plan_free(p[0]);
+        plan_free(p[1]);
+    }
+    params_free(ps);
+    graph_free(g);
+    graph_free(n);
+    d->free(d);
+}
+
 /* ---- steps, beside those of the CPU ---- */
 
 enum { BATCH = 6, STEPS = 4 };
@@ -772,6 +827,7 @@ int main(void)
         cmocka_unit_test(test_loss_scale),   cmocka_unit_test(test_all_taken),
         cmocka_unit_test(test_memory),       cmocka_unit_test(test_none),
         cmocka_unit_test(test_profile),      cmocka_unit_test(test_spaced),
+        cmocka_unit_test(test_siblings),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

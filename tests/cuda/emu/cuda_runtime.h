@@ -28,6 +28,7 @@
 #define __forceinline__ inline
 #define __noinline__    __attribute__((noinline))
 #define __launch_bounds__(...)
+#define __grid_constant__
 #define __align__(n) __attribute__((aligned(n)))
 /* One block runs at a time, so a variable of the program will do;
  * shared.ld puts them side by side.  */
