@@ -11,7 +11,7 @@
 #include "base/str.h"
 #include "base/stream.h"
 
-static const char first[] = "# adze: the fastest kernels, by machine and step; 1";
+static const char first[] = "# adze: the fastest kernels, by machine and step; 2";
 static const char last[] = "end";
 
 enum { FIELDS = 6, MOST = 1 << 14, TEXT_MOST = 1 << 10, FILE_MOST = 1 << 24 };

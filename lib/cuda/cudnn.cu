@@ -3,11 +3,17 @@
  *
  * Weights are packed in 16 bits as [K][tap][C/groups] for all directions.  The
  * gradient of the weights comes so, in 16 bits, and is then moved to where it
- * belongs, in f32; that of the bias is a kernel of ours.  */
+ * belongs, in f32; that of the bias is a kernel of ours.
+ *
+ * Sums for the normalisation behind it, while training, can be had beside the
+ * result, in f16 alone: see dnngraph.h.  They are of squares about 0, in f32:
+ * where a mean is hundreds of times the deviation few digits of that are left,
+ * which kernels of ours keep.  */
 #include "cuda/box.cuh"
 #include "cuda/conv.cuh"
 #include "cuda/finish.cuh"
 #include "cuda/gemm.cuh"
+#include "cuda/moments.cuh"
 #include "cuda/rival.cuh"
 
 extern "C" {
@@ -17,6 +23,12 @@ extern "C" {
 enum { X, WEIGHT, BIAS };
 enum { GRAPHS = 2 };
 
+/* Where a node beside the step had its results when it was made.  */
+struct side {
+    double eps;
+    float *mean, *invstd;
+};
+
 struct work {
     struct made made;
     struct libraries *libraries;
@@ -24,6 +36,8 @@ struct work {
     int n;
     struct kernel_args a;
     struct tensor dw, db, dy; /* dw and db: data NULL, not wanted */
+    struct side side[STEP_SIDES];
+    int n_side;
 };
 
 /* ---- which steps ---- */
@@ -49,6 +63,13 @@ static int fits(const struct step_nodes *s)
     return libraries_of(s) && libraries_of(s)->dnn && x.dim[1] / groups % 8 == 0 &&
            y.dim[1] / groups % 8 == 0 && shape_count(&x) && shape_count(&y) && conv_fits(s) &&
            follows(s);
+}
+
+static int fits_sums(const struct step_nodes *s)
+{
+    const struct node *n = s->node[0];
+
+    return s->n == 1 && !n->in[BIAS] && attr_int(n, "groups") == 1 && fits(s);
 }
 
 /* ---- making ---- */
@@ -84,11 +105,16 @@ static void *weights(const struct kernel_args *a)
     return (void *)a->packed[WEIGHT];
 }
 
+static size_t aligned(size_t bytes)
+{
+    return (bytes + 255) / 256 * 256;
+}
+
 static size_t weight_bytes(const struct kernel_args *a)
 {
     const size_t bytes = 2 * (size_t)tensor_count(&a->op.din[WEIGHT]);
 
-    return a->op.din[WEIGHT].data ? (bytes + 255) / 256 * 256 : 0;
+    return a->op.din[WEIGHT].data ? aligned(bytes) : 0;
 }
 
 /* One more graph, whose scratch begins at AT.  */
@@ -122,6 +148,29 @@ static int add_forward(struct work *w, int way, size_t room)
             c.relu = 1;
         }
     return add(w, &c, at, way, room, 0);
+}
+
+static struct side side_of(const struct op_args *a)
+{
+    return {attr_real(a->node, "eps"), data<float>(&a->out[0]), data<float>(&a->out[1])};
+}
+
+/* With sums, [2][channels], in front of the library's scratch.  */
+static int add_sums(struct work *w, int way, size_t room)
+{
+    const struct kernel_args *a = &w->a;
+    const struct tensor *y = &a->op.out[0];
+    const int64_t channels = y->shape.dim[1];
+    float *sum = (float *)a->scratch;
+    struct dnn_conv c = conv_graph(a, DNN_KIND_FORWARD);
+    void *at[DNN_OPERANDS] = {a->op.in[X].data, weights(a), y->data};
+
+    for (; w->n_side < a->step->n_side; w->n_side++)
+        w->side[w->n_side] = side_of(&a->side[w->n_side]);
+    c.sums = 1;
+    at[DNN_SUM] = sum;
+    at[DNN_SQUARE] = sum + channels;
+    return add(w, &c, at, way, room, aligned(2 * (size_t)channels * sizeof *sum));
 }
 
 static int add_backward(struct work *w, int way, size_t room)
@@ -160,14 +209,14 @@ static void forget(void *made)
     free(w);
 }
 
+template <int (*ADD)(struct work *w, int way, size_t room)>
 static void *make(const struct kernel_args *a, int way, size_t room)
 {
     struct work *w = (struct work *)xcalloc(1, sizeof *w);
-    const int back = a->op.node->dir == DIR_BACKWARD;
 
     w->libraries = libraries_of(a->step);
     w->a = *a;
-    if ((back ? add_backward(w, way, room) : add_forward(w, way, room)) == 0)
+    if (ADD(w, way, room) == 0)
         return w;
     forget(w);
     return NULL;
@@ -181,6 +230,36 @@ static struct box turned(const struct shape *t)
     const int64_t k = t->dim[0], cg = t->dim[1], taps = t->dim[2] * t->dim[3];
 
     return {3, k * taps * cg, {k, cg, taps}, {{taps * cg, 1, cg}, {cg * taps, taps, 1}}};
+}
+
+/* Sums of all rows, as one chunk.  */
+struct whole_moments {
+    enum { rows = INT32_MAX }; /* conv_fits() */
+    const float *p;
+    int64_t channels;
+
+    __device__ double sum(int64_t, int64_t c, double) const
+    {
+        return p[c];
+    }
+
+    __device__ double square(int64_t, int64_t c, double size) const
+    {
+        const double s = p[c], q = p[channels + c] - s * s / size;
+
+        return q < 0 ? 0 : q;
+    }
+};
+
+static void join_sums(const struct work *w)
+{
+    for (int k = 0; k < w->n_side; k++) {
+        const struct rows r = rows_of(&w->a.op.out[0]);
+        const struct side *to = &w->side[k];
+
+        launch(device_of(&w->a), moments_join<whole_moments>, join_grid(r.c), join_block(), r,
+               whole_moments{(const float *)w->a.scratch, r.c}, to->eps, to->mean, to->invstd);
+    }
 }
 
 template <class T> static void run(const void *made)
@@ -198,6 +277,7 @@ template <class T> static void run(const void *made)
     if (w->db.data)
         row_sums_run(d, rows_of(&w->dy), data<T>(&w->dy), (float *)w->a.scratch,
                      data<float>(&w->db));
+    join_sums(w);
 }
 
 /* ---- packing ---- */
@@ -247,28 +327,32 @@ template <int I> static void *prepare(const struct kernel_args *const *a, int n,
     }
 
 static const struct together together[] = {
-    TOGETHER(bf16, 0),
-    TOGETHER(bf16, 1),
-    TOGETHER(f16, 2),
-    TOGETHER(f16, 3),
+    TOGETHER(bf16, 0), TOGETHER(bf16, 1), TOGETHER(f16, 2), TOGETHER(f16, 3), TOGETHER(f16, 4),
 };
 
 /* clang-format off */
-#define OFFER(T, I, direction, follow)                                                            \
-    {.name = "cudnn", .op = "conv2d", .dir = direction, .dtypes = F32, .reads = form<T>::layout,  \
+#define OFFER(what, T, I, direction, follow, side_op)                                             \
+    {.name = what, .op = "conv2d", .dir = direction, .dtypes = F32, .reads = form<T>::layout,     \
      .writes = form<T>::layout, .narrow = form<T>::narrow, .pulls = 1, .epilogue = follow,        \
-     .accepts = accepts<I>, .scratch = scratch<I>, .pack_bytes = pack_bytes, .pack = pack<T>,     \
-     .together = &together[I]}
+     .side = side_op, .accepts = accepts<I>, .scratch = scratch<I>, .pack_bytes = pack_bytes,     \
+     .pack = pack<T>, .together = &together[I]}
 
 extern "C" const struct kernel cuda_cudnn_kernels[] = {
-    OFFER(bf16, 0, DIR_FORWARD, epilogue), OFFER(bf16, 1, DIR_BACKWARD, NULL),
-    OFFER(f16, 2, DIR_FORWARD, epilogue), OFFER(f16, 3, DIR_BACKWARD, NULL), {},
+    OFFER("cudnn", bf16, 0, DIR_FORWARD, epilogue, NULL),
+    OFFER("cudnn", bf16, 1, DIR_BACKWARD, NULL, NULL),
+    OFFER("cudnn", f16, 2, DIR_FORWARD, epilogue, NULL),
+    OFFER("cudnn", f16, 3, DIR_BACKWARD, NULL, NULL),
+    OFFER("cudnn_sums", f16, 4, DIR_FORWARD, NULL, "bnstats"),
+    {},
 };
 /* clang-format on */
 
-#define RIVAL(I)                           \
-    {                                      \
-        &cuda_cudnn_kernels[I], fits, make \
+#define RIVAL(I, fits, add)                     \
+    {                                           \
+        &cuda_cudnn_kernels[I], fits, make<add> \
     }
 
-const struct rival cuda_cudnn_rivals[] = {RIVAL(0), RIVAL(1), RIVAL(2), RIVAL(3), {}};
+const struct rival cuda_cudnn_rivals[] = {
+    RIVAL(0, fits, add_forward),  RIVAL(1, fits, add_backward),  RIVAL(2, fits, add_forward),
+    RIVAL(3, fits, add_backward), RIVAL(4, fits_sums, add_sums), {},
+};

@@ -80,7 +80,7 @@ static void *tensor(struct dnn_graph *g, int64_t id, const int64_t *size, int ty
 static void *operand(struct dnn_graph *g, int which, const int64_t *size)
 {
     g->there[which] = 1;
-    return tensor(g, which + 1, size, g->type);
+    return tensor(g, which + 1, size, which < DNN_SUM ? g->type : DNN_DATA_FLOAT);
 }
 
 /* ---- operations ---- */
@@ -144,7 +144,19 @@ static void *pointwise(struct dnn_graph *g, int mode, void *x, void *b, void *y)
     return finalize(g, d);
 }
 
-enum { OPS = 4 };
+static void *sums(struct dnn_graph *g, void *y, const int64_t *channels)
+{
+    void *d = make(g, DNN_OP_GENSTATS);
+
+    put_int(g, d, DNN_OP_GENSTATS_MODE, DNN_TYPE_GENSTATS_MODE, DNN_GENSTATS_SUM_SQSUM);
+    put_int(g, d, DNN_OP_GENSTATS_MATH_PREC, DNN_TYPE_DATA_TYPE, DNN_DATA_FLOAT);
+    put_desc(g, d, DNN_OP_GENSTATS_X, y);
+    put_desc(g, d, DNN_OP_GENSTATS_SUM, operand(g, DNN_SUM, channels));
+    put_desc(g, d, DNN_OP_GENSTATS_SQSUM, operand(g, DNN_SQUARE, channels));
+    return finalize(g, d);
+}
+
+enum { OPS = 5 };
 
 /* The operations, in order; how many.  */
 static int list_ops(struct dnn_graph *g, const struct dnn_conv *c, void **op)
@@ -167,6 +179,8 @@ static int list_ops(struct dnn_graph *g, const struct dnn_conv *c, void **op)
             op[n++] = pointwise(g, DNN_POINTWISE_RELU_FWD, v, NULL, next);
         v = next;
     }
+    if (c->sums)
+        op[n++] = sums(g, v, channels);
     return n;
 }
 

@@ -6,6 +6,9 @@
  * alone (asked of cuDNN 9.19 for compute capability 8.0 and 9.0):
  *
  *   y = conv(x, w)   y = [relu](conv(x, w) [+ add] + bias)
+ *   y = conv(x, w), sum of y, sum of its square, by channels, in f32
+ *
+ * the last in f16 and one group, and with nothing between.
  *
  * The bias is of their type too, and so is the gradient of the weights: it makes
  * none in f32.
@@ -28,10 +31,11 @@ struct dnn_conv {
     int64_t x[4], w[4], y[4];
     int64_t stride[2], dilation[2], before[2], after[2]; /* padding */
     int bias, add, relu;                                 /* add and relu only with a bias */
+    int sums;                                            /* forward, and none of those */
 };
 
 /* Operands: x or dx, w or dw, y or dy.  */
-enum { DNN_X, DNN_W, DNN_Y, DNN_BIAS, DNN_ADD, DNN_OPERANDS };
+enum { DNN_X, DNN_W, DNN_Y, DNN_BIAS, DNN_ADD, DNN_SUM, DNN_SQUARE, DNN_OPERANDS };
 
 enum { DNN_DESCRIPTORS = 64 };
 
@@ -41,7 +45,7 @@ struct dnn_graph {
     void *desc[DNN_DESCRIPTORS]; /* all, to be dropped */
     int n_desc, status;          /* the first that was not 0 */
     int there[DNN_OPERANDS];
-    int type;          /* of them */
+    int type;          /* of them, but for sums */
     void *plan, *pack; /* two of them */
     size_t bytes;      /* of scratch */
 };

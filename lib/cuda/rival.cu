@@ -11,7 +11,8 @@
 
 enum {
     OPERANDS = 8,         /* of the head; of those that follow */
-    RESULTS = 4,          /* at most; forward has one */
+    RESULTS = 4,          /* at most; forward has one, and those beside it */
+    BESIDE = 2,           /* the mean, and 1 / deviation */
     BUFFERS = 64,         /* of a trial */
     ROOM_MOST = 64 << 20, /* bytes of scratch that a library may have: so many, */
     ROOM_TIMES = 4,       /* and so many times the operands' */
@@ -116,20 +117,22 @@ __global__ void compare_parts(int64_t count, const T *a, const T *b, double *par
 
 struct trial {
     const struct device *d;
-    const struct step_nodes *s;
+    struct step_nodes *s;      /* the side node is there for who takes it */
     const struct kernel *form; /* the own one: all that are tried read alike */
     struct tensor in[OPERANDS], out[OPERANDS], dout[1], din[OPERANDS], follow[OPERANDS];
     void *packed[OPERANDS];
     struct kernel_args a;
     struct tensor *result[RESULTS]; /* those of out or din */
     void *own[RESULTS], *theirs[RESULTS], *again[RESULTS];
-    int n_result;
+    int n_result, n_main;         /* n_main: without those beside the step */
+    struct tensor beside[BESIDE]; /* what the own kernel makes there, */
+    struct op_args side;          /* of this node; NULL: nothing */
     void *buffer[BUFFERS];
     size_t bytes[BUFFERS];
     int n_buffer, failed;
     double *part;
     size_t room;      /* for scratch of a library */
-    double beside_ms; /* what the own kernel does beside, and a rival does not */
+    double beside_ms; /* what others take for that */
 };
 
 /* NULL, and the trial has failed, where there is no room.  */
@@ -222,6 +225,16 @@ static void bind_backward(struct trial *t, const struct node *n)
     random_tensor(t, &t->dout[0]);
 }
 
+static void bind_beside(struct trial *t)
+{
+    t->side = {.node = beside(t->form, t->s), .in = t->out, .out = t->beside};
+    t->s->side[0] = t->side.node;
+    for (int i = 0; t->side.node && i < BESIDE; i++) {
+        describe(t, &t->beside[i], &t->side.node->out[i]->shape, 0);
+        result_tensor(t, &t->beside[i]);
+    }
+}
+
 static void bind_trial(struct trial *t)
 {
     const struct node *n = t->s->node[0];
@@ -230,10 +243,13 @@ static void bind_trial(struct trial *t)
     t->a.follow = t->follow;
     t->a.step = t->s;
     t->a.packed = t->packed;
+    t->a.side = &t->side;
     if (n->dir == DIR_FORWARD)
         bind_forward(t, n);
     else
         bind_backward(t, n);
+    t->n_main = t->n_result;
+    bind_beside(t);
     t->part = (double *)room_for(t, 2 * PARTS * sizeof *t->part);
     for (int i = 0; i < t->n_buffer; i++)
         t->room += ROOM_TIMES * t->bytes[i];
@@ -244,6 +260,15 @@ static void set_results(struct trial *t, void *const *to)
 {
     for (int i = 0; i < t->n_result; i++)
         t->result[i]->data = to[i];
+}
+
+/* What is beside the step is done by K too, or left to others.  */
+static void turn_to(struct trial *t, const struct kernel *k)
+{
+    const int takes = k->side && t->side.node;
+
+    t->s->n_side = takes;
+    t->n_result = t->n_main + (takes ? BESIDE : 0);
 }
 
 /* What K wants packed, and SCRATCH bytes.  */
@@ -375,7 +400,9 @@ static int try_way(struct trial *t, const struct rival *r, int way, struct choic
     compute(r->kernel, &t->a, second);
     right = right && apart(t, t->theirs, t->again) == 0;
     right &= rival_failed(libraries_of(t->s), &e) == 0;
-    ms = right ? time_of(t, r->kernel, &t->a, first) + t->beside_ms : 0;
+    ms = right ? time_of(t, r->kernel, &t->a, first) : 0;
+    if (!t->s->n_side)
+        ms += t->beside_ms;
     if (right && !t->failed && ms < best->ms) {
         best->offer = (char *)r->kernel->name;
         best->way = way;
@@ -387,9 +414,15 @@ static int try_way(struct trial *t, const struct rival *r, int way, struct choic
     return !t->failed;
 }
 
+static const struct rival *const rivals[] = {cuda_cublas_rivals, cuda_cudnn_rivals};
+
 static int is_rival(const struct kernel *k)
 {
-    return !strcmp(k->name, "cublas") || !strcmp(k->name, "cudnn");
+    for (size_t l = 0; l < COUNT(rivals); l++)
+        for (const struct rival *r = rivals[l]; r->kernel; r++)
+            if (r->kernel == k)
+                return 1;
+    return 0;
 }
 
 /* R is for the steps that K is for.  */
@@ -409,22 +442,23 @@ static const struct kernel *offer_for(const struct trial *t, const struct kernel
     return NULL;
 }
 
-/* Milliseconds for statistics of the result, which OWN makes beside it.  */
+/* Milliseconds for what OWN makes beside the result.  */
 static double time_beside(struct trial *t, const struct kernel *own)
 {
-    const struct node *n = beside(own, t->s);
+    const struct node *n = t->side.node;
     const struct kernel *k = n ? offer_for(t, own, n) : NULL;
     struct step_nodes s = *t->s;
-    struct tensor out[2] = {};
+    struct tensor out[BESIDE];
     struct kernel_args a = {};
 
     if (!k)
         return 0;
     s.n = 1;
+    s.n_side = 0;
     s.node[0] = n;
-    for (int i = 0; i < 2; i++) {
-        describe(t, &out[i], &n->out[i]->shape, 0);
-        out[i].data = room_for(t, tensor_bytes(&out[i]));
+    for (int i = 0; i < BESIDE; i++) {
+        out[i] = t->beside[i];
+        out[i].data = t->again[t->n_main + i];
     }
     a.op = {.node = n, .in = &t->out[0], .out = out};
     a.step = &s;
@@ -443,14 +477,15 @@ static const struct kernel *own_kernel(const struct kernel *k, const struct step
 
 static void try_all(struct trial *t, struct choice *best)
 {
-    const struct rival *const lists[] = {cuda_cublas_rivals, cuda_cudnn_rivals};
     const int before = t->n_buffer;
 
-    for (size_t l = 0; l < COUNT(lists); l++)
-        for (const struct rival *r = lists[l]; r->kernel && !t->failed; r++) {
-            if (!competes(t->form, r->kernel) || !r->fits(t->s))
+    for (size_t l = 0; l < COUNT(rivals); l++)
+        for (const struct rival *r = rivals[l]; r->kernel && !t->failed; r++) {
+            if (!competes(t->form, r->kernel) || !r->fits(t->s) ||
+                (r->kernel->side && !t->side.node))
                 continue;
             release_from(t, before);
+            turn_to(t, r->kernel);
             bind_kernel(t, r->kernel, t->room);
             for (int way = 0; way < RIVAL_WAYS && !t->failed; way++)
                 if (!try_way(t, r, way, best))
@@ -462,12 +497,14 @@ static void try_all(struct trial *t, struct choice *best)
  * room) nothing is learnt: 0.  */
 static int measure(const struct kernel *own, const struct step_nodes *s, struct choice *best)
 {
-    struct trial t = {.d = s->device, .s = s, .form = own};
+    struct step_nodes step = *s;
+    struct trial t = {.d = s->device, .s = &step, .form = own};
     int before;
 
     bind_trial(&t);
     before = t.n_buffer;
-    bind_kernel(&t, own, own->scratch ? own->scratch(s, 1) : 0);
+    turn_to(&t, own);
+    bind_kernel(&t, own, own->scratch ? own->scratch(&step, 1) : 0);
     if (!t.failed) {
         compute(own, &t.a, NULL);
         best->offer = (char *)"own";

@@ -98,6 +98,8 @@ enum {
     DNN_POINTWISE_ADD = 0, /* cudnnPointwiseMode_t */
     DNN_POINTWISE_RELU_FWD = 100,
 
+    DNN_GENSTATS_SUM_SQSUM = 0, /* cudnnGenStatsMode_t */
+
     DNN_HEUR_MODE_A = 3, /* cudnnBackendHeurMode_t */
 
     DNN_NOTE_NONDETERMINISTIC = 4, /* cudnnBackendNumericalNote_t */
@@ -114,6 +116,7 @@ enum {
     DNN_TYPE_NUMERICAL_NOTE = 11,
     DNN_TYPE_POINTWISE_MODE = 14,
     DNN_TYPE_DESCRIPTOR = 15,
+    DNN_TYPE_GENSTATS_MODE = 16,
     DNN_TYPE_CHAR = 24,
 
     DNN_POINTWISE = 0, /* cudnnBackendDescriptorType_t */
@@ -126,6 +129,7 @@ enum {
     DNN_OP_BWD_FILTER = 11,
     DNN_OP_BWD_DATA = 12,
     DNN_OP_POINTWISE = 13,
+    DNN_OP_GENSTATS = 14,
     DNN_GRAPH = 15,
     DNN_VARIANT_PACK = 16,
     DNN_TENSOR = 17,
@@ -171,6 +175,11 @@ enum {
     DNN_OP_POINTWISE_X = 751,
     DNN_OP_POINTWISE_B = 752,
     DNN_OP_POINTWISE_Y = 753,
+    DNN_OP_GENSTATS_MODE = 770,
+    DNN_OP_GENSTATS_MATH_PREC = 771,
+    DNN_OP_GENSTATS_X = 772,
+    DNN_OP_GENSTATS_SUM = 773,
+    DNN_OP_GENSTATS_SQSUM = 774,
     DNN_GRAPH_HANDLE = 800,
     DNN_GRAPH_OPS = 801,
     DNN_TENSOR_ALIGNMENT = 900,

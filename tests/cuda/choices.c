@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-static const char first[] = "# adze: the fastest kernels, by machine and step; 1\n";
+static const char first[] = "# adze: the fastest kernels, by machine and step; 2\n";
 
 static struct choice row(const char *machine, const char *step, const char *offer)
 {

@@ -48,7 +48,7 @@ struct emu_vendor {
     unsigned there;    /* EMU_ bits */
     double ms;         /* what a call takes, by the clock of events */
     int wrong;         /* 1: results are, in one place; 2: they differ from run to
-                       run */
+                       run; -1, -2: sums beside a result alone */
     int old;           /* a version that is too old */
     const char *fails; /* the call that does; "cublasLtMatmul" */
     int after;         /* so many times it does not, before */

@@ -77,7 +77,7 @@ struct run {
 
 static int is_rival(const struct kernel *k)
 {
-    return k && (!strcmp(k->name, "cublas") || !strcmp(k->name, "cudnn"));
+    return k && (!strcmp(k->name, "cublas") || !strncmp(k->name, "cudnn", 5));
 }
 
 static int count_rivals(const struct plan *p)
@@ -86,6 +86,15 @@ static int count_rivals(const struct plan *p)
 
     for (int i = 0; i < p->n_step; i++)
         n += is_rival(p->step[i].kernel);
+    return n;
+}
+
+static int count_sums(const struct plan *p)
+{
+    int n = 0;
+
+    for (int i = 0; i < p->n_step; i++)
+        n += p->step[i].kernel && !strcmp(p->step[i].kernel->name, "cudnn_sums");
     return n;
 }
 
@@ -99,20 +108,26 @@ static struct device *open_device(struct err *e)
 }
 
 /* -1 if there is no plan.  */
-static int start(struct run *r, const struct graph *g, struct interp *plain, int narrow,
-                 struct err *e)
+static int start_as(struct run *r, const struct graph *g, struct interp *plain,
+                    const struct plan_opts *o, struct err *e)
 {
-    const struct plan_opts o = {.batch = plain->batch, .narrow = narrow};
-
     *r = (struct run){.plain = plain};
     r->device = open_device(e);
     r->params = r->device ? params_new(g, r->device, e) : NULL;
-    r->plan = r->params ? plan_new(g, r->device, r->params, &o, e) : NULL;
+    r->plan = r->params ? plan_new(g, r->device, r->params, o, e) : NULL;
     for (int i = 0; r->plan && i < g->n_value; i++)
         if (g->value[i]->kind == VALUE_INPUT)
             memcpy(plan_value(r->plan, g->value[i]->name)->data, plain->value[i].data,
                    tensor_bytes(&plain->value[i]));
     return r->plan ? 0 : -1;
+}
+
+static int start(struct run *r, const struct graph *g, struct interp *plain, int narrow,
+                 struct err *e)
+{
+    const struct plan_opts o = {.batch = plain->batch, .narrow = narrow};
+
+    return start_as(r, g, plain, &o, e);
 }
 
 static void end(struct run *r)
@@ -315,6 +330,60 @@ static void test_not_taken(void **state)
     assert_int_equal(emu_vendor_held(), 0);
 }
 
+/* ---- sums beside a convolution, for normalisation ---- */
+
+/* In f16.  How many steps of a plan for training make them by cuDNN.  */
+static int sums_with(struct emu_vendor v, const char *body, int no_fuse)
+{
+    struct graph *g = training_check_graph("[8, 4, 5]", body);
+    const struct plan_opts o = {
+        .batch = TRAINING_BATCH, .narrow = PRECISION_FP16, .no_fuse = no_fuse};
+    struct interp truth, plain;
+    struct err e = {0};
+    struct run r;
+    int n;
+
+    forget_choices();
+    emu_libraries(v);
+    interp_fill(&truth, g, TRAINING_BATCH, 11, 1);
+    interp_go(&truth);
+    interp_fill(&plain, g, TRAINING_BATCH, 11, 0);
+    if (start_as(&r, g, &plain, &o, &e) < 0)
+        fail_msg("%s", e.msg);
+    run_thrice(&r);
+    compare(&r, body, g, &truth, 1);
+    n = count_sums(r.plan);
+    end(&r);
+    assert_int_equal(emu_vendor_held(), 0);
+    interp_release(&plain);
+    interp_release(&truth);
+    graph_free(g);
+    return n;
+}
+
+static const char sums_body[] = "  - conv: {out: 16, kernel: 3, pad: 1}\n" BN_RELU
+                                "  - conv: {out: 8, kernel: 3, stride: 2, pad: 1}\n" BN_RELU;
+
+static void test_sums(void **state)
+{
+    static const char *const without[] = {
+        "  - conv: {out: 16, kernel: 3, pad: 1, groups: 2}\n" BN_RELU,
+        "  - conv: {out: 16, kernel: 3, pad: 1, bias: yes}\n" BN_RELU,
+        "  - conv: {out: 16, kernel: 3, pad: 1}\n  - relu\n",
+    };
+    struct emu_vendor v = {.there = EMU_DNN, .ms = 1};
+
+    (void)state;
+    assert_int_equal(sums_with(v, sums_body, 0), 2);
+    assert_int_equal(sums_with(v, sums_body, 1), 2);
+    for (size_t i = 0; i < COUNT(without); i++)
+        assert_int_equal(sums_with(v, without[i], 0), 0);
+    for (v.wrong = -2; v.wrong <= 2; v.wrong++)
+        assert_int_equal(sums_with(v, sums_body, 0), v.wrong ? 0 : 2);
+    v = (struct emu_vendor){.there = EMU_DNN, .ms = 1000};
+    assert_int_equal(sums_with(v, sums_body, 0), 0);
+}
+
 static void test_found(void **state)
 {
     struct err e = {0};
@@ -381,7 +450,8 @@ static void test_kept(void **state)
 /* Call NAME fails after AFTER times that it does not: 1 if the plan failed, in
  * one line, as it did when it computed or was kept; else it computes with what
  * is left.  */
-static int fault(const struct graph *g, struct interp *plain, const char *name, int after)
+static int fault(const struct graph *g, struct interp *plain, int narrow, const char *name,
+                 int after)
 {
     struct err e = {0};
     struct run r;
@@ -389,7 +459,7 @@ static int fault(const struct graph *g, struct interp *plain, const char *name, 
 
     emu_libraries(
         (struct emu_vendor){.there = EMU_LT | EMU_DNN, .ms = 1, .fails = name, .after = after});
-    bad = start(&r, g, plain, 1, &e) < 0;
+    bad = start(&r, g, plain, narrow, &e) < 0;
     for (int k = 0; k < 3 && !bad; k++)
         bad = plan_run(r.plan, NULL, &e) < 0;
     end(&r);
@@ -405,8 +475,9 @@ static int fault(const struct graph *g, struct interp *plain, const char *name, 
 }
 
 /* In a trial a failure rules the library out; with what was kept it is one of
- * the plan, if the call is one that plans need.  */
-static void test_faults(void **state)
+ * the plan, if the call is one that plans need.  Takes G, in which LIBRARY is
+ * asked.  */
+static void try_faults(struct graph *g, int narrow, const char *library)
 {
     static const struct {
         const char *name;
@@ -426,31 +497,41 @@ static void test_faults(void **state)
         {"cudnnBackendGetAttribute", 1},
         {"cudnnBackendExecute", 1},
     };
-    struct graph *g = inference(&own_cases[2]);
     struct interp plain;
 
-    (void)state;
     interp_fill(&plain, g, 1, 11, 0);
     for (size_t i = 0; i < COUNT(calls); i++)
         for (int after = 0; after < 50; after = after * 6 + 1) {
+            if (!strstr(calls[i].name, library))
+                continue;
             forget_choices();
-            if (fault(g, &plain, calls[i].name, after) && !after)
+            if (fault(g, &plain, narrow, calls[i].name, after) && !after)
                 fail_msg("%s fails in a trial, and so does the plan", calls[i].name);
         }
     forget_choices();
-    assert_int_equal(fault(g, &plain, "nothing", 0), 0);
+    assert_int_equal(fault(g, &plain, narrow, "nothing", 0), 0);
     for (size_t i = 0; i < COUNT(calls); i++)
-        assert_int_equal(fault(g, &plain, calls[i].name, 0), calls[i].needed);
+        if (strstr(calls[i].name, library))
+            assert_int_equal(fault(g, &plain, narrow, calls[i].name, 0), calls[i].needed);
     interp_release(&plain);
     graph_free(g);
+}
+
+static void test_faults(void **state)
+{
+    (void)state;
+    try_faults(inference(&own_cases[2]), PRECISION_BF16, "cu");
+    try_faults(training_check_graph("[8, 3, 2]", "  - conv: {out: 8, kernel: 3, pad: 1}\n" BN_RELU),
+               PRECISION_FP16, "cudnn");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_taken),     cmocka_unit_test(test_fused),
-        cmocka_unit_test(test_not_taken), cmocka_unit_test(test_found),
-        cmocka_unit_test(test_kept),      cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_not_taken), cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_found),     cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_faults),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

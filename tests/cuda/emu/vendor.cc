@@ -76,11 +76,11 @@ number dnn_number(int type)
     return type == DNN_DATA_HALF ? F16 : BF16;
 }
 
-/* What a computing call leaves of a result. */
-double spoilt(double v, int64_t i)
+/* What a computing call leaves of a result, WRONG in its first number. */
+double spoilt(double v, int64_t i, int wrong)
 {
-    if (i == 0 && now.wrong)
-        return now.wrong == 1 ? v + 1e3 : v + 0.25 * (double)++runs;
+    if (i == 0 && wrong > 0)
+        return wrong == 1 ? v + 1e3 : v + 0.25 * (double)++runs;
     return v;
 }
 
@@ -301,7 +301,7 @@ void multiply(const product &p)
                 v += load(p.pa, from, p.desc.turn_a ? m * p.a.step + k : k * p.a.step + m) *
                      load(p.pb, from, p.desc.turn_b ? k * p.b.step + n : n * p.b.step + k);
             v = epilogue(p.desc, to, m, v);
-            store(p.pd, to, n * p.d.step + m, spoilt(v, n * p.d.step + m));
+            store(p.pd, to, n * p.d.step + m, spoilt(v, n * p.d.step + m, now.wrong));
         }
     for (int64_t n = 0; p.desc.epilogue == LT_EPILOGUE_BGRADB && n < p.d.columns; n++) {
         double v = 0;
@@ -431,7 +431,7 @@ void check_tensor(const thing *t)
     MUST(d.size() == 4 && s == (sizes{d[1] * d[2] * d[3], 1, d[1] * d[3], d[1]}));
     if (is_virtual(t))
         MUST(type == DNN_DATA_FLOAT);
-    else
+    else if (type != DNN_DATA_FLOAT)
         dnn_number(type);
     MUST(one<int64_t>(t, DNN_TENSOR_ALIGNMENT) == ALIGNED);
     MUST(one<int64_t>(t, DNN_TENSOR_UNIQUE_ID) > 0);
@@ -475,11 +475,36 @@ void check_pointwise(const thing *t)
     MUST(b == x || b == (sizes{1, x[1], 1, 1}));
 }
 
+void check_sums(const thing *t)
+{
+    const thing *y = tensor_at(t, DNN_OP_GENSTATS_X);
+
+    MUST(one<int>(t, DNN_OP_GENSTATS_MODE) == DNN_GENSTATS_SUM_SQSUM);
+    MUST(one<int>(t, DNN_OP_GENSTATS_MATH_PREC) == DNN_DATA_FLOAT);
+    for (int name : {DNN_OP_GENSTATS_SUM, DNN_OP_GENSTATS_SQSUM}) {
+        const thing *sum = tensor_at(t, name);
+
+        MUST(!is_virtual(sum) && one<int>(sum, DNN_TENSOR_DATA_TYPE) == DNN_DATA_FLOAT);
+        MUST(dims(sum) == (sizes{1, dims(y)[1], 1, 1}));
+    }
+}
+
 /* What cuDNN 9.19 has engines for: see lib/cuda/dnngraph.h. */
+bool knows_sums(const thing *conv, const thing *sums)
+{
+    const thing *y = tensor_at(sums, DNN_OP_GENSTATS_X);
+
+    MUST(conv->type == DNN_OP_FORWARD && y == tensor_at(conv, DNN_FORWARD_Y) && !is_virtual(y));
+    return number_of(y) == F16 &&
+           dims(tensor_at(conv, DNN_FORWARD_X))[1] == dims(tensor_at(conv, DNN_FORWARD_W))[1];
+}
+
 bool is_known(const std::vector<void *> &ops)
 {
     bool bias = ops.size() == 1;
 
+    if (any(ops.back())->type == DNN_OP_GENSTATS)
+        return ops.size() == 2 && knows_sums(any(ops[0]), any(ops[1]));
     for (size_t i = 1; i < ops.size(); i++) {
         const thing *t = finished(ops[i], DNN_OP_POINTWISE);
         const bool adds = has(t, DNN_OP_POINTWISE_B);
@@ -517,6 +542,9 @@ void check(thing *t)
         break;
     case DNN_OP_POINTWISE:
         check_pointwise(t);
+        break;
+    case DNN_OP_GENSTATS:
+        check_sums(t);
         break;
     case DNN_GRAPH:
         MUST(handles.count((dnn_handle *)one<void *>(t, DNN_GRAPH_HANDLE)));
@@ -735,7 +763,7 @@ int64_t count_of(const sizes &d)
 void write(void *to, number t, const std::vector<double> &v)
 {
     for (size_t i = 0; i < v.size(); i++)
-        store(to, t, (int64_t)i, spoilt(v[i], (int64_t)i));
+        store(to, t, (int64_t)i, spoilt(v[i], (int64_t)i, now.wrong));
 }
 
 /* How operands of pointwise steps are added to the sums. */
@@ -751,7 +779,26 @@ struct job {
     void *x, *w, *y;
     std::vector<addend> add;
     bool relu;
+    void *sum, *square; /* or NULL */
 };
+
+/* Of what is stored. */
+void add_up(const job &j)
+{
+    const int64_t channels = j.g.y[1];
+    std::vector<double> sum((size_t)channels), square((size_t)channels);
+
+    for (int64_t i = 0; i < count_of(j.g.y); i++) {
+        const double v = load(j.y, j.type, i);
+
+        sum[(size_t)(i % channels)] += v;
+        square[(size_t)(i % channels)] += v * v;
+    }
+    for (int64_t c = 0; c < channels; c++) {
+        store(j.sum, F32, c, sum[(size_t)c]);
+        store(j.square, F32, c, spoilt(square[(size_t)c], c, -now.wrong));
+    }
+}
 
 void convolve(const job &j)
 {
@@ -772,6 +819,8 @@ void convolve(const job &j)
         v[i] = j.relu ? relu(v[i]) : v[i];
     }
     write(j.op == DNN_OP_FORWARD ? j.y : j.op == DNN_OP_BWD_DATA ? j.x : j.w, j.type, v);
+    if (j.sum)
+        add_up(j);
 }
 
 /* Where tensor T lies, by the pack. */
@@ -779,11 +828,12 @@ void *pointer(const thing *pack, const thing *t)
 {
     const std::vector<int64_t> id = list<int64_t>(pack, DNN_PACK_UNIQUE_IDS);
     const std::vector<void *> at = list<void *>(pack, DNN_PACK_DATA_POINTERS);
+    const size_t bytes = one<int>(t, DNN_TENSOR_DATA_TYPE) == DNN_DATA_FLOAT ? 4 : 2;
 
     MUST(id.size() == at.size());
     for (size_t i = 0; i < id.size(); i++)
         if (id[i] == one<int64_t>(t, DNN_TENSOR_UNIQUE_ID)) {
-            MUST(emu::is_held(at[i], (size_t)count_of(dims(t)) * 2));
+            MUST(emu::is_held(at[i], (size_t)count_of(dims(t)) * bytes));
             MUST((uintptr_t)at[i] % ALIGNED == 0);
             return at[i];
         }
@@ -791,7 +841,7 @@ void *pointer(const thing *pack, const thing *t)
     return nullptr;
 }
 
-job job_of(const std::vector<void *> &ops, const thing *pack)
+job job_of(std::vector<void *> ops, const thing *pack)
 {
     static const struct {
         int op, conv, x, w, y;
@@ -804,6 +854,12 @@ job job_of(const std::vector<void *> &ops, const thing *pack)
     const thing *t = any(ops[0]), *last = any(ops.back());
     job j = {};
 
+    if (last->type == DNN_OP_GENSTATS) {
+        j.sum = pointer(pack, tensor_at(last, DNN_OP_GENSTATS_SUM));
+        j.square = pointer(pack, tensor_at(last, DNN_OP_GENSTATS_SQSUM));
+        ops.pop_back();
+        last = any(ops.back());
+    }
     for (auto &f : forms)
         if (f.op == t->type) {
             j.op = f.op;

@@ -50,7 +50,7 @@ static void *describe(const struct cudnn *dnn, const struct gpu *g)
  * follows.  */
 struct layer {
     int64_t n, c, size, k, filter, stride, groups;
-    int bias, add, relu;
+    int bias, add, relu, sums;
 };
 
 static struct dnn_conv conv_of(const struct layer *l, enum dnn_kind kind, int type)
@@ -68,7 +68,8 @@ static struct dnn_conv conv_of(const struct layer *l, enum dnn_kind kind, int ty
                              .after = {pad, pad},
                              .bias = l->bias,
                              .add = l->add,
-                             .relu = l->relu};
+                             .relu = l->relu,
+                             .sums = l->sums};
 }
 
 /* Whether there is a way; it takes its operands, which lie nowhere.  */
@@ -87,16 +88,17 @@ static int is_known(const struct cudnn *dnn, void *device, const struct dnn_conv
     return !bad;
 }
 
-/* 1: DEVICE lacks one for LAYER in 16 bits of either kind, which is said.  */
+/* 1: DEVICE lacks one for LAYER in 16 bits of either kind, with sums in f16,
+ * which is said.  */
 static int is_missing(const struct cudnn *dnn, void *device, const char *name, size_t i,
                       const struct layer *layer)
 {
     static const int types[] = {DNN_DATA_BFLOAT16, DNN_DATA_HALF};
     static const char *const kind[] = {"forward", "dx", "dw"};
-    const int last = layer->bias ? DNN_KIND_FORWARD : DNN_KIND_DW;
+    const int last = layer->bias || layer->sums ? DNN_KIND_FORWARD : DNN_KIND_DW;
     int bad = 0;
 
-    for (size_t t = 0; t < COUNT(types); t++)
+    for (size_t t = layer->sums ? 1 : 0; t < COUNT(types); t++)
         for (int d = DNN_KIND_FORWARD; d <= last; d++) {
             const struct dnn_conv c = conv_of(layer, (enum dnn_kind)d, types[t]);
 
@@ -113,10 +115,12 @@ int main(void)
     static const struct gpu gpus[] = {{"NVIDIA A100", 800, 108, 163, 40, 80},
                                       {"NVIDIA H100", 900, 132, 227, 50, 80}};
     static const struct layer layers[] = {
-        {32, 64, 56, 64, 3, 1, 1, 0, 0, 0},   {32, 64, 56, 64, 3, 1, 1, 1, 0, 1},
-        {32, 64, 56, 64, 3, 1, 1, 1, 1, 1},   {32, 64, 56, 64, 3, 1, 1, 1, 1, 0},
-        {32, 64, 56, 64, 3, 1, 1, 1, 0, 0},   {1, 256, 56, 128, 1, 2, 1, 1, 0, 0},
-        {32, 128, 28, 128, 3, 2, 1, 0, 0, 0}, {32, 256, 28, 256, 3, 1, 32, 0, 0, 0},
+        {32, 64, 56, 64, 3, 1, 1, 0, 0, 0, 0},   {32, 64, 56, 64, 3, 1, 1, 1, 0, 1, 0},
+        {32, 64, 56, 64, 3, 1, 1, 1, 1, 1, 0},   {32, 64, 56, 64, 3, 1, 1, 1, 1, 0, 0},
+        {32, 64, 56, 64, 3, 1, 1, 1, 0, 0, 0},   {1, 256, 56, 128, 1, 2, 1, 1, 0, 0, 0},
+        {32, 128, 28, 128, 3, 2, 1, 0, 0, 0, 0}, {32, 256, 28, 256, 3, 1, 32, 0, 0, 0, 0},
+        {32, 64, 56, 64, 3, 1, 1, 0, 0, 0, 1},   {32, 256, 56, 512, 1, 2, 1, 0, 0, 0, 1},
+        {8, 24, 14, 40, 5, 1, 1, 0, 0, 0, 1},
     };
     struct vendor v;
     int bad = 0;
