@@ -225,6 +225,8 @@ __global__ void wrong(int what, int *y, int *host)
         v = __shfl_xor_sync(all, v, 1);
     if (what == WRONG_MASK)
         v = __shfl_xor_sync(i < 16 ? all : all << 1, v, 1);
+    if (what == WRONG_LINES)
+        v = i < 16 ? __shfl_xor_sync(all, v, 1) : __shfl_xor_sync(all, v, 1);
     if (what == WRONG_OWN && i >= 16)
         v = __shfl_xor_sync(0xffffu, v, 1);
     if (what == WRONG_SOURCE && i < 16)

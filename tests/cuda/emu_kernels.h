@@ -42,6 +42,7 @@ enum {
     WRONG_BARRIERS,  /* threads come to different ones */
     WRONG_WARP_LEFT, /* a lane ends before a shuffle */
     WRONG_MASK,      /* lanes give different masks */
+    WRONG_LINES,     /* they come to different operations */
     WRONG_OWN,       /* a mask without the lane */
     WRONG_SOURCE,    /* a shuffle from a lane outside the mask */
     WRONG_LANES,     /* a mask beyond the block */

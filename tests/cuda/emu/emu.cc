@@ -9,6 +9,7 @@
  * Who goes on is drawn at random among those that can, from the seed alone,
  * so that a run can be repeated.  Shared memory and what a block has not
  * written hold NaN patterns.  */
+#include <bit>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
@@ -70,10 +71,16 @@ struct thread {
     int groups;
 };
 
+/* Bits of lanes.  */
+struct warp {
+    unsigned there, waits, ended;
+};
+
 /* The block that runs. */
 struct block {
     const emu::grid *grid;
     std::vector<thread> threads;
+    std::vector<warp> warps;
     std::vector<unsigned> fresh; /* not started yet */
     std::vector<unsigned> ready;
     unsigned me, live, waiting;
@@ -320,6 +327,7 @@ void run_threads()
         go_on_as(me);
         now.grid->thread();
         now.threads[me].state = ENDED;
+        now.warps[me / 32].ended |= 1u << me % 32;
         if (!--now.live)
             break;
     } while (!draw_ready());
@@ -336,8 +344,10 @@ void run_threads()
 /* ---- blocks ---- */
 __attribute__((no_sanitize("address"))) void poison_shared()
 {
-    for (volatile uint64_t *p = (uint64_t *)emu_shared_begin; p < (uint64_t *)emu_shared_end; p++)
-        *p = ~(uint64_t)0;
+    typedef uint64_t line __attribute__((vector_size(64))); /* as shared.ld aligns it */
+
+    for (volatile line *p = (line *)emu_shared_begin; p < (line *)emu_shared_end; p++)
+        *p = line{} - 1;
     if (now.shared)
         memset(now.shared, 0xff, now.grid->shared_bytes);
 }
@@ -349,6 +359,8 @@ void run_block(unsigned n)
     poison_shared();
     now.live = n, now.waiting = 0, now.votes = 0;
     now.fresh.resize(n);
+    now.warps.assign((n + 31) / 32, {~0u, 0, 0});
+    now.warps.back().there >>= -n % 32;
     for (unsigned i = 0; i < n; i++) {
         thread &t = now.threads[i];
         t.state = READY;
@@ -370,31 +382,36 @@ void barrier_open()
     now.waiting = 0, now.votes = 0;
 }
 
-/* Lanes of the warp of ME that its mask names do the same, or may still. */
+/* The first lane of SET in the warp of ME.  */
+unsigned first_of(unsigned me, unsigned set)
+{
+    return me / 32 * 32 + (unsigned)std::countr_zero(set);
+}
+
+/* Lanes of the warp of ME that its mask names do the same, or may still.  One of
+ * those that wait stands for all: each was looked at when it came.  */
 bool warp_is_there(unsigned me)
 {
+    const warp &w = now.warps[me / 32];
     const thread &t = now.threads[me];
-    bool all = true;
+    unsigned others = w.waits & ~t.mask;
 
-    for (unsigned l = 0; l < 32; l++) {
-        unsigned i = me / 32 * 32 + l;
-        if (i >= now.threads.size()) {
-            if (t.mask >> l & 1)
-                emu::fault(t.at, "mask %08x names lanes that the block does not have", t.mask);
-            continue;
-        }
+    if (t.mask & ~w.there)
+        emu::fault(t.at, "mask %08x names lanes that the block does not have", t.mask);
+    if (t.mask & w.ended)
+        fault_of_two(t.at, me, "a lane of its mask does not come", first_of(me, t.mask & w.ended));
+    if (t.mask & w.waits) {
+        unsigned i = first_of(me, t.mask & w.waits);
         const thread &u = now.threads[i];
-        bool meets = u.state == IN_WARP && (u.mask >> (me % 32) & 1);
-        if (t.mask >> l & 1 && u.state == ENDED)
-            fault_of_two(t.at, me, "a lane of its mask does not come", i);
-        if ((t.mask >> l & 1 && u.state == IN_WARP && u.mask != t.mask) ||
-            (meets && u.mask != t.mask))
+        if (u.mask != t.mask)
             fault_of_two(t.at, me, "lanes disagree on the mask", i);
-        if (meets && (!same(u.at, t.at) || u.combine != t.combine))
+        if (u.combine != t.combine || !same(u.at, t.at))
             fault_of_two(t.at, me, "lanes disagree on the operation", i);
-        all = all && (!(t.mask >> l & 1) || u.state == IN_WARP);
     }
-    return all;
+    for (; others; others &= others - 1)
+        if (now.threads[first_of(me, others)].mask >> me % 32 & 1)
+            fault_of_two(t.at, me, "lanes disagree on the mask", first_of(me, others));
+    return !(t.mask & ~w.waits & ~(1u << me % 32));
 }
 
 void warp_go(unsigned me, unsigned mask)
@@ -406,6 +423,7 @@ void warp_go(unsigned me, unsigned mask)
         if (mask >> l & 1)
             lane[l] = now.threads[first + l].mine;
     now.threads[me].combine(lane, mask);
+    now.warps[me / 32].waits &= ~mask;
     for (unsigned l = 0; l < 32; l++)
         if (mask >> l & 1) {
             now.threads[first + l].state = READY;
@@ -454,7 +472,9 @@ void emu::warp(unsigned mask, void *mine, combine c, const site &at)
     t.state = IN_WARP, t.at = at, t.mask = mask, t.mine = mine, t.combine = c;
     if (!(mask >> lane() & 1))
         fault(at, "mask %08x is without the lane itself, %d", mask, lane());
-    if (warp_is_there(now.me))
+    const bool all = warp_is_there(now.me);
+    now.warps[now.me / 32].waits |= 1u << lane();
+    if (all)
         warp_go(now.me, mask);
     wait();
 }
