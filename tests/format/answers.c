@@ -50,7 +50,7 @@ static uint64_t fnv(const char *s)
 
 static float unit(uint32_t word)
 {
-    return ldexpf((float)(word >> 8), -23) - 1;
+    return (float)(word >> 8) * 0x1p-23F - 1;
 }
 
 /* Element I is FACTOR x + ADD, x in [-1, 1) from NAME and I.  */
