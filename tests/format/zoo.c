@@ -410,7 +410,7 @@ static void after_passes(void **state)
         {"se-resnext50-32x4d", "widths=[16,16,16,16]"},
         {"eca-resnet50-vd", "widths=[8,8,16,16]"},
         {"sk-resnet18", "widths=[8,8,16,16]"},
-        {"senet154", "depths=[1,1,1,1]"},
+        {"senet154", "widths=[32,32,32,32]"},
         {"resnet50-vd", "widths=[8,8,8,8]"},
         {"mobilenet-v3-small", "scale=0.25"},
         {"shufflenet-v2-x0.5", NULL},
