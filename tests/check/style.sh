@@ -5,10 +5,19 @@
 cd "$top" || exit 1
 files=$(find lib src tests \( -name '*.[ch]' -o -name '*.inc' -o -name '*.cu' -o -name '*.cuh' -o -name '*.cc' \) | sort)
 
-for f in $files; do
-    head -1 "$f" | grep -q "^/\* ${f##*/} -- " || echo "$f: the first line does not say what the file is"
-    head -60 "$f" | grep -q 'SPDX-License-Identifier: MIT' || echo "$f: no licence line"
-done >"$out"
+# shellcheck disable=SC2086
+{
+    awk 'function licence() { if (file && !known) print file ": no licence line" }
+        FNR == 1 {
+            licence()
+            file = FILENAME; known = 0
+            name = file; sub(/.*\//, "", name)
+            if (index($0, "/* " name " -- ") != 1) print file ": the first line does not say what the file is"
+        }
+        FNR <= 60 && /SPDX-License-Identifier: MIT/ { known = 1 }
+        END { licence() }' $files
+    for f in $files; do [ -s "$f" ] || echo "$f: is empty"; done
+} >"$out"
 [ ! -s "$out" ]
 ok 'files say what they are and their licence' || explain <"$out"
 
