@@ -388,8 +388,8 @@ unsigned first_of(unsigned me, unsigned set)
     return me / 32 * 32 + (unsigned)std::countr_zero(set);
 }
 
-/* Lanes of the warp of ME that its mask names do the same, or may still.  One of
- * those that wait stands for all: each was looked at when it came.  */
+/* Lanes of the warp of ME that its mask names do the same, or may still.  One
+ * of those that wait stands for all: each was looked at when it came.  */
 bool warp_is_there(unsigned me)
 {
     const warp &w = now.warps[me / 32];
