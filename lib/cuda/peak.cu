@@ -35,40 +35,53 @@ __global__ void multiply_adds(int64_t rounds, float *never)
         *never = sum;
 }
 
-enum { CHAIN_FLOP = 8 * 2, TILES = 4, TILE_FLOP = TILES * 2 * 16 * 8 * 16 };
+enum { CHAIN_FLOP = 8 * 2, TILES = 4 };
 
-/* Two numbers of 16 bits of either sign, from 1/2 to 1, that differ by thread: a
- * product of zeros takes less power, and is faster.  HALF: as 1/2 is written. */
-__device__ uint32_t pair_of(uint32_t i, uint32_t half, uint32_t fraction)
-{
-    return ((threadIdx.x + i + 1) * 2654435761u & (fraction | 0x80008000u)) | half;
-}
-
+/* Numbers of either sign that differ by thread: a product of zeros takes less
+ * power, and is faster.  Of 16 bits from 1/2 to 1, HALF as 1/2 is written; bytes
+ * are any.  A tile product adds up DEPTH.  */
 template <class T> struct pattern;
 template <> struct pattern<__nv_bfloat16> {
-    static constexpr uint32_t half = 0x3f003f00, fraction = 0x007f007f;
+    typedef float sum;
+    static constexpr uint32_t half = 0x3f003f00, changes = 0x807f807f;
+    static constexpr int depth = 16;
 };
 template <> struct pattern<__half> {
-    static constexpr uint32_t half = 0x38003800, fraction = 0x03ff03ff;
+    typedef float sum;
+    static constexpr uint32_t half = 0x38003800, changes = 0x83ff83ff;
+    static constexpr int depth = 16;
 };
+template <> struct pattern<uint8_t> {
+    typedef int32_t sum;
+    static constexpr uint32_t half = 0, changes = 0xffffffff;
+    static constexpr int depth = 32;
+};
+
+template <class T> __device__ uint32_t some(uint32_t i)
+{
+    return ((threadIdx.x + i + 1) * 2654435761u & pattern<T>::changes) | pattern<T>::half;
+}
 
 template <class T> __global__ void products(int64_t rounds, float *never)
 {
-    float d[TILES][4] = {}, sum = 0;
+    typename pattern<T>::sum d[TILES][4] = {}, sum = 0;
     uint32_t a[4], b[2];
 
     for (int k = 0; k < 4; k++)
-        a[k] = pair_of(k, pattern<T>::half, pattern<T>::fraction);
+        a[k] = some<T>(k);
     for (int k = 0; k < 2; k++)
-        b[k] = pair_of(4 + k, pattern<T>::half, pattern<T>::fraction);
+        b[k] = some<T>(4 + k);
     for (int64_t i = 0; i < rounds; i++)
 #pragma unroll
         for (int k = 0; k < TILES; k++)
-            mma<T>(d[k], a, b);
+            if constexpr (pattern<T>::depth == 32)
+                mma_u8s8(d[k], a, b);
+            else
+                mma<T>(d[k], a, b);
     for (int k = 0; k < TILES; k++)
         sum += d[k][0] + d[k][1] + d[k][2] + d[k][3];
-    if (sum == 1e30f)
-        *never = sum;
+    if (sum == 1234567936) /* a float as well */
+        *never = (float)sum;
 }
 
 /* ---- trials ---- */
@@ -102,12 +115,18 @@ static double start_multiply_adds(const struct trial *t, int64_t n)
 
 template <class T> static double start_products(const struct trial *t, int64_t n)
 {
+    const int flop = TILES * 2 * 16 * 8 * pattern<T>::depth;
+
     launch(t->device, products<T>, dim3(t->blocks), THREADS, n, t->x);
-    return (double)n * (int)TILE_FLOP * (int)(THREADS / WARP) * t->blocks;
+    return (double)n * flop * (int)(THREADS / WARP) * t->blocks;
 }
 
 static start_fn *const starts[PEAKS] = {
-    start_copy, start_multiply_adds, start_products<__nv_bfloat16>, start_products<__half>, NULL,
+    start_copy,
+    start_multiply_adds,
+    start_products<__nv_bfloat16>,
+    start_products<__half>,
+    start_products<uint8_t>,
 };
 
 /* What N rounds do in a second, and the seconds that they took; 0: failed.  */
@@ -160,8 +179,6 @@ double cuda_peak(const struct device *d, enum peak what, struct pool *pool)
     double best = 0;
 
     (void)pool;
-    if (!starts[what])
-        return 0;
     t.blocks = (unsigned)(BLOCKS * attribute(d, cudaDevAttrMultiProcessorCount));
     t.bytes = what == PEAK_COPY ? CACHES * (size_t)attribute(d, cudaDevAttrL2CacheSize) : 64;
     t.x = (float *)d->alloc(d, t.bytes, &e);
