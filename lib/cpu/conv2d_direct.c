@@ -209,7 +209,8 @@ void direct_cut(const struct direct_isa *isa, struct direct *d, int threads)
     d->bands = up(d->flat ? d->out[0] * d->out[1] : d->out[0], d->band);
     d->part = up(up(d->panels, parts), isa->panels) * isa->panels;
     d->parts = up(d->panels, d->part);
-    conv2d_direct_place(d, d->band);
+    d->shared = d->copy && d->parts > 1 && d->blocks && !d->planar;
+    conv2d_direct_place(d, !d->shared ? d->band : d->flat ? d->out[0] * d->out[1] : d->out[0]);
 }
 
 struct direct_task direct_task_of(const struct direct *d, int64_t task)
@@ -252,7 +253,7 @@ static int64_t off_slots(const struct direct *d)
 
 size_t direct_room(const struct direct *d, int64_t table, int threads)
 {
-    return (size_t)(off_slots(d) + table) + d->copy_slots * (size_t)threads;
+    return (size_t)(off_slots(d) + table) + d->copy_slots * (size_t)(d->shared ? d->n : threads);
 }
 
 /* Where results are summed up, cut as for so many threads.  */
@@ -452,6 +453,15 @@ void *direct_start(const struct direct_isa *isa, struct direct *d, int64_t table
     return off + off_slots(d);
 }
 
+struct loop direct_loop(const struct direct_isa *isa, struct pool *pool, struct direct_run *r)
+{
+    const struct direct *d = r->d;
+
+    if (d->shared)
+        pool_run(pool, d->n * d->planes, isa->copy, r);
+    return (struct loop){d->n * d->bands * d->parts, isa->task, r};
+}
+
 /* One sweep.  */
 static struct loop sweep(const struct direct_isa *isa, const struct kernel_args *a,
                          struct direct *d, struct direct_f32 *r, float *scratch)
@@ -460,9 +470,9 @@ static struct loop sweep(const struct direct_isa *isa, const struct kernel_args 
     r->r.threads = pool_threads(a->pool);
     r->r.x = r->x.x;
     r->r.read = (struct ahead_arrays){.size = isa->form.size};
-    if (d->copy)
+    if (d->copy && !d->shared)
         ahead_reader(&r->r.read, &r->x);
-    return (struct loop){d->n * d->bands * d->parts, isa->task, r};
+    return direct_loop(isa, a->pool, &r->r);
 }
 
 /* What all sweeps share; returns the scratch that is left.  ROWS of sums.  */

@@ -14,7 +14,9 @@
  *
  * Neighbouring pixels of x are always 16 channels apart: a task first copies
  * the rows that it needs, with their padding, rows and columns sorted by
- * remainder of the stride; kernels of one pixel read x where it lies.
+ * remainder of the stride; kernels of one pixel read x where it lies.  Where
+ * several tasks would copy the same, for outputs of their own, all images are
+ * copied before the first.
  *
  * The first convolution of a network reads plain x of few channels: there a
  * block is one (channel, tap row, tap column) and pixels lie side by side.
@@ -34,6 +36,7 @@
 #ifndef ADZE_CPU_CONV2D_DIRECT_H
 #define ADZE_CPU_CONV2D_DIRECT_H
 
+#include "base/thread.h"
 #include "cpu/ahead.h"
 #include "cpu/reader.h"
 #include "cpu/writer.h"
@@ -77,10 +80,11 @@ struct direct {
     int64_t band, bands; /* output rows of a task (flat: pixels); tasks */
     int64_t part, parts; /* panels of a task; tasks */
     int64_t group;       /* panels that one pass over a band goes through */
-    size_t copy_slots;   /* of one thread */
+    int shared;          /* by tasks: each image is copied once */
+    size_t copy_slots;   /* of a thread; of an image */
 };
 
-/* What tasks read; scratch holds a copy for each thread.  */
+/* What tasks read; scratch holds a copy for each thread, or image.  */
 struct direct_run {
     const struct direct *d;
     const void *x, *w;
@@ -119,6 +123,7 @@ struct direct_isa {
     int mr;     /* pixels of a tile */
     int panels; /* of a tile */
     struct direct_form form;
+    void (*copy)(void *run, int64_t plane, int thread); /* if shared: of all images */
     void (*task)(void *run, int64_t task, int thread);
     void (*wgrad)(void *run, int64_t task, int thread);
     void (*wgrad_dy)(void *run, int64_t task, int thread); /* image, panel */
@@ -161,6 +166,8 @@ size_t direct_room(const struct direct *d, int64_t table, int threads);
 /* Do both, and fill R but for x, w and y; returns the table.  */
 void *direct_start(const struct direct_isa *isa, struct direct *d, int64_t table, int threads,
                    void *scratch, struct direct_run *r);
+/* The tasks of R, which is complete; what they share is copied now.  */
+struct loop direct_loop(const struct direct_isa *isa, struct pool *pool, struct direct_run *r);
 
 /* The task's place: images, then bands run fastest, so that neighbouring
  * tasks share their weights.  */

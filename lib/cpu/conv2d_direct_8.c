@@ -126,7 +126,7 @@ static struct loop begin(const struct direct_isa *isa, int planar, const struct 
     r->to = store8_of(a, d->o, (const int32_t *)r->r.w + d->panels * LANES * d->k, table);
     grid8_operand(a->op.node, X, &x);
     r->outside = (int32_t)((uint32_t)x.zero * (isa->form.per == 4 ? 0x01010101u : 0x00010001u));
-    return (struct loop){d->n * d->bands * d->parts, isa->task, r};
+    return direct_loop(isa, a->pool, &r->r);
 }
 
 void conv2d_direct_8_together(const struct direct_isa *isa, int planar, const struct siblings *s)

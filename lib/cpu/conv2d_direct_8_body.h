@@ -179,8 +179,11 @@ INLINE void ahead_tile(const struct direct_run *r, const struct direct_tile *t, 
 
 /* ---- records ---- */
 
-static const struct direct_isa isa = {
-    .mr = MR, .panels = PANELS, .form = {PER, PER == 4, sizeof(elem)}, .task = task};
+static const struct direct_isa isa = {.mr = MR,
+                                      .panels = PANELS,
+                                      .form = {PER, PER == 4, sizeof(elem)},
+                                      .copy = copy_shared,
+                                      .task = task};
 
 #define RECORD(name, planar)                                                                     \
     static size_t scratch_##name(const struct step_nodes *s, int threads)                        \

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "cpu/conv2d_direct.h"
 #include "cpu/directcopy.h"
 #include "cpu/kernels.h"
@@ -12,11 +13,13 @@
 #include "cpu/round.h"
 #include "cpu/wgrad.h"
 
-/* Rows of the product of gradients at once.  */
+/* Rows of the product of gradients at once, at most; and of plain x.  */
 #if defined(__AVX512F__)
-enum { WGRAD_ROWS = 8 };
+enum { WGRAD_ROWS = 8, PLAIN_ROWS = 8 };
+#elif defined(__AVX2__)
+enum { WGRAD_ROWS = 6, PLAIN_ROWS = 4 };
 #else
-enum { WGRAD_ROWS = 4 };
+enum { WGRAD_ROWS = 4, PLAIN_ROWS = 4 };
 #endif
 
 #if defined(__AVX512BF16__)
@@ -121,7 +124,8 @@ struct stretch {
     int64_t dy_panel, n;         /* slots; steps */
 };
 
-INLINE void products(const int nv, const int plain, const struct stretch *s, vf (*a)[WGRAD_ROWS])
+INLINE void products(const int nv, const int rows, const int plain, const struct stretch *s,
+                     vf (*a)[WGRAD_ROWS])
 {
     for (int64_t j = 0; j < s->n; j++) {
         const slot *dy = s->dy + j * LANES;
@@ -129,7 +133,7 @@ INLINE void products(const int nv, const int plain, const struct stretch *s, vf 
 
         EACH (v, nv)
             b[v] = grad_load(dy + v / PV * s->dy_panel + v % PV * VL);
-        EACH (i, WGRAD_ROWS) {
+        EACH (i, rows) {
             const vf p = grad_all(plain ? s->row[i][j * STEP] : s->x[j * STEP * LANES + i]);
 
             EACH (v, nv)
@@ -138,19 +142,19 @@ INLINE void products(const int nv, const int plain, const struct stretch *s, vf 
     }
 }
 
-/* What one pass over the images at hand adds to WGRAD_ROWS rows.  */
-INLINE void pass(const int nv, const int plain, const struct wgrad *g, const struct wgrad_pass *q,
-                 int64_t row, int64_t panel)
+/* What one pass over the images at hand adds to ROWS rows.  */
+INLINE void pass(const int nv, const int rows, const int plain, const struct wgrad *g,
+                 const struct wgrad_pass *q, int64_t row, int64_t panel)
 {
     const int64_t size = g->rows * LANES;
     float *sum = q->sum + panel * size + (row - q->window) * LANES;
     int64_t place[WGRAD_ROWS];
     vf a[PANELS * PV][WGRAD_ROWS];
 
-    for (int k = 0; k < (plain ? WGRAD_ROWS : 1); k++)
+    for (int k = 0; k < (plain ? rows : 1); k++)
         place[k] = wgrad_row(g, row - (plain ? 0 : q->row) + k);
     EACH (v, nv)
-        EACH (i, WGRAD_ROWS)
+        EACH (i, rows)
             a[v][i] = VF0;
     for (int64_t m = 0; m < q->images; m++)
         for (int64_t i = 0; i < q->rows; i++) {
@@ -159,12 +163,12 @@ INLINE void pass(const int nv, const int plain, const struct wgrad *g, const str
 
             s.dy = (const slot *)q->dy + m * q->dy_image + panel * q->dy_panel + i * q->dy_row;
             s.x = x + place[0];
-            for (int k = 0; plain && k < WGRAD_ROWS; k++)
+            for (int k = 0; plain && k < rows; k++)
                 s.row[k] = x + place[k];
-            products(nv, plain, &s, a);
+            products(nv, rows, plain, &s, a);
         }
     EACH (v, nv)
-        EACH (i, WGRAD_ROWS) {
+        EACH (i, rows) {
             float *to = sum + v / PV * size + i * LANES + v % PV * VL;
 
             if (!q->start)
@@ -175,27 +179,50 @@ INLINE void pass(const int nv, const int plain, const struct wgrad *g, const str
 
 typedef void pass_fn(const struct wgrad *g, const struct wgrad_pass *q, int64_t row, int64_t panel);
 
-static void pass_whole(const struct wgrad *g, const struct wgrad_pass *q, int64_t row,
-                       int64_t panel)
-{
-    pass(PANELS * PV, 0, g, q, row, panel);
-}
+/* clang-format off */
+#define PASS(name, nv, rows, plain) \
+    static void name(const struct wgrad *g, const struct wgrad_pass *q, int64_t row, int64_t panel) \
+    { \
+        pass(nv, rows, plain, g, q, row, panel); \
+    }
+#define ROWS(n) PASS(pass_##n, PANELS * PV, n, 0) PASS(pass_last_##n, PV, n, 0)
+#define PART(n) {n, {pass_last_##n, pass_##n}}
 
-static void pass_last(const struct wgrad *g, const struct wgrad_pass *q, int64_t row, int64_t panel)
-{
-    pass(PV, 0, g, q, row, panel);
-}
+#if defined(__AVX512F__)
+ROWS(8)
+#define PARTS PART(8), PART(8)
+#elif defined(__AVX2__)
+ROWS(5) ROWS(6)
+#define PARTS PART(6), PART(5), PART(5)
+#else
+ROWS(4)
+#define PARTS PART(4), PART(4), PART(4), PART(4)
+#endif
 
-static void pass_whole_plain(const struct wgrad *g, const struct wgrad_pass *q, int64_t row,
-                             int64_t panel)
-{
-    pass(PANELS * PV, 1, g, q, row, panel);
-}
+PASS(pass_plain, PANELS * PV, PLAIN_ROWS, 1)
+PASS(pass_last_plain, PV, PLAIN_ROWS, 1)
+/* clang-format on */
 
-static void pass_last_plain(const struct wgrad *g, const struct wgrad_pass *q, int64_t row,
-                            int64_t panel)
+/* The 16 rows of a tap and group of channels: with as many sums as registers
+ * hold.  */
+static const struct {
+    int rows;
+    pass_fn *of[2]; /* by whole */
+} parts[] = {PARTS};
+
+/* All rows of PANEL, or of PANELS of them if WHOLE.  */
+static void all_rows(const struct wgrad *g, const struct wgrad_pass *q, int64_t panel, int whole)
 {
-    pass(PV, 1, g, q, row, panel);
+    const int64_t end = least(q->row_end, q->window + g->rows);
+
+    for (int64_t row = most(q->row, q->window); row < end;)
+        if (g->d.planar) {
+            (whole ? pass_plain : pass_last_plain)(g, q, row, panel);
+            row += PLAIN_ROWS;
+        } else {
+            for (size_t k = 0; k < COUNT(parts); row += parts[k++].rows)
+                parts[k].of[whole](g, q, row, panel);
+        }
 }
 
 /* X of the images at hand, with its padding.  */
@@ -253,8 +280,6 @@ static void wgrad_dy(void *run, int64_t task, int thread)
 
 static void wgrad_task(void *run, int64_t task, int thread)
 {
-    static pass_fn *const passes[2][2] = {{pass_last, pass_whole},
-                                          {pass_last_plain, pass_whole_plain}};
     const struct wgrad_run *r = run;
     const struct wgrad *g = r->g;
     slot *copy = (slot *)(r->scratch + (size_t)thread * (g->copy_floats + g->dy_floats));
@@ -269,19 +294,26 @@ static void wgrad_task(void *run, int64_t task, int thread)
 
             q.window = wgrad_window(g, panel);
             n = whole ? PANELS : 1;
-            for (int64_t row = most(q.row, q.window); row < least(q.row_end, q.window + g->rows);
-                 row += WGRAD_ROWS)
-                passes[g->d.planar][whole](g, &q, row, panel);
+            all_rows(g, &q, panel, whole);
         }
     }
 }
 
 /* ---- records ---- */
 
-static const struct direct_isa isa = {MR,         PANELS,     {PER, IN_PLACE, sizeof(elem)},
-                                      task,       wgrad_task, wgrad_dy,
-                                      lanes_bias, pack_block, WGRAD_ROWS,
-                                      STEP};
+static const struct direct_isa isa = {
+    .mr = MR,
+    .panels = PANELS,
+    .form = {PER, IN_PLACE, sizeof(elem)},
+    .copy = copy_shared,
+    .task = task,
+    .wgrad = wgrad_task,
+    .wgrad_dy = wgrad_dy,
+    .bias = lanes_bias,
+    .pack = pack_block,
+    .wgrad_rows = PLAIN_ROWS,
+    .wgrad_step = STEP,
+};
 
 #define RECORD(name, planar)                                                                     \
     static size_t scratch_##name(const struct step_nodes *s, int threads)                        \

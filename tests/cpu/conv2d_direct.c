@@ -55,6 +55,8 @@ static const struct kernel_case backward[] = {
      180, 0},
     {C, "out=20 kernel=1 stride=2", "2,9,15,14", NULL, KERNEL_BACKWARD, 112, 0},
     {C, "out=40 kernel=1 bias=yes", "2,9,7,7", NULL, KERNEL_BACKWARD, 98, 0},
+    {C, "out=20 kernel=3 pad=1", "2,40,7,9", NULL, KERNEL_BACKWARD, 180, 0},
+    {C, "out=40 kernel=1 stride=2", "3,50,8,7", NULL, KERNEL_BACKWARD, 60, 0},
     {C, "out=6 kernel=5 stride=3 dilation=2 pad=3", "2,5,17,16", NULL,
      KERNEL_BACKWARD, 150, 0},
     {C, "out=6 kernel=3 stride=[2,3] dilation=[3,2] pad=[1,0,2,3]", "2,5,17,16",
