@@ -228,11 +228,23 @@ struct direct_task direct_task_of(const struct direct *d, int64_t task)
 
 /* ---- the record's functions ---- */
 
+/* The stride leaves out places of x, whose gradient is zero.  */
+static int leaves_out(const struct step_nodes *s)
+{
+    const struct direct d = conv2d_direct_of(&(struct direct_form){1, 1, 0}, 0, s);
+
+    return s->node[0]->dir == DIR_BACKWARD &&
+           (d.stride[0] > d.kernel[0] || d.stride[1] > d.kernel[1]);
+}
+
+/* Behind zeros nothing is done here: an add that follows may be done behind its
+ * other operand, in which there is something everywhere.  */
 static int accepts(const struct step_nodes *s)
 {
     const struct node *n = s->node[0];
 
-    return n->in[WEIGHT] && value_is_tensor(n->in[WEIGHT]) && writer_accepts(s);
+    return n->in[WEIGHT] && value_is_tensor(n->in[WEIGHT]) && writer_accepts(s) &&
+           (s->n == 1 || !leaves_out(s));
 }
 
 int conv2d_direct_accepts(const struct step_nodes *s)

@@ -54,6 +54,12 @@ static const struct training_case cases[] = {
      SAME3(20) BN_RELU SAME3(16) BN_RELU SAME3(33) BN_RELU,
      "bnapply+relu>conv2d|bnstats "
      "bnapply+relu>bngrad>bnapply+relu>conv2d'+relu'|bnsums"},
+    {"a shortcut at a stride", "[16, 14, 11]",
+     CONV(20, 1, "") BN_RELU ADD(
+         "conv: {out: 24, kernel: 1}, bn, relu, conv: {out: 40, kernel: 3, "
+         "pad: 1, stride: 2}, bn",
+         "conv: {out: 40, kernel: 1, stride: 2}, bn") "  - relu\n",
+     "bnapply+relu>bngrad>bnapply+relu>conv2d'+add+relu'|bnsums"},
     {"larger maps", "[16, 30, 26]", SAME3(32) BN_RELU SAME3(32) BN_RELU, ""},
     {"bands of rows", "[16, 50, 40]",
      CONV(20, 1, "") BN_RELU CONV(16, 3, ", pad: 1, stride: 2")
