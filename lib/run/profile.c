@@ -123,17 +123,29 @@ static void add_packed(struct places *t, const struct step *s)
     }
 }
 
-static size_t bytes_of(const struct plan *p, const struct step *s)
+/* Behind the steps that are done with step I: I itself if it is done with one
+ * in front of it.  */
+static int group_end(const struct plan *p, int i)
+{
+    int end = i;
+
+    while (end < p->n_step && (end > i) == p->step[end].joined)
+        end++;
+    return end;
+}
+
+static size_t bytes_of(const struct plan *p, int i, int end)
 {
     struct places t = {
         p, xcalloc((size_t)(p->graph->n_value + p->n_copy + 1), 1), 0};
 
-    if (!s->view) {
-        if (!s->copy)
-            add_packed(&t, s);
-        plan_reads(p, s, add_place, &t);
-        plan_writes(p, s, add_place, &t);
-    }
+    for (const struct step *s = &p->step[i]; s < &p->step[end]; s++)
+        if (!s->view) {
+            if (!s->copy)
+                add_packed(&t, s);
+            plan_reads(p, s, add_place, &t);
+            plan_writes(p, s, add_place, &t);
+        }
     free(t.seen);
     return t.bytes;
 }
@@ -163,12 +175,14 @@ struct cost {
 static struct cost cost_of(const struct plan *p, int i,
                            const struct ceilings *c)
 {
-    const struct plan_step_info info = plan_step(p, i);
     const double rate = c->at[rate_of(&p->step[i])];
-    struct cost t = {.seconds = info.seconds,
-                     .bytes = (double)bytes_of(p, &p->step[i]),
-                     .flop = 2 * (double)info.mac};
+    const int end = group_end(p, i);
+    struct cost t = {.bytes = (double)bytes_of(p, i, end)};
 
+    for (int k = i; k < end; k++) {
+        t.seconds += plan_step(p, k).seconds;
+        t.flop += 2 * (double)plan_step(p, k).mac;
+    }
     t.known = c->at[PEAK_COPY] > 0 && (rate > 0 || t.flop == 0);
     if (t.known) {
         t.moving = t.bytes / c->at[PEAK_COPY];

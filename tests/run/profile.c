@@ -137,6 +137,32 @@ static void test_compute(void **state)
     end(&x);
 }
 
+/* Two products with the same x, done at once: their 262144 operations are all
+ * the first one's.  */
+static void test_siblings(void **state)
+{
+    const struct ceilings c = {{[PEAK_COPY] = 1e6, [PEAK_F32] = 131072}};
+    struct str s = {0};
+    struct fixture x;
+    int first = 0;
+
+    (void)state;
+    start(&x, toy_graph("network: test\ninput: {size: [16, 8, 8]}\nbody:\n"
+                        "  - relu\n  - concat: [conv: {out: 16, kernel: 1},"
+                        " conv: {out: 48, kernel: 1}]\n",
+                        1));
+    while (!x.plan->step[first + 1].joined)
+        assert_true(++first + 1 < x.plan->n_step);
+    x.plan->step[first].seconds = 2;
+    x.plan->work[0].timed = 1;
+    profile_steps(&s, x.plan, &c);
+    if (!strstr(str_text(&s), "\t2000.0000\t0.00\t0.00\t1.000\n"))
+        fail_msg("not all there in\n%s", str_text(&s));
+    assert_non_null(strstr(str_text(&s), "\t0.0000\t-\t-\t-\n"));
+    str_release(&s);
+    end(&x);
+}
+
 /* Every class that a network has; steps and times add up.  */
 static void test_classes(void **state)
 {
@@ -186,6 +212,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_compute),
+        cmocka_unit_test(test_siblings),
         cmocka_unit_test(test_classes),
     };
 
