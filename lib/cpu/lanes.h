@@ -15,52 +15,65 @@
 
 /* ---- reading ---- */
 
-/* A run of N; KIND and ACT are constants where it matters.  What belongs to the
- * channels stays in registers.  */
-INLINE void lanes_loop(const enum read_kind kind, const int act, const struct reader *r, int64_t at,
-                       int64_t lane, int64_t n, int64_t step, float *to, int64_t to_step)
+/* A run of N of NV neighbouring vectors, to TO, TO_STEP numbers apart; KIND and
+ * ACT are constants where it matters.  What belongs to the channels stays in
+ * registers.  */
+INLINE void lanes_loop(const int nv, const enum read_kind kind, const int act,
+                       const struct reader *r, int64_t at, int64_t lane, int64_t n, int64_t step,
+                       float *to, int64_t to_step)
 {
     const elem *x = (const elem *)r->x + at;
     const elem *dy = kind == READ_GRAD ? (const elem *)r->dy + at : NULL;
-    const vf lo = VF1(r->lo), hi = VF1(r->hi), zero = VF0;
-    const vf mean = kind == READ_PLAIN ? zero : vf_load(r->mean + lane);
-    const vf scale = kind == READ_PLAIN ? zero : vf_load(r->scale + lane);
-    const vf shift = kind == READ_PLAIN ? zero : vf_load(r->shift + lane);
-    const vf slope = kind == READ_GRAD ? vf_load(r->slope + lane) : zero;
+    const vf lo = VF1(r->lo), hi = VF1(r->hi);
+    vf mean[LANES / VL], scale[LANES / VL], shift[LANES / VL], slope[LANES / VL];
 
-    for (int64_t i = 0; i < n; i++, x += step, to += to_step) {
-        vf v = elem_load(x);
-
-        if (kind == READ_APPLY)
-            v = vf_act((enum act)act, vf_fma(v - mean, scale, shift), lo, hi);
-        if (kind == READ_GRAD)
-            v = vf_fma(v - mean, slope, vf_fma(elem_load(dy + i * step), scale, shift));
-        vf_store(to, v);
+    EACH (k, nv) {
+        mean[k] = kind == READ_PLAIN ? VF0 : vf_load(r->mean + lane + k * VL);
+        scale[k] = kind == READ_PLAIN ? VF0 : vf_load(r->scale + lane + k * VL);
+        shift[k] = kind == READ_PLAIN ? VF0 : vf_load(r->shift + lane + k * VL);
+        slope[k] = kind == READ_GRAD ? vf_load(r->slope + lane + k * VL) : VF0;
     }
+    for (int64_t i = 0; i < n; i++, x += step, to += to_step)
+        EACH (k, nv) {
+            vf v = elem_load(x + k * VL);
+
+            if (kind == READ_APPLY)
+                v = vf_act((enum act)act, vf_fma(v - mean[k], scale[k], shift[k]), lo, hi);
+            if (kind == READ_GRAD)
+                v = vf_fma(v - mean[k], slope[k],
+                           vf_fma(elem_load(dy + i * step + k * VL), scale[k], shift[k]));
+            vf_store(to + k * VL, v);
+        }
+}
+
+INLINE void lanes_kind(const int nv, const struct reader *r, int64_t at, int64_t lane, int64_t n,
+                       int64_t step, float *to, int64_t to_step)
+{
+    if (r->kind == READ_PLAIN)
+        lanes_loop(nv, READ_PLAIN, ACT_NONE, r, at, lane, n, step, to, to_step);
+    else if (r->kind == READ_GRAD)
+        lanes_loop(nv, READ_GRAD, ACT_NONE, r, at, lane, n, step, to, to_step);
+    else if (r->act == ACT_NONE)
+        lanes_loop(nv, READ_APPLY, ACT_NONE, r, at, lane, n, step, to, to_step);
+    else if (r->act == ACT_CLIP)
+        lanes_loop(nv, READ_APPLY, ACT_CLIP, r, at, lane, n, step, to, to_step);
+    else
+        lanes_loop(nv, READ_APPLY, r->act, r, at, lane, n, step, to, to_step);
 }
 
 /* A run of N, to TO, TO_STEP numbers apart.  */
 static void lanes_run(const struct reader *r, int64_t at, int64_t lane, int64_t n, int64_t step,
                       float *to, int64_t to_step)
 {
-    if (r->kind == READ_PLAIN)
-        lanes_loop(READ_PLAIN, ACT_NONE, r, at, lane, n, step, to, to_step);
-    else if (r->kind == READ_GRAD)
-        lanes_loop(READ_GRAD, ACT_NONE, r, at, lane, n, step, to, to_step);
-    else if (r->act == ACT_NONE)
-        lanes_loop(READ_APPLY, ACT_NONE, r, at, lane, n, step, to, to_step);
-    else if (r->act == ACT_CLIP)
-        lanes_loop(READ_APPLY, ACT_CLIP, r, at, lane, n, step, to, to_step);
-    else
-        lanes_loop(READ_APPLY, r->act, r, at, lane, n, step, to, to_step);
+    lanes_kind(1, r, at, lane, n, step, to, to_step);
 }
 
-/* N pixels of group GROUP, from number AT on and STEP pixels apart, to TO.  */
-static inline void lanes_line(const struct reader *r, int64_t at, int64_t group, int64_t n,
-                              int64_t step, float *to)
+/* N pixels of group GROUP, from number AT on and STEP pixels apart, to TO: all
+ * channels of one before the next, as they share a line of memory.  */
+static __attribute__((unused)) void lanes_line(const struct reader *r, int64_t at, int64_t group,
+                                               int64_t n, int64_t step, float *to)
 {
-    for (int64_t v = 0; v < LANES; v += VL)
-        lanes_run(r, at + v, group * LANES + v, n, step * LANES, to + v, LANES);
+    lanes_kind(LANES / VL, r, at, group * LANES, n, step * LANES, to, LANES);
 }
 
 /* ---- writing ---- */
@@ -208,13 +221,101 @@ static void lanes_put_curved(const struct writer *w, const struct lanes_block *b
         lanes_put_loop(w->f.act, w, b, v);
 }
 
+/* What most training steps want, in one pass: one side, and of STATS or of
+ * bnsums; ADD what is stored; the slope of clipping, of a result that is stored
+ * or computed again.  */
+enum lanes_slope { SLOPE_NONE, SLOPE_STORED, SLOPE_AGAIN };
+
+INLINE void lanes_once(const int add, const enum lanes_slope slope, const int stats,
+                       const struct writer *w, const struct lanes_block *b, const float *v, vf *sum)
+{
+    const vf scale = vf_load(w->f.scale + b->lane), shift = vf_load(w->f.shift + b->lane);
+    const vf lo = VF1(w->f.lo), hi = VF1(w->f.hi), mean = vf_load(w->side[0].mean + b->lane);
+    const struct reader *of = &w->of;
+    const int again = slope == SLOPE_AGAIN;
+    const vf of_mean = again ? vf_load(of->mean + b->lane) : VF0;
+    const vf of_scale = again ? vf_load(of->scale + b->lane) : VF0;
+    const vf of_shift = again ? vf_load(of->shift + b->lane) : VF0;
+    const vf of_lo = VF1(of->lo), of_hi = VF1(of->hi);
+    vf s[WRITER_SUMS] = {sum[0], sum[1]};
+
+    for (int64_t r = 0; r < b->rows; r++)
+        for (int64_t i = 0; i < b->n; i++, v += VL) {
+            const int64_t at = b->at + r * b->row + i * b->step;
+            vf t = vf_fma(vf_load(v), scale, shift);
+
+            if (add)
+                t = t + elem_load((const elem *)w->add.x + at);
+            if (slope) {
+                vf y = elem_load((const elem *)of->x + at);
+
+                if (again)
+                    y = vf_act(ACT_CLIP, vf_fma(y - of_mean, of_scale, of_shift), of_lo, of_hi);
+                t = vf_slope(ACT_CLIP, y, t, lo, hi);
+            }
+            elem_store((elem *)w->y + at, t);
+            if (stats) {
+                s[0] = s[0] + (t - mean);
+                s[1] = vf_fma(t - mean, t - mean, s[1]);
+            } else {
+                s[0] = s[0] + t;
+                s[1] = vf_fma(elem_load((const elem *)w->side[0].x + at) - mean, t, s[1]);
+            }
+        }
+    sum[0] = s[0];
+    sum[1] = s[1];
+}
+
+typedef void lanes_once_fn(const struct writer *w, const struct lanes_block *b, const float *v,
+                           vf *sum);
+
+/* clang-format off */
+#define LANES_ONCE(name, add, slope, stats) \
+    static void name(const struct writer *w, const struct lanes_block *b, const float *v, vf *sum) \
+    { \
+        lanes_once(add, slope, stats, w, b, v, sum); \
+    }
+#define LANES_SLOPES(name, add, stats) \
+    LANES_ONCE(name##_none, add, SLOPE_NONE, stats) \
+    LANES_ONCE(name##_stored, add, SLOPE_STORED, stats) \
+    LANES_ONCE(name##_again, add, SLOPE_AGAIN, stats)
+/* clang-format on */
+LANES_SLOPES(lanes_sums_of, 0, 0)
+LANES_SLOPES(lanes_sums_of_added, 1, 0)
+LANES_ONCE(lanes_stats, 0, SLOPE_NONE, 1)
+LANES_ONCE(lanes_stats_added, 1, SLOPE_NONE, 1)
+
+/* For W, or NULL.  */
+static __attribute__((unused)) lanes_once_fn *lanes_once_for(const struct writer *w)
+{
+    static lanes_once_fn *const stats[2] = {lanes_stats, lanes_stats_added};
+    static lanes_once_fn *const sums[2][3] = {
+        {lanes_sums_of_none, lanes_sums_of_stored, lanes_sums_of_again},
+        {lanes_sums_of_added_none, lanes_sums_of_added_stored, lanes_sums_of_added_again}};
+    const int add = w->add.x != NULL, again = w->of.kind == READ_APPLY && w->of.act == ACT_CLIP;
+
+    if (w->n_side != 1 || w->f.act || w->add.kind != READ_PLAIN)
+        return NULL;
+    if (!w->slope)
+        return w->side[0].x ? sums[add][SLOPE_NONE] : stats[add];
+    if (!w->side[0].x || w->slope != ACT_CLIP || (w->of.kind != READ_PLAIN && !again))
+        return NULL;
+    return sums[add][again ? SLOPE_AGAIN : SLOPE_STORED];
+}
+
 /* Finish the block whose vectors V lie side by side, and add it to the sums of
  * the sides.  */
 static __attribute__((unused)) void lanes_put(const struct writer *w, const struct lanes_block *b,
                                               float *v, vf (*sum)[WRITER_SUMS])
 {
+    lanes_once_fn *const once = lanes_once_for(w);
+
     if (lanes_alone(w)) {
         lanes_put_curved(w, b, v);
+        return;
+    }
+    if (once) {
+        once(w, b, v, sum[0]);
         return;
     }
     lanes_finish_block(w, b, v);
