@@ -303,6 +303,74 @@ static void test_inference(void **state)
     }
 }
 
+/* Plans of TEXT, in each precision: COUNT finds WANT steps, none where SET has
+ * taken the option away, and results are the same to the bit.  */
+static void check_option(const char *text, void (*set)(struct plan_opts *),
+                         int (*count)(const struct plan *), int want)
+{
+    struct err e = {0};
+    struct graph *n = toy_graph(text, 5), *g = pass_simplify(n, &e);
+    struct device *d = gpu();
+    struct params *ps = params_new(g, d, &e);
+
+    for (int narrow = 0; narrow <= PRECISION_FP16; narrow++) {
+        struct plan *p[2];
+
+        for (int k = 0; k < 2; k++) {
+            const struct rng r = rng_at(3, RNG_TEST, 0, 0);
+            struct plan_opts o = {.batch = 3, .narrow = narrow};
+            struct tensor *x;
+
+            if (k)
+                set(&o);
+            p[k] = plan_new(g, d, ps, &o, &e);
+            if (!p[k])
+                fail_msg("%s", e.msg);
+            x = plan_value(p[k], "image");
+            for (int64_t i = 0; i < tensor_count(x); i++)
+                ((float *)x->data)[i] = (float)rng_normal(&r, (uint64_t)i);
+            assert_int_equal(plan_run(p[k], NULL, &e), 0);
+            assert_int_equal(count(p[k]), k ? 0 : want);
+        }
+        assert_memory_equal(plan_output(p[0], "logits")->data, plan_output(p[1], "logits")->data,
+                            tensor_bytes(plan_output(p[0], "logits")));
+        plan_free(p[0]);
+        plan_free(p[1]);
+    }
+    params_free(ps);
+    graph_free(g);
+    graph_free(n);
+    d->free(d);
+}
+
+static void set_no_ranges(struct plan_opts *o)
+{
+    o->no_ranges = 1;
+}
+
+static void set_no_siblings(struct plan_opts *o)
+{
+    o->no_siblings = 1;
+}
+
+static int viewed(const struct plan *p)
+{
+    int n = 0;
+
+    for (int i = 0; i < p->n_step; i++)
+        n += p->step[i].nodes.n && node_is(p->step[i].nodes.node[0], "concat") && p->step[i].view;
+    return n;
+}
+
+static int joined(const struct plan *p)
+{
+    int n = 0;
+
+    for (int i = 0; i < p->n_step; i++)
+        n += p->step[i].joined;
+    return n;
+}
+
 /* Convolutions write channels of what concat makes; one that is read elsewhere
  * too, or is no convolution, does not.  */
 static void test_spaced(void **state)
@@ -316,43 +384,9 @@ static void test_spaced(void **state)
         "  - concat:\n    - do: [add: [identity, conv: {out: 19, kernel: 1}]]\n"
         "    - do: [conv: {out: 5, kernel: 1}]\n"
         "  - global_avg_pool\n  - linear: {as: fc, out: 3}\n";
-    struct err e = {0};
-    struct graph *n = toy_graph(text, 5), *g = pass_simplify(n, &e);
-    struct device *d = gpu();
-    struct params *ps = params_new(g, d, &e);
 
     (void)state;
-    for (int narrow = 0; narrow < 2; narrow++) {
-        struct plan *p[2];
-        int views[2] = {0};
-
-        for (int k = 0; k < 2; k++) {
-            const struct plan_opts o = {.batch = 3, .no_ranges = k, .narrow = narrow};
-            const struct rng r = rng_at(3, RNG_TEST, 0, 0);
-            struct tensor *x;
-
-            p[k] = plan_new(g, d, ps, &o, &e);
-            if (!p[k])
-                fail_msg("%s", e.msg);
-            x = plan_value(p[k], "image");
-            for (int64_t i = 0; i < tensor_count(x); i++)
-                ((float *)x->data)[i] = (float)rng_normal(&r, (uint64_t)i);
-            assert_int_equal(plan_run(p[k], NULL, &e), 0);
-            for (int i = 0; i < p[k]->n_step; i++)
-                views[k] += p[k]->step[i].nodes.n &&
-                            node_is(p[k]->step[i].nodes.node[0], "concat") && p[k]->step[i].view;
-        }
-        assert_int_equal(views[0], 2);
-        assert_int_equal(views[1], 0);
-        assert_memory_equal(plan_output(p[0], "logits")->data, plan_output(p[1], "logits")->data,
-                            tensor_bytes(plan_output(p[0], "logits")));
-        plan_free(p[0]);
-        plan_free(p[1]);
-    }
-    params_free(ps);
-    graph_free(g);
-    graph_free(n);
-    d->free(d);
+    check_option(text, set_no_ranges, viewed, 2);
 }
 
 /* Convolutions of one value are one launch where they read the same pixels:
@@ -372,42 +406,9 @@ static void test_siblings(void **state)
         "    - do: [conv: {out: 136, kernel: 3, pad: 1, stride: 2, groups: 8}]\n"
         "    - do: [conv: {out: 72, kernel: 3, pad: 1, stride: 2}]\n"
         "  - global_avg_pool\n  - linear: {as: fc, out: 3}\n";
-    struct err e = {0};
-    struct graph *n = toy_graph(text, 5), *g = pass_simplify(n, &e);
-    struct device *d = gpu();
-    struct params *ps = params_new(g, d, &e);
 
     (void)state;
-    for (int narrow = 0; narrow <= PRECISION_FP16; narrow++) {
-        struct plan *p[2];
-        int joined[2] = {0};
-
-        for (int k = 0; k < 2; k++) {
-            const struct plan_opts o = {.batch = 3, .no_siblings = k, .narrow = narrow};
-            const struct rng r = rng_at(3, RNG_TEST, 0, 0);
-            struct tensor *x;
-
-            p[k] = plan_new(g, d, ps, &o, &e);
-            if (!p[k])
-                fail_msg("%s", e.msg);
-            x = plan_value(p[k], "image");
-            for (int64_t i = 0; i < tensor_count(x); i++)
-                ((float *)x->data)[i] = (float)rng_normal(&r, (uint64_t)i);
-            assert_int_equal(plan_run(p[k], NULL, &e), 0);
-            for (int i = 0; i < p[k]->n_step; i++)
-                joined[k] += p[k]->step[i].joined;
-        }
-        assert_int_equal(joined[0], 4);
-        assert_int_equal(joined[1], 0);
-        assert_memory_equal(plan_output(p[0], "logits")->data, plan_output(p[1], "logits")->data,
-                            tensor_bytes(plan_output(p[0], "logits")));
-        plan_free(p[0]);
-        plan_free(p[1]);
-    }
-    params_free(ps);
-    graph_free(g);
-    graph_free(n);
-    d->free(d);
+    check_option(text, set_no_siblings, joined, 4);
 }
 
 /* ---- steps, beside those of the CPU ---- */
