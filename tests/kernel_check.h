@@ -9,7 +9,7 @@
  * most: equal bits, guards untouched, and equal to the references within the
  * rounding of a sum of LENGTH terms.  So are gradients with the constants that
  * split sums at their least and most.  In an emulator a kernel without an
- * instruction set of its own runs only where no other takes the case.  */
+ * instruction set of its own runs but once where another takes the case.  */
 #ifndef ADZE_TESTS_KERNEL_CHECK_H
 #define ADZE_TESTS_KERNEL_CHECK_H
 
