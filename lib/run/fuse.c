@@ -558,23 +558,33 @@ static void append(struct fuse *f, struct step *s)
     f->there[step_last(s)->index] = f->p->n_step;
 }
 
+/* V is there in front of the step that ends with node LAST.  */
+static int is_before(const struct fuse *f, const struct value *v,
+                     const struct node *last)
+{
+    const int own = v && v->node ? f->owner[v->node->index] : FREE;
+
+    return !v || !v->node ||
+           (own >= 0 && f->there[own] && f->there[own] < f->there[last->index]);
+}
+
 /* All that S reads, but for what its own nodes compute, is there in front of
  * the step FIRST.  */
 static int is_ready(const struct fuse *f, const struct step *s,
                     const struct step *first)
 {
-    const int end = f->there[step_last(first)->index];
+    const struct node *end = step_last(first);
+    int yes = 1;
 
     for (int k = 0; k < s->nodes.n; k++)
-        for (int i = 0; i < s->nodes.node[k]->n_in; i++) {
-            const struct value *v = plan_operand(s, k, i);
-            const int own = v && v->node ? f->owner[v->node->index] : FREE;
-
-            if (!(k && i == s->nodes.link[k]) && v && v->node &&
-                (own < 0 || !f->there[own] || f->there[own] >= end))
-                return 0;
-        }
-    return 1;
+        for (int i = 0; i < s->nodes.node[k]->n_in; i++)
+            yes &= (k && i == s->nodes.link[k]) ||
+                   is_before(f, plan_operand(s, k, i), end);
+    for (int k = 0; k < s->nodes.n_side; k++)
+        for (int i = 0; i < s->nodes.side[k]->n_in; i++)
+            yes &= s->nodes.side[k]->in[i] == step_last(s)->out[0] ||
+                   is_before(f, s->nodes.side[k]->in[i], end);
+    return yes;
 }
 
 /* What may be done at once with S, the last that was appended, is appended
