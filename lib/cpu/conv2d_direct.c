@@ -228,13 +228,15 @@ struct direct_task direct_task_of(const struct direct *d, int64_t task)
 
 /* ---- the record's functions ---- */
 
-/* The stride leaves out places of x, whose gradient is zero.  */
-static int leaves_out(const struct step_nodes *s)
+/* Windows are further apart than they are long: between them the gradient of x
+ * is zero.  */
+static int leaves_out(const struct node *n)
 {
-    const struct direct d = conv2d_direct_of(&(struct direct_form){1, 1, 0}, 0, s);
+    int count;
+    const int64_t *stride = attr_ints(n, "stride", &count);
+    const struct shape *w = &n->in[WEIGHT]->shape;
 
-    return s->node[0]->dir == DIR_BACKWARD &&
-           (d.stride[0] > d.kernel[0] || d.stride[1] > d.kernel[1]);
+    return n->dir == DIR_BACKWARD && (stride[0] > w->dim[2] || stride[1] > w->dim[3]);
 }
 
 /* Behind zeros nothing is done here: an add that follows may be done behind its
@@ -244,7 +246,7 @@ static int accepts(const struct step_nodes *s)
     const struct node *n = s->node[0];
 
     return n->in[WEIGHT] && value_is_tensor(n->in[WEIGHT]) && writer_accepts(s) &&
-           (s->n == 1 || !leaves_out(s));
+           (s->n == 1 || !leaves_out(n));
 }
 
 int conv2d_direct_accepts(const struct step_nodes *s)

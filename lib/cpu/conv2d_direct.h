@@ -132,7 +132,7 @@ struct direct_isa {
      * numbers from one output, and one channel, to the next */
     void (*pack)(const float *w, int64_t output, int64_t channel, int64_t outputs, int64_t channels,
                  void *to);
-    int wgrad_rows; /* at once */
+    int wgrad_rows; /* of plain x at once; all parts of 16 otherwise */
     int wgrad_step; /* pixels of a step of its k */
 };
 

@@ -308,12 +308,13 @@ static __attribute__((unused)) lanes_once_fn *lanes_once_for(const struct writer
 static __attribute__((unused)) void lanes_put(const struct writer *w, const struct lanes_block *b,
                                               float *v, vf (*sum)[WRITER_SUMS])
 {
-    lanes_once_fn *const once = lanes_once_for(w);
+    lanes_once_fn *once;
 
     if (lanes_alone(w)) {
         lanes_put_curved(w, b, v);
         return;
     }
+    once = lanes_once_for(w);
     if (once) {
         once(w, b, v, sum[0]);
         return;
