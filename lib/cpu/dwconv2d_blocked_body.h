@@ -6,32 +6,29 @@
  * stays in registers, each number of x is loaded once for all the taps of a
  * row that need it.  Taps that fall outside are left out.  What is computed as
  * it is read (reader.h), or is narrow, is copied first, the rows of a band at a
- * time, with zeros on both sides.
- *
- * Gradients read copies of rows with zeros around them.  Those of x gather what
- * each number fed; at a stride, numbers that are a stride apart have the same
- * taps.  Those of the weights are a sum for each tap over the pixels of an
- * image, then over the images of a chunk and the chunks in double.  */
+ * time, with zeros on both sides.  Gradients: dwconv2d_grad.inc.  */
 #include "base/thread.h"
 #include "cpu/kernels.h"
 #include "cpu/lanes.h"
+#include "cpu/round.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
 #include "op/window.h"
 
 enum { X, WEIGHT, BIAS };
-enum { PV = LANES / VL, ROWS = 8, MOST_TAPS = 8, CHUNKS = 16 };
+enum { PV = LANES / VL, ROWS = 8, GRAD_PIXELS = 900, MOST_TAPS = 8, CHUNKS = 16 };
 enum { TILE = 8, SEVEN = 7 }; /* outputs at once: many maps are multiples of 7 wide */
 
 struct dw {
     struct window w;
     int64_t n, c, groups;      /* of 16 channels */
-    int64_t bands;             /* of ROWS rows of y (backward: of dx) */
+    int64_t rows, bands;       /* of y in a band; bands */
     int64_t chunks, per_chunk; /* images */
     const float *weight;
     struct reader x, dy;
-    struct writer y;
-    double *sums;       /* of gradients of the weights */
+    struct writer y; /* backward dx, if wanted */
+    int dx;
+    double *sums;       /* of gradients of the weights; NULL: not wanted */
     float *scratch;     /* of the threads */
     size_t copy_floats; /* of one */
 };
@@ -51,7 +48,8 @@ static struct dw dw_of(const struct step_nodes *s)
     struct dw d = {.w = window_of(n, &x, &y), .n = x.dim[0], .c = x.dim[1]};
 
     d.groups = (d.c + LANES - 1) / LANES;
-    d.bands = ((backward ? d.w.in[0] : d.w.out[0]) + ROWS - 1) / ROWS;
+    d.rows = backward ? most(least(GRAD_PIXELS / d.w.out[1], d.w.out[0]), 1) : ROWS;
+    d.bands = (d.w.out[0] + d.rows - 1) / d.rows;
     d.per_chunk = (d.n + CHUNKS - 1) / CHUNKS;
     d.chunks = (d.n + d.per_chunk - 1) / d.per_chunk;
     return d;
@@ -305,270 +303,7 @@ static void task(void *dw, int64_t task, int thread)
         lanes_sums(&d->y, plane / d->groups * d->bands + task % d->bands, l.lane + v * VL, sum[v]);
 }
 
-/* ---- copies with zeros around ---- */
-
-/* Rows [FIRST, FIRST + ROWS) of a map of SIZE, which begins at number AT, with
- * MARGIN columns of zeros on both sides and rows of zeros above and below.  */
-struct padded {
-    const struct reader *r;
-    int64_t at, group, size[2];
-    int64_t first, rows, margin;
-};
-
-static int64_t padded_width(const struct padded *p)
-{
-    return p->size[1] + 2 * p->margin;
-}
-
-static void copy_padded(const struct padded *p, float *to)
-{
-    const int64_t width = padded_width(p) * LANES, margin = p->margin * LANES;
-
-    for (int64_t h = p->first; h < p->first + p->rows; h++, to += width) {
-        if (h < 0 || h >= p->size[0]) {
-            memset(to, 0, (size_t)width * sizeof *to);
-            continue;
-        }
-        memset(to, 0, (size_t)margin * sizeof *to);
-        lanes_line(p->r, p->at + h * p->size[1] * LANES, p->group, p->size[1], 1, to + margin);
-        memset(to + width - margin, 0, (size_t)margin * sizeof *to);
-    }
-}
-
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    return a < 0 ? -((b - 1 - a) / b) : a / b;
-}
-
-/* ---- gradients of x ---- */
-
-/* The rows of dy that rows [FIRST, END) of dx gather from.  */
-static struct padded gathered(const struct dw *d, int64_t plane, int64_t first, int64_t end)
-{
-    const int64_t step = d->w.stride[0], reach = (d->w.kernel[0] - 1) * d->w.dilation[0];
-    struct padded p = {&d->dy,
-                       plane * d->w.out[0] * d->w.out[1] * LANES,
-                       plane % d->groups,
-                       {d->w.out[0], d->w.out[1]},
-                       0,
-                       0,
-                       0};
-
-    p.first = floor_div(first + d->w.pad[0] - reach, step);
-    p.rows = floor_div(end - 1 + d->w.pad[0], step) - p.first + 1;
-    /* a tile may begin a kernel before, and end a tile behind */
-    p.margin = (d->w.kernel[1] - 1) * d->w.dilation[1] + d->w.pad[1] + d->w.pad[3] + TILE;
-    return p;
-}
-
-/* A tap that reaches the numbers of a row that are a stride apart: dy of the
- * first, and the weight.  */
-struct tap {
-    const float *dy, *w;
-};
-
-/* The taps that reach number W and those a stride apart in row H; DY is (0, 0)
- * of the map as it is copied.  */
-static int taps_of(const struct dw *d, const float *dy, int64_t width, const float *weight,
-                   int64_t h, int64_t w, struct tap *to)
-{
-    int n = 0;
-
-    for (int64_t r = 0; r < d->w.kernel[0]; r++)
-        for (int64_t s = 0; s < d->w.kernel[1]; s++) {
-            const int64_t i = h + d->w.pad[0] - r * d->w.dilation[0];
-            const int64_t j = w + d->w.pad[1] - s * d->w.dilation[1];
-            const int64_t p = floor_div(i, d->w.stride[0]), q = floor_div(j, d->w.stride[1]);
-
-            if (p * d->w.stride[0] == i && q * d->w.stride[1] == j)
-                to[n++] = (struct tap){dy + (p * width + q) * LANES,
-                                       weight + (r * d->w.kernel[1] + s) * LANES};
-        }
-    return n;
-}
-
-/* N numbers, a stride apart, from number J of them on.  */
-INLINE void gather(const int n, const struct dw *d, const struct tap *tap, int taps, int64_t at,
-                   int64_t j, int64_t lane, vf (*sum)[STEP_SIDES][WRITER_SUMS])
-{
-    const int64_t step = d->w.stride[1] * LANES;
-
-    for (int64_t v = 0; v < LANES; v += VL) {
-        float rest[TILE * VL];
-        vf a[TILE];
-
-        EACH (i, n)
-            a[i] = VF0;
-        for (int t = 0; t < taps; t++) {
-            const float *dy = tap[t].dy + j * LANES + v;
-            const vf w = vf_load(tap[t].w + v);
-
-            EACH (i, n)
-                a[i] = vf_fma(vf_load(dy + i * LANES), w, a[i]);
-        }
-        EACH (i, n)
-            vf_store(rest + i * VL, a[i]);
-        lanes_put(&d->y, &(struct lanes_block){at + j * step + v, lane + v, 1, n, 0, step}, rest,
-                  sum[v / VL]);
-    }
-}
-
-static void gather_row(const struct dw *d, const float *dy, int64_t width, const float *weight,
-                       int64_t plane, int64_t h, vf (*sum)[STEP_SIDES][WRITER_SUMS])
-{
-    struct tap tap[MOST_TAPS * MOST_TAPS];
-
-    for (int64_t f = 0; f < d->w.stride[1] && f < d->w.in[1]; f++) {
-        const int64_t n = (d->w.in[1] - f + d->w.stride[1] - 1) / d->w.stride[1];
-        const int64_t at = ((plane * d->w.in[0] + h) * d->w.in[1] + f) * LANES;
-        const int64_t lane = plane % d->groups * LANES;
-        const int taps = taps_of(d, dy, width, weight, h, f, tap);
-        int64_t j = 0;
-
-        for (; j + TILE <= n; j += TILE)
-            gather(TILE, d, tap, taps, at, j, lane, sum);
-        for (; j < n; j++)
-            gather(1, d, tap, taps, at, j, lane, sum);
-    }
-}
-
-static void gather_task(void *dw, int64_t task, int thread)
-{
-    const struct dw *d = dw;
-    const int64_t plane = task / d->bands, first = task % d->bands * ROWS;
-    const int64_t end = first + ROWS < d->w.in[0] ? first + ROWS : d->w.in[0];
-    const struct padded p = gathered(d, plane, first, end);
-    float *copy = d->scratch + (size_t)thread * d->copy_floats;
-    const float *w = d->weight + plane % d->groups * d->w.kernel[0] * d->w.kernel[1] * LANES;
-    vf sum[PV][STEP_SIDES][WRITER_SUMS];
-
-    memset(sum, 0, sizeof sum);
-    copy_padded(&p, copy);
-    for (int64_t h = first; h < end; h++)
-        gather_row(d, copy + (p.margin - p.first * padded_width(&p)) * LANES, padded_width(&p), w,
-                   plane, h, sum);
-    for (int v = 0; v < PV; v++)
-        lanes_sums(&d->y, plane / d->groups * d->bands + task % d->bands,
-                   plane % d->groups * LANES + v * VL, sum[v]);
-}
-
-/* ---- gradients of the weights ---- */
-
-/* Rows [FIRST, END) of y and what they read of x.  */
-static struct padded band_of(const struct dw *d, const struct reader *r, int64_t plane,
-                             int64_t first, int64_t end)
-{
-    struct padded p = {r, 0, plane % d->groups, {d->w.in[0], d->w.in[1]}, 0, 0, 0};
-
-    p.first = first * d->w.stride[0] - d->w.pad[0];
-    p.rows = (end - first - 1) * d->w.stride[0] + (d->w.kernel[0] - 1) * d->w.dilation[0] + 1;
-    p.margin = d->w.pad[1] > d->w.pad[3] ? d->w.pad[1] : d->w.pad[3];
-    p.at = plane * d->w.in[0] * d->w.in[1] * LANES;
-    return p;
-}
-
-/* A row of taps: a[s] += x dy over N pixels.  */
-INLINE void products(const int taps, int64_t step, int64_t dil, const float *x, const float *dy,
-                     int64_t n, vf *a)
-{
-    for (int64_t j = 0; j < n; j++, x += step * LANES, dy += LANES) {
-        const vf v = vf_load(dy);
-
-        EACH (s, taps)
-            a[s] = vf_fma(vf_load(x + s * dil * LANES), v, a[s]);
-    }
-}
-
-/* Tap row R over a band: X is what (first row, 0) reads with tap 0.  */
-static void tap_row(const struct dw *d, const float *x, int64_t width, const float *dy,
-                    int64_t rows, float *sum)
-{
-    const int64_t taps = d->w.kernel[1], step = d->w.stride[1], dil = d->w.dilation[1];
-    vf a[MOST_TAPS];
-
-    for (int64_t s = 0; s < taps; s++)
-        a[s] = vf_load(sum + s * LANES);
-    for (int64_t i = 0; i < rows; i++) {
-        const float *row = x + i * d->w.stride[0] * width * LANES;
-        const float *g = dy + i * d->w.out[1] * LANES;
-
-        if (taps == 3)
-            products(3, step, dil, row, g, d->w.out[1], a);
-        else if (taps == 5)
-            products(5, step, dil, row, g, d->w.out[1], a);
-        else
-            for (int64_t s = 0; s < taps; s++)
-                products(1, step, dil, row + s * dil * LANES, g, d->w.out[1], a + s);
-    }
-    for (int64_t s = 0; s < taps; s++)
-        vf_store(sum + s * LANES, a[s]);
-}
-
-/* One image: sums of all taps [tap][16].  */
-static void image_sums(const struct dw *d, int64_t plane, float *copy, float *sum)
-{
-    const int64_t row = d->w.kernel[1] * LANES, out = d->w.out[1] * LANES;
-
-    memset(sum, 0, (size_t)(d->w.kernel[0] * row) * sizeof *sum);
-    for (int64_t first = 0; first < d->w.out[0]; first += ROWS) {
-        const int64_t end = first + ROWS < d->w.out[0] ? first + ROWS : d->w.out[0];
-        const struct padded p = band_of(d, &d->x, plane, first, end);
-        const int64_t width = padded_width(&p);
-        float *dy = copy + p.rows * width * LANES;
-
-        copy_padded(&p, copy);
-        lanes_line(&d->dy, (plane * d->w.out[0] + first) * out, plane % d->groups,
-                   (end - first) * d->w.out[1], 1, dy);
-        for (int64_t r = 0; r < d->w.kernel[0]; r++)
-            for (int64_t v = 0; v < LANES; v += VL)
-                tap_row(d,
-                        copy + (r * d->w.dilation[0] * width + p.margin - d->w.pad[1]) * LANES + v,
-                        width, dy + v, end - first, sum + r * row + v);
-    }
-}
-
-/* Sums of a chunk of images for 16 channels: [tap][16] doubles.  */
-static void wgrad_task(void *dw, int64_t task, int thread)
-{
-    const struct dw *d = dw;
-    const int64_t chunk = task / d->groups, group = task % d->groups;
-    const int64_t taps = d->w.kernel[0] * d->w.kernel[1] * LANES;
-    const int64_t last = (chunk + 1) * d->per_chunk < d->n ? (chunk + 1) * d->per_chunk : d->n;
-    float *part = d->scratch + (size_t)thread * d->copy_floats;
-    double *sum = d->sums + task * taps;
-
-    memset(sum, 0, (size_t)taps * sizeof *sum);
-    for (int64_t n = chunk * d->per_chunk; n < last; n++) {
-        image_sums(d, n * d->groups + group, part + taps, part);
-        for (int64_t i = 0; i < taps; i++)
-            sum[i] += part[i];
-    }
-}
-
-/* dw[c][r][s] from the chunks, in order.  */
-static void add_chunks(const struct dw *d, float *dw)
-{
-    const int64_t taps = d->w.kernel[0] * d->w.kernel[1];
-
-    for (int64_t c = 0; c < d->c; c++)
-        for (int64_t t = 0; t < taps; t++) {
-            double sum = 0;
-
-            for (int64_t i = 0; i < d->chunks; i++)
-                sum += d->sums[((i * d->groups + c / LANES) * taps + t) * LANES + c % LANES];
-            dw[c * taps + t] = (float)sum;
-        }
-}
-
-/* ---- scratch: tables of the readers, what is written and a copy a thread, or
- * sums of gradients and a copy a thread ---- */
-
-static size_t floats_of(const struct padded *p)
-{
-    return (size_t)(p->rows * padded_width(p) * LANES);
-}
-
-/* A copy of what a task reads forward, gathers, or multiplies.  */
+/* Floats of a copy of what a task reads.  */
 static size_t forward_floats(const struct dw *d)
 {
     const int64_t rows = (ROWS - 1) * d->w.stride[0] + (d->w.kernel[0] - 1) * d->w.dilation[0] + 1;
@@ -576,46 +311,28 @@ static size_t forward_floats(const struct dw *d)
     return in_place(d) ? 0 : (size_t)(rows * copy_width(&d->w) * LANES);
 }
 
-static size_t gather_floats(const struct dw *d)
-{
-    /* bands begin at any remainder of the stride */
-    struct padded p = gathered(d, 0, 0, ROWS);
+#include "cpu/dwconv2d_grad.inc"
 
-    p.rows += 1;
-    return floats_of(&p);
-}
+/* ---- the record ---- */
 
-static size_t wgrad_floats(const struct dw *d)
-{
-    const int64_t last = d->w.out[0] < ROWS ? d->w.out[0] : ROWS;
-    const struct padded p = band_of(d, &d->x, 0, 0, last);
-
-    return floats_of(&p) + (size_t)((last * d->w.out[1] + d->w.kernel[0] * d->w.kernel[1]) * LANES);
-}
-
-static size_t sums_floats(const struct dw *d)
-{
-    return 2 * (size_t)(d->chunks * d->groups * LANES * d->w.kernel[0] * d->w.kernel[1]);
-}
-
+/* Tables of the readers, what is written, sums of gradients, copies of the
+ * threads.  */
 static size_t scratch(const struct step_nodes *s, int threads)
 {
     struct dw d = dw_of(s);
-    size_t floats = writer_floats(s, d.c, d.n * d.bands);
+    size_t sums = 0, copy;
 
     d.x.kind = s->lazy & LAZY_X ? READ_APPLY : READ_PLAIN;
     if (s->node[0]->dir == DIR_FORWARD) {
-        floats += forward_floats(&d) * (size_t)threads;
+        copy = forward_floats(&d);
     } else {
-        const size_t grad = sums_floats(&d) + wgrad_floats(&d) * (size_t)threads;
-
-        floats += gather_floats(&d) * (size_t)threads;
-        floats = grad > floats ? grad : floats;
+        copy = grad_floats(&d);
+        sums = sums_floats(&d);
     }
-    return (2 * reader_floats(d.c) + floats) * sizeof(float);
+    return (2 * reader_floats(d.c) + writer_floats(s, d.c, d.n * d.bands) + sums +
+            copy * (size_t)threads) *
+           sizeof(float);
 }
-
-/* ---- the record ---- */
 
 static void backward(const struct kernel_args *a)
 {
@@ -626,22 +343,20 @@ static void backward(const struct kernel_args *a)
     d.weight = a->packed[WEIGHT];
     d.dy = reader_of(&a->op.dout[0], a->lazy_dy, table);
     d.x = reader_of(&a->op.in[X], a->lazy_x, table + reader_floats(d.c));
-    if (a->op.din[X].data) {
+    d.dx = a->op.din[X].data != NULL;
+    d.sums = a->op.din[WEIGHT].data ? (double *)rest : NULL;
+    rest += sums_floats(&d);
+    if (d.dx)
         d.y = writer_of(a, a->op.din[X].data, d.c, NULL, rows, rest);
-        d.scratch = rest + writer_floats(a->step, d.c, rows);
-        d.copy_floats = gather_floats(&d);
-        pool_run(a->pool, d.n * d.groups * d.bands, gather_task, &d);
+    d.scratch = rest + writer_floats(a->step, d.c, rows);
+    d.copy_floats = grad_floats(&d);
+    pool_run(a->pool, d.chunks * d.groups, grad_task, &d);
+    if (d.dx)
         writer_end(&d.y, a, rows);
-    }
+    if (d.sums)
+        add_chunks(&d, a->op.din[WEIGHT].data);
     if (a->op.din[BIAS].data)
         bias_grad_run(lanes_bias, a, &d.dy);
-    if (!a->op.din[WEIGHT].data)
-        return;
-    d.sums = (double *)rest;
-    d.scratch = rest + sums_floats(&d);
-    d.copy_floats = wgrad_floats(&d);
-    pool_run(a->pool, d.chunks * d.groups, wgrad_task, &d);
-    add_chunks(&d, a->op.din[WEIGHT].data);
 }
 
 static size_t pack_bytes(const struct step_nodes *s, int i)

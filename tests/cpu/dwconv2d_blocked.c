@@ -43,6 +43,13 @@ static const struct kernel_case backward[] = {
      NULL, B, 105, 0},
     {C, "out=8 kernel=3 pad=2 dilation=2 groups=8", "1,8,11,9", NULL, B, 99, 0},
     {C, "out=8 kernel=7 pad=3 groups=8", "2,8,9,8", NULL, B, 144, 0},
+    /* several bands; rows of dx below the last; beside all of dy */
+    {C, "out=4 kernel=3 pad=1 stride=2 groups=4", "1,4,21,200", NULL, B, 1100,
+     0},
+    {C, "out=4 kernel=5 groups=4", "1,4,13,204", NULL, B, 1800, 0},
+    {C, "out=8 kernel=2 pad=4 stride=2 groups=8", "1,8,3,5", NULL, B, 60, 0},
+    {C, "out=8 kernel=[4,6] pad=1 dilation=[1,2] groups=8", "1,8,9,15", NULL, B,
+     60, 0},
     {C, "out=8 kernel=3 pad=1 groups=8", "1,8,2,1", NULL, B, 9, 2},
     {C, "out=8 kernel=3 pad=1 groups=8", "1,8,5,6", NULL, B, 9, 1},
 };
