@@ -312,8 +312,8 @@ static int64_t written(const struct direct_isa *isa, const struct step_nodes *s)
     return s->node[0]->dir == DIR_BACKWARD ? d.c : d.o;
 }
 
-/* What is read; what is written; then the offsets of the blocks and a copy a
- * thread, or what gradients of the weights need.  */
+/* What is read; what gradients of the weights need; what is written; the offsets
+ * of the blocks and a copy a thread.  */
 size_t conv2d_direct_scratch(const struct direct_isa *isa, int planar, const struct step_nodes *s,
                              int threads)
 {
@@ -326,11 +326,8 @@ size_t conv2d_direct_scratch(const struct direct_isa *isa, int planar, const str
             floats = (size_t)most((int64_t)direct_room(&d, 0, threads), (int64_t)floats);
         }
     floats += writer_floats(s, written(isa, s), sums_of(isa, planar, s));
-    if (s->node[0]->dir == DIR_BACKWARD) {
-        const size_t f = wgrad_scratch(isa, planar, s, threads);
-
-        floats = f > floats ? f : floats;
-    }
+    if (s->node[0]->dir == DIR_BACKWARD)
+        floats += wgrad_scratch(isa, planar, s, threads);
     return (reader_room(isa, s) + floats) * sizeof(float);
 }
 
@@ -480,6 +477,10 @@ struct loop direct_loop(const struct direct_isa *isa, struct pool *pool, struct 
 static struct loop sweep(const struct direct_isa *isa, const struct kernel_args *a,
                          struct direct *d, struct direct_f32 *r, float *scratch)
 {
+    if (r->x.kind == READ_PLAIN) { /* it may have been lazy */
+        d->lazy = 0;
+        complete(d);
+    }
     direct_start(isa, d, 0, threads_of(a->step, pool_threads(a->pool)), scratch, &r->r);
     r->r.threads = pool_threads(a->pool);
     r->r.x = r->x.x;
@@ -505,40 +506,56 @@ static float *begin(const struct direct_isa *isa, const struct kernel_args *a,
     return scratch + writer_floats(a->step, c, rows);
 }
 
-static void gradient_of_x(const struct direct_isa *isa, int planar, const struct kernel_args *a,
-                          const struct reader *dy, float *scratch)
+/* From dy as W reads it; the gradient of the weights, if wanted, with it where
+ * that reads the same: returns whether it is done.  */
+static int gradient_of_x(const struct direct_isa *isa, int planar, const struct kernel_args *a,
+                         struct wgrad_run *w, float *scratch)
 {
     const int64_t rows = sums_of(isa, planar, a->step);
     struct direct_f32 r;
     struct direct d;
+    int both = 0;
 
-    scratch = begin(isa, a, dy, a->op.din[X].data, rows, scratch, &r);
+    scratch = begin(isa, a, &w->dy, a->op.din[X].data, rows, scratch, &r);
     for (int64_t i = 0; nth(isa, planar, a->step, i, &d); i++) {
         if (has_outputs(&d)) {
             const struct loop l = sweep(isa, a, &d, &r, scratch);
 
-            pool_run_all(a->pool, &l, 1);
+            both = w->g && wgrad_joins(w, &d, pool_threads(a->pool));
+            if (both) {
+                r.r.read.n = 0; /* it was just read */
+                w->dx = &r.r;
+                wgrad_run(isa, a, w);
+            } else {
+                pool_run_all(a->pool, &l, 1);
+            }
             r.r.sums += d.n * d.bands;
         }
         r.r.w = (const float *)r.r.w + packed_floats(&d);
     }
     writer_end(&r.y, a, rows);
+    return both;
 }
 
 static void backward(const struct direct_isa *isa, int planar, const struct kernel_args *a)
 {
     float *scratch = a->scratch;
     struct reader x, dy = reader_of(&a->op.dout[0], a->lazy_dy, scratch);
+    struct wgrad_run w = {.dy = dy};
+    struct wgrad g;
+    int both = 0;
 
     scratch += a->lazy_dy ? reader_floats(a->op.dout[0].shape.dim[1]) : 0;
     x = reader_of(&a->op.in[X], a->lazy_x, scratch);
     scratch += a->lazy_x ? reader_floats(a->op.in[X].shape.dim[1]) : 0;
-    if (a->op.din[X].data)
-        gradient_of_x(isa, planar, a, &dy, scratch);
-    if (a->op.din[BIAS].data)
-        bias_grad_run(isa->bias, a, &dy);
     if (a->op.din[WEIGHT].data)
-        wgrad_run(isa, planar, a, &x, &dy, scratch);
+        scratch = wgrad_begin(isa, planar, a, &x, &dy, scratch, &g, &w);
+    if (a->op.din[X].data)
+        both = gradient_of_x(isa, planar, a, &w, scratch);
+    if (a->op.din[BIAS].data)
+        bias_grad_run(isa->bias, a, &w.dy);
+    if (a->op.din[WEIGHT].data && !both)
+        wgrad_run(isa, a, &w);
 }
 
 /* A forward step, begun; it has one sweep.  */

@@ -278,11 +278,34 @@ static void wgrad_dy(void *run, int64_t task, int thread)
                 (uint32_t *)(to + i * g->dy_row));
 }
 
+/* The gradients of x that need no more of dy than pass Q and those before it
+ * have read, from band *BAND on.  */
+static void dx_behind(const struct wgrad_run *r, const struct wgrad_pass *q, int64_t *band,
+                      int thread)
+{
+    const struct direct *d = r->dx->d;
+    const int64_t end = q->first + q->rows * q->pixels, each = d->flat ? 1 : d->out[1];
+    const int last = end >= r->g->d.out[0] * r->g->d.out[1];
+
+    for (int64_t image = q->image; image < q->image + q->images; image++) {
+        *band = q->first ? *band : 0;
+        for (; *band < d->bands; ++*band) {
+            const int64_t i = image * d->bands + *band;
+            const struct direct_task t = direct_task_of(d, i);
+
+            if (!last && (t.first + t.rows) * each > end)
+                break;
+            task((void *)r->dx, i, thread);
+        }
+    }
+}
+
 static void wgrad_task(void *run, int64_t task, int thread)
 {
     const struct wgrad_run *r = run;
     const struct wgrad *g = r->g;
     slot *copy = (slot *)(r->scratch + (size_t)thread * (g->copy_floats + g->dy_floats));
+    int64_t band = 0;
 
     for (struct wgrad_pass q = wgrad_first(r, task); q.images; wgrad_next(r, &q)) {
         if (g->d.copy)
@@ -296,6 +319,8 @@ static void wgrad_task(void *run, int64_t task, int thread)
             n = whole ? PANELS : 1;
             all_rows(g, &q, panel, whole);
         }
+        if (r->dx)
+            dx_behind(r, &q, &band, thread);
     }
 }
 

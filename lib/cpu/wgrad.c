@@ -218,17 +218,37 @@ static void reduce_task(void *ctx, int64_t panel, int thread)
     }
 }
 
-void wgrad_run(const struct direct_isa *isa, int planar, const struct kernel_args *a,
-               const struct reader *x, const struct reader *dy, float *scratch)
+float *wgrad_begin(const struct direct_isa *isa, int planar, const struct kernel_args *a,
+                   const struct reader *x, const struct reader *dy, float *scratch, struct wgrad *g,
+                   struct wgrad_run *r)
 {
-    const struct wgrad g = wgrad_of(isa, planar, a->step);
-    struct wgrad_run r = {.g = &g, .x = *x, .dy = *dy, .part = scratch};
-    struct reduce t = {&g, r.part, a->op.din[WEIGHT].data};
+    const int threads = pool_threads(a->pool);
 
-    r.all = r.part + g.part_floats * (size_t)g.chunks;
-    r.scratch = r.all + g.all_floats;
-    if (g.all_floats)
-        pool_run(a->pool, g.d.n * g.d.panels, isa->wgrad_dy, &r);
-    pool_run(a->pool, g.chunks * g.ranges, isa->wgrad, &r);
-    pool_run(a->pool, g.d.panels, reduce_task, &t);
+    *g = wgrad_of(isa, planar, a->step);
+    *r = (struct wgrad_run){.g = g, .x = *x, .dy = *dy, .part = scratch};
+    r->all = r->part + g->part_floats * (size_t)g->chunks;
+    r->scratch = r->all + g->all_floats;
+    if (g->all_floats)
+        pool_run(a->pool, g->d.n * g->d.panels, isa->wgrad_dy, r);
+    if (g->all_floats && isa->wgrad_step == 1) /* a slot is a number */
+        r->dy = (struct reader){.kind = READ_PLAIN, .x = r->all};
+    return scratch + wgrad_scratch(isa, planar, a->step, threads);
+}
+
+int wgrad_joins(const struct wgrad_run *r, const struct direct *dx, int threads)
+{
+    const struct wgrad *g = r->g;
+    const int busy = g->chunks % threads == 0 || g->chunks >= 4 * threads;
+
+    return busy && g->ranges == 1 && dx->parts == 1 && !g->d.planar && g->d.stride[0] == 1 &&
+           g->d.stride[1] == 1;
+}
+
+void wgrad_run(const struct direct_isa *isa, const struct kernel_args *a, const struct wgrad_run *r)
+{
+    const struct wgrad *g = r->g;
+    struct reduce t = {g, r->part, a->op.din[WEIGHT].data};
+
+    pool_run(a->pool, g->chunks * g->ranges, isa->wgrad, (void *)r);
+    pool_run(a->pool, g->d.panels, reduce_task, &t);
 }

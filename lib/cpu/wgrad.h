@@ -13,7 +13,12 @@
  * shapes alone.
  *
  * With channels in groups a group of 16 outputs has a WINDOW of rows: those of
- * the planes that its own channels lie in.  */
+ * the planes that its own channels lie in.
+ *
+ * Memory is the limit where channels are few, and both gradients read dy.  So
+ * where one range has all channels, the tasks of the gradient of x run behind
+ * the passes, and find dy in the cache; with several ranges dy, if it is
+ * computed as it is read, is computed once for all of them, and for x.  */
 #ifndef ADZE_CPU_WGRAD_H
 #define ADZE_CPU_WGRAD_H
 
@@ -40,6 +45,8 @@ struct wgrad_run {
     const struct wgrad *g;
     struct reader x, dy;
     float *part, *all, *scratch;
+    const struct direct_run *dx; /* whose tasks are done behind the passes that
+                                    read the same dy; or NULL */
 };
 
 struct wgrad_pass {
@@ -69,7 +76,15 @@ int64_t wgrad_row(const struct wgrad *g, int64_t row);
 /* Floats.  */
 size_t wgrad_scratch(const struct direct_isa *isa, int planar, const struct step_nodes *s,
                      int threads);
-void wgrad_run(const struct direct_isa *isa, int planar, const struct kernel_args *a,
-               const struct reader *x, const struct reader *dy, float *scratch);
+/* Fill G and R, of X and DY; returns the scratch that is left.  DY of R may be
+ * read instead: it may be computed now.  */
+float *wgrad_begin(const struct direct_isa *isa, int planar, const struct kernel_args *a,
+                   const struct reader *x, const struct reader *dy, float *scratch, struct wgrad *g,
+                   struct wgrad_run *r);
+/* Do tasks of DX, one for each image and band, meet their dy in the cache behind
+ * the passes of R?  And do those keep THREADS busy?  */
+int wgrad_joins(const struct wgrad_run *r, const struct direct *dx, int threads);
+void wgrad_run(const struct direct_isa *isa, const struct kernel_args *a,
+               const struct wgrad_run *r);
 
 #endif
