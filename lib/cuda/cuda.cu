@@ -14,10 +14,11 @@ extern "C" {
 #include "cuda/cuda.h"
 }
 
+/* cuDNN's in front of cuBLASLt's: of theirs some take more nodes over.  */
 static const struct kernel *const families[] = {
     cuda_conv2d_8_kernels,     cuda_linear_8_kernels,   cuda_pool_8_kernels,
     cuda_eltwise_8_kernels,    cuda_move_8_kernels,     cuda_dwconv2d_kernels,
-    cuda_cublas_kernels,       cuda_cudnn_kernels,      cuda_conv2d_kernels,
+    cuda_cudnn_kernels,        cuda_cublas_kernels,     cuda_conv2d_kernels,
     cuda_linear_kernels,       cuda_matmul_kernels,     cuda_attention_mma_kernels,
     cuda_attention_kernels,    cuda_norm_kernels,       cuda_samplenorm_kernels,
     cuda_pool_kernels,         cuda_eltwise_kernels,    cuda_channel_kernels,

@@ -8,7 +8,11 @@
  * Sums for the normalisation behind it, while training, can be had beside the
  * result, in f16 alone: see dnngraph.h.  They are of squares about 0, in f32:
  * where a mean is hundreds of times the deviation few digits of that are left,
- * which kernels of ours keep.  */
+ * which kernels of ours keep.
+ *
+ * Backward a gradient may get the slope of a relu, and beside it the sums of the
+ * normalisation in front of that, which are bnsums' as they come.  Kernels of ours
+ * do that one by one: the rival is faster than them together, or not taken.  */
 #include "cuda/box.cuh"
 #include "cuda/conv.cuh"
 #include "cuda/finish.cuh"
@@ -21,6 +25,8 @@ extern "C" {
 }
 
 enum { X, WEIGHT, BIAS };
+enum { RELU_Y = 1 }; /* of its backward node */
+enum { SUMS_X, SUMS_MEAN, SUMS_INVSTD, SUMS_DY, SUMS_SCALE, SUMS_SHIFT };
 enum { GRAPHS = 2 };
 
 /* Where a node beside the step had its results when it was made.  */
@@ -54,15 +60,19 @@ static int follows(const struct step_nodes *s)
     return 1;
 }
 
-static int fits(const struct step_nodes *s)
+static int fits_alone(const struct step_nodes *s)
 {
     const struct node *n = s->node[0];
     const int64_t groups = attr_int(n, "groups");
     const struct shape x = conv_input(s), y = conv_result(s);
 
     return libraries_of(s) && libraries_of(s)->dnn && x.dim[1] / groups % 8 == 0 &&
-           y.dim[1] / groups % 8 == 0 && shape_count(&x) && shape_count(&y) && conv_fits(s) &&
-           follows(s);
+           y.dim[1] / groups % 8 == 0 && shape_count(&x) && shape_count(&y) && conv_fits(s);
+}
+
+static int fits(const struct step_nodes *s)
+{
+    return fits_alone(s) && follows(s);
 }
 
 static int fits_sums(const struct step_nodes *s)
@@ -70,6 +80,27 @@ static int fits_sums(const struct step_nodes *s)
     const struct node *n = s->node[0];
 
     return s->n == 1 && !n->in[BIAS] && attr_int(n, "groups") == 1 && fits(s);
+}
+
+/* What is normalised in front of the relu whose slope S has, as SUMS, which is
+ * beside S, has it.  */
+static int is_normalised(const struct step_nodes *s, const struct node *sums)
+{
+    const struct node *relu = s->node[1]->in[RELU_Y] ? s->node[1]->in[RELU_Y]->node : NULL;
+    const struct node *apply = relu && relu->in[0] ? relu->in[0]->node : NULL;
+
+    return apply && node_is(relu, "relu") && node_is(apply, "bnapply") && sums->in[SUMS_SCALE] &&
+           sums->in[SUMS_SHIFT] && apply->in[0] == sums->in[SUMS_X] &&
+           apply->in[1] == sums->in[SUMS_MEAN] && apply->in[2] == sums->in[SUMS_INVSTD] &&
+           apply->in[3] == sums->in[SUMS_SCALE] && apply->in[4] == sums->in[SUMS_SHIFT];
+}
+
+static int fits_sums_back(const struct step_nodes *s)
+{
+    const struct node *n = s->node[0], *sums = s->n == 2 ? rival_beside("bnsums", s) : NULL;
+
+    return sums && n->out[X] && attr_int(n, "groups") == 1 && is_normalised(s, sums) &&
+           fits_alone(s);
 }
 
 /* ---- making ---- */
@@ -108,6 +139,11 @@ static void *weights(const struct kernel_args *a)
 static size_t aligned(size_t bytes)
 {
     return (bytes + 255) / 256 * 256;
+}
+
+static int64_t aligned_floats(int64_t count)
+{
+    return (int64_t)(aligned((size_t)count * sizeof(float)) / sizeof(float));
 }
 
 static size_t weight_bytes(const struct kernel_args *a)
@@ -173,19 +209,48 @@ static int add_sums(struct work *w, int way, size_t room)
     return add(w, &c, at, way, room, aligned(2 * (size_t)channels * sizeof *sum));
 }
 
+static int add_dx(struct work *w, int way, size_t room)
+{
+    const struct kernel_args *a = &w->a;
+    void *const at[DNN_OPERANDS] = {a->op.din[X].data, weights(a), a->op.dout[0].data};
+    const struct dnn_conv c = conv_graph(a, DNN_KIND_DX);
+
+    return add(w, &c, at, way, room, 0);
+}
+
+/* Slope and sums too; what is not used of it, [3][channels], lies in front of the
+ * library's scratch.  */
+static int add_dx_sums(struct work *w, int way, size_t room)
+{
+    const struct kernel_args *a = &w->a;
+    const struct op_args *sums = &a->side[0];
+    const int64_t channels = a->op.din[X].shape.dim[1];
+    float *unused = (float *)a->scratch;
+    struct dnn_conv c = conv_graph(a, DNN_KIND_DX);
+    void *at[DNN_OPERANDS] = {a->op.din[X].data, weights(a), a->op.dout[0].data};
+
+    c.sums = 1;
+    at[DNN_V] = sums->in[SUMS_X].data;
+    at[DNN_MEAN] = sums->in[SUMS_MEAN].data;
+    at[DNN_INVSTD] = sums->in[SUMS_INVSTD].data;
+    at[DNN_SCALE] = sums->in[SUMS_SCALE].data;
+    at[DNN_SHIFT] = sums->in[SUMS_SHIFT].data;
+    at[DNN_SUM] = sums->out[0].data;
+    at[DNN_PRODUCT] = sums->out[1].data;
+    for (int i = 0; i < 3; i++)
+        at[DNN_UNUSED + i] = unused + i * aligned_floats(channels);
+    return add(w, &c, at, way, room, 3 * sizeof *unused * (size_t)aligned_floats(channels));
+}
+
+/* The gradient of x by DX.  */
+template <int (*DX)(struct work *w, int way, size_t room)>
 static int add_backward(struct work *w, int way, size_t room)
 {
     const struct kernel_args *a = &w->a;
     const struct rows r = rows_of(&a->op.dout[0]);
     const size_t dw = weight_bytes(a);
-    int bad = 0;
+    int bad = a->op.din[X].data ? DX(w, way, room) : 0;
 
-    if (a->op.din[X].data) {
-        void *const at[DNN_OPERANDS] = {a->op.din[X].data, weights(a), a->op.dout[0].data};
-        const struct dnn_conv c = conv_graph(a, DNN_KIND_DX);
-
-        bad = add(w, &c, at, way, room, 0);
-    }
     if (!bad && dw) {
         void *const at[DNN_OPERANDS] = {a->op.in[X].data, a->scratch, a->op.dout[0].data};
         const struct dnn_conv c = conv_graph(a, DNN_KIND_DW);
@@ -303,6 +368,7 @@ static void pack(const struct step_nodes *s, int i, const struct tensor *t, void
 /* ---- offers ---- */
 
 static const char *const epilogue[] = {"add", "relu", NULL};
+static const char *const slope[] = {"relu'", NULL};
 
 template <int I> static int accepts(const struct step_nodes *s)
 {
@@ -327,22 +393,27 @@ template <int I> static void *prepare(const struct kernel_args *const *a, int n,
     }
 
 static const struct together together[] = {
-    TOGETHER(bf16, 0), TOGETHER(bf16, 1), TOGETHER(f16, 2), TOGETHER(f16, 3), TOGETHER(f16, 4),
+    TOGETHER(bf16, 0), TOGETHER(bf16, 1), TOGETHER(f16, 2),
+    TOGETHER(f16, 3),  TOGETHER(f16, 4),  TOGETHER(f16, 5),
 };
 
 /* clang-format off */
 #define OFFER(what, T, I, direction, follow, side_op)                                             \
     {.name = what, .op = "conv2d", .dir = direction, .dtypes = F32, .reads = form<T>::layout,     \
      .writes = form<T>::layout, .narrow = form<T>::narrow, .pulls = 1, .epilogue = follow,        \
-     .side = side_op, .accepts = accepts<I>, .scratch = scratch<I>, .pack_bytes = pack_bytes,     \
-     .pack = pack<T>, .together = &together[I]}
+     .side = side_op, .sided = side_op && direction == DIR_BACKWARD, .accepts = accepts<I>,       \
+     .scratch = scratch<I>, .pack_bytes = pack_bytes, .pack = pack<T>, .together = &together[I]}
+
+/* Backward the one with sums takes more nodes over, and so is asked first.  In bf16
+ * cuDNN 9.19 brings no kernel along for either: dnngraph.h.  */
 
 extern "C" const struct kernel cuda_cudnn_kernels[] = {
     OFFER("cudnn", bf16, 0, DIR_FORWARD, epilogue, NULL),
     OFFER("cudnn", bf16, 1, DIR_BACKWARD, NULL, NULL),
     OFFER("cudnn", f16, 2, DIR_FORWARD, epilogue, NULL),
-    OFFER("cudnn", f16, 3, DIR_BACKWARD, NULL, NULL),
-    OFFER("cudnn_sums", f16, 4, DIR_FORWARD, NULL, "bnstats"),
+    OFFER("cudnn_sums", f16, 3, DIR_FORWARD, NULL, "bnstats"),
+    OFFER("cudnn_sums", f16, 4, DIR_BACKWARD, slope, "bnsums"),
+    OFFER("cudnn", f16, 5, DIR_BACKWARD, NULL, NULL),
     {},
 };
 /* clang-format on */
@@ -353,6 +424,11 @@ extern "C" const struct kernel cuda_cudnn_kernels[] = {
     }
 
 const struct rival cuda_cudnn_rivals[] = {
-    RIVAL(0, fits, add_forward),  RIVAL(1, fits, add_backward),  RIVAL(2, fits, add_forward),
-    RIVAL(3, fits, add_backward), RIVAL(4, fits_sums, add_sums), {},
+    RIVAL(0, fits, add_forward),
+    RIVAL(1, fits, add_backward<add_dx>),
+    RIVAL(2, fits, add_forward),
+    RIVAL(3, fits_sums, add_sums),
+    RIVAL(4, fits_sums_back, add_backward<add_dx_sums>),
+    RIVAL(5, fits, add_backward<add_dx>),
+    {},
 };

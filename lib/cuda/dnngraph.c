@@ -112,14 +112,14 @@ static const struct form {
                      DNN_BWD_FILTER_CONV, DNN_BWD_FILTER_ALPHA, DNN_BWD_FILTER_BETA},
 };
 
-/* With result or gradient Y.  */
-static void *convolve(struct dnn_graph *g, const struct dnn_conv *c, void *y)
+/* Of X or to its gradient, with result or gradient Y.  */
+static void *convolve(struct dnn_graph *g, const struct dnn_conv *c, void *x, void *y)
 {
     const struct form *f = &forms[c->kind];
     void *d = make(g, f->op);
 
     put_desc(g, d, f->conv, convolution(g, c));
-    put_desc(g, d, f->x, operand(g, DNN_X, c->x));
+    put_desc(g, d, f->x, x);
     put_desc(g, d, f->w, operand(g, DNN_W, c->w));
     put_desc(g, d, f->y, y);
     put_factor(g, d, f->alpha, 1);
@@ -127,8 +127,8 @@ static void *convolve(struct dnn_graph *g, const struct dnn_conv *c, void *y)
     return finalize(g, d);
 }
 
-/* Y = MODE(X), or of X and B.  */
-static void *pointwise(struct dnn_graph *g, int mode, void *x, void *b, void *y)
+/* One without operands yet.  */
+static void *pointwise_of(struct dnn_graph *g, int mode)
 {
     void *how = make(g, DNN_POINTWISE), *d;
 
@@ -137,6 +137,14 @@ static void *pointwise(struct dnn_graph *g, int mode, void *x, void *b, void *y)
     finalize(g, how);
     d = make(g, DNN_OP_POINTWISE);
     put_desc(g, d, DNN_OP_POINTWISE_DESC, how);
+    return d;
+}
+
+/* Y = MODE(X), or of X and B.  */
+static void *pointwise(struct dnn_graph *g, int mode, void *x, void *b, void *y)
+{
+    void *d = pointwise_of(g, mode);
+
     put_desc(g, d, DNN_OP_POINTWISE_X, x);
     if (b)
         put_desc(g, d, DNN_OP_POINTWISE_B, b);
@@ -156,7 +164,38 @@ static void *sums(struct dnn_graph *g, void *y, const int64_t *channels)
     return finalize(g, d);
 }
 
-enum { OPS = 5 };
+/* DX = DY where X > 0, else 0.  */
+static void *slope(struct dnn_graph *g, void *x, void *dy, void *dx)
+{
+    void *d = pointwise_of(g, DNN_POINTWISE_RELU_BWD);
+
+    put_desc(g, d, DNN_OP_POINTWISE_X, x);
+    put_desc(g, d, DNN_OP_POINTWISE_DY, dy);
+    put_desc(g, d, DNN_OP_POINTWISE_DX, dx);
+    return finalize(g, d);
+}
+
+enum { MEAN, INVSTD, SCALE, SHIFT, NORM };
+
+static void *products(struct dnn_graph *g, void *v, void *const *norm, void *dx,
+                      const int64_t *channels)
+{
+    void *d = make(g, DNN_OP_BN_BWD_WEIGHTS);
+
+    put_int(g, d, DNN_BN_BWD_WEIGHTS_MATH_PREC, DNN_TYPE_DATA_TYPE, DNN_DATA_FLOAT);
+    put_desc(g, d, DNN_BN_BWD_WEIGHTS_MEAN, norm[MEAN]);
+    put_desc(g, d, DNN_BN_BWD_WEIGHTS_INVSTD, norm[INVSTD]);
+    put_desc(g, d, DNN_BN_BWD_WEIGHTS_SCALE, norm[SCALE]);
+    put_desc(g, d, DNN_BN_BWD_WEIGHTS_X, v);
+    put_desc(g, d, DNN_BN_BWD_WEIGHTS_DY, dx);
+    put_desc(g, d, DNN_BN_BWD_WEIGHTS_DSCALE, operand(g, DNN_PRODUCT, channels));
+    put_desc(g, d, DNN_BN_BWD_WEIGHTS_DBIAS, operand(g, DNN_SUM, channels));
+    for (int i = 0; i < 3; i++)
+        put_desc(g, d, DNN_BN_BWD_WEIGHTS_EQ_DY + i, operand(g, DNN_UNUSED + i, channels));
+    return finalize(g, d);
+}
+
+enum { OPS = 7 };
 
 /* The operations, in order; how many.  */
 static int list_ops(struct dnn_graph *g, const struct dnn_conv *c, void **op)
@@ -170,7 +209,7 @@ static int list_ops(struct dnn_graph *g, const struct dnn_conv *c, void **op)
         next =
             k + 1 < count ? tensor(g, VIRTUAL + k, c->y, DNN_DATA_FLOAT) : operand(g, DNN_Y, c->y);
         if (k == 0)
-            op[n++] = convolve(g, c, next);
+            op[n++] = convolve(g, c, operand(g, DNN_X, c->x), next);
         else if (k == 1 && c->add)
             op[n++] = pointwise(g, DNN_POINTWISE_ADD, v, operand(g, DNN_ADD, c->y), next);
         else if (k == 1 + c->add)
@@ -184,12 +223,35 @@ static int list_ops(struct dnn_graph *g, const struct dnn_conv *c, void **op)
     return n;
 }
 
+/* conv', slope and sums; likewise.  */
+static int list_sums_back(struct dnn_graph *g, const struct dnn_conv *c, void **op)
+{
+    static const int mode[NORM] = {DNN_POINTWISE_SUB, DNN_POINTWISE_MUL, DNN_POINTWISE_MUL,
+                                   DNN_POINTWISE_ADD};
+    const int64_t channels[] = {1, c->x[1], 1, 1};
+    void *dx = tensor(g, VIRTUAL, c->x, DNN_DATA_FLOAT), *v = operand(g, DNN_V, c->x);
+    void *to = operand(g, DNN_X, c->x), *b = v, *next, *norm[NORM];
+    int n = 0;
+
+    op[n++] = convolve(g, c, dx, operand(g, DNN_Y, c->y));
+    for (int i = 0; i < NORM; i++) {
+        norm[i] = operand(g, DNN_MEAN + i, channels);
+        next = tensor(g, VIRTUAL + n, c->x, DNN_DATA_FLOAT);
+        op[n++] = pointwise(g, mode[i], b, norm[i], next);
+        b = next;
+    }
+    op[n++] = slope(g, b, dx, to);
+    op[n++] = products(g, v, norm, to, channels);
+    return n;
+}
+
 /* ---- engines ---- */
 
 static void *ask(struct dnn_graph *g, const struct dnn_conv *c, void *handle, void *deviceprop)
 {
     void *op[OPS] = {0};
-    const int n = list_ops(g, c, op);
+    const int back = c->sums && c->kind == DNN_KIND_DX;
+    const int n = back ? list_sums_back(g, c, op) : list_ops(g, c, op);
     void *graph = make(g, DNN_GRAPH), *d;
 
     put(g, graph, DNN_GRAPH_OPS, DNN_TYPE_DESCRIPTOR, n, op);

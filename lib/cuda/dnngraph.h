@@ -8,7 +8,20 @@
  *   y = conv(x, w)   y = [relu](conv(x, w) [+ add] + bias)
  *   y = conv(x, w), sum of y, sum of its square, by channels, in f32
  *
- * the last in f16 and one group, and with nothing between.
+ * the last in f16 and one group, and with nothing between.  Backward, in f16 and
+ * one group too, where x is relu(b), b = n scale + shift, n = (v - mean) invstd:
+ *
+ *   dx = conv'(dy, w) where b > 0, else 0; sum of dx, sum of dx n, by channels
+ *
+ * b is computed again, from v, and by these four steps: with a b or an x that is
+ * read, or with fewer of them, there is none.  Three more results, of which the
+ * gradient of v could be made, come with it and are not used.  On A100 it wants
+ * scratch for dx in f32, and more.
+ *
+ * Whole kernels are those that it brings along.  For others, which it compiles
+ * when a plan is made, it wants a driver; with the CUDA Toolkit's stub of one it
+ * proposes such in bf16 too, for y and its sums, and for dx of an x that is read
+ * with two reductions.  Those are not asked for yet.
  *
  * The bias is of their type too, and so is the gradient of the weights: it makes
  * none in f32.
@@ -31,11 +44,27 @@ struct dnn_conv {
     int64_t x[4], w[4], y[4];
     int64_t stride[2], dilation[2], before[2], after[2]; /* padding */
     int bias, add, relu;                                 /* add and relu only with a bias */
-    int sums;                                            /* forward, and none of those */
+    int sums; /* forward, and none of those; or DX, as above */
 };
 
-/* Operands: x or dx, w or dw, y or dy.  */
-enum { DNN_X, DNN_W, DNN_Y, DNN_BIAS, DNN_ADD, DNN_SUM, DNN_SQUARE, DNN_OPERANDS };
+/* Operands: x or dx, w or dw, y or dy; from DNN_SUM on [channels], in f32.  */
+enum {
+    DNN_X,
+    DNN_W,
+    DNN_Y,
+    DNN_BIAS,
+    DNN_ADD,
+    DNN_V,
+    DNN_SUM, /* of y; of dx */
+    DNN_SQUARE,
+    DNN_PRODUCT, /* dx n */
+    DNN_MEAN,
+    DNN_INVSTD,
+    DNN_SCALE,
+    DNN_SHIFT,
+    DNN_UNUSED, /* three */
+    DNN_OPERANDS = DNN_UNUSED + 3
+};
 
 enum { DNN_DESCRIPTORS = 64 };
 

@@ -11,8 +11,8 @@
 
 enum {
     OPERANDS = 8,         /* of the head; of those that follow */
-    RESULTS = 4,          /* at most; forward has one, and those beside it */
-    BESIDE = 2,           /* the mean, and 1 / deviation */
+    RESULTS = 5,          /* at most; forward has one, and those beside it */
+    BESIDE = 2,           /* the mean, and 1 / deviation; two sums */
     BUFFERS = 64,         /* of a trial */
     ROOM_MOST = 64 << 20, /* bytes of scratch that a library may have: so many, */
     ROOM_TIMES = 4,       /* and so many times the operands' */
@@ -20,6 +20,10 @@ enum {
     RUNS = 20,
     PARTS = 256,
 };
+
+/* Operands of bnsums; what relu's backward node keeps.  */
+enum { SUMS_X, SUMS_MEAN, SUMS_INVSTD, SUMS_DY, SUMS_SCALE, SUMS_SHIFT };
+enum { KEPT = 1 };
 
 /* Lengths of errors beside those of results: two roundings to bf16 are apart by
  * 2^-8 at most, to f16 by less, sums in another order in f32 by some 2^-24 a term.  */
@@ -34,20 +38,20 @@ static void add_shape(struct str *s, const struct shape *x)
         str_printf(s, "%c%lld", d ? 'x' : ' ', (long long)x->dim[d]);
 }
 
-/* The node that makes statistics of the result of S, where an own kernel OWN
- * makes them beside it; NULL.  */
-static const struct node *beside(const struct kernel *own, const struct step_nodes *s)
+const struct node *rival_beside(const char *names, const struct step_nodes *s)
 {
     const struct value *y = s->node[s->n - 1]->n_out ? s->node[s->n - 1]->out[0] : NULL;
 
-    for (int i = 0; own->side && y && i < y->n_use; i++)
-        if (node_is(y->use[i].node, own->side) && y->use[i].node->dir == DIR_FORWARD)
+    for (int i = 0; names && y && i < y->n_use; i++)
+        if (node_is(y->use[i].node, names) && y->use[i].node->dir == DIR_FORWARD)
             return y->use[i].node;
     return NULL;
 }
 
-/* All that makes a difference to a library, or to the kernel OWN.  */
-static void key_of(struct str *key, const struct kernel *own, const struct step_nodes *s)
+/* All that makes a difference to a library, or to the kernel OWN; SIDE: names of
+ * what is made beside it.  */
+static void key_of(struct str *key, const struct kernel *own, const char *side,
+                   const struct step_nodes *s)
 {
     const struct node *n = s->node[0];
     const struct shape x = x_shape(s), y = shape_bind(*result_shape(n), s->batch);
@@ -64,8 +68,8 @@ static void key_of(struct str *key, const struct kernel *own, const struct step_
         str_printf(key, "%s%d", i ? "" : " wants ", n->out[i] != NULL);
     for (int i = 1; i < s->n; i++)
         str_printf(key, "+%s", s->node[i]->op->name);
-    if (beside(own, s))
-        str_printf(key, "|%s", own->side);
+    if (rival_beside(side, s))
+        str_printf(key, "|%s", side);
 }
 
 /* An own kernel would take over what reads the result of S; a rival must not
@@ -115,10 +119,19 @@ __global__ void compare_parts(int64_t count, const T *a, const T *b, double *par
     }
 }
 
+/* One node, to be computed by an own kernel.  */
+struct part {
+    const struct kernel *kernel;
+    struct step_nodes s;
+    struct kernel_args a;
+};
+
 struct trial {
     const struct device *d;
     struct step_nodes *s;      /* the side node is there for who takes it */
     const struct kernel *form; /* the own one: all that are tried read alike */
+    const char *side_op;       /* names of what may be beside it; NULL: none */
+    int sided;                 /* the own ones do one node after the other */
     struct tensor in[OPERANDS], out[OPERANDS], dout[1], din[OPERANDS], follow[OPERANDS];
     void *packed[OPERANDS];
     struct kernel_args a;
@@ -127,6 +140,7 @@ struct trial {
     int n_result, n_main;         /* n_main: without those beside the step */
     struct tensor beside[BESIDE]; /* what the own kernel makes there, */
     struct op_args side;          /* of this node; NULL: nothing */
+    struct tensor side_in[OPERANDS];
     void *buffer[BUFFERS];
     size_t bytes[BUFFERS];
     int n_buffer, failed;
@@ -156,6 +170,36 @@ static void release_from(struct trial *t, int first)
         t->n_buffer--;
         t->d->release(t->d, t->buffer[t->n_buffer], t->bytes[t->n_buffer]);
     }
+}
+
+/* The offer for N, which reads and writes as the own kernel does.  */
+static const struct kernel *offer_for(const struct trial *t, const struct node *n)
+{
+    for (const struct kernel *const *o = t->d->kernels; *o; o++)
+        if (!strcmp((*o)->op, n->op->name) && (*o)->dir == n->dir && (*o)->reads == t->form->reads)
+            return *o;
+    return NULL;
+}
+
+/* *P of the node in OP, with what it reads and writes.  */
+static void part_of(struct trial *t, struct part *p, struct op_args op)
+{
+    *p = {.kernel = offer_for(t, op.node), .s = *t->s};
+    p->s.n = 1;
+    p->s.n_side = 0;
+    p->s.node[0] = op.node;
+    p->a.op = op;
+    p->a.step = &p->s;
+    if (p->kernel)
+        p->a.scratch = room_for(t, p->kernel->scratch ? p->kernel->scratch(&p->s, 1) : 0);
+    else
+        t->failed = 1;
+}
+
+static void run_part(const struct trial *t, const struct part *p)
+{
+    if (!t->failed)
+        p->kernel->run(&p->a);
 }
 
 /* *X of shape S (of the graph); ACTIVATION: as the kernels read those.  */
@@ -227,12 +271,38 @@ static void bind_backward(struct trial *t, const struct node *n)
 
 static void bind_beside(struct trial *t)
 {
-    t->side = {.node = beside(t->form, t->s), .in = t->out, .out = t->beside};
+    t->side = {.node = rival_beside(t->side_op, t->s), .in = t->out, .out = t->beside};
     t->s->side[0] = t->side.node;
     for (int i = 0; t->side.node && i < BESIDE; i++) {
         describe(t, &t->beside[i], &t->side.node->out[i]->shape, 0);
         result_tensor(t, &t->beside[i]);
     }
+}
+
+/* What was normalised, the statistics, scale and shift; and the result of relu
+ * behind them, of which the slope is.  */
+static void bind_normalised(struct trial *t)
+{
+    const struct node *sums = t->side.node, *slope = t->s->node[1];
+    const struct node *relu = slope->in[KEPT]->node;
+    struct tensor *in = t->side_in, *y = &t->follow[KEPT];
+    struct part apply, act;
+
+    for (int i = 0; i < sums->n_in; i++) {
+        describe(t, &in[i], &sums->in[i]->shape, i == SUMS_X);
+        if (i != SUMS_DY)
+            random_tensor(t, &in[i]);
+    }
+    in[SUMS_DY] = t->din[0];
+    t->side.in = in;
+    describe(t, y, &slope->in[KEPT]->shape, 1);
+    y->data = room_for(t, tensor_bytes(y));
+    const struct tensor all[] = {in[SUMS_X], in[SUMS_MEAN], in[SUMS_INVSTD], in[SUMS_SCALE],
+                                 in[SUMS_SHIFT]};
+    part_of(t, &apply, {.node = relu->in[0]->node, .in = all, .out = y});
+    part_of(t, &act, {.node = relu, .in = y, .out = y});
+    run_part(t, &apply);
+    run_part(t, &act);
 }
 
 static void bind_trial(struct trial *t)
@@ -250,6 +320,8 @@ static void bind_trial(struct trial *t)
         bind_backward(t, n);
     t->n_main = t->n_result;
     bind_beside(t);
+    if (t->sided)
+        bind_normalised(t);
     t->part = (double *)room_for(t, 2 * PARTS * sizeof *t->part);
     for (int i = 0; i < t->n_buffer; i++)
         t->room += ROOM_TIMES * t->bytes[i];
@@ -432,38 +504,20 @@ static int competes(const struct kernel *k, const struct kernel *r)
            kernel_is_narrow(k) == kernel_is_narrow(r);
 }
 
-/* The offer for N, which reads and writes as K does.  */
-static const struct kernel *offer_for(const struct trial *t, const struct kernel *k,
-                                      const struct node *n)
+/* Milliseconds for what the own kernel makes beside the result.  */
+static double time_beside(struct trial *t)
 {
-    for (const struct kernel *const *o = t->d->kernels; *o; o++)
-        if (!strcmp((*o)->op, n->op->name) && (*o)->dir == n->dir && (*o)->reads == k->reads)
-            return *o;
-    return NULL;
-}
-
-/* Milliseconds for what OWN makes beside the result.  */
-static double time_beside(struct trial *t, const struct kernel *own)
-{
-    const struct node *n = t->side.node;
-    const struct kernel *k = n ? offer_for(t, own, n) : NULL;
-    struct step_nodes s = *t->s;
     struct tensor out[BESIDE];
-    struct kernel_args a = {};
+    struct part p;
 
-    if (!k)
+    if (!t->side.node || !offer_for(t, t->side.node))
         return 0;
-    s.n = 1;
-    s.n_side = 0;
-    s.node[0] = n;
     for (int i = 0; i < BESIDE; i++) {
         out[i] = t->beside[i];
         out[i].data = t->again[t->n_main + i];
     }
-    a.op = {.node = n, .in = &t->out[0], .out = out};
-    a.step = &s;
-    a.scratch = room_for(t, k->scratch ? k->scratch(&s, 1) : 0);
-    return t->failed ? 0 : time_of(t, k, &a, NULL);
+    part_of(t, &p, {.node = t->side.node, .in = &t->out[0], .out = out});
+    return t->failed ? 0 : time_of(t, p.kernel, &p.a, NULL);
 }
 
 /* The first of adze's own offers that computes the nodes of S.  */
@@ -481,7 +535,7 @@ static void try_all(struct trial *t, struct choice *best)
 
     for (size_t l = 0; l < COUNT(rivals); l++)
         for (const struct rival *r = rivals[l]; r->kernel && !t->failed; r++) {
-            if (!competes(t->form, r->kernel) || !r->fits(t->s) ||
+            if (!competes(t->form, r->kernel) || r->kernel->sided != t->sided || !r->fits(t->s) ||
                 (r->kernel->side && !t->side.node))
                 continue;
             release_from(t, before);
@@ -493,12 +547,61 @@ static void try_all(struct trial *t, struct choice *best)
         }
 }
 
+static struct step_nodes head_of(const struct step_nodes *s)
+{
+    struct step_nodes head = *s;
+
+    head.n = 1;
+    head.n_side = 0;
+    return head;
+}
+
+/* The step by own kernels, one node after the other; milliseconds behind the
+ * first.  */
+static double compute_parts(struct trial *t, const struct kernel *own)
+{
+    const struct step_nodes head = head_of(t->s);
+    struct kernel_args a = t->a;
+    struct part slope, sums;
+
+    a.step = &head;
+    compute(own, &a, NULL);
+    part_of(t, &slope,
+            {.node = t->s->node[1], .out = &t->follow[KEPT], .dout = t->din, .din = t->din});
+    part_of(t, &sums, {.node = t->side.node, .in = t->side_in, .out = t->beside});
+    run_part(t, &slope);
+    run_part(t, &sums);
+    return t->failed
+               ? 0
+               : time_of(t, slope.kernel, &slope.a, NULL) + time_of(t, sums.kernel, &sums.a, NULL);
+}
+
+static const struct choice *choose(const struct kernel *k, int sided, const struct step_nodes *s);
+
+/* Milliseconds of the fastest for the head of S alone.  */
+static double time_head(const struct kernel *own, const struct step_nodes *s)
+{
+    const struct step_nodes head = head_of(s);
+    const struct choice *c = choose(own, 0, &head);
+
+    return c ? c->ms : 0;
+}
+
+static double time_own(struct trial *t, const struct kernel *own)
+{
+    compute(own, &t->a, NULL);
+    t->beside_ms = time_beside(t);
+    return time_of(t, own, &t->a, NULL);
+}
+
 /* The fastest for S, beginning with OWN.  Where the trial fails (there is no
  * room) nothing is learnt: 0.  */
-static int measure(const struct kernel *own, const struct step_nodes *s, struct choice *best)
+static int measure(const struct kernel *own, const char *side, int sided,
+                   const struct step_nodes *s, struct choice *best)
 {
+    const double head_ms = sided ? time_head(own, s) : 0;
     struct step_nodes step = *s;
-    struct trial t = {.d = s->device, .s = &step, .form = own};
+    struct trial t = {.d = s->device, .s = &step, .form = own, .side_op = side, .sided = sided};
     int before;
 
     bind_trial(&t);
@@ -506,11 +609,9 @@ static int measure(const struct kernel *own, const struct step_nodes *s, struct 
     turn_to(&t, own);
     bind_kernel(&t, own, own->scratch ? own->scratch(&step, 1) : 0);
     if (!t.failed) {
-        compute(own, &t.a, NULL);
         best->offer = (char *)"own";
         best->way = best->bytes = 0;
-        best->ms = time_of(&t, own, &t.a, NULL);
-        t.beside_ms = time_beside(&t, own);
+        best->ms = sided ? head_ms + compute_parts(&t, own) : time_own(&t, own);
         release_from(&t, before);
         try_all(&t, best);
     }
@@ -519,22 +620,23 @@ static int measure(const struct kernel *own, const struct step_nodes *s, struct 
 }
 
 /* What was the fastest for S, as K computes it; measured if it is not known.
- * NULL: it cannot be.  */
-static const struct choice *choose(const struct kernel *k, const struct step_nodes *s)
+ * SIDED: as such a rival does.  NULL: it cannot be.  */
+static const struct choice *choose(const struct kernel *k, int sided, const struct step_nodes *s)
 {
     struct libraries *l = libraries_of(s);
     const struct kernel *own = own_kernel(k, s);
+    const char *side = sided ? k->side : own ? own->side : NULL;
     struct choice best = {};
     const struct choice *known;
     struct str key = {};
 
     if (!own)
         return NULL;
-    key_of(&key, own, s);
+    key_of(&key, own, side, s);
     best.machine = (char *)str_text(&l->machine);
     best.step = (char *)str_text(&key);
     known = choices_find(&l->choices, best.machine, best.step);
-    if (!known && measure(own, s, &best)) {
+    if (!known && measure(own, side, sided, s, &best)) {
         choices_put(&l->choices, &best);
         known = choices_find(&l->choices, best.machine, best.step);
     }
@@ -548,18 +650,18 @@ int rival_accepts(const struct rival *r, const struct step_nodes *s)
 
     if (!libraries_of(s) || leaves_more(s) || !r->fits(s))
         return 0;
-    c = choose(r->kernel, s);
+    c = choose(r->kernel, r->kernel->sided, s);
     return c && !strcmp(c->offer, r->kernel->name);
 }
 
 size_t rival_scratch(const struct rival *r, const struct step_nodes *s)
 {
-    return (size_t)choose(r->kernel, s)->bytes;
+    return (size_t)choose(r->kernel, r->kernel->sided, s)->bytes;
 }
 
 void *rival_prepare(const struct rival *r, const struct kernel_args *a, struct err *e)
 {
-    const struct choice *c = choose(r->kernel, a->step);
+    const struct choice *c = choose(r->kernel, r->kernel->sided, a->step);
     void *made = r->make(a, (int)c->way, (size_t)c->bytes);
     char name[ERR_QUOTE];
 

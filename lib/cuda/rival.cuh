@@ -5,9 +5,11 @@
  * accepts a step only where it has proved to be right and faster: on random
  * operands of the step's shapes its results must be those of the own kernel
  * within what rounding explains, twice the same bits, and there must be none
- * faster.  That is found out when a plan is made, for each kind of step once;
- * choices.h keeps it.  A library has several ways to compute a step, numbered
- * from 0.
+ * faster.  One that does what no own kernel does at once (struct kernel's `sided')
+ * competes with the best of its head and the own kernels of the nodes behind and
+ * beside it, one after the other.  That is found out when a plan is made, for
+ * each kind of step once; choices.h keeps it.  A library has several ways to
+ * compute a step, numbered from 0.
  *
  * What a call of a library failed with is kept and said when the device is
  * waited for, as errors of launches are.  */
@@ -58,6 +60,9 @@ static inline struct libraries *libraries_of(const struct step_nodes *s)
 {
     return s->device->libraries;
 }
+
+/* The node with an op of NAMES that makes sums of the result of S; NULL.  */
+const struct node *rival_beside(const char *names, const struct step_nodes *s);
 
 /* For accepts(), scratch() and together->prepare() of R's kernel.  */
 int rival_accepts(const struct rival *r, const struct step_nodes *s);

@@ -148,6 +148,7 @@ struct kernel {
                    result: kernel_args.pitch */
 
     int saves; /* takes fewer multiply-adds than the op's cost says */
+    int sided; /* taken only where there is a side node */
 
     /* What the table cannot say (shapes, attributes); NULL: always.  Side and
      * lazy operands are not known yet.  */

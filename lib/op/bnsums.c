@@ -4,7 +4,9 @@
  *
  *     dbias = sum dy,  dweight = sum dy (x - mean) invstd
  *
- *   x, dy [N,C,...]  mean, invstd [C]  dbias, dweight [C].  */
+ *   x, dy [N,C,...]  mean, invstd [C]  dbias, dweight [C].
+ * Weight and bias [C] are for kernels that compute again what was normalised,
+ * to have the slope of an activation with the sums; they may be absent.  */
 #include "base/err.h"
 #include "base/real.h"
 #include "graph/graph.h"
@@ -12,7 +14,7 @@
 #include "op/ops.h"
 #include "op/rule.h"
 
-enum { X, MEAN, INVSTD, DY };
+enum { X, MEAN, INVSTD, DY, WEIGHT, BIAS };
 enum { DBIAS, DWEIGHT };
 
 static int infer(struct node *n, struct err *e)
@@ -20,8 +22,8 @@ static int infer(struct node *n, struct err *e)
     const struct shape *x = &n->in[X]->shape;
     if (rule_data(n, X, 2, SHAPE_MAX, e) < 0)
         return -1;
-    for (int i = MEAN; i <= INVSTD; i++)
-        if (rule_weight(n, i, 1, &x->dim[1], e) < 0)
+    for (int i = MEAN; i <= BIAS; i++)
+        if (i != DY && rule_weight(n, i, 1, &x->dim[1], e) < 0)
             return -1;
     if (!shape_equal(&n->in[DY]->shape, x))
         return err_set(e, ERR_SHAPE, "dy %s does not fit input %s",
@@ -53,7 +55,16 @@ static void forward(const struct op_args *a)
 }
 
 static const struct op_in in[] = {
-    {.name = "x"}, {.name = "mean"}, {.name = "invstd"}, {.name = "dy"}, {0}};
+    {.name = "x"},
+    {.name = "mean"},
+    {.name = "invstd"},
+    {.name = "dy"},
+    {.name = "weight", .role = ROLE_PARAM, .when = "affine", .init = "ones"},
+    {.name = "bias", .role = ROLE_PARAM, .when = "affine", .init = "zeros"},
+    {0}};
+
+static const struct op_attr attr[] = {
+    {"affine", 'b', "yes", "a scale and a shift are learnt"}, {0}};
 
 const struct op op_bnsums = {
     .name = "bnsums",
@@ -61,6 +72,7 @@ const struct op op_bnsums = {
     .in = in,
     .n_out = 2,
     .flags = OP_INTERNAL,
+    .attr = attr,
     .infer = infer,
     .cost = cost,
     .forward = forward,

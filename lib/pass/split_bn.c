@@ -8,6 +8,7 @@
 /* Operands and results of batchnorm2d, and where its backward node has them. */
 enum { X, WEIGHT, BIAS, RUNNING_MEAN, IN = 5 };
 enum { Y, MEAN, INVSTD, OUT };
+enum { APPLY_BIAS = 4 };
 enum { BACK_MEAN = IN + MEAN, BACK_INVSTD = IN + INVSTD, BACK_DY = IN + OUT };
 
 static int is_bn(const struct node *n, enum dir d)
@@ -47,11 +48,24 @@ static int split_forward(struct graph *g, struct node *n, struct err *e)
     return 0;
 }
 
+/* Backward keeps no bias: that of the node which applies the statistics.  */
+static struct value *bias_of(const struct value *mean)
+{
+    const struct op *apply = op_find("bnapply");
+
+    for (int i = 0; i < mean->n_use; i++)
+        if (mean->use[i].node->op == apply)
+            return mean->use[i].node->in[APPLY_BIAS];
+    return NULL;
+}
+
 static int split_backward(struct graph *g, struct node *n, struct err *e)
 {
     struct value *const *f = n->in;
-    struct value *const in[] = {f[X], f[BACK_MEAN], f[BACK_INVSTD], f[BACK_DY]};
-    struct node *sums = add(g, "bnsums", n, "sums", in, 4, e), *grad;
+    struct value *const in[] = {f[X],           f[BACK_MEAN],
+                                f[BACK_INVSTD], f[BACK_DY],
+                                f[WEIGHT],      bias_of(f[BACK_MEAN])};
+    struct node *sums = add(g, "bnsums", n, "sums", in, 6, e), *grad;
 
     if (!sums)
         return -1;

@@ -127,7 +127,8 @@ void plan_reads(const struct plan *p, const struct step *s, plan_visit *f,
         }
     for (int i = 0; i < s->nodes.n_side; i++)
         for (int k = 0; k < s->nodes.side[i]->n_in; k++)
-            if (s->nodes.side[i]->in[k] != step_last(s)->out[0])
+            if (s->nodes.side[i]->in[k] &&
+                s->nodes.side[i]->in[k] != step_last(s)->out[0])
                 f(ctx, s->nodes.side[i]->in[k]->index);
 }
 

@@ -194,6 +194,48 @@ static struct step_nodes alone_of(const struct plan *p, const struct node *n)
                                .device = p->device};
 }
 
+static int is_lazy(const struct plan *p, const struct value *v)
+{
+    return v && p->lazy[v->index];
+}
+
+/* R reads the last result of the step, everything else that it reads is there
+ * by then, and lies as the step's own operands do.  */
+static int may_be_beside(const struct fuse *f, const struct step *s,
+                         const struct node *r)
+{
+    const struct node *last = step_last(s);
+
+    if (is_taken(f, r) || r->dir != DIR_FORWARD || !named(s->kernel->side, r))
+        return 0;
+    for (int i = 0; i < r->n_in; i++) {
+        const struct value *v = r->in[i];
+
+        if (v == last->out[0])
+            continue;
+        if (is_lazy(f->p, v) ||
+            (v && v->node && v->node->index > last->index) ||
+            (plan_is_activation(f->p->device, r, v, i) &&
+             layout_of(f->p, v) != s->writes))
+            return 0;
+    }
+    return 1;
+}
+
+/* Whether K would have a node beside NODES.  */
+static int has_side(const struct fuse *f, const struct kernel *k,
+                    const struct step_nodes *nodes)
+{
+    const struct step s = {.kernel = k, .nodes = *nodes, .writes = k->writes};
+    const struct node *last = step_last(&s);
+    const struct value *v = last->n_out ? last->out[0] : NULL;
+
+    for (int i = 0; v && !alone(f->p) && i < v->n_use; i++)
+        if (may_be_beside(f, &s, v->use[i].node))
+            return 1;
+    return 0;
+}
+
 /* The first offer of one form of numbers.  */
 static const struct kernel *choose_form(const struct fuse *f,
                                         const struct node *n,
@@ -210,7 +252,7 @@ static const struct kernel *choose_form(const struct fuse *f,
         *s = alone_of(p, n);
         if (!alone(p))
             match_epilogue(f, *k, s);
-        if (accepted(*k, s))
+        if (accepted(*k, s) && (!(*k)->sided || has_side(f, *k, s)))
             return *k;
     }
     *s = alone_of(p, n);
@@ -300,11 +342,6 @@ static void set_layouts(struct plan *p, struct step *s)
 }
 
 /* ---- results that are left to their readers ---- */
-
-static int is_lazy(const struct plan *p, const struct value *v)
-{
-    return v && p->lazy[v->index];
-}
 
 /* Everything that N reads is stored, its activations in layout L.  */
 static int all_stored(const struct plan *p, const struct node *n, enum layout l)
@@ -396,26 +433,6 @@ static int demand(struct fuse *f, const struct step *s)
 }
 
 /* ---- side nodes ---- */
-
-/* R reads the last result of the step, everything else that it reads is there
- * by then, and lies as the step's own operands do.  */
-static int may_be_beside(const struct fuse *f, const struct step *s,
-                         const struct node *r)
-{
-    const struct node *last = step_last(s);
-
-    if (is_taken(f, r) || r->dir != DIR_FORWARD || !named(s->kernel->side, r))
-        return 0;
-    for (int i = 0; i < r->n_in; i++) {
-        const struct value *v = r->in[i];
-
-        if (is_lazy(f->p, v) || (v->node && v->node->index > last->index) ||
-            (plan_is_activation(f->p->device, r, v, i) &&
-             layout_of(f->p, v) != s->writes))
-            return 0;
-    }
-    return 1;
-}
 
 static void add_sides(struct fuse *f, struct step *s)
 {

@@ -89,12 +89,13 @@ static int count_rivals(const struct plan *p)
     return n;
 }
 
-static int count_sums(const struct plan *p)
+static int count_sums(const struct plan *p, enum dir dir)
 {
     int n = 0;
 
     for (int i = 0; i < p->n_step; i++)
-        n += p->step[i].kernel && !strcmp(p->step[i].kernel->name, "cudnn_sums");
+        n += p->step[i].kernel && !strcmp(p->step[i].kernel->name, "cudnn_sums") &&
+             p->step[i].kernel->dir == dir;
     return n;
 }
 
@@ -184,6 +185,9 @@ static const struct cuda_case own_cases[] = {
      "  - conv: {out: 16, kernel: 1, bias: yes}\n  - relu\n"
      "  - conv: {out: 8, kernel: 1}\n" BN_RELU
      "  - conv: {out: 24, kernel: 1, bias: yes}\n  - gelu: {approximate: tanh}\n"},
+    {"normalised", "[8, 5, 4]",
+     "  - conv: {out: 16, kernel: 3, pad: 1}\n" BN_RELU
+     "  - conv: {out: 16, kernel: 3, pad: 1}\n" BN_RELU},
     {"residual", "[8, 6, 6]",
      "  - conv: {out: 16, kernel: 1, bias: yes}\n  - relu\n"
      "  - add:\n    - identity\n    - do: [conv: {out: 16, kernel: 3, pad: 1, bias: yes}]\n"
@@ -284,7 +288,7 @@ static void test_taken(void **state)
 /* What is fused: the ops of each step that a library computes, in order.  */
 static void test_fused(void **state)
 {
-    struct graph *g = inference(&own_cases[2]);
+    struct graph *g = inference(&own_cases[3]);
     struct interp plain;
     struct run r;
     struct str s = {0};
@@ -315,7 +319,7 @@ static int with(struct emu_vendor v, const struct cuda_case *c)
 static void test_not_taken(void **state)
 {
     const unsigned both = EMU_LT | EMU_DNN;
-    const struct cuda_case *c = &own_cases[2];
+    const struct cuda_case *c = &own_cases[3];
 
     (void)state;
     assert_int_equal(with((struct emu_vendor){0}, c), 0);
@@ -332,7 +336,8 @@ static void test_not_taken(void **state)
 
 /* ---- sums beside a convolution, for normalisation ---- */
 
-/* In f16.  How many steps of a plan for training make them by cuDNN.  */
+/* In f16.  How many steps of a plan for training make them by cuDNN; ten more
+ * for each backward.  */
 static int sums_with(struct emu_vendor v, const char *body, int no_fuse)
 {
     struct graph *g = training_check_graph("[8, 4, 5]", body);
@@ -352,7 +357,7 @@ static int sums_with(struct emu_vendor v, const char *body, int no_fuse)
         fail_msg("%s", e.msg);
     run_thrice(&r);
     compare(&r, body, g, &truth, 1);
-    n = count_sums(r.plan);
+    n = count_sums(r.plan, DIR_FORWARD) + 10 * count_sums(r.plan, DIR_BACKWARD);
     end(&r);
     assert_int_equal(emu_vendor_held(), 0);
     interp_release(&plain);
@@ -374,14 +379,46 @@ static void test_sums(void **state)
     struct emu_vendor v = {.there = EMU_DNN, .ms = 1};
 
     (void)state;
-    assert_int_equal(sums_with(v, sums_body, 0), 2);
+    assert_int_equal(sums_with(v, sums_body, 0), 12);
     assert_int_equal(sums_with(v, sums_body, 1), 2);
     for (size_t i = 0; i < COUNT(without); i++)
         assert_int_equal(sums_with(v, without[i], 0), 0);
     for (v.wrong = -2; v.wrong <= 2; v.wrong++)
-        assert_int_equal(sums_with(v, sums_body, 0), v.wrong ? 0 : 2);
+        assert_int_equal(sums_with(v, sums_body, 0), v.wrong ? 0 : 12);
     v = (struct emu_vendor){.there = EMU_DNN, .ms = 1000};
     assert_int_equal(sums_with(v, sums_body, 0), 0);
+}
+
+/* Backward, which bodies have how many.  */
+static void test_sums_back(void **state)
+{
+#define CONV "  - conv: {out: 16, kernel: 3, pad: 1"
+    static const struct {
+        const char *body;
+        int n;
+    } bodies[] = {
+        {CONV "}\n" BN_RELU "  - conv: {out: 8, kernel: 1, bias: yes}\n", 1},
+        {CONV "}\n" BN_RELU CONV ", stride: 2}\n" BN_RELU CONV "}\n", 2},
+        {CONV "}\n  - bn: {affine: no}\n  - relu\n" CONV "}\n", 0},
+        {CONV "}\n  - bn\n" CONV "}\n", 0},
+        {CONV "}\n  - bn\n  - relu6\n" CONV "}\n", 0},
+        {CONV "}\n" BN_RELU CONV ", groups: 2}\n", 0},
+        {CONV "}\n" BN_RELU "  - conv: {out: 10, kernel: 1}\n", 0},
+        {CONV "}\n" BN_RELU "  - add:\n    - identity\n    - do: [conv: {out: 16, kernel: 1}]\n",
+         0},
+        {CONV "}\n  - bn\n  - add:\n    - identity\n    - do: [conv: {out: 16, kernel: 1}]\n"
+              "  - relu\n" CONV "}\n",
+         0},
+    };
+    const struct emu_vendor v = {.there = EMU_DNN, .ms = 1};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(bodies); i++) {
+        const int n = sums_with(v, bodies[i].body, 0) / 10;
+
+        if (n != bodies[i].n)
+            fail_msg("%d of %d: %s", n, bodies[i].n, bodies[i].body);
+    }
 }
 
 static void test_found(void **state)
@@ -520,8 +557,9 @@ static void try_faults(struct graph *g, int narrow, const char *library)
 static void test_faults(void **state)
 {
     (void)state;
-    try_faults(inference(&own_cases[2]), PRECISION_BF16, "cu");
-    try_faults(training_check_graph("[8, 3, 2]", "  - conv: {out: 8, kernel: 3, pad: 1}\n" BN_RELU),
+    try_faults(inference(&own_cases[3]), PRECISION_BF16, "cu");
+    try_faults(training_check_graph("[8, 3, 2]", "  - conv: {out: 8, kernel: 3, pad: 1}\n" BN_RELU
+                                                 "  - conv: {out: 8, kernel: 3, pad: 1}\n" BN_RELU),
                PRECISION_FP16, "cudnn");
 }
 
@@ -530,8 +568,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_taken),     cmocka_unit_test(test_fused),
         cmocka_unit_test(test_not_taken), cmocka_unit_test(test_sums),
-        cmocka_unit_test(test_found),     cmocka_unit_test(test_kept),
-        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_sums_back), cmocka_unit_test(test_found),
+        cmocka_unit_test(test_kept),      cmocka_unit_test(test_faults),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -3,13 +3,20 @@
 #include "../op_check.h"
 
 static const struct op_case cases[] = {
-    {"bnsums", "", "N,3,5,4 3 3 N,3,5,4", "3 3"},
-    {"bnsums", "", "3*N,4 4 4 3*N,4", "4 4"},
+    {"bnsums", "", "N,3,5,4 3 3 N,3,5,4 3 3", "3 3"},
+    {"bnsums", "affine=no", "3*N,4 4 4 3*N,4", "4 4"},
 };
 
 static const struct op_bad bad[] = {
-    {{"bnsums", "", "N,3,2,2 3 3 N,3,2,1"}, ERR_SHAPE, "dy [N,3,2,1] does not"},
-    {{"bnsums", "", "N,3,2,2 4 3 N,3,2,2"}, ERR_SHAPE, "mean [4] does not fit"},
+    {{"bnsums", "affine=no", "N,3,2,2 3 3 N,3,2,1"},
+     ERR_SHAPE,
+     "dy [N,3,2,1] does not"},
+    {{"bnsums", "affine=no", "N,3,2,2 4 3 N,3,2,2"},
+     ERR_SHAPE,
+     "mean [4] does not fit"},
+    {{"bnsums", "", "N,3,2,2 3 3 N,3,2,2 3 2"},
+     ERR_SHAPE,
+     "bias [2] does not fit"},
 };
 
 static void check_bad(void **state)
@@ -20,7 +27,7 @@ static void check_bad(void **state)
 
 static void check_known(void **state)
 {
-    const struct op_case c = {"bnsums", "", "N,1,2,1 1 1 N,1,2,1"};
+    const struct op_case c = {"bnsums", "affine=no", "N,1,2,1 1 1 N,1,2,1"};
     struct trial t;
 
     (void)state;

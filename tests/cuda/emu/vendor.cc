@@ -5,6 +5,7 @@
  * In place of lib/cuda/vendor.c's vendor_open().  What the real ones would
  * refuse is refused; what a program may not do ends it: one line on stderr,
  * then abort().  */
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -467,10 +468,15 @@ void check_pointwise(const thing *t)
     const sizes x = dims(tensor_at(t, DNN_OP_POINTWISE_X));
 
     MUST(one<int>(how, DNN_POINTWISE_MATH_PREC) == DNN_DATA_FLOAT);
+    if (mode == DNN_POINTWISE_RELU_BWD) {
+        MUST(x == dims(tensor_at(t, DNN_OP_POINTWISE_DY)));
+        MUST(x == dims(tensor_at(t, DNN_OP_POINTWISE_DX)));
+        return;
+    }
     MUST(x == dims(tensor_at(t, DNN_OP_POINTWISE_Y)));
-    MUST(mode == DNN_POINTWISE_ADD || mode == DNN_POINTWISE_RELU_FWD);
     if (mode == DNN_POINTWISE_RELU_FWD)
         return;
+    MUST(mode == DNN_POINTWISE_ADD || mode == DNN_POINTWISE_SUB || mode == DNN_POINTWISE_MUL);
     const sizes b = dims(tensor_at(t, DNN_OP_POINTWISE_B));
     MUST(b == x || b == (sizes{1, x[1], 1, 1}));
 }
@@ -489,6 +495,31 @@ void check_sums(const thing *t)
     }
 }
 
+const int channel_names[] = {DNN_BN_BWD_WEIGHTS_MEAN,  DNN_BN_BWD_WEIGHTS_INVSTD,
+                             DNN_BN_BWD_WEIGHTS_SCALE, DNN_BN_BWD_WEIGHTS_DSCALE,
+                             DNN_BN_BWD_WEIGHTS_DBIAS, DNN_BN_BWD_WEIGHTS_EQ_DY,
+                             DNN_BN_BWD_WEIGHTS_EQ_X,  DNN_BN_BWD_WEIGHTS_EQ_BIAS};
+
+void check_products(const thing *t)
+{
+    const sizes x = dims(tensor_at(t, DNN_BN_BWD_WEIGHTS_X));
+
+    MUST(one<int>(t, DNN_BN_BWD_WEIGHTS_MATH_PREC) == DNN_DATA_FLOAT);
+    MUST(x == dims(tensor_at(t, DNN_BN_BWD_WEIGHTS_DY)));
+    for (int name : channel_names) {
+        const thing *v = tensor_at(t, name);
+
+        MUST(!is_virtual(v) && one<int>(v, DNN_TENSOR_DATA_TYPE) == DNN_DATA_FLOAT);
+        MUST(dims(v) == (sizes{1, x[1], 1, 1}));
+    }
+}
+
+int mode_of(const thing *t)
+{
+    return one<int>(finished(one<void *>(t, DNN_OP_POINTWISE_DESC), DNN_POINTWISE),
+                    DNN_POINTWISE_MODE);
+}
+
 /* What cuDNN 9.19 has engines for: see lib/cuda/dnngraph.h. */
 bool knows_sums(const thing *conv, const thing *sums)
 {
@@ -499,10 +530,38 @@ bool knows_sums(const thing *conv, const thing *sums)
            dims(tensor_at(conv, DNN_FORWARD_X))[1] == dims(tensor_at(conv, DNN_FORWARD_W))[1];
 }
 
+bool knows_products(const std::vector<void *> &ops)
+{
+    static const int modes[] = {DNN_POINTWISE_SUB, DNN_POINTWISE_MUL, DNN_POINTWISE_MUL,
+                                DNN_POINTWISE_ADD};
+    MUST(ops.size() == 7);
+    const thing *conv = any(ops[0]), *slope = finished(ops[5], DNN_OP_POINTWISE);
+    const thing *sums = any(ops[6]), *v = tensor_at(sums, DNN_BN_BWD_WEIGHTS_X);
+    const thing *dx = tensor_at(sums, DNN_BN_BWD_WEIGHTS_DY);
+
+    MUST(conv->type == DNN_OP_BWD_DATA && mode_of(slope) == DNN_POINTWISE_RELU_BWD);
+    MUST(is_virtual(tensor_at(conv, DNN_BWD_DATA_DX)) && !is_virtual(dx));
+    MUST(tensor_at(slope, DNN_OP_POINTWISE_DY) == tensor_at(conv, DNN_BWD_DATA_DX));
+    MUST(tensor_at(slope, DNN_OP_POINTWISE_DX) == dx);
+    for (int i = 0; i < 4; i++) {
+        const thing *t = finished(ops[1 + i], DNN_OP_POINTWISE);
+
+        MUST(mode_of(t) == modes[i] && tensor_at(t, DNN_OP_POINTWISE_X) == v);
+        if (i < 3)
+            MUST(tensor_at(t, DNN_OP_POINTWISE_B) == tensor_at(sums, channel_names[i]));
+        v = tensor_at(t, DNN_OP_POINTWISE_Y);
+        MUST(is_virtual(v));
+    }
+    MUST(tensor_at(slope, DNN_OP_POINTWISE_X) == v);
+    return number_of(dx) == F16 && dims(dx)[1] == dims(tensor_at(conv, DNN_BWD_DATA_W))[1];
+}
+
 bool is_known(const std::vector<void *> &ops)
 {
     bool bias = ops.size() == 1;
 
+    if (any(ops.back())->type == DNN_OP_BN_BWD_WEIGHTS)
+        return knows_products(ops);
     if (any(ops.back())->type == DNN_OP_GENSTATS)
         return ops.size() == 2 && knows_sums(any(ops[0]), any(ops[1]));
     for (size_t i = 1; i < ops.size(); i++) {
@@ -545,6 +604,9 @@ void check(thing *t)
         break;
     case DNN_OP_GENSTATS:
         check_sums(t);
+        break;
+    case DNN_OP_BN_BWD_WEIGHTS:
+        check_products(t);
         break;
     case DNN_GRAPH:
         MUST(handles.count((dnn_handle *)one<void *>(t, DNN_GRAPH_HANDLE)));
@@ -772,6 +834,13 @@ struct addend {
     bool channels; /* one a channel */
 };
 
+/* The slope of relu of what was normalised, and sums of gradients. */
+struct normalised {
+    const void *v; /* NULL: none */
+    const void *mean, *invstd, *scale, *shift;
+    void *product, *sum, *unused[3];
+};
+
 struct job {
     int op;
     number type; /* of all operands */
@@ -780,6 +849,7 @@ struct job {
     std::vector<addend> add;
     bool relu;
     void *sum, *square; /* or NULL */
+    normalised n;
 };
 
 /* Of what is stored. */
@@ -800,6 +870,33 @@ void add_up(const job &j)
     }
 }
 
+double deviation(const job &j, int64_t i)
+{
+    const int64_t c = i % j.g.x[1];
+
+    return (load(j.n.v, j.type, i) - load(j.n.mean, F32, c)) * load(j.n.invstd, F32, c);
+}
+
+/* Of what is stored; what is not used is no number. */
+void add_products(const job &j)
+{
+    const int64_t channels = j.g.x[1];
+    std::vector<double> sum((size_t)channels), product((size_t)channels);
+
+    for (int64_t i = 0; i < count_of(j.g.x); i++) {
+        const double dx = load(j.x, j.type, i);
+
+        sum[(size_t)(i % channels)] += dx;
+        product[(size_t)(i % channels)] += dx * deviation(j, i);
+    }
+    for (int64_t c = 0; c < channels; c++) {
+        store(j.n.sum, F32, c, sum[(size_t)c]);
+        store(j.n.product, F32, c, spoilt(product[(size_t)c], c, -now.wrong));
+        for (void *p : j.n.unused)
+            store(p, F32, c, NAN);
+    }
+}
+
 void convolve(const job &j)
 {
     const sizes &to = j.op == DNN_OP_FORWARD ? j.g.y : j.op == DNN_OP_BWD_DATA ? j.g.x : j.g.w;
@@ -817,10 +914,16 @@ void convolve(const job &j)
         for (const addend &a : j.add)
             v[i] += load(a.p, j.type, a.channels ? (int64_t)i % to[1] : (int64_t)i);
         v[i] = j.relu ? relu(v[i]) : v[i];
+        if (j.n.v && !(deviation(j, (int64_t)i) * load(j.n.scale, F32, (int64_t)i % to[1]) +
+                           load(j.n.shift, F32, (int64_t)i % to[1]) >
+                       0))
+            v[i] = 0;
     }
     write(j.op == DNN_OP_FORWARD ? j.y : j.op == DNN_OP_BWD_DATA ? j.x : j.w, j.type, v);
     if (j.sum)
         add_up(j);
+    if (j.n.v)
+        add_products(j);
 }
 
 /* Where tensor T lies, by the pack. */
@@ -841,6 +944,22 @@ void *pointer(const thing *pack, const thing *t)
     return nullptr;
 }
 
+normalised normalised_of(const std::vector<void *> &ops, const thing *pack)
+{
+    const thing *sums = any(ops[6]);
+    auto at = [=](const thing *t, int name) { return pointer(pack, tensor_at(t, name)); };
+
+    return {at(sums, DNN_BN_BWD_WEIGHTS_X),
+            at(sums, DNN_BN_BWD_WEIGHTS_MEAN),
+            at(sums, DNN_BN_BWD_WEIGHTS_INVSTD),
+            at(sums, DNN_BN_BWD_WEIGHTS_SCALE),
+            at(any(ops[4]), DNN_OP_POINTWISE_B),
+            at(sums, DNN_BN_BWD_WEIGHTS_DSCALE),
+            at(sums, DNN_BN_BWD_WEIGHTS_DBIAS),
+            {at(sums, DNN_BN_BWD_WEIGHTS_EQ_DY), at(sums, DNN_BN_BWD_WEIGHTS_EQ_X),
+             at(sums, DNN_BN_BWD_WEIGHTS_EQ_BIAS)}};
+}
+
 job job_of(std::vector<void *> ops, const thing *pack)
 {
     static const struct {
@@ -854,6 +973,19 @@ job job_of(std::vector<void *> ops, const thing *pack)
     const thing *t = any(ops[0]), *last = any(ops.back());
     job j = {};
 
+    if (last->type == DNN_OP_BN_BWD_WEIGHTS) {
+        j.op = t->type;
+        j.n = normalised_of(ops, pack);
+        j.x = pointer(pack, tensor_at(last, DNN_BN_BWD_WEIGHTS_DY));
+        j.type = number_of(tensor_at(last, DNN_BN_BWD_WEIGHTS_DY));
+        MUST(number_of(tensor_at(last, DNN_BN_BWD_WEIGHTS_X)) == j.type);
+        MUST(number_of(tensor_at(t, DNN_BWD_DATA_W)) == j.type);
+        MUST(number_of(tensor_at(t, DNN_BWD_DATA_DY)) == j.type);
+        j.g = geometry_of(t, DNN_BWD_DATA_CONV, DNN_BWD_DATA_DX, DNN_BWD_DATA_W, DNN_BWD_DATA_DY);
+        j.w = pointer(pack, tensor_at(t, DNN_BWD_DATA_W));
+        j.y = pointer(pack, tensor_at(t, DNN_BWD_DATA_DY));
+        return j;
+    }
     if (last->type == DNN_OP_GENSTATS) {
         j.sum = pointer(pack, tensor_at(last, DNN_OP_GENSTATS_SUM));
         j.square = pointer(pack, tensor_at(last, DNN_OP_GENSTATS_SQSUM));
