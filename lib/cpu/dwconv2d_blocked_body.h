@@ -176,7 +176,8 @@ INLINE void line_of(const int raw, const int taps, const int step, const struct 
     int64_t a, b, j = 0;
 
     inside(d, l, &a, &b);
-    const int sevens = (b - a) % SEVEN == 0 && (b - a) % TILE;
+    /* seven taps and eight sums are more than 16 registers */
+    const int sevens = taps == 7 || ((b - a) % SEVEN == 0 && (b - a) % TILE);
 
     for (; j < a; j++)
         one(d, l, j);
@@ -204,6 +205,8 @@ INLINE void line(const int raw, const struct dw *d, const struct line *l)
         line_of(raw, 5, 1, d, l);
     else if (d->w.dilation[1] == 1 && taps == 5 && step == 2)
         line_of(raw, 5, 2, d, l);
+    else if (d->w.dilation[1] == 1 && taps == 7 && step == 1)
+        line_of(raw, 7, 1, d, l);
     else
         for (int64_t j = 0; j < d->w.out[1]; j++)
             one(d, l, j);

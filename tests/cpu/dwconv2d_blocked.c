@@ -25,6 +25,7 @@ static const struct kernel_case cases[] = {
     {C, "out=8 kernel=3 pad=2 dilation=2 groups=8", "1,8,11,9", NULL, 0, 9, 0},
     {C, "out=8 kernel=3 pad=1 groups=8", "1,8,2,1", NULL, 0, 9, 0},
     {C, "out=8 kernel=7 pad=3 groups=8", "2,8,9,8", NULL, 0, 49, 0},
+    {C, "out=20 kernel=7 pad=3 groups=20", "1,20,8,33", NULL, 0, 49, 0},
     {C, "out=24 kernel=3 pad=1 groups=24", "2,24,9,10", "batchnorm2d relu6", 0,
      9, 0},
     {C, "out=24 kernel=3 pad=1 groups=24", "2,24,9,10", "batchnorm2d add silu",
