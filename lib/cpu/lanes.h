@@ -115,6 +115,23 @@ INLINE void lanes_store(const int n, const struct writer *w, int64_t at, int64_t
         elem_store((i < n / 2 ? y : y + gap) + i * step, a[i]);
 }
 
+/* The same where W is measured, with its sums, as lanes_stats() adds them.  */
+INLINE void lanes_store_measured(const int n, const struct writer *w, int64_t at, int64_t step,
+                                 int64_t gap, int64_t lane, const vf *a, vf *sum)
+{
+    const vf scale = vf_load(w->f.scale + lane), shift = vf_load(w->f.shift + lane);
+    const vf mean = vf_load(w->side[0].mean + lane);
+    elem *y = (elem *)w->y + at;
+
+    EACH (i, n) {
+        const vf t = vf_fma(a[i], scale, shift);
+
+        elem_store((i < n / 2 ? y : y + gap) + i * step, t);
+        sum[0] = sum[0] + (t - mean);
+        sum[1] = vf_fma(t - mean, t - mean, sum[1]);
+    }
+}
+
 /* Activations other than clipping are long: they are done on N numbers just
  * stored, from number AT on.  */
 static inline void lanes_activate(const struct writer *w, int64_t at, int64_t n)

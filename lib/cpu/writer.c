@@ -108,6 +108,7 @@ struct writer writer_of(const struct kernel_args *a, void *y, int64_t c, const f
         follow_back(&w, a, c, readers);
     }
     sides_of(&w, a, c, scratch + 2 * lanes);
+    w.measured = w.n_side == 1 && !w.side[0].x && !w.f.act && !w.add.x && !w.slope;
     w.sums = (double *)(scratch + table_floats(c));
     memset(w.sums, 0, (size_t)rows * row_doubles(a->step, c) * sizeof *w.sums);
     return w;

@@ -32,6 +32,7 @@ struct writer {
     } side[STEP_SIDES];
     double *sums; /* [row][side][WRITER_SUMS][lanes] */
     int64_t lanes;
+    int measured; /* bnstats beside, and nothing but scale and shift before */
 };
 
 /* What may follow a backward node.  */
