@@ -172,18 +172,18 @@ static void emit_row(struct onnx_build *b, const struct node *n)
             set_attr(b, op, n, pair[k], pair[k + 1]);
 }
 
-static int emit(struct onnx_build *b, const struct node *n, struct err *e)
+static int emit(struct onnx_build *b, const struct node *n)
 {
     int since = 0;
     onnx_lower_fn *lower = onnx_lower_find(n->op->name, &since);
     const int row = n->op->onnx.type && n->op->onnx.since <= b->opset;
 
     if (n->dir != DIR_FORWARD || n->train)
-        return err_set(e, ERR_UNSUPPORTED,
+        return err_set(b->e, ERR_UNSUPPORTED,
                        "'%s' (%s) is a training step: ONNX holds inference",
                        Q(n->name), n->op->name);
     if (lower && since <= b->opset) {
-        const int done = lower(b, n, e);
+        const int done = lower(b, n);
 
         if (done)
             return done < 0 ? -1 : 0;
@@ -195,11 +195,12 @@ static int emit(struct onnx_build *b, const struct node *n, struct err *e)
     if (n->op->onnx.type)
         since = n->op->onnx.since;
     if (since > b->opset)
-        return err_set(e, ERR_UNSUPPORTED,
+        return err_set(b->e, ERR_UNSUPPORTED,
                        "op '%s' at '%s' needs opset %d, not %lld", n->op->name,
                        Q(n->name), since, (long long)b->opset);
-    return err_set(e, ERR_UNSUPPORTED, "op '%s' at '%s' cannot be said in ONNX",
-                   n->op->name, Q(n->name));
+    return err_set(b->e, ERR_UNSUPPORTED,
+                   "op '%s' at '%s' cannot be said in ONNX", n->op->name,
+                   Q(n->name));
 }
 
 /* Rows of later opsets are used only where a lower one has no words.  */
@@ -229,16 +230,15 @@ static int64_t lowest_opset(const struct graph *g)
 #define HALF_MAX 65520.0f
 
 /* The numbers of V in f16, which must not become infinite.  */
-static Onnx__TensorProto *tensor_half(struct onnx_build *b,
-                                      Onnx__TensorProto *t,
-                                      const struct value *v, struct err *e)
+static Onnx__TensorProto *
+tensor_half(struct onnx_build *b, Onnx__TensorProto *t, const struct value *v)
 {
     const float *p = v->data.data;
     const int64_t n = tensor_count(&v->data);
 
     for (int64_t i = 0; i < n; i++)
         if (fabsf(p[i]) >= HALF_MAX) {
-            err_set(e, ERR_UNSUPPORTED,
+            err_set(b->e, ERR_UNSUPPORTED,
                     "tensor '%s' holds %g, which is beyond fp16 (65504)",
                     Q(v->name), (double)p[i]);
             return NULL;
@@ -252,13 +252,12 @@ static Onnx__TensorProto *tensor_half(struct onnx_build *b,
     return t;
 }
 
-static Onnx__TensorProto *tensor(struct onnx_build *b, const struct value *v,
-                                 struct err *e)
+static Onnx__TensorProto *tensor(struct onnx_build *b, const struct value *v)
 {
     Onnx__TensorProto *t = ARENA_NEW(&b->arena, Onnx__TensorProto);
 
     if (!v->data.data) {
-        err_set(e, ERR_USAGE,
+        err_set(b->e, ERR_USAGE,
                 "'%s' has no data; initialise the model with adze-init",
                 Q(v->name));
         return NULL;
@@ -268,7 +267,7 @@ static Onnx__TensorProto *tensor(struct onnx_build *b, const struct value *v,
     t->n_dims = (size_t)v->shape.rank;
     t->dims = (int64_t *)(uintptr_t)v->shape.dim;
     if (b->half && v->dtype == DTYPE_F32)
-        return tensor_half(b, t, v, e);
+        return tensor_half(b, t, v);
     t->has_data_type = 1;
     t->data_type = onnx_type(v->dtype);
     t->has_raw_data = 1;
@@ -277,8 +276,7 @@ static Onnx__TensorProto *tensor(struct onnx_build *b, const struct value *v,
     return t;
 }
 
-static int put_tensors(struct onnx_build *b, Onnx__GraphProto *to,
-                       struct err *e)
+static int put_tensors(struct onnx_build *b, Onnx__GraphProto *to)
 {
     const struct graph *g = b->g;
 
@@ -289,7 +287,7 @@ static int put_tensors(struct onnx_build *b, Onnx__GraphProto *to,
 
         if (!b->used[i] || !value_is_tensor(v))
             continue;
-        if (!(to->initializer[to->n_initializer++] = tensor(b, v, e)))
+        if (!(to->initializer[to->n_initializer++] = tensor(b, v)))
             return -1;
     }
     for (int i = 0; i < b->n_tensor; i++)
@@ -435,8 +433,7 @@ static int pack(struct str *to, const Onnx__ModelProto *m, struct err *e)
 }
 
 static int build(struct onnx_build *b, struct str *to,
-                 const struct onnx_meta *meta, const struct onnx_opts *o,
-                 struct err *e)
+                 const struct onnx_meta *meta, const struct onnx_opts *o)
 {
     Onnx__ModelProto m = ONNX__MODEL_PROTO__INIT;
     Onnx__GraphProto graph = ONNX__GRAPH_PROTO__INIT;
@@ -446,10 +443,10 @@ static int build(struct onnx_build *b, struct str *to,
     name_values(b);
     put_front(b, o ? o->front : NULL);
     for (int i = 0; i < b->g->n_node; i++)
-        if (emit(b, b->g->node[i], e) < 0)
+        if (emit(b, b->g->node[i]) < 0)
             return -1;
     put_values(b, &graph, o);
-    if (put_tensors(b, &graph, e) < 0)
+    if (put_tensors(b, &graph) < 0)
         return -1;
     graph.name = (char *)(uintptr_t)b->g->name;
     graph.node = b->node;
@@ -465,7 +462,7 @@ static int build(struct onnx_build *b, struct str *to,
     m.opset_import = &opsets;
     m.n_opset_import = 1;
     put_meta(b, &m, meta);
-    return pack(to, &m, e);
+    return pack(to, &m, b->e);
 }
 
 /* F fits the only input.  */
@@ -503,7 +500,7 @@ int onnx_encode(struct str *to, const struct graph *in,
                 struct err *e)
 {
     struct graph *g = pass_simplify(in, e);
-    struct onnx_build b = {.g = g};
+    struct onnx_build b = {.g = g, .e = e};
     int bad;
 
     if (!g)
@@ -515,7 +512,7 @@ int onnx_encode(struct str *to, const struct graph *in,
     bad = b.opset < ONNX_OPSET_MIN || b.opset > ONNX_OPSET_MAX
               ? err_set(e, ERR_USAGE, "opset %lld is not within %d..%d",
                         (long long)b.opset, ONNX_OPSET_MIN, ONNX_OPSET_MAX)
-              : check_opts(g, o, e) < 0 || build(&b, to, meta, o, e) < 0;
+              : check_opts(g, o, e) < 0 || build(&b, to, meta, o) < 0;
     name_map_release(&b.names);
     free(b.node);
     free(b.tensor);

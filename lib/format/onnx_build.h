@@ -23,6 +23,7 @@ struct value;
 
 struct onnx_build {
     struct arena arena;
+    struct err *e; /* of who writes */
     const struct graph *g;
     int64_t opset;
     int half;          /* f32 is written as f16 */
@@ -74,9 +75,8 @@ const char *onnx_const_data(struct onnx_build *b, const struct node *n,
 /* ---- onnx_lower.c ---- */
 
 /* Writes node N as several operators.  1, or 0 where the row of N's op says
- * it already, or -1.  */
-typedef int onnx_lower_fn(struct onnx_build *b, const struct node *n,
-                          struct err *e);
+ * it already, or -1 with the build's error filled.  */
+typedef int onnx_lower_fn(struct onnx_build *b, const struct node *n);
 
 /* The lowering of ops named OP, or NULL; *SINCE is the opset it needs.  */
 onnx_lower_fn *onnx_lower_find(const char *op, int *since);

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "format/onnx_build.h"
 #include "graph/graph.h"
+#include "graph/op.h"
 #include "op/partition.h"
 
 #define X onnx_in(b, n, 0)
@@ -101,27 +102,6 @@ static int clip(struct onnx_build *b, const struct node *n, double min,
     return 1;
 }
 
-/* Until opset 13 all axes from the one that is said on are one: only the last
- * means the same.  */
-static int softmax(struct onnx_build *b, const struct node *n, const char *type)
-{
-    const int rank = n->in[0]->shape.rank, axis = axis_of_node(n);
-    int64_t turn[SHAPE_MAX];
-    const char *x = X, *y;
-
-    if (b->opset >= 13)
-        return 0;
-    for (int i = 0; i < rank; i++)
-        turn[i] = i == axis ? rank - 1 : i == rank - 1 ? axis : i;
-    if (axis != rank - 1)
-        x = transpose(b, n, x, turn, rank, NULL);
-    y = axis == rank - 1 ? Y : onnx_temp(b, n);
-    onnx_set_int(b, onnx_op(b, type, &x, 1, y), "axis", rank - 1);
-    if (axis != rank - 1)
-        transpose(b, n, y, turn, rank, Y);
-    return 1;
-}
-
 /* X cut along AXIS into the pieces PART.  Their sizes are an attribute until
  * opset 13, then an operand.  */
 static void split(struct onnx_build *b, const struct node *n,
@@ -143,9 +123,9 @@ static void split(struct onnx_build *b, const struct node *n,
         onnx_set_ints(b, op, "split", sizes, count);
 }
 
-/* ---- joins of more than two ---- */
+/* ---- elementwise ---- */
 
-static int chain(struct onnx_build *b, const struct node *n, const char *type)
+static int lower_chain(struct onnx_build *b, const struct node *n)
 {
     const char *sum = X;
 
@@ -154,43 +134,39 @@ static int chain(struct onnx_build *b, const struct node *n, const char *type)
     if (n->n_in == 1)
         return onnx_op1(b, n, "Identity", sum, Y) != NULL;
     for (int i = 1; i < n->n_in; i++)
-        sum = onnx_op2(b, n, type, sum, onnx_in(b, n, i),
+        sum = onnx_op2(b, n, n->op->onnx.type, sum, onnx_in(b, n, i),
                        i == n->n_in - 1 ? Y : NULL);
     return 1;
 }
 
-static int lower_add(struct onnx_build *b, const struct node *n, struct err *e)
-{
-    (void)e;
-    return chain(b, n, "Add");
-}
-
-static int lower_mul(struct onnx_build *b, const struct node *n, struct err *e)
-{
-    (void)e;
-    return chain(b, n, "Mul");
-}
-
 /* ---- layers ---- */
 
-/* Without a scale: ones and zeros.  */
-static int lower_batchnorm2d(struct onnx_build *b, const struct node *n,
-                             struct err *e)
+/* [COUNT] of V.  */
+static const char *filled(struct onnx_build *b, const struct node *n,
+                          int64_t count, float v)
 {
-    const struct shape *c = &n->in[3]->shape;
-    float *one = ARENA_NEWS(&b->arena, shape_count(c) + 1, float);
-    float *zero = ARENA_NEWS(&b->arena, shape_count(c) + 1, float);
+    const struct shape s = shape_make(1, &count);
+    float *p = ARENA_NEWS(&b->arena, count, float);
+
+    for (int64_t i = 0; i < count; i++)
+        p[i] = v;
+    return onnx_const_data(b, n, &s, p);
+}
+
+/* Without a scale: ones and zeros.  */
+static int lower_batchnorm2d(struct onnx_build *b, const struct node *n)
+{
+    const int64_t c = n->in[3]->shape.dim[0];
     const char *in[5];
 
-    (void)e;
     if (n->in[1] && n->in[2])
         return 0;
-    for (int64_t i = 0; i < shape_count(c); i++)
-        one[i] = 1;
     for (int i = 0; i < 5; i++)
         in[i] = onnx_in(b, n, i);
-    in[1] = n->in[1] ? in[1] : onnx_const_data(b, n, c, one);
-    in[2] = n->in[2] ? in[2] : onnx_const_data(b, n, c, zero);
+    if (!n->in[1])
+        in[1] = filled(b, n, c, 1);
+    if (!n->in[2])
+        in[2] = filled(b, n, c, 0);
     onnx_set_real(b, onnx_op(b, "BatchNormalization", in, 5, Y), "epsilon",
                   attr_real(n, "eps"));
     return 1;
@@ -200,12 +176,10 @@ static int lower_batchnorm2d(struct onnx_build *b, const struct node *n,
 static void gemm(struct onnx_build *b, const struct node *n, const char *x,
                  const char *y)
 {
-    const struct shape c = {.rank = 1, .dim = {n->in[1]->shape.dim[0]}};
     const char *in[3] = {x, onnx_in(b, n, 1), onnx_in(b, n, 2)};
 
     if (!n->in[2])
-        in[2] = onnx_const_data(b, n, &c,
-                                ARENA_NEWS(&b->arena, c.dim[0] + 1, float));
+        in[2] = filled(b, n, n->in[1]->shape.dim[0], 0);
     onnx_set_int(b, onnx_op(b, "Gemm", in, 3, y), "transB", 1);
 }
 
@@ -222,12 +196,10 @@ static void gemm_tokens(struct onnx_build *b, const struct node *n)
 }
 
 /* Gemm takes two axes.  */
-static int lower_linear(struct onnx_build *b, const struct node *n,
-                        struct err *e)
+static int lower_linear(struct onnx_build *b, const struct node *n)
 {
     const char *w, *y;
 
-    (void)e;
     if (n->in[0]->shape.rank == 2) {
         if (b->opset < 11)
             gemm(b, n, X, Y);
@@ -246,8 +218,7 @@ static int lower_linear(struct onnx_build *b, const struct node *n,
 }
 
 /* Operands in another order.  */
-static int lower_deformconv2d(struct onnx_build *b, const struct node *n,
-                              struct err *e)
+static int lower_deformconv2d(struct onnx_build *b, const struct node *n)
 {
     static const char *const lists[][2] = {{"kernel", "kernel_shape"},
                                            {"stride", "strides"},
@@ -257,7 +228,6 @@ static int lower_deformconv2d(struct onnx_build *b, const struct node *n,
                         onnx_in(b, n, 2)};
     Onnx__NodeProto *op;
 
-    (void)e;
     op = onnx_op(b, "DeformConv", in, 5, Y);
     for (size_t i = 0; i < COUNT(lists); i++) {
         int count;
@@ -280,8 +250,7 @@ static float scale_to(int64_t from, int64_t to)
 }
 
 /* Sizes would hold the batch: scales do not.  */
-static int lower_upsample(struct onnx_build *b, const struct node *n,
-                          struct err *e)
+static int lower_upsample(struct onnx_build *b, const struct node *n)
 {
     const struct shape *x = &n->in[0]->shape, *y = &n->out[0]->shape;
     const struct shape four = shape_make(1, (int64_t[]){4});
@@ -291,7 +260,6 @@ static int lower_upsample(struct onnx_build *b, const struct node *n,
     const char *in[] = {X, "", NULL};
     Onnx__NodeProto *op;
 
-    (void)e;
     b->half = 0; /* scales are f32, whatever the numbers are */
     in[2] = onnx_const_data(b, n, &four, scale);
     b->half = half;
@@ -307,8 +275,7 @@ static int lower_upsample(struct onnx_build *b, const struct node *n,
 }
 
 /* The places of the outputs, (u, v, 1) each, times the matrix.  */
-static int lower_affinegrid(struct onnx_build *b, const struct node *n,
-                            struct err *e)
+static int lower_affinegrid(struct onnx_build *b, const struct node *n)
 {
     const struct shape *y = &n->out[0]->shape;
     const int64_t rows = y->dim[1], columns = y->dim[2], count = rows * columns;
@@ -318,7 +285,6 @@ static int lower_affinegrid(struct onnx_build *b, const struct node *n,
     float *at = ARENA_NEWS(&b->arena, 3 * count, float);
     const char *t = X;
 
-    (void)e;
     for (int64_t i = 0; i < count; i++) {
         const int64_t place[2] = {i % columns, i / columns};
 
@@ -342,25 +308,21 @@ static int lower_affinegrid(struct onnx_build *b, const struct node *n,
 }
 
 /* The name of the mode has changed.  */
-static int lower_gridsample(struct onnx_build *b, const struct node *n,
-                            struct err *e)
+static int lower_gridsample(struct onnx_build *b, const struct node *n)
 {
     const char *in[] = {X, onnx_in(b, n, 1)};
     Onnx__NodeProto *op = onnx_op(b, "GridSample", in, 2, Y);
 
-    (void)e;
     onnx_set_text(b, op, "mode", b->opset >= 20 ? "linear" : "bilinear");
     onnx_set_text(b, op, "padding_mode", attr_str(n, "padding"));
     onnx_set_int(b, op, "align_corners", attr_int(n, "align_corners"));
     return 1;
 }
 
-static int lower_globalavgpool(struct onnx_build *b, const struct node *n,
-                               struct err *e)
+static int lower_globalavgpool(struct onnx_build *b, const struct node *n)
 {
     const char *p = onnx_op1(b, n, "GlobalAveragePool", X, NULL);
 
-    (void)e;
     onnx_set_int(b, onnx_op(b, "Flatten", &p, 1, Y), "axis", 1);
     return 1;
 }
@@ -402,13 +364,11 @@ static void pool_attrs(struct onnx_build *b, const struct node *n,
 
 /* ceil_mode of ONNX lets a window begin behind the input, and runtimes differ
  * about it: the overhang is written as padding instead.  */
-static int lower_maxpool2d(struct onnx_build *b, const struct node *n,
-                           struct err *e)
+static int lower_maxpool2d(struct onnx_build *b, const struct node *n)
 {
     const struct hang h = hang_of(n);
     const char *x = X;
 
-    (void)e;
     if (!attr_int(n, "ceil_mode") && b->opset >= 10)
         return 0;
     pool_attrs(b, n, onnx_op(b, "MaxPool", &x, 1, Y), h.pad);
@@ -416,14 +376,12 @@ static int lower_maxpool2d(struct onnx_build *b, const struct node *n,
 }
 
 /* The overhang never counts in a mean, the padding may.  */
-static int lower_avgpool2d(struct onnx_build *b, const struct node *n,
-                           struct err *e)
+static int lower_avgpool2d(struct onnx_build *b, const struct node *n)
 {
     struct hang h = hang_of(n);
     const int64_t *p = attr_ints(n, "pad", NULL);
     const char *x = X;
 
-    (void)e;
     if (!attr_int(n, "ceil_mode") && b->opset >= 10)
         return 0;
     if (h.over && attr_int(n, "count_include_pad") &&
@@ -459,14 +417,12 @@ static const char *cells(struct onnx_build *b, const struct node *n,
     return onnx_const_data(b, n, &s, w);
 }
 
-static int lower_adaptiveavgpool2d(struct onnx_build *b, const struct node *n,
-                                   struct err *e)
+static int lower_adaptiveavgpool2d(struct onnx_build *b, const struct node *n)
 {
     const struct shape *x = &n->in[0]->shape, *y = &n->out[0]->shape;
     const char *rows =
         onnx_op2(b, n, "MatMul", X, cells(b, n, x->dim[3], y->dim[3], 1), NULL);
 
-    (void)e;
     onnx_op2(b, n, "MatMul", cells(b, n, x->dim[2], y->dim[2], 0), rows, Y);
     return 1;
 }
@@ -511,8 +467,7 @@ static const char *mean(struct onnx_build *b, const struct node *n,
     return y;
 }
 
-static int lower_reduce(struct onnx_build *b, const struct node *n,
-                        struct err *e)
+static int lower_reduce(struct onnx_build *b, const struct node *n)
 {
     static const struct {
         const char *kind, *type;
@@ -523,7 +478,6 @@ static int lower_reduce(struct onnx_build *b, const struct node *n,
     int count;
     const int64_t *axes = attr_ints(n, "axes", &count);
 
-    (void)e;
     for (size_t i = 0; i < COUNT(kinds); i++)
         if (!strcmp(attr_str(n, "kind"), kinds[i].kind))
             onnx_set_int(b,
@@ -533,15 +487,28 @@ static int lower_reduce(struct onnx_build *b, const struct node *n,
     return 1;
 }
 
+/* Y by the scales and shifts of places along AXIS, if there are any.  */
+static void scale_shift(struct onnx_build *b, const struct node *n,
+                        const char *y, int axis)
+{
+    const int rank = n->in[0]->shape.rank;
+    const int64_t c = n->in[0]->shape.dim[axis];
+
+    if (n->in[1])
+        y = onnx_op2(b, n, "Mul", y,
+                     along(b, n, onnx_in(b, n, 1), c, axis, rank),
+                     n->in[2] ? NULL : Y);
+    if (n->in[2])
+        onnx_op2(b, n, "Add", y, along(b, n, onnx_in(b, n, 2), c, axis, rank),
+                 Y);
+}
+
 /* LayerNormalization is of the last axis and of opset 17.  */
-static int lower_layernorm(struct onnx_build *b, const struct node *n,
-                           struct err *e)
+static int lower_layernorm(struct onnx_build *b, const struct node *n)
 {
     const int rank = n->in[0]->shape.rank, axis = axis_of_node(n);
-    const int64_t c = n->in[0]->shape.dim[axis];
     const char *d, *v, *y;
 
-    (void)e;
     if (b->opset >= 17 && axis == rank - 1 && n->in[1])
         return 0;
     d = onnx_op2(b, n, "Sub", X, mean(b, n, X, axis), NULL);
@@ -550,50 +517,29 @@ static int lower_layernorm(struct onnx_build *b, const struct node *n,
                  NULL);
     v = onnx_op1(b, n, "Sqrt", v, NULL);
     y = onnx_op2(b, n, "Div", d, v, n->in[1] || n->in[2] ? NULL : Y);
-    if (n->in[1])
-        y = onnx_op2(b, n, "Mul", y,
-                     along(b, n, onnx_in(b, n, 1), c, axis, rank),
-                     n->in[2] ? NULL : Y);
-    if (n->in[2])
-        onnx_op2(b, n, "Add", y, along(b, n, onnx_in(b, n, 2), c, axis, rank),
-                 Y);
+    scale_shift(b, n, y, axis);
     return 1;
 }
 
-static const char *filled(struct onnx_build *b, const struct node *n,
-                          int64_t count, float v)
-{
-    const struct shape s = shape_make(1, &count);
-    float *p = ARENA_NEWS(&b->arena, count, float);
-
-    for (int64_t i = 0; i < count; i++)
-        p[i] = v;
-    return onnx_const_data(b, n, &s, p);
-}
-
-static int lower_instancenorm(struct onnx_build *b, const struct node *n,
-                              struct err *e)
+static int lower_instancenorm(struct onnx_build *b, const struct node *n)
 {
     const int64_t c = n->in[0]->shape.dim[1];
     const char *in[] = {X, n->in[1] ? onnx_in(b, n, 1) : filled(b, n, c, 1),
                         n->in[2] ? onnx_in(b, n, 2) : filled(b, n, c, 0)};
 
-    (void)e;
     onnx_set_real(b, onnx_op(b, "InstanceNormalization", in, 3, Y), "epsilon",
                   attr_real(n, "eps"));
     return 1;
 }
 
 /* The groups as channels, and back; then the scale and shift of channels.  */
-static int lower_groupnorm(struct onnx_build *b, const struct node *n,
-                           struct err *e)
+static int lower_groupnorm(struct onnx_build *b, const struct node *n)
 {
     const struct shape *x = &n->in[0]->shape;
-    const int64_t groups = attr_int(n, "groups"), c = x->dim[1];
+    const int64_t groups = attr_int(n, "groups");
     int64_t back[SHAPE_MAX] = {0};
     const char *in[3], *y = onnx_temp(b, n);
 
-    (void)e;
     for (int i = 1; i < x->rank; i++)
         back[i] = x->dim[i];
     in[0] = reshape(b, n, X, (int64_t[]){0, groups, -1}, 3, NULL);
@@ -602,31 +548,21 @@ static int lower_groupnorm(struct onnx_build *b, const struct node *n,
     onnx_set_real(b, onnx_op(b, "InstanceNormalization", in, 3, y), "epsilon",
                   attr_real(n, "eps"));
     y = reshape(b, n, y, back, x->rank, n->in[1] || n->in[2] ? NULL : Y);
-    if (n->in[1])
-        y = onnx_op2(b, n, "Mul", y,
-                     along(b, n, onnx_in(b, n, 1), c, 1, x->rank),
-                     n->in[2] ? NULL : Y);
-    if (n->in[2])
-        onnx_op2(b, n, "Add", y, along(b, n, onnx_in(b, n, 2), c, 1, x->rank),
-                 Y);
+    scale_shift(b, n, y, 1);
     return 1;
 }
 
 /* Operands in another order.  */
-static int lower_embedding(struct onnx_build *b, const struct node *n,
-                           struct err *e)
+static int lower_embedding(struct onnx_build *b, const struct node *n)
 {
-    (void)e;
     onnx_op2(b, n, "Gather", onnx_in(b, n, 1), X, Y);
     return 1;
 }
 
-static int lower_scale(struct onnx_build *b, const struct node *n,
-                       struct err *e)
+static int lower_scale(struct onnx_build *b, const struct node *n)
 {
     const int axis = axis_of_node(n);
 
-    (void)e;
     onnx_op2(b, n, "Mul", X,
              along(b, n, onnx_in(b, n, 1), n->in[0]->shape.dim[axis], axis,
                    n->in[0]->shape.rank),
@@ -636,47 +572,48 @@ static int lower_scale(struct onnx_build *b, const struct node *n,
 
 /* ---- elementwise ---- */
 
-static int lower_clip(struct onnx_build *b, const struct node *n, struct err *e)
+static int lower_clip(struct onnx_build *b, const struct node *n)
 {
-    (void)e;
     return clip(b, n, attr_real(n, "min"), attr_real(n, "max"));
 }
 
-static int lower_relu6(struct onnx_build *b, const struct node *n,
-                       struct err *e)
+static int lower_relu6(struct onnx_build *b, const struct node *n)
 {
-    (void)e;
     return clip(b, n, 0, 6);
 }
 
-static int lower_softmax(struct onnx_build *b, const struct node *n,
-                         struct err *e)
+/* Until opset 13 all axes from the one that is said on are one: only the last
+ * means the same.  */
+static int lower_softmax(struct onnx_build *b, const struct node *n)
 {
-    (void)e;
-    return softmax(b, n, "Softmax");
+    const int rank = n->in[0]->shape.rank, axis = axis_of_node(n);
+    int64_t turn[SHAPE_MAX];
+    const char *x = X, *y;
+
+    if (b->opset >= 13)
+        return 0;
+    for (int i = 0; i < rank; i++)
+        turn[i] = i == axis ? rank - 1 : i == rank - 1 ? axis : i;
+    if (axis != rank - 1)
+        x = transpose(b, n, x, turn, rank, NULL);
+    y = axis == rank - 1 ? Y : onnx_temp(b, n);
+    onnx_set_int(b, onnx_op(b, n->op->onnx.type, &x, 1, y), "axis", rank - 1);
+    if (axis != rank - 1)
+        transpose(b, n, y, turn, rank, Y);
+    return 1;
 }
 
-static int lower_logsoftmax(struct onnx_build *b, const struct node *n,
-                            struct err *e)
+static int lower_silu(struct onnx_build *b, const struct node *n)
 {
-    (void)e;
-    return softmax(b, n, "LogSoftmax");
-}
-
-static int lower_silu(struct onnx_build *b, const struct node *n, struct err *e)
-{
-    (void)e;
     onnx_op2(b, n, "Mul", X, onnx_op1(b, n, "Sigmoid", X, NULL), Y);
     return 1;
 }
 
-static int lower_hardswish(struct onnx_build *b, const struct node *n,
-                           struct err *e)
+static int lower_hardswish(struct onnx_build *b, const struct node *n)
 {
     const char *x = X, *s;
     Onnx__NodeProto *op;
 
-    (void)e;
     if (b->opset >= 14)
         return 0;
     s = onnx_temp(b, n);
@@ -688,14 +625,14 @@ static int lower_hardswish(struct onnx_build *b, const struct node *n,
 }
 
 /* x (1 + erf(x / sqrt 2)) / 2, or the form with tanh.  */
-static int lower_gelu(struct onnx_build *b, const struct node *n, struct err *e)
+static int lower_gelu(struct onnx_build *b, const struct node *n)
 {
     const char *x = X, *half, *t;
 
     if (b->opset >= 20)
         return 0;
     if (b->opset < 9 && strcmp(attr_str(n, "approximate"), "tanh") != 0)
-        return err_set(e, ERR_UNSUPPORTED,
+        return err_set(b->e, ERR_UNSUPPORTED,
                        "op 'gelu' at '%s' needs opset 9, not %lld", Q(n->name),
                        (long long)b->opset);
     if (!strcmp(attr_str(n, "approximate"), "tanh")) {
@@ -717,13 +654,11 @@ static int lower_gelu(struct onnx_build *b, const struct node *n, struct err *e)
 }
 
 /* The row has no beta.  */
-static int lower_softplus(struct onnx_build *b, const struct node *n,
-                          struct err *e)
+static int lower_softplus(struct onnx_build *b, const struct node *n)
 {
     const double beta = attr_real(n, "beta");
     const char *t;
 
-    (void)e;
     if (beta == 1)
         return 0;
     t = onnx_op2(b, n, "Mul", X, onnx_const_real(b, n, beta), NULL);
@@ -732,11 +667,10 @@ static int lower_softplus(struct onnx_build *b, const struct node *n,
     return 1;
 }
 
-static int lower_mish(struct onnx_build *b, const struct node *n, struct err *e)
+static int lower_mish(struct onnx_build *b, const struct node *n)
 {
     const char *t;
 
-    (void)e;
     if (b->opset >= 18)
         return 0;
     t = onnx_op1(b, n, "Softplus", X, NULL);
@@ -746,12 +680,10 @@ static int lower_mish(struct onnx_build *b, const struct node *n, struct err *e)
 }
 
 /* One slope meets all numbers, those of channels their axis.  */
-static int lower_prelu(struct onnx_build *b, const struct node *n,
-                       struct err *e)
+static int lower_prelu(struct onnx_build *b, const struct node *n)
 {
     const char *w = onnx_in(b, n, 1);
 
-    (void)e;
     if (attr_int(n, "per_channel"))
         w = along(b, n, w, n->in[1]->shape.dim[0], axis_of_node(n),
                   n->in[0]->shape.rank);
@@ -762,34 +694,29 @@ static int lower_prelu(struct onnx_build *b, const struct node *n,
 /* ---- moving ---- */
 
 /* X becomes the result by other sizes alone.  */
-static int reshape_to(struct onnx_build *b, const struct node *n, const char *x,
-                      struct err *e)
+static int reshape_to(struct onnx_build *b, const struct node *n, const char *x)
 {
     const struct shape *y = &n->out[0]->shape;
     int64_t dim[SHAPE_MAX];
 
-    (void)e;
     for (int i = 0; i < y->rank; i++)
         dim[i] = y->batch >> i & 1 ? -1 : y->dim[i];
     reshape(b, n, x, dim, y->rank, Y);
     return 1;
 }
 
-static int lower_reshape(struct onnx_build *b, const struct node *n,
-                         struct err *e)
+static int lower_reshape(struct onnx_build *b, const struct node *n)
 {
-    return reshape_to(b, n, X, e);
+    return reshape_to(b, n, X);
 }
 
 /* Slice has no steps until opset 10: the largest of one is the one.  */
-static int lower_subsample(struct onnx_build *b, const struct node *n,
-                           struct err *e)
+static int lower_subsample(struct onnx_build *b, const struct node *n)
 {
     const int64_t s = attr_int(n, "stride");
     const char *in[5] = {X};
     Onnx__NodeProto *op;
 
-    (void)e;
     if (b->opset >= 10) {
         in[1] = onnx_const_ints(b, n, (int64_t[]){0, 0}, 2);
         in[2] = onnx_const_ints(b, n, (int64_t[]){INT64_MAX, INT64_MAX}, 2);
@@ -805,35 +732,30 @@ static int lower_subsample(struct onnx_build *b, const struct node *n,
     return 1;
 }
 
-static int lower_slice(struct onnx_build *b, const struct node *n,
-                       struct err *e)
+static int lower_slice(struct onnx_build *b, const struct node *n)
 {
     const int64_t from = attr_int(n, "start");
 
-    (void)e;
     cut(b, n, X, axis_of_node(n), from, from + attr_int(n, "length"), Y);
     return 1;
 }
 
 /* Slice and drop the axis: Squeeze has changed its form, Reshape has not.  */
-static int lower_select(struct onnx_build *b, const struct node *n,
-                        struct err *e)
+static int lower_select(struct onnx_build *b, const struct node *n)
 {
     const int64_t from = attr_int(n, "index");
 
-    return reshape_to(b, n, cut(b, n, X, axis_of_node(n), from, from + 1, NULL),
-                      e);
+    return reshape_to(b, n,
+                      cut(b, n, X, axis_of_node(n), from, from + 1, NULL));
 }
 
 /* [N,C,H,W] -> [N,C,H W] -> [N,H W,C].  */
-static int lower_tokens(struct onnx_build *b, const struct node *n,
-                        struct err *e)
+static int lower_tokens(struct onnx_build *b, const struct node *n)
 {
     const struct shape *y = &n->out[0]->shape;
     const char *flat =
         reshape(b, n, X, (int64_t[]){0, y->dim[2], y->dim[1]}, 3, NULL);
 
-    (void)e;
     transpose(b, n, flat, (int64_t[]){0, 2, 1}, 3, Y);
     return 1;
 }
@@ -866,15 +788,13 @@ static const char *biased(struct onnx_build *b, const struct node *n,
 
 /* Split, a stack of matrices each, softmax((q / sqrt D) k' + bias) v, and
  * back.  */
-static int lower_attention(struct onnx_build *b, const struct node *n,
-                           struct err *e)
+static int lower_attention(struct onnx_build *b, const struct node *n)
 {
     const struct shape *y = &n->out[0]->shape;
     const int64_t c = y->dim[2], heads = attr_int(n, "heads");
     const int64_t forth[] = {0, 2, 1, 3}, turned[] = {0, 2, 3, 1};
     const char *part[3], *q, *k, *v, *p = onnx_temp(b, n);
 
-    (void)e;
     for (int i = 0; i < 3; i++)
         part[i] = onnx_temp(b, n);
     split(b, n, (int64_t[]){c, c, c}, 3, 2, part);
@@ -946,8 +866,7 @@ static const char *roll(struct onnx_build *b, const struct node *n,
     return x;
 }
 
-static int lower_windowpartition(struct onnx_build *b, const struct node *n,
-                                 struct err *e)
+static int lower_windowpartition(struct onnx_build *b, const struct node *n)
 {
     const struct partition p = partition_of(n);
     const int64_t c = n->in[0]->shape.dim[2];
@@ -955,15 +874,13 @@ static int lower_windowpartition(struct onnx_build *b, const struct node *n,
     const int64_t cut[] = {0, p.windows[0], p.side, p.windows[1], p.side, c};
     const char *x = fill_up(b, n, reshape(b, n, X, map, 4, NULL), &p);
 
-    (void)e;
     x = reshape(b, n, roll(b, n, x, &p, p.shift), cut, 6, NULL);
     x = transpose(b, n, x, (int64_t[]){0, 1, 3, 2, 4, 5}, 6, NULL);
     reshape(b, n, x, (int64_t[]){-1, p.tokens, c}, 3, Y);
     return 1;
 }
 
-static int lower_windowreverse(struct onnx_build *b, const struct node *n,
-                               struct err *e)
+static int lower_windowreverse(struct onnx_build *b, const struct node *n)
 {
     const struct partition p = partition_of(n);
     const int64_t c = n->in[0]->shape.dim[2];
@@ -971,7 +888,6 @@ static int lower_windowreverse(struct onnx_build *b, const struct node *n,
     const int64_t map[] = {0, p.windows[0] * p.side, p.windows[1] * p.side, c};
     const char *x = reshape(b, n, X, cut, 6, NULL);
 
-    (void)e;
     x = transpose(b, n, x, (int64_t[]){0, 1, 3, 2, 4, 5}, 6, NULL);
     x = roll(b, n, reshape(b, n, x, map, 4, NULL), &p, -p.shift);
     for (int i = 0; i < 2; i++)
@@ -982,8 +898,7 @@ static int lower_windowreverse(struct onnx_build *b, const struct node *n,
 }
 
 /* A constant: the table is read at places that are fixed.  */
-static int lower_windowbias(struct onnx_build *b, const struct node *n,
-                            struct err *e)
+static int lower_windowbias(struct onnx_build *b, const struct node *n)
 {
     const struct shape *s = &n->out[0]->shape;
     struct tensor out =
@@ -991,7 +906,7 @@ static int lower_windowbias(struct onnx_build *b, const struct node *n,
     const struct op_args a = {.node = n, .in = &n->in[0]->data, .out = &out};
 
     if (!n->in[0]->data.data)
-        return err_set(e, ERR_UNSUPPORTED,
+        return err_set(b->e, ERR_UNSUPPORTED,
                        "op 'windowbias' at '%s': its table is no parameter",
                        Q(n->name));
     n->op->forward(&a);
@@ -1001,49 +916,43 @@ static int lower_windowbias(struct onnx_build *b, const struct node *n,
 
 /* x behind zeros and the tokens before zeros, added: no operator repeats the
  * tokens for each sample without asking for the batch.  */
-static int lower_classtoken(struct onnx_build *b, const struct node *n,
-                            struct err *e)
+static int lower_classtoken(struct onnx_build *b, const struct node *n)
 {
     const int64_t count = attr_int(n, "count");
     const int64_t front[] = {0, count, 0, 0, 0, 0};
     const int64_t behind[] = {0, 0, 0, 0, n->in[0]->shape.dim[1], 0};
     const char *x, *t;
 
-    (void)e;
     x = pad(b, n, X, front, 6, 0, NULL, NULL);
     t = pad(b, n, onnx_in(b, n, 1), behind, 6, 0, NULL, NULL);
     onnx_op2(b, n, "Add", x, t, Y);
     return 1;
 }
 
-static int lower_padchannels(struct onnx_build *b, const struct node *n,
-                             struct err *e)
+static int lower_padchannels(struct onnx_build *b, const struct node *n)
 {
     const struct shape *x = &n->in[0]->shape;
     const int64_t more = n->out[0]->shape.dim[1] - x->dim[1];
     const int64_t front = attr_int(n, "split") ? more / 2 : 0;
     int64_t dim[2 * SHAPE_MAX] = {0};
 
-    (void)e;
     dim[1] = front;
     dim[x->rank + 1] = more - front;
     pad(b, n, X, dim, 2 * x->rank, 0, NULL, Y);
     return 1;
 }
 
-static int lower_pad(struct onnx_build *b, const struct node *n, struct err *e)
+static int lower_pad(struct onnx_build *b, const struct node *n)
 {
     const int64_t *p = attr_ints(n, "pad", NULL);
 
-    (void)e;
     pad(b, n, X, (int64_t[]){0, 0, p[0], p[1], 0, 0, p[2], p[3]}, 8,
         attr_real(n, "value"), attr_str(n, "mode"), Y);
     return 1;
 }
 
 /* [N,C,...] as [N,G,C/G,...], the two turned, and back.  */
-static int lower_channelshuffle(struct onnx_build *b, const struct node *n,
-                                struct err *e)
+static int lower_channelshuffle(struct onnx_build *b, const struct node *n)
 {
     const struct shape *x = &n->in[0]->shape;
     const int64_t g = attr_int(n, "groups");
@@ -1052,7 +961,6 @@ static int lower_channelshuffle(struct onnx_build *b, const struct node *n,
     int64_t perm[SHAPE_MAX + 1] = {0, 2, 1};
     const char *y;
 
-    (void)e;
     for (int i = 2; i < x->rank; i++) {
         back[i] = wide[i + 1] = x->dim[i];
         perm[i + 1] = i + 1;
@@ -1063,14 +971,12 @@ static int lower_channelshuffle(struct onnx_build *b, const struct node *n,
     return 1;
 }
 
-static int lower_split(struct onnx_build *b, const struct node *n,
-                       struct err *e)
+static int lower_split(struct onnx_build *b, const struct node *n)
 {
     int count;
     const int64_t *sizes = attr_ints(n, "sizes", &count);
     const char **part = ARENA_NEWS(&b->arena, count, const char *);
 
-    (void)e;
     for (int i = 0; i < count; i++)
         part[i] = onnx_out(b, n, i);
     split(b, n, sizes, count, axis_of_node(n), part);
@@ -1081,29 +987,15 @@ static int lower_split(struct onnx_build *b, const struct node *n,
 
 /* An axis is said only where there are several scales; 32-bit numbers have no
  * zero point.  */
-static int quant(struct onnx_build *b, const struct node *n, const char *type)
+static int lower_pair(struct onnx_build *b, const struct node *n)
 {
     const int wide = n->in[0]->dtype == DTYPE_I32;
     const char *in[] = {X, onnx_in(b, n, 1), wide ? "" : onnx_in(b, n, 2)};
-    Onnx__NodeProto *op = onnx_op(b, type, in, 3, Y);
+    Onnx__NodeProto *op = onnx_op(b, n->op->onnx.type, in, 3, Y);
 
     if (n->in[1]->shape.rank)
         onnx_set_int(b, op, "axis", axis_of_node(n));
     return 1;
-}
-
-static int lower_quantize(struct onnx_build *b, const struct node *n,
-                          struct err *e)
-{
-    (void)e;
-    return quant(b, n, "QuantizeLinear");
-}
-
-static int lower_dequantize(struct onnx_build *b, const struct node *n,
-                            struct err *e)
-{
-    (void)e;
-    return quant(b, n, "DequantizeLinear");
 }
 
 static const struct {
@@ -1112,7 +1004,7 @@ static const struct {
     onnx_lower_fn *lower;
 } lowerings[] = {
     {"adaptiveavgpool2d", 7, lower_adaptiveavgpool2d},
-    {"add", 7, lower_add},
+    {"add", 7, lower_chain},
     {"affinegrid", 9, lower_affinegrid},
     {"attention", 7, lower_attention},
     {"avgpool2d", 7, lower_avgpool2d},
@@ -1121,7 +1013,7 @@ static const struct {
     {"classtoken", 7, lower_classtoken},
     {"clip", 7, lower_clip},
     {"deformconv2d", 19, lower_deformconv2d},
-    {"dequantize", 13, lower_dequantize},
+    {"dequantize", 13, lower_pair},
     {"embedding", 7, lower_embedding},
     {"gelu", 7, lower_gelu},
     {"globalavgpool", 7, lower_globalavgpool},
@@ -1132,14 +1024,14 @@ static const struct {
     {"instancenorm", 7, lower_instancenorm},
     {"layernorm", 7, lower_layernorm},
     {"linear", 7, lower_linear},
-    {"logsoftmax", 7, lower_logsoftmax},
+    {"logsoftmax", 7, lower_softmax},
     {"maxpool2d", 7, lower_maxpool2d},
     {"mish", 7, lower_mish},
-    {"mul", 7, lower_mul},
+    {"mul", 7, lower_chain},
     {"pad", 7, lower_pad},
     {"padchannels", 7, lower_padchannels},
     {"prelu", 7, lower_prelu},
-    {"quantize", 13, lower_quantize},
+    {"quantize", 13, lower_pair},
     {"reduce", 11, lower_reduce},
     {"relu6", 7, lower_relu6},
     {"reshape", 5, lower_reshape},
