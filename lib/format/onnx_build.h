@@ -1,9 +1,9 @@
-/* onnx_build.h -- an ONNX graph under construction: what onnx.c and
- * onnx_lower.c share.
+/* onnx_build.h -- an ONNX graph under construction: what onnx.c and the
+ * lowerings of ops (onnx_lower.h) share.
  * SPDX-License-Identifier: MIT
  *
  *     const char *y = onnx_temp(b, n);
- *     onnx_axis(onnx_op(b, n, "Softmax", (const char *[]){x}, 1, y), ...);
+ *     onnx_set_int(b, onnx_op(b, "Softmax", &x, 1, y), "axis", -1);
  *
  * Everything lives in the build's arena.  */
 #ifndef ADZE_FORMAT_ONNX_BUILD_H
