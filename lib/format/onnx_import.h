@@ -227,7 +227,7 @@ const struct import_op *import_op_find(const onode *o);
 int import_eight(struct import *r, const onode *o, const struct import_op *op,
                  struct err *e);
 
-/* onnx_shape.c: evaluate O if all that it reads is constant, or it asks for
+/* onnx_fold.c: evaluate O if all that it reads is constant, or it asks for
  * sizes.  1: done, 0: not one of those, -1.  */
 int import_fold(struct import *r, const onode *o, struct err *e);
 
