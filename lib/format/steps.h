@@ -1,8 +1,9 @@
 /* steps.h -- the steps of a network file into nodes of a graph.
  * SPDX-License-Identifier: MIT
  *
- * Private to network.c, steps.c and opstep.c.  steps.c runs the control steps
- * and blocks, opstep.c adds an op or a free tensor.  */
+ * Private to network.c with netparam.c and netends.c, steps.c and opstep.c.
+ * steps.c runs the control steps and blocks, opstep.c adds an op or a free
+ * tensor.  */
 #ifndef ADZE_FORMAT_STEPS_H
 #define ADZE_FORMAT_STEPS_H
 
