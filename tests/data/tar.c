@@ -476,7 +476,7 @@ static void f073_kinds(void **state)
     refused(&s, ERR_FORMAT, "a directory with a size");
 }
 
-/* F-074, duplicates and broken pairs: tests/data/dataset.c.  */
+/* F-074, duplicates and broken pairs: tests/data/dataset_tar.c.  */
 
 static void f075_many_and_large(void **state)
 {
@@ -570,7 +570,7 @@ static void f076_f078_other_files(void **state)
     }
 }
 
-/* F-077, pipes and writers that die: tests/data/dataset.c.  */
+/* F-077, pipes and writers that die: tests/data/dataset_tar.c.  */
 
 /* ---- fuzzing ---- */
 
