@@ -258,6 +258,7 @@ format:
 
 FORCE:
 .PHONY: all deps demo test test-arm64 test-zoo test-interop bench bench-peers bench-gpu gpu-check install uninstall pages clean format FORCE
-.SECONDARY:
+# Kept, and missed where they are not there; without names no object would be.
+.SECONDARY: $(foreach d,$O $S,$(UNIT:%.c=$d/%.o))
 -include $(foreach d,$O $S,$(wildcard $d/lib/*/*.d $d/double/*.d $d/gen/*/*.d $d/src/*.d $d/tests/*.d $d/tests/*/*.d)) \
          $(CUOBJ:.o=.d) $(foreach d,$O $S,$(EMUSRC:%=$d/emu/%.d))
