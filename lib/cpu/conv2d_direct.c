@@ -506,8 +506,9 @@ static float *begin(const struct direct_isa *isa, const struct kernel_args *a,
     return scratch + writer_floats(a->step, c, rows);
 }
 
-/* From dy as W reads it; the gradient of the weights, if wanted, with it where
- * that reads the same: returns whether it is done.  */
+/* From dy as W reads it.  The gradient of the weights, if wanted (g of W), is
+ * done with the only sweep of a stride of 1 where that reads the same; returns
+ * whether it was.  */
 static int gradient_of_x(const struct direct_isa *isa, int planar, const struct kernel_args *a,
                          struct wgrad_run *w, float *scratch)
 {

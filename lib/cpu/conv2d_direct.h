@@ -2,9 +2,10 @@
  * a matrix in between.
  * SPDX-License-Identifier: MIT
  *
- * A tile is MR neighbouring pixels of one output row by NV vectors of output
- * channels, all in registers; for each k = (16 channels, tap, channel) it
- * takes a vector of weights and one number of x for each pixel:
+ * A tile is up to MR neighbouring pixels of one output row, or of two where rows
+ * are short, by PANELS groups of 16 output channels (outer.h), all in registers;
+ * for each k = (16 channels, tap, channel) it takes a vector of weights and one
+ * number of x for each pixel:
  *
  *     acc[pixel][channels] += x[pixel + off[block]][k] w[k][channels]
  *

@@ -267,7 +267,7 @@ static int64_t packed_floats(const struct conv_isa *isa, const struct sweep *s)
 
 enum { MIN_CHUNKS = 4, MAX_CHUNKS = 16, PART_BYTES = 32 << 20, WGRAD_BYTES = 512 << 10 };
 
-static void cut_chunks(struct wgrad *g)
+static void cut_chunks(struct gemm_wgrad *g)
 {
     int64_t most = PART_BYTES / (int64_t)(g->part * sizeof(float));
 
@@ -277,18 +277,18 @@ static void cut_chunks(struct wgrad *g)
 }
 
 /* Floats that the transposed x and dy of ROWS rows take.  */
-static int64_t wgrad_rows(const struct wgrad *g, int64_t rows)
+static int64_t wgrad_rows(const struct gemm_wgrad *g, int64_t rows)
 {
     return (rows - 1) * g->stride[0] + (g->kernel[0] - 1) * g->dil[0] + 1;
 }
 
-static int64_t wgrad_floats(const struct wgrad *g, int64_t rows)
+static int64_t wgrad_floats(const struct gemm_wgrad *g, int64_t rows)
 {
     return wgrad_rows(g, rows) * g->row + rows * g->dy_row;
 }
 
 /* The sums of a chunk are cut here too: constants, not threads.  */
-static void cut_images(struct wgrad *g)
+static void cut_images(struct gemm_wgrad *g)
 {
     const int64_t room = WGRAD_BYTES / (int64_t)sizeof(float);
 
@@ -301,9 +301,10 @@ static void cut_images(struct wgrad *g)
     g->rows = wgrad_rows(g, g->band);
 }
 
-static struct wgrad wgrad_of(const struct conv_isa *isa, const struct conv *v, size_t *floats)
+static struct gemm_wgrad gemm_wgrad_of(const struct conv_isa *isa, const struct conv *v,
+                                       size_t *floats)
 {
-    struct wgrad g = {.n = v->n, .groups = v->groups, .c = v->c, .o = v->o};
+    struct gemm_wgrad g = {.n = v->n, .groups = v->groups, .c = v->c, .o = v->o};
 
     for (int d = 0; d < 2; d++) {
         g.in[d] = v->w.in[d];
@@ -416,7 +417,7 @@ size_t conv2d_gemm_scratch(const struct conv_isa *isa, const struct step_nodes *
 
     if (s->node[0]->dir == DIR_BACKWARD) {
         const struct conv v = conv_of(s);
-        const struct wgrad g = wgrad_of(isa, &v, &one);
+        const struct gemm_wgrad g = gemm_wgrad_of(isa, &v, &one);
         const size_t all = g.part * (size_t)g.chunks + one * (size_t)threads;
 
         floats = all > floats ? all : floats;
@@ -539,7 +540,7 @@ static void run_sweeps(struct sweeps *t, const struct kernel_args *a)
 /* dw[o][c][r][s] from the sums of the chunks, in order.  */
 struct reduce {
     const struct conv_isa *isa;
-    const struct wgrad *g;
+    const struct gemm_wgrad *g;
     const float *part;
     float *dw, *db;
 };
@@ -547,7 +548,7 @@ struct reduce {
 static void reduce_row(void *ctx, int64_t task, int thread)
 {
     const struct reduce *r = ctx;
-    const struct wgrad *g = r->g;
+    const struct gemm_wgrad *g = r->g;
     const int64_t group = task / g->o, o = task % g->o, ld = g->vecs * r->isa->vl;
     const float *part = r->part + group * (int64_t)(g->part / (size_t)g->groups);
     float *dw = r->dw + task * g->c * g->kernel[0] * g->kernel[1];
@@ -575,8 +576,8 @@ static void reduce_row(void *ctx, int64_t task, int thread)
 
 static void run_wgrad(const struct conv_isa *isa, const struct kernel_args *a, const struct conv *v)
 {
-    struct wgrad_run r = {.x = a->op.in[X].data, .dy = a->op.dout[0].data, .part = a->scratch};
-    const struct wgrad g = wgrad_of(isa, v, &r.scratch_floats);
+    struct gemm_wgrad_run r = {.x = a->op.in[X].data, .dy = a->op.dout[0].data, .part = a->scratch};
+    const struct gemm_wgrad g = gemm_wgrad_of(isa, v, &r.scratch_floats);
     struct reduce d = {isa, &g, a->scratch, a->op.din[WEIGHT].data, a->op.din[BIAS].data};
 
     r.g = &g;

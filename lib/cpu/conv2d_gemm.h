@@ -57,7 +57,7 @@ struct sweep {
 };
 
 /* Weight gradients.  */
-struct wgrad {
+struct gemm_wgrad {
     int64_t n, groups, c, o;
     int64_t in[2], out[2], kernel[2], stride[2], dil[2], pad[2];
     int64_t chunks, per_chunk;   /* images */
@@ -79,8 +79,8 @@ struct sweep_run {
     int64_t tasks, grain;        /* that many tasks go to a thread at once */
     struct follow f;
 };
-struct wgrad_run {
-    const struct wgrad *g;
+struct gemm_wgrad_run {
+    const struct gemm_wgrad *g;
     const float *x, *dy;
     float *part, *scratch;
     size_t scratch_floats;

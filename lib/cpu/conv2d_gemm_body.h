@@ -249,7 +249,7 @@ static const float *fetch(const struct place *l, float *scratch)
 /* ---- weight gradients ---- */
 
 /* x rows from input row H0 on as [row][column][channel], with padding.  */
-static void turn_x(const struct wgrad *g, const float *x, int64_t h0, float *to)
+static void turn_x(const struct gemm_wgrad *g, const float *x, int64_t h0, float *to)
 {
     const int64_t cols = g->row / g->c, plane = g->in[0] * g->in[1];
     const int64_t a = g->pad[1] < cols ? g->pad[1] : cols;
@@ -269,7 +269,7 @@ static void turn_x(const struct wgrad *g, const float *x, int64_t h0, float *to)
 }
 
 /* N pixels of dy as [pixel][output].  */
-static void turn_dy(const struct wgrad *g, const float *dy, int64_t n, float *to)
+static void turn_dy(const struct gemm_wgrad *g, const float *dy, int64_t n, float *to)
 {
     transpose(to, g->op, dy, g->out[0] * g->out[1], g->o, n);
     if (g->o < g->op)
@@ -284,7 +284,7 @@ struct turned {
 };
 
 /* sum[MR][vecs VL] += over the pixels, dy[MR outputs] x[NV vectors].  */
-INLINE void wtile_nv(const int nv, const struct wgrad *g, const struct turned *t,
+INLINE void wtile_nv(const int nv, const struct gemm_wgrad *g, const struct turned *t,
                      const int64_t at[NV], int64_t o, float *sum)
 {
     const int64_t cols = g->out[1], op = g->op, dx = g->stride[1] * g->c;
@@ -324,7 +324,7 @@ INLINE void wtile_nv(const int nv, const struct wgrad *g, const struct turned *t
         }
 }
 
-static int64_t vector_at(const struct wgrad *g, int64_t v)
+static int64_t vector_at(const struct gemm_wgrad *g, int64_t v)
 {
     const int64_t run = v / g->run_vecs;
     const int64_t h = g->dil[1] == 1 ? run : run / g->kernel[1];
@@ -333,7 +333,7 @@ static int64_t vector_at(const struct wgrad *g, int64_t v)
     return h * g->dil[0] * g->row + w * g->dil[1] * g->c + v % g->run_vecs * VL;
 }
 
-static void accumulate(const struct wgrad *g, const struct turned *t, float *sum)
+static void accumulate(const struct gemm_wgrad *g, const struct turned *t, float *sum)
 {
     for (int64_t v = 0; v < g->vecs; v += NV) {
         const int64_t nv = g->vecs - v < NV ? g->vecs - v : NV;
@@ -354,7 +354,7 @@ static void accumulate(const struct wgrad *g, const struct turned *t, float *sum
     }
 }
 
-static void sum_planes(const struct wgrad *g, const float *dy, float *db)
+static void sum_planes(const struct gemm_wgrad *g, const float *dy, float *db)
 {
     const int64_t area = g->out[0] * g->out[1];
 
@@ -372,8 +372,8 @@ static void sum_planes(const struct wgrad *g, const float *dy, float *db)
 
 static void wgrad_task(void *run, int64_t task, int thread)
 {
-    const struct wgrad_run *r = run;
-    const struct wgrad *g = r->g;
+    const struct gemm_wgrad_run *r = run;
+    const struct gemm_wgrad *g = r->g;
     const int64_t group = task % g->groups, chunk = task / g->groups;
     const size_t floats = g->part / (size_t)g->groups;
     const int64_t x_size = g->c * g->in[0] * g->in[1], y_size = g->o * g->out[0] * g->out[1];

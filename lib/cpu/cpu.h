@@ -6,13 +6,13 @@
  *
  * A family is X_body.h, its arithmetic and the records of its offers, which
  * X_ISA.c compile for one instruction set each; what does not depend on that
- * (geometry, cutting, packing) is in X.c and X.h.  *.inc are parts of bodies
- * that several share, written against words which the including file defines.
+ * (geometry, cutting, packing) is in X.c and X.h.  *.inc are parts of bodies,
+ * against words which the including file defines: of several, or one that grew.
  *
  *     blocked values (graph/layout.h), of float and of bf16 (elem.h)
  *       conv2d_direct     all convolutions; wgrad.c the gradient of weights
  *       conv2d_winograd   3x3 at stride 1, where winograd.c says it is cheaper
- *       dwconv2d_blocked  a filter for each channel
+ *       dwconv2d_blocked  a filter for each channel, with gradients of its own
  *       pool_blocked, norm_blocked, channels_blocked, eltwise
  *     the same of u8 (vec8.h, op/quant8.h): names with _8
  *     rows of numbers: linear_packed, linear_grad, attention, matmul, layernorm,

@@ -149,7 +149,7 @@ static void store_part(const struct plane *l, const float *acc, int64_t i, int64
 /* ---- weight gradients ---- */
 
 /* What copy_band() must know of the rows that a band of dy reads.  */
-static struct sweep reader(const struct wgrad *g)
+static struct sweep reader(const struct gemm_wgrad *g)
 {
     struct sweep s = {.c = 1, .row = g->row, .rows = g->rows, .phase = g->row / g->stride[1]};
 
@@ -162,7 +162,7 @@ static struct sweep reader(const struct wgrad *g)
 }
 
 /* Rows of dy, zeros behind each.  */
-static void copy_dy(const struct wgrad *g, const float *dy, int64_t rows, float *to)
+static void copy_dy(const struct gemm_wgrad *g, const float *dy, int64_t rows, float *to)
 {
     for (int64_t i = 0; i < rows; i++, dy += g->out[1], to += g->dy_row) {
         memcpy(to, dy, (size_t)g->out[1] * sizeof *to);
@@ -171,8 +171,8 @@ static void copy_dy(const struct wgrad *g, const float *dy, int64_t rows, float 
 }
 
 /* sum[0..n) += over the pixels, dy x at N taps.  */
-INLINE void taps(const int n, const struct wgrad *g, const float *x, const float *dy, int64_t rows,
-                 const int32_t *off, float *sum)
+INLINE void taps(const int n, const struct gemm_wgrad *g, const float *x, const float *dy,
+                 int64_t rows, const int32_t *off, float *sum)
 {
     vf a[8];
 
@@ -190,7 +190,7 @@ INLINE void taps(const int n, const struct wgrad *g, const float *x, const float
         sum[t] += vf_sum(a[t]);
 }
 
-static void all_taps(const struct wgrad *g, const float *x, const float *dy, int64_t rows,
+static void all_taps(const struct gemm_wgrad *g, const float *x, const float *dy, int64_t rows,
                      const int32_t *off, float *sum)
 {
     const int64_t k = g->kernel[0] * g->kernel[1];
@@ -215,8 +215,8 @@ static float dy_sum(const float *dy, int64_t n)
 
 static void wgrad_task(void *run, int64_t task, int thread)
 {
-    const struct wgrad_run *r = run;
-    const struct wgrad *g = r->g;
+    const struct gemm_wgrad_run *r = run;
+    const struct gemm_wgrad *g = r->g;
     const int64_t c = task % g->groups, chunk = task / g->groups;
     const int64_t k = g->kernel[0] * g->kernel[1];
     const size_t floats = g->part / (size_t)g->groups;

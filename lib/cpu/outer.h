@@ -21,9 +21,9 @@ enum { MR = 3, PANELS = 1 };
 #endif
 
 /* a[vector][pixel] += x[pixel PIXEL + k] w[k][16], the weights of the second
- * panel PANEL slots behind those of the first; M pixels, NV vectors.  The second
- * half of the pixels is read from X2 on, as if the first came before it there.
- * Weights FAR slots behind are asked for: outer_far().  */
+ * panel PANEL slots behind those of the first; M pixels, NV vectors.  Pixel i of
+ * the second half lies at X2 + i PIXEL: a gap behind the first, or none.  Weights
+ * FAR slots behind are asked for: outer_far().  */
 /* clang-format off */
 #define OUTER(name, slot, vec, load, all, product) \
     INLINE void name(const int m, const int nv, const int pixel, const slot *x, const slot *x2, \

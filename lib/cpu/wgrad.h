@@ -1,4 +1,4 @@
-/* wgrad.h -- gradients of the weights of convolution on blocked values.
+/* wgrad.h -- gradients of the weights of conv2d_direct.h.
  * SPDX-License-Identifier: MIT
  *
  *     dw[o][c][r][s] = sum over images and pixels of

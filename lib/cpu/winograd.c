@@ -83,10 +83,10 @@ static struct winograd winograd_of(int64_t side, const struct step_nodes *s)
     return s->node[0]->dir == DIR_BACKWARD ? turn(g) : g;
 }
 
-/* The time for each number of a filter on one image, in quarters of a product:
- * products, those of bf16 in pairs where the sum is direct, at least as many as
- * the (transformed) filter takes the time of to come.  Of one image: the choice
- * changes the result, which must not depend on its neighbours.  */
+/* The time for one image, in quarters of a product of floats (of bf16, where the
+ * sum is direct, two are done at once): a number of the filter, transformed or
+ * not, costs its products, but at least the time it takes to be fetched.  Of one
+ * image: the choice changes the result, which must not depend on its neighbours. */
 static int64_t cost(const struct winograd *g, int64_t side, int64_t size)
 {
     const int64_t points = side ? (side + 2) * (side + 2) : 9;
@@ -98,8 +98,8 @@ static int64_t cost(const struct winograd *g, int64_t side, int64_t size)
            most(tiles, tuned(g->tuning, far ? TUNE_WINOGRAD_FAR : TUNE_WINOGRAD_NEAR));
 }
 
-/* Is SIDE the cheapest; 0 stands for the direct sum.  Backward always 4, over
- * all images: most of the nine outputs' products must be saved.  */
+/* Is SIDE the cheapest; 0 stands for the direct sum.  Backward it is always 4,
+ * where more than so many of a tile's 16 outputs lie inside the map.  */
 static int is_cheapest(const struct winograd *g, int64_t side, int backward, int64_t size)
 {
     const int64_t here = cost(g, side, size);

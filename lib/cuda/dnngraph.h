@@ -13,8 +13,8 @@
  *
  *   dx = conv'(dy, w) where b > 0, else 0; sum of dx, sum of dx n, by channels
  *
- * b is computed again, from v, and by these four steps: with a b or an x that is
- * read, or with fewer of them, there is none.  Three more results, of which the
+ * It has a kernel for this only where the graph computes b again from v, by these
+ * four operations; none where b or x is an operand, or where one is missing.  Three more results, of which the
  * gradient of v could be made, come with it and are not used.  On A100 it wants
  * scratch for dx in f32, and more.
  *

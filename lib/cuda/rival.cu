@@ -14,9 +14,9 @@ enum {
     RESULTS = 5,          /* at most; forward has one, and those beside it */
     BESIDE = 2,           /* the mean, and 1 / deviation; two sums */
     BUFFERS = 64,         /* of a trial */
-    ROOM_MOST = 64 << 20, /* bytes of scratch that a library may have: so many, */
-    ROOM_TIMES = 4,       /* and so many times the operands' */
-    ROOM_LEAST = 1 << 20,
+    ROOM_MOST = 64 << 20, /* bytes of scratch that a library may have, at most; */
+    ROOM_TIMES = 4,       /* so many times the operands', */
+    ROOM_MORE = 1 << 20,  /* and so many more, for small ones */
     RUNS = 20,
     PARTS = 256,
 };
@@ -325,7 +325,7 @@ static void bind_trial(struct trial *t)
     t->part = (double *)room_for(t, 2 * PARTS * sizeof *t->part);
     for (int i = 0; i < t->n_buffer; i++)
         t->room += ROOM_TIMES * t->bytes[i];
-    t->room = t->room < ROOM_MOST ? t->room + ROOM_LEAST : (size_t)ROOM_MOST;
+    t->room = t->room + ROOM_MORE < ROOM_MOST ? t->room + ROOM_MORE : (size_t)ROOM_MOST;
 }
 
 static void set_results(struct trial *t, void *const *to)
@@ -440,7 +440,7 @@ static void poison(struct trial *t, void *const *p)
             cudaMemsetAsync(p[i], 0xff, tensor_bytes(t->result[i]), stream_of(t->d));
 }
 
-/* MADE is right, and computes the same bits twice.  */
+/* What MADE computes differs from the own kernel's results by no more than roundings.  */
 static int is_right(struct trial *t, const struct kernel *k, void *made)
 {
     const int narrow = layout_is_narrow(k->reads);

@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * Written is the graph simplified for inference.  An op whose record has an
- * ONNX row becomes that operator; the others have a lowering in
- * onnx_lower.c.  Initialisers keep their names (conv1.weight) and stand in
+ * ONNX row becomes that operator; the others have a lowering
+ * (onnx_lower.h).  Initialisers keep their names (conv1.weight) and stand in
  * raw_data, the batch is the symbolic size "N", input and output bear the
  * graph's names (image, logits).  metadata_props hold adze.classes,
  * adze.preprocess and adze.history as the model file does.  Equal models give
@@ -12,7 +12,16 @@
  * What is written can be read back; that is adze-export's own check.  Read are
  * files of other programs, too (operator sets 7 to 23): an operator, or a form
  * of it, that no op says is ERR_UNSUPPORTED with its name.  Names of
- * initialisers are kept, but for bytes that our files cannot hold.  */
+ * initialisers are kept, but for bytes that our files cannot hold.
+ *
+ *     onnx.c, onnx_build, onnx_lower_X, onnx_front     writing
+ *     onnx_read         reading: the nodes, in order; onnx_model, onnx_tensor:
+ *       the file and its arrays; onnx_import: names, attributes, ops
+ *     onnx_row          operators that are one op, by the row of its record
+ *     onnx_ops, _math, _move, _picture, _attention, _quant, _conv1d   the others
+ *     onnx_pattern, onnx_turns, onnx_scan   several operators that are one op;
+ *       values that lie NHWC
+ *     onnx_fold_X       operators over constants, evaluated  */
 #ifndef ADZE_FORMAT_ONNX_H
 #define ADZE_FORMAT_ONNX_H
 

@@ -5,7 +5,8 @@
  *   arrange.c what steps read and write, copies in other layouts
  *   memory.c  steps -> offsets in one block
  *   ranges.c  values that are ranges of others
- *   plan.c    tensors, packed parameters, running, printing  */
+ *   plan.c    tensors and packed parameters are bound
+ *   replay.c, describe.c   running; printing and hashes  */
 #ifndef ADZE_RUN_STEP_H
 #define ADZE_RUN_STEP_H
 
