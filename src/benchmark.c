@@ -83,7 +83,6 @@ static const struct command cmd = {
              "[--turns | --tune=FILE] [--plan=FILE] [MODEL ...]",
     .options = options,
     .examples = examples,
-    .key = recipe_nearest,
     .max_args = -1,
 };
 
@@ -203,23 +202,25 @@ static void print_cell(const struct cell *c, int i)
 
 static void print_row(const struct row *w)
 {
-    static int told; /* once is enough */
+    static const char *told; /* once for a model is enough */
     struct cell c[CELLS];
 
     fill(c, w);
     for (int i = 0; i < CELLS; i++)
         print_cell(&c[i], i);
     puts(format == JSONL ? "}" : "");
-    fflush(stdout);
-    if (share_of(w) > 1 && !told++)
-        cli_note("the share of '%s' is above 1: %s", Q(w->model),
-                 !strcmp(w->dtype, "int8")
-                     ? "the peak is that of fp32, and 8 bits can be faster"
-                 : w->saves
-                     ? "Winograd's transforms need fewer multiply-adds than "
-                       "are counted"
-                     : "the machine was faster during the run than before and "
-                       "after it; measure again, without other load");
+    cli_flush();
+    if (share_of(w) <= 1 || told == w->model)
+        return;
+    told = w->model;
+    cli_note("the share of '%s' is above 1: %s", Q(w->model),
+             !strcmp(w->dtype, "int8")
+                 ? "the peak is that of fp32, and 8 bits can be faster"
+             : w->saves
+                 ? "Winograd's transforms need fewer multiply-adds than "
+                   "are counted"
+                 : "the machine was faster during the run than before and "
+                   "after it; measure again, without other load");
 }
 
 /* ---- a model ---- */
@@ -402,9 +403,13 @@ static void count(struct job *j)
 
 static void print_profile(const struct work *w)
 {
+    const struct row *r = &w->job->row;
     struct ceilings c;
     struct str s = {0};
 
+    str_printf(&s, "# '%s', batch %lld, %d threads, %s%s\n", Q(r->model),
+               (long long)r->batch, pool_threads(w->pool), r->dtype,
+               training ? ", training" : "");
     profile_measure(&c, w->plan, w->pool);
     profile_steps(&s, w->plan, &c);
     profile_classes(&s, w->plan, &c);
@@ -593,7 +598,7 @@ static void tune_tried(void *ctx, const struct tune_trial *t)
         printf("%10lld", (long long)t->value);
     printf(" %9.3f %6.3f %5s\n", 1e3 * t->seconds, t->ratio,
            t->taken ? "yes" : "no");
-    fflush(stdout);
+    cli_flush();
 }
 
 static void tell_tuned(const struct tuning *t)
@@ -720,14 +725,16 @@ static int parse_list(const char *option, const char *text, int64_t max,
 /* Options that exclude each other.  */
 static int settle(int models, const struct asked *a, struct err *e)
 {
+    if (json && format && format != JSONL)
+        return err_set(e, ERR_USAGE, "--json and -f: one at a time");
     if (profile && (json || format))
         return err_set(e, ERR_USAGE, "--profile has one form, that of a table");
     if (training && pictures)
         return err_set(e, ERR_USAGE, "--train and --load: one at a time");
-    if (pictures && (precision || plan_path))
+    if (pictures && (precision || plan_path || strcmp(device_name, "cpu") != 0))
         return err_set(e, ERR_USAGE,
-                       "--load computes nothing: it goes without --precision "
-                       "and --plan");
+                       "--load computes nothing: it goes without --precision, "
+                       "--plan and -D");
     if (profile && (pictures || turns))
         return err_set(e, ERR_USAGE, "--profile and %s: one at a time",
                        pictures ? "--load" : "--turns");

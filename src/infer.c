@@ -343,7 +343,9 @@ static int read_batch(int paths, int64_t *n, struct err *e)
         return 0;
     }
     return parse_i64(batch_text, 1, 1000000, n) < 0
-               ? err_set(e, ERR_USAGE, "-b is a number or auto, not '%s'",
+               ? err_set(e, ERR_USAGE,
+                         "option '-b' needs a whole number from 1 to 1000000, "
+                         "or auto, not '%s'",
                          Q(batch_text))
                : 0;
 }

@@ -203,11 +203,19 @@ struct pool *cli_pool(void)
 
 /* ---- end ---- */
 
+static int flush_failed; /* the first errno */
+
+void cli_flush(void)
+{
+    if (fflush(stdout) != 0 && !flush_failed)
+        flush_failed = errno;
+}
+
 static void close_output(struct err *e)
 {
-    int failed = ferror(stdout);
+    const int failed = ferror(stdout);
 
-    errno = 0;
+    errno = flush_failed;
     if (fclose(stdout) != 0 || failed)
         err_set(e, ERR_OUTPUT, "cannot write standard output: %s",
                 errno ? strerror(errno) : "an earlier write failed");

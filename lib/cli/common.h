@@ -49,6 +49,9 @@ int cli_start(const struct command *cmd, int argc, char **argv);
  * report its failure, free the pool, return the exit status: that of the
  * first failure.  */
 int cli_end(const struct command *cmd, struct err *e);
+/* Rows that people wait for: to standard output now.  Why that failed is said
+ * by cli_end().  */
+void cli_flush(void);
 
 /* ERR_USAGE if IN ("-" or NULL: standard input) or OUT (the same for
  * standard output) is a terminal: for commands that read or write binary.

@@ -47,19 +47,29 @@ static int parse_cuda(const char *name, int64_t *index, int *libraries)
     return bad ? -1 : 0;
 }
 
+int io_check_device(const char *name, struct err *e)
+{
+    int64_t index;
+    int libraries;
+
+    if (!strcmp(name, "cpu") || parse_cuda(name, &index, &libraries) == 0)
+        return 0;
+    return err_set(e, ERR_USAGE,
+                   "no device '%s': cpu, cuda, cuda:N or cuda:N+libraries",
+                   Q(name));
+}
+
 struct device *io_device(const char *name, struct err *e)
 {
     int64_t index;
     int libraries;
 
-    if (!strcmp(name, "cpu"))
+    if (io_check_device(name, e) < 0)
+        return NULL;
+    if (parse_cuda(name, &index, &libraries) < 0)
         return device_cpu_new(cpu_features());
-    if (parse_cuda(name, &index, &libraries) == 0)
-        return libraries ? with_libraries((int)index, e)
-                         : device_cuda_new((int)index, e);
-    err_set(e, ERR_USAGE,
-            "no device '%s': cpu, cuda, cuda:N or cuda:N+libraries", Q(name));
-    return NULL;
+    return libraries ? with_libraries((int)index, e)
+                     : device_cuda_new((int)index, e);
 }
 
 void io_device_free(struct device *d)
@@ -80,9 +90,9 @@ int io_narrow(int choice, const struct graph *g, const struct device *d,
     if (d->put) /* a GPU */
         return choice;
     if (choice == PRECISION_FP16)
-        return err_set(e, ERR_DEVICE,
-                       "no fp16 on %s, only on a GPU: use bf16, or fp32",
-                       d->name);
+        return err_set(e, ERR_DEVICE, "no fp16 on %s, only on a GPU: use %s",
+                       d->name,
+                       peak_has_bf16(cpu_features()) ? "bf16 or fp32" : "fp32");
     if (!(cpu_features() & CPU_AVX512BF16))
         return err_set(e, ERR_DEVICE,
                        "no bf16 at the level '%s' of the instruction set: use "
@@ -175,6 +185,8 @@ struct model *io_trained_model(const char *path, struct err *e)
                   "adze-train or take weights with adze-init --from"
                 : "the model was never trained: take the weights of one that "
                   "was with adze-init --from --head=new");
+    if (path && strcmp(path, "-") != 0)
+        err_in(e, "'%s'", Q(path));
     model_free(m);
     return NULL;
 }

@@ -15,6 +15,8 @@ struct planfile;
  * ERR_USAGE for another name, ERR_DEVICE if there is none.  */
 struct device *io_device(const char *name, struct err *e);
 void io_device_free(struct device *d);
+/* Whether NAME is one of those, here or elsewhere; ERR_USAGE.  */
+int io_check_device(const char *name, struct err *e);
 
 /* CHOICE, of enum precision, if plans of G on D can compute so: plan_opts'
  * narrow.  ERR_DEVICE where D cannot, or not faster than in fp32; ERR_USAGE if

@@ -134,7 +134,7 @@ static int set_value(const struct opt *o, const char *text, const char *given,
     if (o->kind == OPT_LIST)
         return set_list(o, text);
     *(const char **)o->value = text;
-    return 0;
+    return o->check ? o->check(text, e) : 0;
 }
 
 /* ---- what getopt did not like ---- */
@@ -159,13 +159,16 @@ static int bad_model(const struct command *cmd, const char *given,
                    given, cmd->name, cmd->usage);
 }
 
-/* The long option ARG ("--cuont=3") is unknown or ambiguous.  */
+enum { HEAD = 4 }; /* letters of an option that begins a longer name */
+
+/* The long option ARG ("--cuont=3", "--batch-size") is unknown or
+ * ambiguous.  */
 static int bad_long(const struct command *cmd, const char *arg, struct err *e)
 {
     const struct opt *o = cmd->options;
     size_t n = strcspn(arg + 2, "=");
     char *name = xstrndup(arg + 2, n);
-    const char *all[MAX_ROWS + 1] = {0}, *near, *key;
+    const char *all[MAX_ROWS + 1] = {0}, *near, *key, *head = NULL;
     char buf[OPT_KEY];
     struct str list = {0};
 
@@ -173,8 +176,10 @@ static int bad_long(const struct command *cmd, const char *arg, struct err *e)
         all[i] = o[i].name;
         if (!strncmp(o[i].name, name, n))
             str_printf(&list, "%s--%s", list.len ? ", " : "", o[i].name);
+        if (strlen(o[i].name) >= HEAD && str_starts(name, o[i].name))
+            head = o[i].name;
     }
-    near = str_nearest(name, all);
+    near = head ? head : str_nearest(name, all);
     key = cmd->key ? cmd->key(buf, name) : NULL;
     if (list.len)
         err_set(e, ERR_USAGE, "option '--%s' is ambiguous: %s", Q(name),

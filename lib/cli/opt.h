@@ -54,6 +54,8 @@ struct opt {
     const char *def;  /* default as shown; NULL: none shown */
     const char *bare; /* OPT_TEXT, long only: the value where none is given;
                          NULL: one must be */
+    int (*check)(const char *text, struct err *e); /* OPT_TEXT: what is wrong
+                                                      with it; or NULL */
 };
 
 enum { OPT_KEY = 64 };

@@ -34,7 +34,8 @@
     {'e', "eval", OPT_TEXT, (p), "DATA", "data set for evaluation"}
 #define OPT_DEVICE(p) \
     {'D', "device", OPT_TEXT, (p), "NAME", \
-     "device: cpu, cuda or cuda+libraries", .def = "cpu"}
+     "device: cpu, cuda, cuda:N or cuda:N+libraries", .def = "cpu", \
+     .check = io_check_device}
 #define OPT_SEED(p, dflt) \
     {'s', "seed", OPT_INT, (p), "N", "seed of all random numbers", \
      .min = 0, .max = 9007199254740992.0, .def = dflt}

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/quote.h"
 #include "base/str.h"
 #include "run/step.h"
 
@@ -265,8 +266,8 @@ void profile_steps(struct str *out, const struct plan *p,
         const struct plan_step_info info = plan_step(p, i);
         const struct cost t = cost_of(p, i, c);
 
-        str_printf(out, "%s\t%s\t%.4f", Q(info.node), info.kernel,
-                   1e3 * t.seconds);
+        quote_cell(out, info.node);
+        str_printf(out, "\t%s\t%.4f", info.kernel, 1e3 * t.seconds);
         print_rate(out, t.flop, t.seconds);
         print_rate(out, t.bytes, t.seconds);
         print_roof(out, &t);
