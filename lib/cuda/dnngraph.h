@@ -14,9 +14,9 @@
  *   dx = conv'(dy, w) where b > 0, else 0; sum of dx, sum of dx n, by channels
  *
  * It has a kernel for this only where the graph computes b again from v, by these
- * four operations; none where b or x is an operand, or where one is missing.  Three more results, of which the
- * gradient of v could be made, come with it and are not used.  On A100 it wants
- * scratch for dx in f32, and more.
+ * four operations; none where b or x is an operand, or where one is missing.
+ * Three more results, of which the gradient of v could be made, come with it and
+ * are not used.  On A100 it wants scratch for dx in f32, and more.
  *
  * Whole kernels are those that it brings along.  For others, which it compiles
  * when a plan is made, it wants a driver; with the CUDA Toolkit's stub of one it

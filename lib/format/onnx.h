@@ -18,7 +18,8 @@
  *     onnx_read         reading: the nodes, in order; onnx_model, onnx_tensor:
  *       the file and its arrays; onnx_import: names, attributes, ops
  *     onnx_row          operators that are one op, by the row of its record
- *     onnx_ops, _math, _move, _picture, _attention, _quant, _conv1d   the others
+ *     onnx_ops, _math, _move, _picture, _attention, _quant, _conv1d
+ *                       the others
  *     onnx_pattern, onnx_turns, onnx_scan   several operators that are one op;
  *       values that lie NHWC
  *     onnx_fold_X       operators over constants, evaluated  */

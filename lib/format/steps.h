@@ -1,9 +1,9 @@
 /* steps.h -- the steps of a network file into nodes of a graph.
  * SPDX-License-Identifier: MIT
  *
- * Private to network.c and what it is made of.  steps.c runs the control steps
- * and blocks, opstep.c adds an op or a free tensor, stepname.c finds what a name
- * stands for.  */
+ * Private to network.c and what it is made of.  steps.c runs the control
+ * steps and blocks, opstep.c adds an op or a free tensor, stepname.c finds what
+ * a name stands for.  */
 #ifndef ADZE_FORMAT_STEPS_H
 #define ADZE_FORMAT_STEPS_H
 
