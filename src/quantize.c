@@ -96,6 +96,8 @@ static int report(const struct work *w, struct err *e)
                  p.max_abs, p.max_rel, 100 * agree, (long long)p.samples);
         cli_note("weights %zu -> %zu bytes", weight_bytes(w->g),
                  weight_bytes(w->q));
+        if (!pass_quantized(w->q))
+            cli_note("nothing is in 8 bits: every layer was skipped");
         if (agree < min_agreement)
             bad = err_set(e, ERR_NO,
                           "the best class agrees for %.4f, below "

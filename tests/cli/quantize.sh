@@ -24,6 +24,8 @@ fails 'once more, by ranges' 3 'in 8 bits already' adze-quantize -m q.st --range
 [ ! -e q4.st ]
 ok 'nothing is written'
 
+run 'all layers stay float' 0 adze-quantize -m a.st -d d.tar -n 4 --skip '*' -O s.st
+err_has 'nothing is in 8 bits'
 run 'one layer stays float' 0 adze-quantize -q -m a.st -d d.tar -n 20 --skip conv1 -O s.st
 run 'as asked' 0 adze-show -m s.st --state
 out_has '^conv1.weight .*f32'
