@@ -2,8 +2,8 @@
  * plan's, from the start.
  * SPDX-License-Identifier: MIT
  *
- * Every allocation of this program is counted, which sanitizers, that have
- * their own, leave no room for.  */
+ * Every allocation of this program is counted: glibc's words for that, or a
+ * sanitizer's.  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -23,9 +23,16 @@
 
 static atomic_int allocations;
 
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
-enum { COUNTED = 1 };
+#if defined(__SANITIZE_ADDRESS__)
+void __sanitizer_malloc_hook(const volatile void *p, size_t n);
 
+void __sanitizer_malloc_hook(const volatile void *p, size_t n)
+{
+    (void)p;
+    (void)n;
+    allocations++;
+}
+#else
 /* glibc's own names of what is replaced here.  */
 void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t size);
@@ -60,8 +67,6 @@ void *count_aligned(size_t align, size_t n)
     allocations++;
     return __libc_memalign(align, n);
 }
-#else
-enum { COUNTED = 0 };
 #endif
 
 /* Direct, Winograd's and depthwise convolution, a stride, a shortcut, what is
@@ -120,8 +125,6 @@ static void check(int threads, int narrow)
 static void test_step(void **state)
 {
     (void)state;
-    if (!COUNTED)
-        skip();
     for (int threads = 1; threads <= 3; threads += 2)
         for (int narrow = 0; narrow < 2; narrow++)
             check(threads, narrow);
