@@ -30,6 +30,10 @@ void samples_dot(const char *path, int v);
 /* A folder `set' of four of them in two classes, and files that are none.  */
 void samples_folders(void);
 
+/* A row of a test program: F in a folder of its own.  */
+#define SAMPLES_TEST(f) \
+    cmocka_unit_test_setup_teardown(f, samples_enter, samples_leave)
+
 /* A tar: member I of NAMES, ended by NULL, is a picture whose red is I or, of
  * "NAME=TEXT", that text.  */
 void samples_tar(const char *path, const char *const *names);

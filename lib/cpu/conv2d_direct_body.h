@@ -81,8 +81,8 @@ INLINE void store(const int m, const int panels, const struct direct_run *r,
     }
     if (w->measured) {
         EACH (v, panels * PV) {
-            const int64_t at = t->at + v / PV * area + v % PV * VL,
-                          lane = t->panel * LANES + v * VL;
+            const int64_t at = t->at + v / PV * area + v % PV * VL;
+            const int64_t lane = t->panel * LANES + v * VL;
             vf sum[1][WRITER_SUMS] = {{VF0, VF0}};
 
             lanes_store_measured(m, w, at, step, t->y_gap, lane, a[v], sum[0]);

@@ -102,9 +102,8 @@ static void hostile_cifar(void **state)
 
 int main(void)
 {
-#define HERE(f) cmocka_unit_test_setup_teardown(f, samples_enter, samples_leave)
     const struct CMUnitTest tests[] = {
-        HERE(cifar),
+        SAMPLES_TEST(cifar),
         cmocka_unit_test(hostile_cifar),
     };
 

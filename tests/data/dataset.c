@@ -182,10 +182,10 @@ static void threads(void **state)
 
 int main(void)
 {
-#define HERE(f) cmocka_unit_test_setup_teardown(f, samples_enter, samples_leave)
     const struct CMUnitTest tests[] = {
-        HERE(joined),      HERE(fingerprints), HERE(spread),
-        HERE(files_alone), HERE(splits),       HERE(threads),
+        SAMPLES_TEST(joined), SAMPLES_TEST(fingerprints),
+        SAMPLES_TEST(spread), SAMPLES_TEST(files_alone),
+        SAMPLES_TEST(splits), SAMPLES_TEST(threads),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,12 +105,11 @@ static void folder_faults(void **state)
 
 int main(void)
 {
-#define HERE(f) cmocka_unit_test_setup_teardown(f, samples_enter, samples_leave)
     const struct CMUnitTest tests[] = {
-        HERE(folders),
-        HERE(folders_below_a_top_one),
-        HERE(folders_match_by_name),
-        HERE(folder_faults),
+        SAMPLES_TEST(folders),
+        SAMPLES_TEST(folders_below_a_top_one),
+        SAMPLES_TEST(folders_match_by_name),
+        SAMPLES_TEST(folder_faults),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -152,11 +152,10 @@ static void hostile_lists(void **state)
 
 int main(void)
 {
-#define HERE(f) cmocka_unit_test_setup_teardown(f, samples_enter, samples_leave)
     const struct CMUnitTest tests[] = {
-        HERE(lists),
-        HERE(list_faults),
-        HERE(f065_many_classes),
+        SAMPLES_TEST(lists),
+        SAMPLES_TEST(list_faults),
+        SAMPLES_TEST(f065_many_classes),
         cmocka_unit_test(hostile_lists),
     };
 

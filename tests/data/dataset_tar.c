@@ -205,10 +205,10 @@ static void hostile_tar_sets(void **state)
 
 int main(void)
 {
-#define HERE(f) cmocka_unit_test_setup_teardown(f, samples_enter, samples_leave)
     const struct CMUnitTest tests[] = {
-        HERE(tar_of_folders), HERE(tar_faults),       HERE(webdataset),
-        HERE(f077_pipes),     HERE(hostile_tar_sets),
+        SAMPLES_TEST(tar_of_folders),   SAMPLES_TEST(tar_faults),
+        SAMPLES_TEST(webdataset),       SAMPLES_TEST(f077_pipes),
+        SAMPLES_TEST(hostile_tar_sets),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

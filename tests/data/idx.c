@@ -113,10 +113,9 @@ static void hostile_idx(void **state)
 
 int main(void)
 {
-#define HERE(f) cmocka_unit_test_setup_teardown(f, samples_enter, samples_leave)
     const struct CMUnitTest tests[] = {
-        HERE(idx),
-        HERE(idx_faults),
+        SAMPLES_TEST(idx),
+        SAMPLES_TEST(idx_faults),
         cmocka_unit_test(hostile_idx),
     };
 

@@ -852,22 +852,29 @@ struct job {
     normalised n;
 };
 
-/* Of what is stored. */
-void add_up(const job &j)
+/* Of X as it is stored: its sums by channels, and those of x TIMES(i). */
+template <typename F>
+void add_up(const job &j, const void *x, const sizes &dim, F times, void *sum, void *product)
 {
-    const int64_t channels = j.g.y[1];
-    std::vector<double> sum((size_t)channels), square((size_t)channels);
+    const int64_t channels = dim[1];
+    std::vector<double> one((size_t)channels), two((size_t)channels);
 
-    for (int64_t i = 0; i < count_of(j.g.y); i++) {
-        const double v = load(j.y, j.type, i);
+    for (int64_t i = 0; i < count_of(dim); i++) {
+        const double v = load(x, j.type, i);
 
-        sum[(size_t)(i % channels)] += v;
-        square[(size_t)(i % channels)] += v * v;
+        one[(size_t)(i % channels)] += v;
+        two[(size_t)(i % channels)] += v * times(i);
     }
     for (int64_t c = 0; c < channels; c++) {
-        store(j.sum, F32, c, sum[(size_t)c]);
-        store(j.square, F32, c, spoilt(square[(size_t)c], c, -now.wrong));
+        store(sum, F32, c, one[(size_t)c]);
+        store(product, F32, c, spoilt(two[(size_t)c], c, -now.wrong));
     }
+}
+
+void add_squares(const job &j)
+{
+    add_up(
+        j, j.y, j.g.y, [&](int64_t i) { return load(j.y, j.type, i); }, j.sum, j.square);
 }
 
 double deviation(const job &j, int64_t i)
@@ -877,24 +884,14 @@ double deviation(const job &j, int64_t i)
     return (load(j.n.v, j.type, i) - load(j.n.mean, F32, c)) * load(j.n.invstd, F32, c);
 }
 
-/* Of what is stored; what is not used is no number. */
+/* What is not used is no number. */
 void add_products(const job &j)
 {
-    const int64_t channels = j.g.x[1];
-    std::vector<double> sum((size_t)channels), product((size_t)channels);
-
-    for (int64_t i = 0; i < count_of(j.g.x); i++) {
-        const double dx = load(j.x, j.type, i);
-
-        sum[(size_t)(i % channels)] += dx;
-        product[(size_t)(i % channels)] += dx * deviation(j, i);
-    }
-    for (int64_t c = 0; c < channels; c++) {
-        store(j.n.sum, F32, c, sum[(size_t)c]);
-        store(j.n.product, F32, c, spoilt(product[(size_t)c], c, -now.wrong));
+    add_up(
+        j, j.x, j.g.x, [&](int64_t i) { return deviation(j, i); }, j.n.sum, j.n.product);
+    for (int64_t c = 0; c < j.g.x[1]; c++)
         for (void *p : j.n.unused)
             store(p, F32, c, NAN);
-    }
 }
 
 void convolve(const job &j)
@@ -921,7 +918,7 @@ void convolve(const job &j)
     }
     write(j.op == DNN_OP_FORWARD ? j.y : j.op == DNN_OP_BWD_DATA ? j.x : j.w, j.type, v);
     if (j.sum)
-        add_up(j);
+        add_squares(j);
     if (j.n.v)
         add_products(j);
 }
