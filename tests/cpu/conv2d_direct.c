@@ -46,6 +46,8 @@ static const struct kernel_case followed[] = {
 };
 
 static const struct kernel_case backward[] = {
+    /* dx is taller than dy, and both gradients are made at once */
+    {C, "out=20 kernel=3", "2,16,7,9", NULL, KERNEL_BACKWARD, 320, 0},
     {C, "out=16 kernel=3 pad=1", "3,16,16,16", NULL, KERNEL_BACKWARD, 768, 0},
     {C, "out=16 kernel=3 pad=1 bias=yes", "17,3,8,8", NULL, KERNEL_BACKWARD,
      1088, 0},
