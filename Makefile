@@ -75,10 +75,11 @@ EMUCXX  := -std=c++20 $(CXXWORDS) -Itests/cuda/emu -Ilib -Itests/cuda -Wall -Wex
 # A file's name ends with its instruction set; stb's and libjpeg's headers are not ours.
 avx2     := -mavx2 -mfma -mf16c
 avx512   := $(avx2) -mavx512f -mavx512bw -mavx512vl -mavx512dq
+avxvnni  := $(avx2) -mavxvnni
 bf16     := $(avx512) -mavx512bf16
 vnni     := $(avx512) -mavx512vnni
 neon     := -DVEC_NEON
-x86_64   := avx2 avx512 bf16 vnni
+x86_64   := avx2 avxvnni avx512 bf16 vnni
 aarch64  := neon
 ISAS    := $($(firstword $(subst -, ,$(shell $(CC) -dumpmachine))))
 isa      = $($(filter $(ISAS),$(lastword $(subst _, ,$1)))) $(if $(filter %/image/stb %/image/jpeg_turbo,$1),-DADZE_BASE_BANNED_H) \
@@ -110,7 +111,7 @@ LIBOBJ   = $(LIBSRC:%.c=$1/%.o) $(GENSRC:$G/%.c=$1/gen/%.o) $(CUOBJ)
 CMDSRC  := $(sort $(wildcard src/*.c))
 CMDS    := $(patsubst src/%.c,bin/adze-%,$(filter-out src/adze.c,$(CMDSRC))) \
            $(patsubst src/adze.c,bin/adze,$(filter src/adze.c,$(CMDSRC)))
-TESTLIB  = $(patsubst %.c,$1/%.o,$(filter-out tests/preload.c,$(sort $(wildcard tests/*.c))))
+TESTLIB  = $(patsubst %.c,$1/%.o,$(filter-out tests/preload.c $(SKIP),$(sort $(wildcard tests/*.c))))
 UNIT    := $(sort $(if $T,$(wildcard tests/$T.c tests/$T/*.c),$(wildcard tests/*/*.c)))
 UNIT    := $(filter-out $(if $(EMU),,tests/cuda/%),$(UNIT))
 SHELL_T := $(sort $(if $T,$(wildcard tests/$T.sh tests/$T/*.sh),$(wildcard tests/*.sh tests/check/*.sh tests/cli/*.sh)))
@@ -215,7 +216,6 @@ export REPORTS := $(CUOBJ:.o=.ptxas)
 export EMUWARN := $(if $(EMU),$(EMUSRC:%=$(if $(UNIT_S),$S,$O)/emu/%.warn))
 export SOURCES := $(LIBSRC) $(CMDSRC)
 
-deps:
 # Long ones first: no processor is without work at the end.
 test: all $(UNIT_O) $(UNIT_S)
 	@scripts/run-tests $(or $(strip $(SHELL_T) $(UNIT_S) $(UNIT_O)),$(error no test is called '$T'))

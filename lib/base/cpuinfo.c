@@ -16,13 +16,14 @@
  * number at worst.  */
 static _Atomic unsigned allowed = ~0u;
 
-const char *const cpu_level_names[] = {"portable", "neon", "avx2", "avx512",
-                                       "vnni",     "bf16", NULL};
+const char *const cpu_level_names[] = {"portable", "neon", "avx2", "avxvnni",
+                                       "avx512",   "vnni", "bf16", NULL};
 
 static const unsigned level_mask[] = {
     0,
     CPU_NEON,
     CPU_AVX2,
+    CPU_AVX2 | CPU_AVXVNNI,
     CPU_AVX2 | CPU_AVX512,
     CPU_AVX2 | CPU_AVX512 | CPU_VNNI,
     CPU_AVX2 | CPU_AVX512 | CPU_VNNI | CPU_AVX512BF16,
@@ -36,6 +37,15 @@ static int has_f16c(void)
     return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
 }
 
+/* Not all compilers know it by name.  */
+static int has_avxvnni(void)
+{
+    enum { LEAF = 7, SUBLEAF = 1, BIT = 1 << 4 };
+    unsigned a, b, c, d;
+
+    return __get_cpuid_count(LEAF, SUBLEAF, &a, &b, &c, &d) && (a & BIT);
+}
+
 /* The builtin also asks whether the system saves the registers.  */
 static unsigned detect(void)
 {
@@ -45,7 +55,7 @@ static unsigned detect(void)
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") ||
         !has_f16c())
         return f;
-    f |= CPU_AVX2;
+    f |= CPU_AVX2 | (has_avxvnni() ? CPU_AVXVNNI : 0);
     if (!__builtin_cpu_supports("avx512f") ||
         !__builtin_cpu_supports("avx512bw") ||
         !__builtin_cpu_supports("avx512vl") ||
@@ -123,7 +133,7 @@ int cpu_limit(const char *name, struct err *e)
     }
     return err_set(e, ERR_USAGE,
                    "unknown cpu level '%s'; known are portable neon avx2 "
-                   "avx512 vnni bf16",
+                   "avxvnni avx512 vnni bf16",
                    Q(name));
 }
 

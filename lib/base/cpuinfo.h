@@ -22,14 +22,15 @@ enum cpu_isa {
     CPU_VNNI = 1 << 2,       /* AVX-512 VNNI */
     CPU_AVX512BF16 = 1 << 3, /* AVX-512 BF16 */
     CPU_NEON = 1 << 4,       /* every arm64 */
+    CPU_AVXVNNI = 1 << 5,    /* VNNI in 256 bits, without AVX-512 */
 };
 
 /* The features in use: what the machine has, lowered by cpu_limit().  */
 unsigned cpu_features(void);
 
-/* Lower the features to those of level NAME: portable neon avx2 avx512 vnni
- * bf16.  ERR_USAGE for an unknown name (lists the known ones), ERR_DEVICE if
- * the machine does not have that level.  */
+/* Lower the features to those of level NAME: portable neon avx2 avxvnni
+ * avx512 vnni bf16.  ERR_USAGE for an unknown name (lists the known ones),
+ * ERR_DEVICE if the machine does not have that level.  */
 int cpu_limit(const char *name, struct err *e);
 
 /* The name of the highest level within MASK, as cpu_limit() takes it: what

@@ -15,7 +15,7 @@
     {'j', "threads", OPT_INT, &cli.threads, "N", "threads to use", \
      .min = 1, .max = 1024, .def = "all"}, \
     {0, "cpu", OPT_TEXT, &cli.cpu, "LEVEL", \
-     "highest instruction set: portable, neon, avx2, avx512, vnni, bf16"}, \
+     "highest instruction set: portable, neon, avx2, avxvnni, avx512, vnni, bf16"}, \
     {'q', "quiet", OPT_FLAG, &cli.quiet, NULL, "no notices"}, \
     {'v', "verbose", OPT_FLAG, &cli.verbose, NULL, "say more"}, \
     {'h', "help", OPT_FLAG, &cli.help, NULL, "print this help"}, \

@@ -11,11 +11,12 @@
  * only pays there.  */
 #if defined(__x86_64__)
 #    define KERNELS(name) name##_avx512, name##_avx2, name##_any
-#    define KERNELS_VNNI(name) name##_vnni, KERNELS(name)
+#    define KERNELS_VNNI(name) name##_vnni, name##_avx512, name##_avxvnni, name##_avx2, name##_any
 #    define KERNELS_BF16(name) name##_bf16, KERNELS(name)
-#    define KERNELS_BESIDE(avx2, name) name##_vnni, name##_avx512, avx2##_avx2, name##_avx2, name##_any
+#    define KERNELS_BESIDE(avx2, name) \
+        name##_vnni, name##_avx512, name##_avxvnni, avx2##_avx2, name##_avx2, name##_any
 #    define DECLARE(name) extern const struct kernel name##_avx512[], name##_avx2[], name##_any[]
-#    define DECLARE_VNNI(name) DECLARE(name), name##_vnni[]
+#    define DECLARE_VNNI(name) DECLARE(name), name##_vnni[], name##_avxvnni[]
 #    define DECLARE_BF16(name) DECLARE(name), name##_bf16[]
 #elif defined(__aarch64__)
 #    define KERNELS(name) name##_neon, name##_any

@@ -94,15 +94,25 @@ static double bf16(unsigned features, struct pool *p)
     return 0;
 }
 
-/* Without VNNI two products are one instruction and their sum another: what
- * fp32 has.  */
-static double i8(unsigned features, struct pool *p)
+/* Elsewhere that of floats.  */
+static run_fn *choose_8(unsigned features)
 {
 #if defined(__x86_64__)
     if (features & CPU_VNNI)
-        return measure(peak_run_vnni, p, run_seconds, RUNS);
+        return peak_8_run_vnni;
+    if (features & CPU_AVX512)
+        return peak_8_run_avx512;
+    if (features & CPU_AVXVNNI)
+        return peak_8_run_avxvnni;
+    if (features & CPU_AVX2)
+        return peak_8_run_avx2;
 #endif
-    return f32(features, p);
+    return choose(features);
+}
+
+static double i8(unsigned features, struct pool *p)
+{
+    return measure(choose_8(features), p, run_seconds, RUNS);
 }
 
 /* ---- copying ---- */

@@ -18,11 +18,6 @@ enum { PRODUCTS = 2 }; /* of a lane */
 #    define next(a)                                              \
         _mm512_dpbf16_ps(a, (__m512bh)_mm512_set1_epi16(0x3c00), \
                          (__m512bh)_mm512_set1_epi16(0x3c00)) /* 2^-7 */
-#elif defined(__AVX512VNNI__)
-enum { PRODUCTS = 4 };
-#    define next(a)          \
-        _mm512_castsi512_ps( \
-            _mm512_dpbusd_epi32(_mm512_castps_si512(a), _mm512_set1_epi8(1), _mm512_set1_epi8(1)))
 #else
 enum { PRODUCTS = 1 };
 #    define next(a) vf_fma(a, VF1(0.9999f), VF1(0.0001f))

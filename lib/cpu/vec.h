@@ -4,8 +4,8 @@
  *
  * Kernels are written once against these words (X_body.h) and compiled once
  * per instruction set (X_any.c, X_neon.c, X_avx2.c, X_avx512.c, and those with
- * more instructions: X_bf16.c, X_vnni.c).  Arithmetic + - * / is written with
- * operators.  Nothing here is visible outside a file.
+ * more instructions: X_avxvnni.c, X_vnni.c, X_bf16.c).  Arithmetic + - * / is
+ * written with operators.  Nothing here is visible outside a file.
  *
  *     VL                 lanes of a vector
  *     ISA(name)          name_any, name_neon, ...
@@ -68,9 +68,15 @@ typedef __m512i vi;
 
 #elif defined(__AVX2__)
 #    include <immintrin.h>
+#    if defined(__AVXVNNI__)
+enum { VL = 8, ISA_BITS = CPU_AVX2 | CPU_AVXVNNI };
+#        define ISA(name) name##_avxvnni
+#        define ISA_NAME  "avxvnni"
+#    else
 enum { VL = 8, ISA_BITS = CPU_AVX2 };
-#    define ISA(name)         name##_avx2
-#    define ISA_NAME          "avx2"
+#        define ISA(name) name##_avx2
+#        define ISA_NAME  "avx2"
+#    endif
 typedef __m256 vf;
 typedef __m256i vi;
 #    define VF1(x)            _mm256_set1_ps(x)

@@ -15,6 +15,9 @@
 #if defined(__AVX512VNNI__)
 #    define PER             4
 #    define vi_dot(a, x, w) _mm512_dpbusd_epi32(a, x, w)
+#elif defined(__AVXVNNI__)
+#    define PER             4
+#    define vi_dot(a, x, w) _mm256_dpbusd_avx_epi32(a, x, w)
 #else
 #    define PER 2
 #endif
@@ -26,9 +29,11 @@
 #        define vi_dot(a, x, w) _mm512_add_epi32(a, _mm512_madd_epi16(x, w))
 #    endif
 #elif defined(__AVX2__)
-#    define vi_load(p)      _mm256_loadu_si256((const __m256i *)(p))
-#    define vi_store(p, v)  _mm256_storeu_si256((__m256i *)(p), v)
-#    define vi_dot(a, x, w) _mm256_add_epi32(a, _mm256_madd_epi16(x, w))
+#    define vi_load(p)     _mm256_loadu_si256((const __m256i *)(p))
+#    define vi_store(p, v) _mm256_storeu_si256((__m256i *)(p), v)
+#    if PER == 2
+#        define vi_dot(a, x, w) _mm256_add_epi32(a, _mm256_madd_epi16(x, w))
+#    endif
 #else
 INLINE vi vi_load(const void *p)
 {

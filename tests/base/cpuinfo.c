@@ -20,6 +20,9 @@ static void test_names(void **state)
     assert_string_equal(cpu_level_name(CPU_AVX2), "avx2");
     assert_string_equal(cpu_level_name(CPU_AVX2 | CPU_AVX512), "avx512");
     assert_string_equal(cpu_level_name(CPU_AVX512), "portable");
+    assert_string_equal(cpu_level_name(CPU_AVX2 | CPU_AVXVNNI), "avxvnni");
+    assert_string_equal(cpu_level_name(CPU_AVX2 | CPU_AVXVNNI | CPU_AVX512),
+                        "avx512");
     assert_string_equal(cpu_level_name(15), "bf16");
 }
 

@@ -443,6 +443,8 @@ static void test_choice(void **state)
 
         assert_string_equal(first(CPU_AVX2, c),
                             cases[i].taken ? WINOGRAD : DIRECT);
+        assert_string_equal(first(CPU_AVX2 | CPU_AVXVNNI, c),
+                            "conv2d_direct_8_avxvnni");
         assert_string_equal(first(more, c), "conv2d_direct_8_avx512");
         assert_string_equal(first(more | CPU_VNNI, c), "conv2d_direct_8_vnni");
         assert_string_equal(first(0, c), "conv2d_direct_8_any");

@@ -1,0 +1,5 @@
+/* dwconv2d_blocked_8_standin_avx2.c -- kernels for AVX-VNNI with its stand-in.
+ * SPDX-License-Identifier: MIT  */
+#include "standin/avxvnni.h"
+
+#include "cpu/dwconv2d_blocked_8_avxvnni.c"
