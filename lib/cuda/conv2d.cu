@@ -234,10 +234,9 @@ struct measured_finish {
         return get(*y);
     }
 
-    __device__ void moments(int64_t tile, int64_t n, float sum, float square) const
+    __device__ void moment(int which, int64_t tile, int64_t n, float v) const
     {
-        p[tile * 2 * channels + n] = sum;
-        p[(tile * 2 + 1) * channels + n] = square;
+        p[(tile * 2 + which) * channels + n] = v;
     }
 };
 
@@ -334,49 +333,76 @@ template <class T, int MMA> static void forward(const struct kernel_args *a)
         forward_group<T, MMA>(a, c, g, from_channel(f, g * c.kg));
 }
 
+/* What A's result goes through, and where its statistics are summed.  */
+template <class T> static measured_finish<T> measured_of(const struct kernel_args *a)
+{
+    const int64_t channels = a->op.out[0].shape.dim[1];
+
+    return {finish_of<T>(a, channels), (float *)a->scratch, channels};
+}
+
 /* By tensor cores, and with statistics where the step has them.  */
 template <class T> static void forward_mma(const struct kernel_args *a)
 {
     const struct conv c = conv_of(a->op.node, &a->op.in[X].shape, &a->op.out[0].shape);
-    const struct finish<T> f = finish_of<T>(a, a->op.out[0].shape.dim[1]);
-    float *p = (float *)a->scratch;
+    const measured_finish<T> f = measured_of<T>(a);
 
     if (!a->step->n_side) {
         forward<T, 1>(a);
         return;
     }
     for (int g = 0; g < c.groups; g++)
-        forward_group<T, 1>(a, c, g,
-                            measured_finish<T>{from_channel(f, g * c.kg), p + g * c.kg, c.k});
+        forward_group<T, 1>(
+            a, c, g,
+            measured_finish<T>{from_channel(f.rest, g * c.kg), f.p + g * c.kg, f.channels});
     join_moments(a);
 }
 
 /* ---- siblings ---- */
 
-/* Sums of statistics are left to those that are alone.  */
+/* All have statistics or none.  */
 static int may_be_siblings(const struct step_nodes *a, const struct step_nodes *b)
 {
-    return conv_same_pixels(a, b) && !a->n_side && !b->n_side;
+    return conv_same_pixels(a, b) && !a->n_side == !b->n_side;
 }
 
-template <class T, int MMA> static void forward_siblings(const void *siblings)
+template <class T> static struct finish<T> result_of(const struct kernel_args *a) {
+    return finish_of<T>(a, a->op.out[0].shape.dim[1]);
+}
+
+/* RESULT: what each sibling's goes through.  */
+template <class T, int MMA, class C>
+static void siblings_run(const struct siblings *p, C (*result)(const struct kernel_args *a))
 {
-    const struct siblings *p = (const struct siblings *)siblings;
     const struct kernel_args *a = p->a[0];
     const struct conv c = conv_of(a->op.node, &a->op.in[X].shape, &a->op.out[0].shape);
     const int64_t pixels = (int64_t)c.n * c.out[0] * c.out[1];
     const int64_t terms = (int64_t)c.kernel[0] * c.kernel[1] * c.c;
-    struct gemm_siblings<matrix<T, 0>, finish<T>> s = {
+    struct gemm_siblings<matrix<T, 0>, C> s = {
     };
 
     s.at.count = p->n;
     for (int i = 0; i < p->n; i++) {
         s.n[i] = p->a[i]->op.out[0].shape.dim[1];
         s.b[i] = {(const T *)p->a[i]->packed[WEIGHT], terms};
-        s.c[i] = finish_of<T>(p->a[i], s.n[i]);
+        s.c[i] = result(p->a[i]);
     }
     gemm_siblings_by<MMA>(device_of(a), {pixels, 0, terms, terms},
                           patches<T, 0>{data<T>(&a->op.in[X]), c}, s);
+}
+
+template <class T, int MMA> static void forward_siblings(const void *siblings)
+{
+    const struct siblings *p = (const struct siblings *)siblings;
+
+    if constexpr (MMA)
+        if (p->a[0]->step->n_side) {
+            siblings_run<T, 1>(p, measured_of<T>);
+            for (int i = 0; i < p->n; i++)
+                join_moments(p->a[i]);
+            return;
+        }
+    siblings_run<T, MMA>(p, result_of<T>);
 }
 
 template <class T, int MMA>

@@ -11,9 +11,9 @@
  * A result that declares
  *     typedef T measured;
  *     float store(int64_t m, int64_t n, float sum) const;     what it became
- *     void moments(int64_t tile, int64_t n, float sum, float square) const;
- * is told of each column's TALL rows, tile by tile, the sum of what was stored
- * and of the squares about its mean there.  */
+ *     void moment(int which, int64_t tile, int64_t n, float v) const;
+ * is told of each column's TALL rows, tile by tile, 0 the sum of what was stored
+ * and 1 that of the squares about its mean there.  */
 #ifndef ADZE_CUDA_GEMM_MMA_CUH
 #define ADZE_CUDA_GEMM_MMA_CUH
 
@@ -111,76 +111,76 @@ template <int N, class A, class B> struct mma_form {
 
 /* ---- sums over the rows of a block ---- */
 
-/* S[j][r] is of column X + 8 j + 2 (lane % 4) + r, of some rows of a warp that
- * is the DOWN-th of HIGH ones; it becomes the sum of all.  PART has room for N
- * columns of each of these.  */
-template <int N, int HIGH>
-__device__ __forceinline__ void column_sums(float (&s)[4][2], int down, int x, float *part)
+/* S[j][r], of column X + 8 j + 2 (lane % 4) + r, becomes the sum of VALUE(i, j, r)
+ * over all rows of the block, of which a warp, the DOWN-th, has I times 16: 32
+ * rows after the other, so that it does not depend on N, the width of a block.
+ * PART has room for N columns of each of those.  */
+template <int N, int I, class F>
+__device__ __forceinline__ void column_sums(float (&s)[4][2], int down, int x, float *part,
+                                            const F &value)
 {
+    static_assert(I % 2 == 0, "a warp has parts of 32 rows");
     const int lane = (int)threadIdx.x % WARP, at = x + lane % 4 * 2;
 
-#pragma unroll
-    for (int j = 0; j < 4; j++)
-#pragma unroll
-        for (int r = 0; r < 2; r++)
-            for (int d = 4; d < WARP; d *= 2)
-                s[j][r] += __shfl_xor_sync(~0u, s[j][r], d);
     __syncthreads(); /* the last to read what lay there */
 #pragma unroll
-    for (int j = 0; j < 4; j++)
+    for (int h = 0; h < I / 2; h++) {
 #pragma unroll
-        for (int r = 0; r < 2; r++)
-            if (lane < 4)
-                part[down * N + at + j * 8 + r] = s[j][r];
+        for (int j = 0; j < 4; j++)
+#pragma unroll
+            for (int r = 0; r < 2; r++) {
+                s[j][r] = (value(2 * h, j, r) + value(2 * h, j, r + 2)) +
+                          (value(2 * h + 1, j, r) + value(2 * h + 1, j, r + 2));
+                for (int d = 4; d < WARP; d *= 2)
+                    s[j][r] += __shfl_xor_sync(~0u, s[j][r], d);
+                if (lane < 4)
+                    part[(down * I / 2 + h) * N + at + j * 8 + r] = s[j][r];
+            }
+        __syncwarp(); /* one half after the other: registers */
+    }
     __syncthreads();
 #pragma unroll
     for (int j = 0; j < 4; j++)
 #pragma unroll
         for (int r = 0; r < 2; r++) {
             s[j][r] = 0;
-            for (int k = 0; k < HIGH; k++)
+            for (int k = 0; k < TALL / 32; k++)
                 s[j][r] += part[k * N + at + j * 8 + r];
         }
 }
 
-/* V: what was stored of a warp's rows from ROW on, the DOWN-th of HIGH warps,
- * and of its columns from X on, counted from block column N0; zeros outside. */
-template <int N, int HIGH, int I, class C>
+/* V: what was stored of the rows of a warp, the DOWN-th, from the block's row ROW
+ * on, and of its columns from X on, counted from block column N0; zeros outside. */
+template <int N, int I, class C>
 __device__ __forceinline__ void measure(const struct gemm &g, const C &c, float (&v)[I][4][4],
-                                        int64_t row, int64_t n0, int down, int x, float *part)
+                                        int row, int64_t n0, int down, int x, float *part)
 {
     const int lane = (int)threadIdx.x % WARP;
-    const int64_t left = g.m - (int64_t)blockIdx.x * TALL;
-    const float rows = (float)(left < TALL ? left : (int64_t)TALL);
-    float sum[4][2] = {}, square[4][2] = {};
+    const int64_t left = g.m - (int64_t)blockIdx.x * TALL, n = n0 + x + lane % 4 * 2;
+    const int rows = left < TALL ? (int)left : (int)TALL, below = rows - row - lane / 4;
+    const int columns = down == 0 && lane < 4 ? (int)(g.n - n) : 0; /* to be told of */
+    float mean[4][2], s[4][2];
 
+    column_sums<N, I>(s, down, x, part, [&](int i, int j, int r) { return v[i][j][r]; });
 #pragma unroll
-    for (int i = 0; i < I; i++)
-#pragma unroll
-        for (int j = 0; j < 4; j++)
-#pragma unroll
-            for (int r = 0; r < 4; r++)
-                sum[j][r % 2] += v[i][j][r];
-    column_sums<N, HIGH>(sum, down, x, part);
-#pragma unroll
-    for (int i = 0; i < I; i++)
-#pragma unroll
-        for (int j = 0; j < 4; j++)
-#pragma unroll
-            for (int r = 0; r < 4; r++)
-                if (row + i * 16 + lane / 4 + r / 2 * 8 < g.m) {
-                    const float d = v[i][j][r] - sum[j][r % 2] / rows;
-
-                    square[j][r % 2] += d * d;
-                }
-    column_sums<N, HIGH>(square, down, x, part);
     for (int j = 0; j < 4; j++)
+#pragma unroll
         for (int r = 0; r < 2; r++) {
-            const int64_t n = n0 + x + j * 8 + lane % 4 * 2 + r;
-
-            if (down == 0 && lane < 4 && n < g.n)
-                c.moments(blockIdx.x, n, sum[j][r], square[j][r]);
+            if (j * 8 + r < columns)
+                c.moment(0, blockIdx.x, n + j * 8 + r, s[j][r]);
+            mean[j][r] = s[j][r] / (float)rows;
         }
+    column_sums<N, I>(s, down, x, part, [&](int i, int j, int r) {
+        const float d = v[i][j][r] - mean[j][r % 2];
+
+        return i * 16 + r / 2 * 8 < below ? d * d : 0;
+    });
+#pragma unroll
+    for (int j = 0; j < 4; j++)
+#pragma unroll
+        for (int r = 0; r < 2; r++)
+            if (j * 8 + r < columns)
+                c.moment(1, blockIdx.x, n + j * 8 + r, s[j][r]);
 }
 
 /* Block column COLUMN, chunk CHUNK of the terms.  */
@@ -257,7 +257,7 @@ __device__ __forceinline__ void gemm_mma_block(const struct gemm &g, unsigned co
                     c.store(m, n, sum[i][j][r]);
             }
     if constexpr (requires { typename C::measured; })
-        measure<N, form::down>(g, c, sum, m0 + y, n0, warp / form::across, x, (float *)shared);
+        measure<N>(g, c, sum, y, n0, warp / form::across, x, (float *)shared);
 }
 
 template <int N, class A, class B, class C>

@@ -250,6 +250,71 @@ static void test_beside(void **state)
     }
 }
 
+/* The bits of a step of G in bf16 or fp16, with siblings one by one or not; how
+ * many convolutions are done with another, and statistics beside one.  */
+static void siblings_step(const struct graph *g, int narrow, int no_siblings, struct str *bits,
+                          int counts[2])
+{
+    const struct plan_opts o = {
+        .batch = TRAINING_BATCH, .narrow = narrow, .no_siblings = no_siblings};
+    struct err e = {0};
+    struct device *d = gpu();
+    struct params *ps = params_new(g, d, &e);
+    struct plan *p = plan_new(g, d, ps, &o, &e);
+    struct interp inputs;
+
+    if (!p)
+        fail_msg("%s", e.msg);
+    interp_fill(&inputs, g, TRAINING_BATCH, 11, 0);
+    for (int i = 0; i < g->n_value; i++)
+        if (g->value[i]->kind == VALUE_INPUT)
+            memcpy(plan_value(p, g->value[i]->name)->data, inputs.value[i].data,
+                   tensor_bytes(&inputs.value[i]));
+    assert_int_equal(plan_run(p, NULL, &e), 0);
+    training_check_bits(p, g, bits);
+    counts[0] = counts[1] = 0;
+    for (int k = 0; k < p->n_step; k++) {
+        const struct step *s = &p->step[k];
+
+        counts[0] += s->joined && node_is(s->nodes.node[0], "conv2d");
+        counts[1] += s->nodes.n_side;
+    }
+    interp_release(&inputs);
+    plan_free(p);
+    params_free(ps);
+    d->free(d);
+}
+
+/* So they are of siblings, with the bits that they have one by one, in blocks
+ * of 64 and of 128 columns; the one without statistics is alone.  */
+static void test_siblings_beside(void **state)
+{
+    static const struct cuda_case c = {
+        "siblings beside statistics", "[16, 10, 9]",
+        "  - concat:\n    - do: [conv: {out: 40, kernel: 1}, bn, relu]\n"
+        "    - do: [conv: {out: 16, kernel: 1, bias: yes}]\n"
+        "    - do: [conv: {out: 136, kernel: 1}, bn]\n"
+        "    - do: [conv: {out: 72, kernel: 1, bias: yes}, bn, relu]\n"};
+    struct graph *g = training_check_graph(c.size, c.body);
+
+    (void)state;
+    for (int narrow = PRECISION_BF16; narrow <= PRECISION_FP16; narrow++) {
+        struct str together = {0}, apart = {0};
+        int counts[2];
+
+        siblings_step(g, narrow, 1, &apart, counts);
+        assert_int_equal(counts[0], 0);
+        assert_int_equal(counts[1], 3);
+        siblings_step(g, narrow, 0, &together, counts);
+        assert_int_equal(counts[0], 2);
+        assert_int_equal(counts[1], 3);
+        assert_string_equal(str_text(&together), str_text(&apart));
+        str_release(&together);
+        str_release(&apart);
+    }
+    check(&c, g, TRAINING_BATCH);
+}
+
 /* Of numbers, not of pictures: no network of models/ begins with it.  */
 static void test_embedding(void **state)
 {
@@ -647,15 +712,15 @@ static void test_all_taken(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_training),     cmocka_unit_test(test_inference),
-        cmocka_unit_test(test_frozen),       cmocka_unit_test(test_embedding),
-        cmocka_unit_test(test_moved),        cmocka_unit_test(test_beside),
-        cmocka_unit_test(test_sgd),          cmocka_unit_test(test_adamw),
-        cmocka_unit_test(test_mixed),        cmocka_unit_test(test_mixed_steps),
-        cmocka_unit_test(test_together),     cmocka_unit_test(test_launches),
-        cmocka_unit_test(test_packed_later), cmocka_unit_test(test_narrow),
-        cmocka_unit_test(test_loss_scale),   cmocka_unit_test(test_all_taken),
-        cmocka_unit_test(test_profile),
+        cmocka_unit_test(test_training),        cmocka_unit_test(test_inference),
+        cmocka_unit_test(test_frozen),          cmocka_unit_test(test_embedding),
+        cmocka_unit_test(test_moved),           cmocka_unit_test(test_beside),
+        cmocka_unit_test(test_siblings_beside), cmocka_unit_test(test_sgd),
+        cmocka_unit_test(test_adamw),           cmocka_unit_test(test_mixed),
+        cmocka_unit_test(test_mixed_steps),     cmocka_unit_test(test_together),
+        cmocka_unit_test(test_launches),        cmocka_unit_test(test_packed_later),
+        cmocka_unit_test(test_narrow),          cmocka_unit_test(test_loss_scale),
+        cmocka_unit_test(test_all_taken),       cmocka_unit_test(test_profile),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
