@@ -29,6 +29,28 @@ const char *onnx_transpose(struct onnx_build *b, const struct node *n,
     return out;
 }
 
+const char *onnx_slice(struct onnx_build *b, const struct node *n,
+                       const char *x, int64_t axis, int64_t from, int64_t to,
+                       const char *out)
+{
+    const char *in[4] = {x};
+    Onnx__NodeProto *op;
+
+    out = out ? out : onnx_temp(b, n);
+    if (b->opset >= 10) {
+        in[1] = onnx_const_ints(b, n, &from, 1);
+        in[2] = onnx_const_ints(b, n, &to, 1);
+        in[3] = onnx_const_ints(b, n, &axis, 1);
+        onnx_op(b, "Slice", in, 4, out);
+        return out;
+    }
+    op = onnx_op(b, "Slice", in, 1, out);
+    onnx_set_ints(b, op, "axes", &axis, 1);
+    onnx_set_ints(b, op, "starts", &from, 1);
+    onnx_set_ints(b, op, "ends", &to, 1);
+    return out;
+}
+
 const char *onnx_pad(struct onnx_build *b, const struct node *n, const char *x,
                      const int64_t *dim, int count, double value,
                      const char *mode, const char *out)

@@ -40,6 +40,11 @@ const char *onnx_transpose(struct onnx_build *b, const struct node *n,
                            const char *x, const int64_t *perm, int rank,
                            const char *out);
 
+/* Places [FROM, TO) of X along AXIS.  They are operands since opset 10.  */
+const char *onnx_slice(struct onnx_build *b, const struct node *n,
+                       const char *x, int64_t axis, int64_t from, int64_t to,
+                       const char *out);
+
 /* Pad by the COUNT sizes DIM (those in front, then those behind) with VALUE.
  * They are operands since opset 11.  MODE may be NULL.  */
 const char *onnx_pad(struct onnx_build *b, const struct node *n, const char *x,

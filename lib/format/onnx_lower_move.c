@@ -3,29 +3,6 @@
 #include "format/onnx_lower.h"
 #include "graph/graph.h"
 
-/* Places [FROM, TO) of X along AXIS.  They are operands since opset 10.  */
-static const char *cut(struct onnx_build *b, const struct node *n,
-                       const char *x, int64_t axis, int64_t from, int64_t to,
-                       const char *out)
-{
-    const char *in[4] = {x};
-    Onnx__NodeProto *op;
-
-    out = out ? out : onnx_temp(b, n);
-    if (b->opset >= 10) {
-        in[1] = onnx_const_ints(b, n, &from, 1);
-        in[2] = onnx_const_ints(b, n, &to, 1);
-        in[3] = onnx_const_ints(b, n, &axis, 1);
-        onnx_op(b, "Slice", in, 4, out);
-        return out;
-    }
-    op = onnx_op(b, "Slice", in, 1, out);
-    onnx_set_ints(b, op, "axes", &axis, 1);
-    onnx_set_ints(b, op, "starts", &from, 1);
-    onnx_set_ints(b, op, "ends", &to, 1);
-    return out;
-}
-
 /* X becomes the result by other sizes alone.  */
 static int reshape_to(struct onnx_build *b, const struct node *n, const char *x)
 {
@@ -69,7 +46,7 @@ static int lower_slice(struct onnx_build *b, const struct node *n)
 {
     const int64_t from = attr_int(n, "start");
 
-    cut(b, n, X, onnx_axis(n), from, from + attr_int(n, "length"), Y);
+    onnx_slice(b, n, X, onnx_axis(n), from, from + attr_int(n, "length"), Y);
     return 1;
 }
 
@@ -78,7 +55,8 @@ static int lower_select(struct onnx_build *b, const struct node *n)
 {
     const int64_t from = attr_int(n, "index");
 
-    return reshape_to(b, n, cut(b, n, X, onnx_axis(n), from, from + 1, NULL));
+    return reshape_to(b, n,
+                      onnx_slice(b, n, X, onnx_axis(n), from, from + 1, NULL));
 }
 
 static int lower_padchannels(struct onnx_build *b, const struct node *n)

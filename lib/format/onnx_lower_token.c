@@ -122,18 +122,6 @@ static const char *fill_up(struct onnx_build *b, const struct node *n,
     return onnx_transpose(b, n, x, (int64_t[]){0, 2, 3, 1}, 4, NULL);
 }
 
-static const char *run(struct onnx_build *b, const struct node *n,
-                       const char *x, int64_t axis, int64_t from, int64_t to)
-{
-    const char *in[] = {x, onnx_const_ints(b, n, &from, 1),
-                        onnx_const_ints(b, n, &to, 1),
-                        onnx_const_ints(b, n, &axis, 1)};
-    const char *y = onnx_temp(b, n);
-
-    onnx_op(b, "Slice", in, 4, y);
-    return y;
-}
-
 /* Both middle axes moved: what was at SHIFT, from the edge for negative ones,
  * comes first.  */
 static const char *roll(struct onnx_build *b, const struct node *n,
@@ -142,8 +130,8 @@ static const char *roll(struct onnx_build *b, const struct node *n,
     for (int i = 0; i < 2 && shift; i++) {
         const int64_t size = p->windows[i] * p->side;
         const int64_t at = shift < 0 ? size + shift : shift;
-        const char *in[] = {run(b, n, x, 1 + i, at, size),
-                            run(b, n, x, 1 + i, 0, at)};
+        const char *in[] = {onnx_slice(b, n, x, 1 + i, at, size, NULL),
+                            onnx_slice(b, n, x, 1 + i, 0, at, NULL)};
 
         x = onnx_temp(b, n);
         onnx_set_int(b, onnx_op(b, "Concat", in, 2, x), "axis", 1 + i);
@@ -177,7 +165,7 @@ static int lower_windowreverse(struct onnx_build *b, const struct node *n)
     x = roll(b, n, onnx_reshape(b, n, x, map, 4, NULL), &p, -p.shift);
     for (int i = 0; i < 2; i++)
         if (p.grid[i] < map[1 + i])
-            x = run(b, n, x, 1 + i, 0, p.grid[i]);
+            x = onnx_slice(b, n, x, 1 + i, 0, p.grid[i], NULL);
     onnx_reshape(b, n, x, (int64_t[]){0, p.grid[0] * p.grid[1], c}, 3, Y);
     return 1;
 }
