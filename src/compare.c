@@ -336,8 +336,13 @@ static int compare_sides(const struct side *a, const struct side *b,
             "adze-init NETWORK --from, or weights of the model with "
             "adze-export -f safetensors",
             Q(a->m ? a->path : b->path), Q(a->m ? b->path : a->path));
-    return a->m ? compare_as_models(a->m, b->m, e)
-                : compare_sets(&a->s, &b->s, e);
+    if (!a->m)
+        return compare_sets(&a->s, &b->s, e);
+    if (compare_as_models(a->m, b->m, e) == 0)
+        return 0;
+    return e->code == ERR_SHAPE
+               ? err_in(e, "'%s' and '%s'", Q(a->path), Q(b->path))
+               : -1;
 }
 
 /* Each file is read once: one of them may be a pipe.  */

@@ -118,23 +118,27 @@ unsigned cpu_features(void)
     return machine() & atomic_load_explicit(&allowed, memory_order_relaxed);
 }
 
+int cpu_has_level(const char *name)
+{
+    return !(level_mask[str_index(name, cpu_level_names)] & ~machine());
+}
+
 int cpu_limit(const char *name, struct err *e)
 {
-    for (int i = 0; cpu_level_names[i]; i++) {
-        if (strcmp(name, cpu_level_names[i]) != 0)
-            continue;
-        if (level_mask[i] & ~machine())
-            return err_set(e, ERR_DEVICE,
-                           "this machine does not have cpu level '%s'; its "
-                           "highest is %s",
-                           name, cpu_level_name(machine()));
-        atomic_store(&allowed, level_mask[i]);
-        return 0;
-    }
-    return err_set(e, ERR_USAGE,
-                   "unknown cpu level '%s'; known are portable neon avx2 "
-                   "avxvnni avx512 vnni bf16",
-                   Q(name));
+    const int i = str_index(name, cpu_level_names);
+
+    if (i < 0)
+        return err_set(e, ERR_USAGE,
+                       "unknown cpu level '%s'; known are portable neon avx2 "
+                       "avxvnni avx512 vnni bf16",
+                       Q(name));
+    if (!cpu_has_level(name))
+        return err_set(e, ERR_DEVICE,
+                       "this machine does not have cpu level '%s'; its "
+                       "highest is %s",
+                       name, cpu_level_name(machine()));
+    atomic_store(&allowed, level_mask[i]);
+    return 0;
 }
 
 const char *cpu_brand(char buf[CPU_BRAND])

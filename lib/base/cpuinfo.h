@@ -33,6 +33,9 @@ unsigned cpu_features(void);
  * ERR_DEVICE if the machine does not have that level.  */
 int cpu_limit(const char *name, struct err *e);
 
+/* The machine has all that level NAME, a known one, allows.  */
+int cpu_has_level(const char *name);
+
 /* The name of the highest level within MASK, as cpu_limit() takes it: what
  * the history of a model records.  */
 const char *cpu_level_name(unsigned mask);

@@ -23,9 +23,11 @@ static int take_level(const struct yaml *y, struct err *e)
     if (!strcmp(y->text, have))
         return 0;
     return yaml_err(y, e, ERR_USAGE,
-                    "measured at level %s, not at %s as here: name the level "
-                    "with --cpu, or tune for this one",
-                    y->text, have);
+                    "measured at level %s, not at %s as here: %stune for this "
+                    "one",
+                    y->text, have,
+                    cpu_has_level(y->text) ? "name the level with --cpu, or "
+                                           : "");
 }
 
 static int take_end(const struct yaml *y, struct err *e)

@@ -46,6 +46,7 @@ static void test_limit(void **state)
 
         if (cpu_limit(cpu_level_names[i], &f) < 0)
             assert_int_equal(f.code, ERR_DEVICE);
+        assert_int_equal(cpu_has_level(cpu_level_names[i]), !f.code);
         assert_int_equal(cpu_features() & ~all, 0);
     }
 }

@@ -35,6 +35,9 @@ adze-export -q --untrained -m a.st -f safetensors -O w.st
 fails 'a model and weights' 3 "'a.st' is a model, 'w.st' is not: make one .* adze-init NETWORK --from" adze-compare a.st w.st
 fails 'needs two operands' 2 'A B' adze-compare a.st
 fails 'a file that is not there' 3 'none.st' adze-compare a.st none.st
+adze-init resnet20 -o classes=7 -o depths='[1, 1, 1]' -O seven.st
+fails 'models of other classes' 3 "'a.st' and 'seven.st': the outputs differ: \[N,10\] and \[N,7\]" \
+    adze-compare a.st seven.st
 run 'one of them from a pipe' 0 sh -c 'cat a.st | adze-compare a.st -'
 
 adze-export -q --untrained -m a.st -O a.onnx

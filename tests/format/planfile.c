@@ -127,7 +127,9 @@ static void errors(void **state)
                "no line 'end: ...': the file was cut");
     refuses(here, "end: no\n", "the last line is 'end: yes'");
     refuses(here, "end: yes\ndirect.tasks: 4\n", "the last line is");
-    refuses(other, "end: yes\n", "measured at level");
+    refuses(other, "end: yes\n", "as here: name the level with --cpu, or tune");
+    refuses(strcmp(here, "neon") ? "neon" : "avx2", "end: yes\n",
+            "as here: tune for this one");
     refuses("avx3", "end: yes\n", "no instruction-set level 'avx3'");
     refuses("", "end: yes\n", "no instruction-set level ''");
     assert_int_equal(planfile_read(&f, "/none", &e), -1);
