@@ -11,6 +11,7 @@
 #include "base/rng.h"
 #include "base/str.h"
 #include "base/thread.h"
+#include "cli/benchrow.h"
 #include "cli/common.h"
 #include "cli/io.h"
 #include "cli/rows.h"
@@ -32,9 +33,7 @@
 #include "train/recipe.h"
 
 enum { LIST_MAX = 64 };
-enum { TABLE, CSV, JSONL };
 
-static const char *const formats[] = {"table", "csv", "jsonl", NULL};
 static const char *batches = "1", *each_threads, *recipe_name, *pictures,
                   *plan_path, *tune_path;
 static const char *device_name = "cpu";
@@ -49,7 +48,7 @@ static const struct opt options[] = {
     OPT_DEVICE(&device_name),
     {0, "each-threads", OPT_TEXT, &each_threads, "LIST",
      "measure with each of these numbers of threads instead of -j"},
-    OPT_FORMAT(&format, formats, "table"),
+    OPT_FORMAT(&format, bench_forms, "table"),
     {0, "json", OPT_FLAG, &json, NULL, "same as -f jsonl"},
     {0, "load", OPT_TEXT, &pictures, "DATA",
      "read, augment and stack the pictures of DATA, and compute nothing"},
@@ -86,143 +85,6 @@ static const struct command cmd = {
     .max_args = -1,
 };
 
-/* ---- a row ---- */
-
-struct row {
-    const char *model, *dtype;
-    int64_t batch, threads, params, mac;
-    struct bench_result r;
-    double load_s, memory, device_memory;
-    double peak[2]; /* before and after the run: clocks rise and fall */
-    int saves;      /* fewer multiply-adds than MAC were needed */
-};
-
-struct cell {
-    const char *name;
-    int width; /* in a table; 0: it has no room for it */
-    const char *text;
-    double value; /* if there is no text */
-    int digits;
-};
-
-enum { CELLS = 19 };
-
-static double gflops_of(const struct row *w)
-{
-    return w->r.min_s > 0
-               ? 2e-9 * (double)w->mac * (double)w->batch / w->r.min_s
-               : 0;
-}
-
-static double share_of(const struct row *w)
-{
-    const double peak = fmax(w->peak[0], w->peak[1]);
-
-    return peak > 0 ? gflops_of(w) / peak : 0;
-}
-
-static void fill(struct cell c[CELLS], const struct row *w)
-{
-    const double b = (double)w->batch, med = w->r.median_s;
-    const struct cell list[CELLS] = {
-        {"model", 24, w->model, 0, 0},
-        {"dtype", 5, w->dtype, 0, 0},
-        {"batch", 5, NULL, b, 0},
-        {"threads", 7, NULL, (double)w->threads, 0},
-        {"params", 10, NULL, (double)w->params, 0},
-        {"mmac", 9, NULL, 1e-6 * (double)w->mac, 2},
-        {"min_ms", 9, NULL, 1e3 * w->r.min_s, 3},
-        {"median_ms", 9, NULL, 1e3 * med, 3},
-        {"p90_ms", 9, NULL, 1e3 * w->r.p90_s, 3},
-        {"p99_ms", 9, NULL, 1e3 * w->r.p99_s, 3},
-        {"images_s", 9, NULL, med > 0 ? b / med : 0, 1},
-        {"first_ms", 9, NULL, 1e3 * w->load_s, 1},
-        {"memory_mb", 9, NULL, 1e-6 * w->memory, 1},
-        {"gflops", 8, NULL, gflops_of(w), 1},
-        {"peak", 8, NULL, fmax(w->peak[0], w->peak[1]), 1},
-        {"share", 6, NULL, share_of(w), 3},
-        {"peak_before", 0, NULL, w->peak[0], 1},
-        {"peak_after", 0, NULL, w->peak[1], 1},
-        {"device_mb", 0, NULL, 1e-6 * w->device_memory, 1},
-    };
-
-    memcpy(c, list, sizeof list);
-}
-
-static void print_head(void)
-{
-    struct cell c[CELLS];
-
-    fill(c, &(struct row){0});
-    for (int i = 0; format != JSONL && i < CELLS; i++)
-        if (format == CSV)
-            printf("%s%s", i ? "," : "", c[i].name);
-        else if (c[i].width)
-            printf("%s%*s", i ? " " : "# ", i ? c[i].width : -c[i].width,
-                   c[i].name);
-    if (format != JSONL)
-        putchar('\n');
-}
-
-/* A field of CSV or JSON: quoted, and never one that a spreadsheet takes for
- * a formula.  */
-static void print_quoted(const char *s)
-{
-    putchar('"');
-    if (format == CSV && strchr("=+-@", *s) && *s)
-        putchar('\'');
-    for (; *s; s++) {
-        if (*s == '"' || (format == JSONL && *s == '\\'))
-            putchar(format == CSV ? '"' : '\\');
-        putchar(*s);
-    }
-    putchar('"');
-}
-
-static void print_cell(const struct cell *c, int i)
-{
-    char num[64];
-
-    if (format == TABLE && !c->width)
-        return;
-    snprintf(num, sizeof num, "%.*f", c->digits, c->value);
-    if (format == TABLE) {
-        printf("%s%*s", i ? " " : "  ", i ? c->width : -c->width,
-               c->text ? Q(c->text) : num);
-        return;
-    }
-    printf("%s", i ? format == CSV ? "," : ", " : format == JSONL ? "{" : "");
-    if (format == JSONL)
-        printf("\"%s\": ", c->name);
-    if (c->text)
-        print_quoted(Q(c->text));
-    else
-        fputs(num, stdout);
-}
-
-static void print_row(const struct row *w)
-{
-    static const char *told; /* once for a model is enough */
-    struct cell c[CELLS];
-
-    fill(c, w);
-    for (int i = 0; i < CELLS; i++)
-        print_cell(&c[i], i);
-    puts(format == JSONL ? "}" : "");
-    cli_flush();
-    if (share_of(w) <= 1 || told == w->model)
-        return;
-    told = w->model;
-    cli_note("the share of '%s' is above 1: %s", Q(w->model),
-             !strcmp(w->dtype, "int8")
-                 ? "the peak is that of fp32, and 8 bits can be faster"
-             : w->saves
-                 ? "Winograd's transforms need fewer multiply-adds than "
-                   "are counted"
-                 : "the machine was faster during the run than before and "
-                   "after it; measure again, without other load");
-}
-
 /* ---- a model ---- */
 
 struct job {
@@ -236,8 +98,9 @@ struct job {
     struct dataset *data;
     double load_s;
     int narrow; /* enum precision */
-    struct row row;
+    struct bench_row row;
     int *rows; /* printed, of all jobs */
+    int told;  /* what a share above 1 means */
 };
 
 /* A job at one batch, with what its runs work on.  */
@@ -403,7 +266,7 @@ static void count(struct job *j)
 
 static void print_profile(const struct work *w)
 {
-    const struct row *r = &w->job->row;
+    const struct bench_row *r = &w->job->row;
     struct ceilings c;
     struct str s = {0};
 
@@ -429,11 +292,13 @@ static int saves(const struct plan *p)
 static double peak(const struct work *w)
 {
     static const enum peak of[] = {PEAK_F32, PEAK_BF16, PEAK_F16};
-    const struct device *d = w->job->dev;
+    const struct job *j = w->job;
+    const struct device *d = j->dev;
 
     if (!w->plan || profile || !d->peak)
         return 0;
-    return 1e-9 * d->peak(d, of[w->job->narrow], w->pool);
+    return 1e-9 *
+           d->peak(d, pass_quantized(j->g) ? PEAK_I8 : of[j->narrow], w->pool);
 }
 
 /* Is there a turn N: a line of standard input, or the only one.  */
@@ -461,13 +326,29 @@ static struct bench_opts how_long(int turn)
     return !turns ? alone : turn ? later : first;
 }
 
+/* Once for a model is enough.  */
+static void tell_share(struct job *j)
+{
+    const struct bench_row *w = &j->row;
+
+    if (bench_row_share(w) <= 1 || j->told)
+        return;
+    j->told = 1;
+    cli_note("the share of '%s' is above 1: %s", Q(w->model),
+             w->saves ? "Winograd's transforms need fewer multiply-adds than "
+                        "are counted"
+                      : "the machine was faster during the run than before and "
+                        "after it; measure again, without other load");
+}
+
 /* The head comes with the first row: where nothing is measured there is
  * none.  */
-static void add_row(const struct job *j)
+static void add_row(struct job *j)
 {
     if (!(*j->rows)++)
-        print_head();
-    print_row(&j->row);
+        bench_row_head((enum bench_form)format);
+    bench_row_print((enum bench_form)format, &j->row);
+    tell_share(j);
 }
 
 static int take_turn(struct work *w, int n, struct err *e)
@@ -725,7 +606,7 @@ static int parse_list(const char *option, const char *text, int64_t max,
 /* Options that exclude each other.  */
 static int settle(int models, const struct asked *a, struct err *e)
 {
-    if (json && format && format != JSONL)
+    if (json && format && format != BENCH_JSONL)
         return err_set(e, ERR_USAGE, "--json and -f: one at a time");
     if (profile && (json || format))
         return err_set(e, ERR_USAGE, "--profile has one form, that of a table");
@@ -764,6 +645,20 @@ static int parse(int models, struct asked *a, struct err *e)
     return io_plan(&a->plan, plan_path, e);
 }
 
+/* Each of the N models PATH; what the machine lacks is the same for all.  */
+static void all_models(char **path, int n, struct asked *a, struct err *e)
+{
+    int lacking = 0;
+
+    for (int i = 0; i < n && !lacking; i++)
+        if (all_of(path[i], a, e) < 0) {
+            lacking = e->code == ERR_DEVICE;
+            cli_fail(e);
+        }
+    if (!n)
+        all_of("-", a, e);
+}
+
 int main(int argc, char **argv)
 {
     struct err e = {0};
@@ -775,12 +670,8 @@ int main(int argc, char **argv)
                     &e) < 0)
         return cli_end(&cmd, &e);
     if (json)
-        format = JSONL;
-    for (int i = rest; i < argc; i++)
-        if (all_of(argv[i], &a, &e) < 0)
-            cli_fail(&e);
-    if (rest == argc)
-        all_of("-", &a, &e);
+        format = BENCH_JSONL;
+    all_models(argv + rest, argc - rest, &a, &e);
     recipe_release(&a.recipe);
     return cli_end(&cmd, &e);
 }

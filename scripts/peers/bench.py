@@ -35,7 +35,7 @@ ABSENT = {
 }
 # How far answers may be from adze's, as a share of the largest: sums of other order.
 TOLERANCE = {"fp32": 1e-3, "bf16": .1, "int8": float("inf")}
-BEST, MEDIAN, PEAK = "best: adze / peer", "median: adze / peer", "of the fp32 peak"
+BEST, MEDIAN, PEAK = "best: adze / peer", "median: adze / peer", "of the peak"
 
 
 def fail(text):
@@ -105,7 +105,7 @@ def ratio(own, peers, what):
 
 
 def share(own):
-    """Of the machine's peak in fp32, the best that was seen while measuring."""
+    """Of the machine's peak in these numbers, the best that was seen while measuring."""
     peak = max((r.get("peak", 0) for r in own.rows), default=0)
     return f"{200 * own.rows[0]['mmac'] * own.rows[0]['batch'] / own.best / peak:.0f} %" if peak else "-"
 

@@ -28,7 +28,7 @@ adze-synth -q -n 1 -O d.tar && adze-quantize -q -m 'a,b.st' -d d.tar -O q.st
 run 'in 8 bits' 0 adze-benchmark --seconds 0.01 --json -b 8 q.st
 case $(number share) in
 0*) ! grep -q 'above 1' "$err" ;;
-*) grep -q "share of 'q.st' is above 1: the peak is that of fp32" "$err" ;;
+*) grep -q "share of 'q.st' is above 1: " "$err" ;;
 esac
 ok 'a share above 1 is explained'
 run 'a profile' 0 adze-benchmark --seconds 0.01 --profile 'a,b.st'
@@ -107,7 +107,7 @@ fails 'libraries of the CPU' 2 "^adze-benchmark: no device 'cpu+libraries': cpu,
 # Whatever is there is hidden; a build without CUDA says so.
 export CUDA_VISIBLE_DEVICES=
 absent='no GPU 0: .*use -D cpu\|built without CUDA: .*use -D cpu'
-fails 'a GPU that is not there: benchmark' 4 "$absent" adze-benchmark --json -D cuda 'a,b.st'
+fails 'a GPU that is not there: benchmark' 4 "$absent" adze-benchmark --json -D cuda 'a,b.st' 'a,b.st'
 adze-train -q -m 'a,b.st' -d d.tar -o train.batch=5 -n 1 -O trained.st
 fails 'infer' 4 "$absent" adze-infer -D cuda -m trained.st d.tar
 fails 'evaluate' 4 "$absent" adze-evaluate -D cuda -m trained.st -d d.tar
