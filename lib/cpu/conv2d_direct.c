@@ -181,36 +181,66 @@ void conv2d_direct_place(struct direct *d, int64_t rows)
     d->copy_slots = d->copy ? (size_t)(up(d->planes * d->plane + LANES, LANES) * LANES) : 0;
 }
 
-/* Bands of rows whose input fits the cache, and enough tasks for THREADS.  */
-void direct_cut(const struct direct_isa *isa, struct direct *d, int threads)
+/* N images are cut into BANDS of units, their outputs into PARTS of panels; a unit
+ * is an output row, of flat maps a tile of pixels.  */
+struct cut {
+    int64_t n, units, bands, parts;
+};
+
+static int64_t tasks_of(const struct cut *c)
+{
+    return c->n * c->bands * c->parts;
+}
+
+/* Parts whose weights fit the cache beside the x of a band: d->group panels.  Every
+ * band reads all weights, so there are more, to share them out well, only where x
+ * is larger.  */
+static struct cut fit_caches(const struct direct_isa *isa, struct direct *d, int threads)
 {
     const int64_t panel_bytes = most(d->k, 1) * LANES * SLOT;
-    const int64_t row_bytes = d->c * d->in[0] * d->in[1] * SLOT / d->per;
-    const int64_t units = d->flat ? up(d->out[0] * d->out[1], isa->mr) : d->out[0];
-    const int64_t fewest = d->flat ? 4 : tuned(d->tuning, TUNE_DIRECT_FEWEST_ROWS);
-    const int64_t few = 4 * threads; /* one that is held up leaves the rest to others */
-    const int64_t tasks = tuned(d->tuning, TUNE_DIRECT_TASKS) * threads;
+    const int64_t x_bytes = d->c * d->in[0] * d->in[1] * SLOT / d->per;
     const int64_t group = tuned(d->tuning, TUNE_DIRECT_GROUP_BYTES) / panel_bytes;
-    int64_t parts, bands = up(row_bytes, tuned(d->tuning, TUNE_DIRECT_BAND_BYTES));
+    const int64_t fewest = d->flat ? 4 : tuned(d->tuning, TUNE_DIRECT_FEWEST_ROWS);
+    const int64_t wanted = tuned(d->tuning, TUNE_DIRECT_TASKS) * threads;
+    struct cut c = {.n = d->n};
 
     d->group = most(group / isa->panels, 1) * isa->panels;
-    parts = up(d->panels, d->group);
-    if (d->n * parts * bands < tasks && panel_bytes * d->panels < row_bytes)
-        bands = up(tasks, d->n * parts);
-    bands = most(1, least(bands, units / fewest));
-    if (d->n * parts * bands < few)
-        parts = most(parts, least(up(d->panels, isa->panels), up(few, d->n * bands)));
-    if (d->n * parts * bands < few)
-        bands = most(bands, least(units, up(few, d->n * parts)));
+    c.parts = up(d->panels, d->group);
+    c.units = d->flat ? up(d->out[0] * d->out[1], isa->mr) : d->out[0];
+    c.bands = up(x_bytes, tuned(d->tuning, TUNE_DIRECT_BAND_BYTES));
+    if (tasks_of(&c) < wanted && panel_bytes * d->panels < x_bytes)
+        c.bands = up(wanted, c.n * c.parts);
+    c.bands = most(1, least(c.bands, c.units / fewest));
+    return c;
+}
+
+/* At least FEW tasks: of fewer panels, down to one tile of them; then of fewer units,
+ * down to one.  */
+static void occupy_threads(const struct direct_isa *isa, const struct direct *d, int64_t few,
+                           struct cut *c)
+{
+    if (tasks_of(c) < few)
+        c->parts = most(c->parts, least(up(d->panels, isa->panels), up(few, c->n * c->bands)));
+    if (tasks_of(c) < few)
+        c->bands = most(c->bands, least(c->units, up(few, c->n * c->parts)));
+}
+
+void direct_cut(const struct direct_isa *isa, struct direct *d, int threads)
+{
+    enum { EACH_THREAD = 4 }; /* where one is held up the others take its tasks */
+    const int64_t rows = d->flat ? d->out[0] * d->out[1] : d->out[0];
+    struct cut c = fit_caches(isa, d, threads);
+
+    occupy_threads(isa, d, EACH_THREAD * threads, &c);
     d->tall = !d->flat && 2 * d->out[1] <= isa->mr;
-    d->band = up(units, bands) * (d->flat ? isa->mr : 1);
+    d->band = up(c.units, c.bands) * (d->flat ? isa->mr : 1);
     if (d->tall)
         d->band = up(d->band, 2) * 2;
-    d->bands = up(d->flat ? d->out[0] * d->out[1] : d->out[0], d->band);
-    d->part = up(up(d->panels, parts), isa->panels) * isa->panels;
+    d->bands = up(rows, d->band);
+    d->part = up(up(d->panels, c.parts), isa->panels) * isa->panels;
     d->parts = up(d->panels, d->part);
     d->shared = d->copy && d->parts > 1 && d->blocks && !d->planar;
-    conv2d_direct_place(d, !d->shared ? d->band : d->flat ? d->out[0] * d->out[1] : d->out[0]);
+    conv2d_direct_place(d, d->shared ? rows : d->band);
 }
 
 struct direct_task direct_task_of(const struct direct *d, int64_t task)

@@ -397,7 +397,7 @@ static int may_be_left(const struct fuse *f, const struct step *s)
            !(n->in[0]->node->op->flags & OP_ELEMENTWISE);
 }
 
-static int build(struct fuse *f, const struct node *n, int demanded);
+static int build_demanded(struct fuse *f, const struct node *n);
 
 /* V gets a step after all; one with what it is computed from, if it may.  */
 static int store(struct fuse *f, const struct value *v)
@@ -409,7 +409,7 @@ static int store(struct fuse *f, const struct value *v)
     if (n->op->flags & OP_ELEMENTWISE && is_lazy(f->p, n->in[0]) &&
         store(f, n->in[0]) < 0)
         return -1;
-    return is_taken(f, n) ? 0 : build(f, n, 1);
+    return is_taken(f, n) ? 0 : build_demanded(f, n);
 }
 
 /* Store what the step reads and cannot compute itself: 1 if there was
@@ -487,37 +487,52 @@ static void set_step(const struct fuse *f, const struct node *n, struct step *s)
     set_layouts(f->p, s);
 }
 
-/* A step for N, or leave it to its readers unless DEMANDED by one.  What it
- * reads may get steps first, which may take N too; where it was demanded, its
- * own nodes are taken before that.  */
-static int build(struct fuse *f, const struct node *n, int demanded)
+static int keep(struct fuse *f, struct step *s)
+{
+    if (check(f, s) < 0)
+        return -1;
+    take(f, s);
+    add_sides(f, s);
+    f->at[step_last(s)->index] = *s;
+    return 0;
+}
+
+/* A step for N, which a reader asks for.  Its nodes are taken first, so that
+ * what it reads, and asks for in turn, leaves them alone.  */
+static int build_demanded(struct fuse *f, const struct node *n)
 {
     struct step s;
-    int some = 1;
 
-    while (some) {
+    set_step(f, n, &s);
+    take(f, &s);
+    return demand(f, &s) < 0 ? -1 : keep(f, &s);
+}
+
+static void leave(struct fuse *f, const struct node *n, const struct step *s)
+{
+    f->p->lazy[n->out[0]->index] = 1;
+    set_result(f->p, s, n, 0);
+    f->owner[n->index] = LEFT;
+}
+
+/* A step for N, or it is left to its readers.  What it must read stored gets
+ * steps first, which may take N too, or change what N's own would be.  */
+static int build(struct fuse *f, const struct node *n)
+{
+    struct step s;
+
+    while (!is_taken(f, n)) {
+        int some;
+
         set_step(f, n, &s);
-        if (!demanded && may_be_left(f, &s)) {
-            f->p->lazy[n->out[0]->index] = 1;
-            set_result(f->p, &s, n, 0);
-            f->owner[n->index] = LEFT;
+        if (may_be_left(f, &s)) {
+            leave(f, n, &s);
             return 0;
         }
-        if (demanded)
-            take(f, &s);
         some = demand(f, &s);
-        if (some < 0)
-            return -1;
-        if (demanded)
-            break;
-        if (is_taken(f, n))
-            return 0;
+        if (some <= 0)
+            return some < 0 ? -1 : keep(f, &s);
     }
-    if (check(f, &s) < 0)
-        return -1;
-    take(f, &s);
-    add_sides(f, &s);
-    f->at[step_last(&s)->index] = s;
     return 0;
 }
 
@@ -649,7 +664,7 @@ int plan_fuse(struct plan *p, struct err *e)
     p->blocked =
         p->device->rearrange && !(p->opts.keep_values && p->device->reference);
     for (int i = 0; i < g->n_node && !bad; i++)
-        bad = !is_taken(&f, g->node[i]) && build(&f, g->node[i], 0) < 0;
+        bad = build(&f, g->node[i]) < 0;
     if (!bad)
         drop_passed(&f);
     for (int i = 0; i < g->n_node && !bad; i++)
