@@ -7,6 +7,7 @@
  * so, with their padding, slots [column / PER][16].  An output that begins F
  * pixels behind a slot takes the weights that are shifted by F, packed as
  * [C/16][tap row][F][slot][16][PER], zeros where there is no tap.  */
+#include "base/mem.h"
 #include "base/thread.h"
 #include "cpu/follow.h"
 #include "cpu/kernels.h"
@@ -267,17 +268,19 @@ LINE(3, 1)
 LINE(3, 2)
 LINE(5, 1)
 LINE(5, 2)
+LINE(7, 1)
+LINE(7, 2)
 
 typedef void tile_fn(const struct dw *d, const struct spot *s);
 
 static tile_fn *tile_of(const struct dw *d)
 {
-    static tile_fn *const known[2][2] = {{tile_3_1, tile_3_2}, {tile_5_1, tile_5_2}};
+    static tile_fn *const known[][2] = {
+        [3] = {tile_3_1, tile_3_2}, [5] = {tile_5_1, tile_5_2}, [7] = {tile_7_1, tile_7_2}};
     const int64_t taps = d->w.kernel[1], step = d->w.stride[1];
+    const int few = taps < (int64_t)COUNT(known) && step <= 2 && d->w.dilation[1] == 1;
 
-    if (d->w.dilation[1] != 1 || (taps != 3 && taps != 5) || step > 2)
-        return tile_any;
-    return known[taps == 5][step == 2];
+    return few && known[taps][step - 1] ? known[taps][step - 1] : tile_any;
 }
 
 static void task(void *dw, int64_t task, int thread)

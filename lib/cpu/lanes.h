@@ -76,7 +76,16 @@ static __attribute__((unused)) void lanes_line(const struct reader *r, int64_t a
     lanes_kind(LANES / VL, r, at, group * LANES, n, step * LANES, to, LANES);
 }
 
-/* ---- writing ---- */
+/* ---- writing ----
+ *
+ * Results are finished in registers where a kernel finds lanes_simple(), and
+ * otherwise as blocks in memory by lanes_put(), each as far as it can:
+ *
+ *     lanes_store()            scale, shift, add, clipping
+ *     lanes_store_measured()   scale and shift, and statistics of the result
+ *     lanes_put_loop()         what lanes_store() does, and any activation
+ *     lanes_once()             one side, with or without add and slope: training
+ *     lanes_finish_block()     everything, in a pass each  */
 
 /* Nothing but what lanes_store() does and an activation is to be done.  */
 INLINE int lanes_alone(const struct writer *w)

@@ -62,6 +62,8 @@ static const struct net nets[] = {
      NULL},
     {"out=18 kernel=7 pad=[3,6] dilation=[1,2] groups=18", NULL, 1, 18, 20, 17,
      DW, NULL},
+    {"out=18 kernel=7 pad=3 groups=18", "relu", 2, 18, 14, 19, DW, NULL},
+    {"out=33 kernel=7 pad=2 stride=2 groups=33", NULL, 1, 33, 21, 26, DW, NULL},
     {"out=3 kernel=[2,4] stride=[1,3] groups=3", NULL, 1, 3, 9, 26, DW, NULL},
     {"out=8 kernel=1", NULL, 2, 3, 9, 21, "add_8", "twice"},
     {"out=24 kernel=1", NULL, 2, 3, 9, 21, DIRECT, "add"},
