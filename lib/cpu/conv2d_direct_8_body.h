@@ -24,19 +24,6 @@ INLINE const struct direct8_run *run_8(const struct direct_run *r)
 
 /* ---- reading ---- */
 
-INLINE void copy_pixel(slot *to, const uint8_t *from)
-{
-#if PER == 4
-    memcpy(to, from, LANES);
-#elif defined(__AVX2__)
-    _mm256_storeu_si256((__m256i *)to,
-                        _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)from)));
-#else
-    for (int i = 0; i < PIXEL; i++)
-        to[i] = from[2 * i] | from[2 * i + 1] << 16;
-#endif
-}
-
 static void copy_line(const void *x, int64_t at, int64_t group, int64_t n, int64_t step,
                       uint32_t *to)
 {
@@ -44,7 +31,7 @@ static void copy_line(const void *x, int64_t at, int64_t group, int64_t n, int64
 
     (void)group;
     for (int64_t i = 0; i < n; i++)
-        copy_pixel((slot *)to + i * PIXEL, from + i * step * LANES);
+        slots_of_16((slot *)to + i * PIXEL, from + i * step * LANES);
 }
 
 /* The channels of pixel W side by side; zeros behind the last.  */

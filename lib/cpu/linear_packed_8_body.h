@@ -22,13 +22,11 @@ OUTER(outer_8, slot, vi, vi_load, VI1, vi_mac)
 
 INLINE void copy_part(slot *to, const uint8_t *from, int64_t n)
 {
-    for (int i = 0; i < PIXEL; i++)
-        to[i] = 0;
-    if (PER == 4)
-        memcpy(to, from, (size_t)n);
-    else
-        for (int64_t i = 0; i < n; i++)
-            to[i / 2] |= from[i] << i % 2 * 16;
+    uint8_t t[LANES] = {0};
+
+    if (n < LANES)
+        from = memcpy(t, from, (size_t)n);
+    slots_of_16(to, from);
 }
 
 #include "cpu/rows.inc"

@@ -66,6 +66,20 @@ INLINE vi vi_mac(vi x, vi w, vi a)
     return a;
 }
 
+/* The slots of 16 numbers.  */
+INLINE void slots_of_16(int32_t *to, const uint8_t *from)
+{
+#if PER == 4
+    memcpy(to, from, 16);
+#elif defined(__AVX2__)
+    _mm256_storeu_si256((__m256i *)to,
+                        _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)from)));
+#else
+    for (int i = 0; i < 16 / PER; i++)
+        to[i] = from[2 * i] | from[2 * i + 1] << 16;
+#endif
+}
+
 /* VL numbers of 8 bits as whole numbers, and as floats.  */
 INLINE vi vi_of_u8(const uint8_t *p)
 {
