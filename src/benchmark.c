@@ -48,7 +48,7 @@ static const struct opt options[] = {
     OPT_DEVICE(&device_name),
     {0, "each-threads", OPT_TEXT, &each_threads, "LIST",
      "measure with each of these numbers of threads instead of -j"},
-    OPT_FORMAT(&format, bench_forms, "table"),
+    OPT_FORMAT(&format, benchrow_forms, "table"),
     {0, "json", OPT_FLAG, &json, NULL, "same as -f jsonl"},
     {0, "load", OPT_TEXT, &pictures, "DATA",
      "read, augment and stack the pictures of DATA, and compute nothing"},
@@ -98,8 +98,9 @@ struct job {
     struct dataset *data;
     double load_s;
     int narrow; /* enum precision */
-    struct bench_row row;
+    struct benchrow row;
     int *rows; /* printed, of all jobs */
+    int saves; /* fewer multiply-adds than row.mac are needed */
     int told;  /* what a share above 1 means */
 };
 
@@ -266,7 +267,7 @@ static void count(struct job *j)
 
 static void print_profile(const struct work *w)
 {
-    const struct bench_row *r = &w->job->row;
+    const struct benchrow *r = &w->job->row;
     struct ceilings c;
     struct str s = {0};
 
@@ -329,13 +330,13 @@ static struct bench_opts how_long(int turn)
 /* Once for a model is enough.  */
 static void tell_share(struct job *j)
 {
-    const struct bench_row *w = &j->row;
+    const struct benchrow *w = &j->row;
 
-    if (bench_row_share(w) <= 1 || j->told)
+    if (benchrow_share(w) <= 1 || j->told)
         return;
     j->told = 1;
     cli_note("the share of '%s' is above 1: %s", Q(w->model),
-             w->saves ? "Winograd's transforms need fewer multiply-adds than "
+             j->saves ? "Winograd's transforms need fewer multiply-adds than "
                         "are counted"
                       : "the machine was faster during the run than before and "
                         "after it; measure again, without other load");
@@ -346,8 +347,8 @@ static void tell_share(struct job *j)
 static void add_row(struct job *j)
 {
     if (!(*j->rows)++)
-        bench_row_head((enum bench_form)format);
-    bench_row_print((enum bench_form)format, &j->row);
+        benchrow_head((enum benchrow_form)format);
+    benchrow_print((enum benchrow_form)format, &j->row);
     tell_share(j);
 }
 
@@ -406,7 +407,7 @@ static int measure(struct job *j, int64_t batch, int64_t threads, struct err *e)
     bad = bind(&w, j->tuning, e);
     if (w.plan)
         io_detail_plan(w.plan);
-    j->row.saves = w.plan && saves(w.plan);
+    j->saves = w.plan && saves(w.plan);
     j->row.load_s = j->load_s + clock_now() - start;
     for (int n = 0; !bad && next_turn(n); n++)
         bad = take_turn(&w, n, e);
@@ -606,7 +607,7 @@ static int parse_list(const char *option, const char *text, int64_t max,
 /* Options that exclude each other.  */
 static int settle(int models, const struct asked *a, struct err *e)
 {
-    if (json && format && format != BENCH_JSONL)
+    if (json && format && format != BENCHROW_JSONL)
         return err_set(e, ERR_USAGE, "--json and -f: one at a time");
     if (profile && (json || format))
         return err_set(e, ERR_USAGE, "--profile has one form, that of a table");
@@ -645,16 +646,16 @@ static int parse(int models, struct asked *a, struct err *e)
     return io_plan(&a->plan, plan_path, e);
 }
 
-/* Each of the N models PATH; what the machine lacks is the same for all.  */
+/* A device that is missing is said once, not for each of the N models PATH.  */
 static void all_models(char **path, int n, struct asked *a, struct err *e)
 {
-    int lacking = 0;
+    struct device *d =
+        mode()->graph && n > 1 ? io_device(device_name, e) : NULL;
 
-    for (int i = 0; i < n && !lacking; i++)
-        if (all_of(path[i], a, e) < 0) {
-            lacking = e->code == ERR_DEVICE;
+    io_device_free(d);
+    for (int i = 0; i < n && !e->code; i++)
+        if (all_of(path[i], a, e) < 0)
             cli_fail(e);
-        }
     if (!n)
         all_of("-", a, e);
 }
@@ -670,7 +671,7 @@ int main(int argc, char **argv)
                     &e) < 0)
         return cli_end(&cmd, &e);
     if (json)
-        format = BENCH_JSONL;
+        format = BENCHROW_JSONL;
     all_models(argv + rest, argc - rest, &a, &e);
     recipe_release(&a.recipe);
     return cli_end(&cmd, &e);

@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "cli/common.h"
 
-const char *const bench_forms[] = {"table", "csv", "jsonl", NULL};
+const char *const benchrow_forms[] = {"table", "csv", "jsonl", NULL};
 
 struct cell {
     const char *name;
@@ -21,21 +21,21 @@ struct cell {
 
 enum { CELLS = 19 };
 
-static double gflops_of(const struct bench_row *w)
+static double gflops_of(const struct benchrow *w)
 {
     return w->r.min_s > 0
                ? 2e-9 * (double)w->mac * (double)w->batch / w->r.min_s
                : 0;
 }
 
-double bench_row_share(const struct bench_row *w)
+double benchrow_share(const struct benchrow *w)
 {
     const double peak = fmax(w->peak[0], w->peak[1]);
 
     return peak > 0 ? gflops_of(w) / peak : 0;
 }
 
-static void fill(struct cell c[CELLS], const struct bench_row *w)
+static void fill(struct cell c[CELLS], const struct benchrow *w)
 {
     const double b = (double)w->batch, med = w->r.median_s;
     const struct cell list[CELLS] = {
@@ -54,7 +54,7 @@ static void fill(struct cell c[CELLS], const struct bench_row *w)
         {"memory_mb", 9, NULL, 1e-6 * w->memory, 1},
         {"gflops", 8, NULL, gflops_of(w), 1},
         {"peak", 8, NULL, fmax(w->peak[0], w->peak[1]), 1},
-        {"share", 6, NULL, bench_row_share(w), 3},
+        {"share", 6, NULL, benchrow_share(w), 3},
         {"peak_before", 0, NULL, w->peak[0], 1},
         {"peak_after", 0, NULL, w->peak[1], 1},
         {"device_mb", 0, NULL, 1e-6 * w->device_memory, 1},
@@ -63,52 +63,52 @@ static void fill(struct cell c[CELLS], const struct bench_row *w)
     memcpy(c, list, sizeof list);
 }
 
-void bench_row_head(enum bench_form format)
+void benchrow_head(enum benchrow_form format)
 {
     struct cell c[CELLS];
 
-    fill(c, &(struct bench_row){0});
-    for (int i = 0; format != BENCH_JSONL && i < CELLS; i++)
-        if (format == BENCH_CSV)
+    fill(c, &(struct benchrow){0});
+    for (int i = 0; format != BENCHROW_JSONL && i < CELLS; i++)
+        if (format == BENCHROW_CSV)
             printf("%s%s", i ? "," : "", c[i].name);
         else if (c[i].width)
             printf("%s%*s", i ? " " : "# ", i ? c[i].width : -c[i].width,
                    c[i].name);
-    if (format != BENCH_JSONL)
+    if (format != BENCHROW_JSONL)
         putchar('\n');
 }
 
 /* A field of CSV or JSON: quoted, and never one that a spreadsheet takes for a
  * formula.  */
-static void print_quoted(enum bench_form format, const char *s)
+static void print_quoted(enum benchrow_form format, const char *s)
 {
     putchar('"');
-    if (format == BENCH_CSV && strchr("=+-@", *s) && *s)
+    if (format == BENCHROW_CSV && strchr("=+-@", *s) && *s)
         putchar('\'');
     for (; *s; s++) {
-        if (*s == '"' || (format == BENCH_JSONL && *s == '\\'))
-            putchar(format == BENCH_CSV ? '"' : '\\');
+        if (*s == '"' || (format == BENCHROW_JSONL && *s == '\\'))
+            putchar(format == BENCHROW_CSV ? '"' : '\\');
         putchar(*s);
     }
     putchar('"');
 }
 
-static void print_cell(enum bench_form format, const struct cell *c, int i)
+static void print_cell(enum benchrow_form format, const struct cell *c, int i)
 {
     char num[64];
 
-    if (format == BENCH_TABLE && !c->width)
+    if (format == BENCHROW_TABLE && !c->width)
         return;
     snprintf(num, sizeof num, "%.*f", c->digits, c->value);
-    if (format == BENCH_TABLE) {
+    if (format == BENCHROW_TABLE) {
         printf("%s%*s", i ? " " : "  ", i ? c->width : -c->width,
                c->text ? Q(c->text) : num);
         return;
     }
-    printf("%s", i                       ? format == BENCH_CSV ? "," : ", "
-                 : format == BENCH_JSONL ? "{"
-                                         : "");
-    if (format == BENCH_JSONL)
+    printf("%s", i ? format == BENCHROW_CSV ? "," : ", "
+                 : format == BENCHROW_JSONL ? "{"
+                                            : "");
+    if (format == BENCHROW_JSONL)
         printf("\"%s\": ", c->name);
     if (c->text)
         print_quoted(format, Q(c->text));
@@ -116,13 +116,13 @@ static void print_cell(enum bench_form format, const struct cell *c, int i)
         fputs(num, stdout);
 }
 
-void bench_row_print(enum bench_form format, const struct bench_row *w)
+void benchrow_print(enum benchrow_form format, const struct benchrow *w)
 {
     struct cell c[CELLS];
 
     fill(c, w);
     for (int i = 0; i < CELLS; i++)
         print_cell(format, &c[i], i);
-    puts(format == BENCH_JSONL ? "}" : "");
+    puts(format == BENCHROW_JSONL ? "}" : "");
     cli_flush();
 }

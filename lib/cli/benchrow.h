@@ -8,23 +8,22 @@
 
 #include "run/bench.h"
 
-struct bench_row {
+struct benchrow {
     const char *model, *dtype;
     int64_t batch, threads, params, mac;
     struct bench_result r;
     double load_s, memory, device_memory; /* seconds, bytes */
     double peak[2]; /* GFLOP/s before and after: clocks rise and fall */
-    int saves;      /* fewer multiply-adds than MAC were needed */
 };
 
-enum bench_form { BENCH_TABLE, BENCH_CSV, BENCH_JSONL };
-extern const char *const bench_forms[]; /* their names, NULL-ended */
+enum benchrow_form { BENCHROW_TABLE, BENCHROW_CSV, BENCHROW_JSONL };
+extern const char *const benchrow_forms[]; /* their names, NULL-ended */
 
 /* Of the peak, in the fastest run; 0 where no peak is known.  */
-double bench_row_share(const struct bench_row *w);
+double benchrow_share(const struct benchrow *w);
 
 /* To standard output.  */
-void bench_row_head(enum bench_form format);
-void bench_row_print(enum bench_form format, const struct bench_row *w);
+void benchrow_head(enum benchrow_form format);
+void benchrow_print(enum benchrow_form format, const struct benchrow *w);
 
 #endif

@@ -159,9 +159,7 @@ static int bad_model(const struct command *cmd, const char *given,
                    given, cmd->name, cmd->usage);
 }
 
-/* Letters of an option that begins a longer name; of a name that, but for its
- * last letter, begins an option: --secs.  */
-enum { HEAD = 4, STEM = 4 };
+enum { HEAD = 4 }; /* letters of an option that begins a longer name */
 
 /* The long option ARG ("--cuont=3", "--batch-size") is unknown or
  * ambiguous.  */
@@ -178,8 +176,7 @@ static int bad_long(const struct command *cmd, const char *arg, struct err *e)
         all[i] = o[i].name;
         if (!strncmp(o[i].name, name, n))
             str_printf(&list, "%s--%s", list.len ? ", " : "", o[i].name);
-        if ((strlen(o[i].name) >= HEAD && str_starts(name, o[i].name)) ||
-            (n >= STEM && !strncmp(o[i].name, name, n - 1)))
+        if (strlen(o[i].name) >= HEAD && str_starts(name, o[i].name))
             head = o[i].name;
     }
     near = head ? head : str_nearest(name, all);

@@ -278,9 +278,9 @@ static tile_fn *tile_of(const struct dw *d)
     static tile_fn *const known[][2] = {
         [3] = {tile_3_1, tile_3_2}, [5] = {tile_5_1, tile_5_2}, [7] = {tile_7_1, tile_7_2}};
     const int64_t taps = d->w.kernel[1], step = d->w.stride[1];
-    const int few = taps < (int64_t)COUNT(known) && step <= 2 && d->w.dilation[1] == 1;
+    const int listed = taps < (int64_t)COUNT(known) && step <= 2 && d->w.dilation[1] == 1;
 
-    return few && known[taps][step - 1] ? known[taps][step - 1] : tile_any;
+    return listed && known[taps][step - 1] ? known[taps][step - 1] : tile_any;
 }
 
 static void task(void *dw, int64_t task, int thread)

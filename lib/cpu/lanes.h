@@ -78,14 +78,18 @@ static __attribute__((unused)) void lanes_line(const struct reader *r, int64_t a
 
 /* ---- writing ----
  *
- * Results are finished in registers where a kernel finds lanes_simple(), and
- * otherwise as blocks in memory by lanes_put(), each as far as it can:
+ * Results are finished in registers,
  *
- *     lanes_store()            scale, shift, add, clipping
- *     lanes_store_measured()   scale and shift, and statistics of the result
- *     lanes_put_loop()         what lanes_store() does, and any activation
- *     lanes_once()             one side, with or without add and slope: training
- *     lanes_finish_block()     everything, in a pass each  */
+ *     lanes_store()            scale, shift, add, clipping: lanes_simple(); other
+ *                              activations by lanes_activate() behind it
+ *     lanes_store_measured()   scale, shift, and statistics: writer.measured
+ *
+ * or as blocks in memory by lanes_put(), in one pass where there is one for it:
+ *
+ *     lanes_put_loop()         scale, shift, add, any activation: lanes_alone()
+ *     lanes_once()             with one side, statistics or bnsums, and before
+ *                              these the slope of clipping: lanes_once_for()
+ *     lanes_finish_block()     anything, and then lanes_count() each side  */
 
 /* Nothing but what lanes_store() does and an activation is to be done.  */
 INLINE int lanes_alone(const struct writer *w)

@@ -94,7 +94,7 @@ static double bf16(unsigned features, struct pool *p)
     return 0;
 }
 
-/* Elsewhere that of floats.  */
+/* Where 8 bits have no instruction of their own they go no faster than floats.  */
 static run_fn *choose_8(unsigned features)
 {
 #if defined(__x86_64__)

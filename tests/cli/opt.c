@@ -154,7 +154,6 @@ static void test_wrong_options(void **state)
     REFUSE("unknown option '--cuont'; did you mean '--count'?", "--cuont=3");
     REFUSE("unknown option '--count-all'; did you mean '--count'?",
            "--count-all");
-    REFUSE("unknown option '--fors'; did you mean '--format'?", "--fors");
     REFUSE("unknown option '--zzzzzzzz'; -h lists the options", "--zzzzzzzz");
     REFUSE("option '--dry' is ambiguous: --dry-run, --dry-wet", "--dry");
     REFUSE("unknown option '-x'; -h lists the options", "-x");

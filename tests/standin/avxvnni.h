@@ -4,9 +4,10 @@
 #ifndef ADZE_TESTS_STANDIN_AVXVNNI_H
 #define ADZE_TESTS_STANDIN_AVXVNNI_H
 
-#include <immintrin.h>
+#if defined(__x86_64__)
+#    include <immintrin.h>
 
-#define __AVXVNNI__ 1
+#    define __AVXVNNI__ 1
 
 /* To each sum of A four products of the bytes of X, unsigned, and of W, signed:
  * those of even and of odd bytes, as numbers of 16 bits.  */
@@ -22,6 +23,7 @@ standin_dpbusd(__m256i a, __m256i x, __m256i w)
     return _mm256_add_epi32(a, _mm256_add_epi32(even, odd));
 }
 
-#define _mm256_dpbusd_avx_epi32(a, x, w) standin_dpbusd(a, x, w)
+#    define _mm256_dpbusd_avx_epi32(a, x, w) standin_dpbusd(a, x, w)
+#endif
 
 #endif
