@@ -605,8 +605,10 @@ static int parse_list(const char *option, const char *text, int64_t max,
 }
 
 /* Options that exclude each other.  */
-static int settle(int models, const struct asked *a, struct err *e)
+static int settle(char **path, int models, const struct asked *a, struct err *e)
 {
+    struct err same = {0};
+
     if (json && format && format != BENCHROW_JSONL)
         return err_set(e, ERR_USAGE, "--json and -f: one at a time");
     if (profile && (json || format))
@@ -627,6 +629,11 @@ static int settle(int models, const struct asked *a, struct err *e)
                        "--%s needs one named model, one batch and one "
                        "number of threads",
                        turns ? "turns" : "tune");
+    if (tune_path && cli_apart(path[0], tune_path, &same) < 0)
+        return err_set(
+            e, ERR_USAGE,
+            "'%s' is the model itself: name another file with --tune",
+            Q(tune_path));
     if (tune_path && (turns || pictures || profile || json || format))
         return err_set(e, ERR_USAGE,
                        "--tune prints a table of what it tries: it goes with "
@@ -634,14 +641,14 @@ static int settle(int models, const struct asked *a, struct err *e)
     return 0;
 }
 
-static int parse(int models, struct asked *a, struct err *e)
+static int parse(char **path, int models, struct asked *a, struct err *e)
 {
     a->threads = (struct list){{cli.threads}, 1};
     if (parse_list("--batch", batches, 1000000, &a->batch, e) < 0 ||
         (each_threads &&
          parse_list("--each-threads", each_threads, 1024, &a->threads, e) < 0))
         return -1;
-    if (settle(models, a, e) < 0 || io_check_file(tune_path, e) < 0)
+    if (settle(path, models, a, e) < 0 || io_check_file(tune_path, e) < 0)
         return -1;
     return io_plan(&a->plan, plan_path, e);
 }
@@ -666,7 +673,7 @@ int main(int argc, char **argv)
     const int rest = cli_start(&cmd, argc, argv);
     struct asked a = {0};
 
-    if (parse(argc - rest, &a, &e) < 0 ||
+    if (parse(argv + rest, argc - rest, &a, &e) < 0 ||
         recipe_read(&a.recipe, recipe_name, overrides.n ? overrides.item : NULL,
                     &e) < 0)
         return cli_end(&cmd, &e);

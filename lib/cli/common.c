@@ -226,8 +226,10 @@ int cli_end(const struct command *cmd, struct err *e)
     struct err out = {0};
 
     cli.name = cmd->name;
-    cli_fail(e);
     close_output(&out);
+    if (out.code && e->code == ERR_NO)
+        *e = (struct err){0}; /* an answer that did not arrive is none */
+    cli_fail(e);
     cli_fail(&out);
     pool_free(the_pool);
     the_pool = NULL;

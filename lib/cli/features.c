@@ -105,6 +105,10 @@ static int find(struct features *f, const struct graph *g, const char *names,
 {
     if (strcmp(names, "auto") != 0)
         return split(f, names, e);
+    if (pass_quantized(g))
+        return err_set(e, ERR_USAGE,
+                       "the model computes in 8 bits and keeps no features: "
+                       "use the one of fp32 that it was made of");
     return add_name(f, "features", strlen("features"), e) < 0
                ? -1
                : add_maps(f, g, e);

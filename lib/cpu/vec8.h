@@ -35,6 +35,9 @@
 #        define vi_dot(a, x, w) _mm256_add_epi32(a, _mm256_madd_epi16(x, w))
 #    endif
 #else
+#    if defined(__SSE2__)
+#        include <emmintrin.h>
+#    endif
 INLINE vi vi_load(const void *p)
 {
     vi v;
@@ -49,9 +52,13 @@ INLINE void vi_store(void *p, vi v)
 
 INLINE vi vi_dot(vi a, vi x, vi w)
 {
+#    if defined(__SSE2__)
+    return a + (vi)_mm_madd_epi16((__m128i)x, (__m128i)w);
+#    else
     const vi low = (vi)((vi)(x & 0xffff) * ((w << 16) >> 16));
 
     return a + low + (x >> 16) * (w >> 16);
+#    endif
 }
 #endif
 

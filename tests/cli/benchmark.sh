@@ -125,6 +125,11 @@ run 'a model on standard input' 0 sh -c 'adze-benchmark --seconds 0.01 <a,b.st'
 fails '-m' 2 "unknown option '-m'; files are named without it: adze-benchmark .*MODEL" adze-benchmark -m 'a,b.st'
 fails '--model' 2 "unknown option '--model'; files" adze-benchmark --model='a,b.st'
 fails 'two formats' 2 'one at a time' adze-benchmark --json -f csv 'a,b.st'
+cp 'a,b.st' keep.st
+fails 'a plan in place of the model' 2 "'./keep.st' is the model itself: name another file" \
+    adze-benchmark --seconds 0.01 --tune ./keep.st keep.st
+cmp -s keep.st 'a,b.st'
+ok 'which stays as it was'
 fails 'a device for what computes nothing' 2 'computes nothing' adze-benchmark --load d.tar -D cuda 'a,b.st'
 fails 'a device that there is not, unused' 2 "no device 'gpu'" adze-benchmark --load d.tar -D gpu 'a,b.st'
 fails 'a full output' 4 'No space left on device' sh -c "adze-benchmark -q --seconds 0.01 a,b.st >/dev/full"

@@ -34,6 +34,7 @@ out_has '"max_abs": null, .*"nonfinite": 160, "neither": 0, "first_divergent": "
 adze-export -q --untrained -m a.st -f safetensors -O w.st
 fails 'a model and weights' 3 "'a.st' is a model, 'w.st' is not: make one .* adze-init NETWORK --from" adze-compare a.st w.st
 fails 'needs two operands' 2 'A B' adze-compare a.st
+fails 'an answer that cannot be written' 4 'No space left' sh -c 'adze-compare a.st b.st >/dev/full'
 fails 'a file that is not there' 3 'none.st' adze-compare a.st none.st
 adze-init resnet20 -o classes=7 -o depths='[1, 1, 1]' -O seven.st
 fails 'models of other classes' 3 "'a.st' and 'seven.st': the outputs differ: \[N,10\] and \[N,7\]" \

@@ -92,6 +92,8 @@ for name in layer1.0.relu_2:16,32,32 layer2.0.relu_2:32,16,16 layer3.0.relu_2:64
 done
 grep -qa '"paths":"\[\\"d/' f.st
 ok 'the paths of the rows'
+adze-synth -q -n 1 -O q.tar && adze-fuse-bn -q -m m.st | adze-quantize -q -d q.tar -O m8.st
+fails 'features of 8 bits' 2 'in 8 bits and keeps no features' adze-infer -m m8.st --features -O f8.st "$first"
 run 'a scope means its last value' 0 adze-infer -m m.st --features=layer2,conv1 -O h.st "$first"
 grep -qa '"layer2":{"dtype":"F32","shape":\[1,32,16,16\]' h.st
 ok 'as in messages'
