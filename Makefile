@@ -66,7 +66,7 @@ LDLIBS  += -lyaml -ljansson -lxxhash -lprotobuf-c $(if $(filter 1,$(JPEG)),-ljpe
 CUDA_ARCH ?= -gencode 'arch=compute_80,code=[sm_80,sm_90,compute_80]'
 # C++ lacks two words of our headers; nothing of libstdc++ is linked.
 CXXWORDS := -D_GNU_SOURCE -D_Noreturn= -Drestrict=__restrict
-NVCCFLAGS := -O3 -std=c++20 -Ilib $(CXXWORDS) -Xcompiler -fno-exceptions,-fno-rtti,-fno-threadsafe-statics
+NVCCFLAGS := -O3 -std=c++20 -Ilib $(CXXWORDS) -Xcompiler -fno-exceptions,-fno-rtti,-fno-threadsafe-statics -Xfatbin -compress-all
 CULIBS   = $(if $(CUSRC),-L$(shell dirname "$$(dirname "$$(readlink -f "$$(command -v $(NVCC))")")")/lib64 -lcudart_static -ldl -lrt)
 # -fdata-sections: tests/cuda/emu/shared.ld collects what __shared__ declares.
 EMUCXX  := -std=c++20 $(CXXWORDS) -Itests/cuda/emu -Ilib -Itests/cuda -Wall -Wextra -Wshadow \
