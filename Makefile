@@ -62,7 +62,7 @@ sanflag  = $(if $1,$(patsubst %,-fsanitize=%,$(subst $(comma), ,$1)) -fno-saniti
 LDLIBS  += -lyaml -ljansson -lxxhash -lprotobuf-c $(if $(filter 1,$(JPEG)),-ljpeg) \
            $(if $(filter 1,$(BLAS)),-lopenblas) $(CULIBS) -lm -pthread
 
-# Machine code for A100 and H100, and PTX for what comes after them.
+# Machine code for A100 and H100, and PTX for what comes after them; compressed.
 CUDA_ARCH ?= -gencode 'arch=compute_80,code=[sm_80,sm_90,compute_80]'
 # C++ lacks two words of our headers; nothing of libstdc++ is linked.
 CXXWORDS := -D_GNU_SOURCE -D_Noreturn= -Drestrict=__restrict

@@ -426,7 +426,8 @@ struct asked {
     struct recipe recipe;
     struct planfile plan;
     struct list batch, threads;
-    int rows; /* printed, of all models */
+    int rows;      /* printed, of all models */
+    int no_device; /* it cannot be opened */
 };
 
 static void tune_release(void *work)
@@ -573,6 +574,7 @@ static int all_of(const char *path, struct asked *a, struct err *e)
         .recipe = &a->recipe, .tuning = &a->plan.tuning, .rows = &a->rows};
     int bad = open_job(&j, path, e);
 
+    a->no_device = bad && j.m && mode()->graph && !j.dev;
     if (tune_path && !bad) {
         bad = tune(&j, a, e);
         close_job(&j);
@@ -607,8 +609,6 @@ static int parse_list(const char *option, const char *text, int64_t max,
 /* Options that exclude each other.  */
 static int settle(char **path, int models, const struct asked *a, struct err *e)
 {
-    struct err same = {0};
-
     if (json && format && format != BENCHROW_JSONL)
         return err_set(e, ERR_USAGE, "--json and -f: one at a time");
     if (profile && (json || format))
@@ -629,11 +629,8 @@ static int settle(char **path, int models, const struct asked *a, struct err *e)
                        "--%s needs one named model, one batch and one "
                        "number of threads",
                        turns ? "turns" : "tune");
-    if (tune_path && cli_apart(path[0], tune_path, &same) < 0)
-        return err_set(
-            e, ERR_USAGE,
-            "'%s' is the model itself: name another file with --tune",
-            Q(tune_path));
+    if (tune_path && cli_not_model(path[0], tune_path, "--tune", e) < 0)
+        return -1;
     if (tune_path && (turns || pictures || profile || json || format))
         return err_set(e, ERR_USAGE,
                        "--tune prints a table of what it tries: it goes with "
@@ -656,11 +653,7 @@ static int parse(char **path, int models, struct asked *a, struct err *e)
 /* A device that is missing is said once, not for each of the N models PATH.  */
 static void all_models(char **path, int n, struct asked *a, struct err *e)
 {
-    struct device *d =
-        mode()->graph && n > 1 ? io_device(device_name, e) : NULL;
-
-    io_device_free(d);
-    for (int i = 0; i < n && !e->code; i++)
+    for (int i = 0; i < n && !a->no_device; i++)
         if (all_of(path[i], a, e) < 0)
             cli_fail(e);
     if (!n)

@@ -384,8 +384,6 @@ static int set_top(const struct job *j, struct err *e)
 
 static int check_options(struct err *e)
 {
-    struct err same = {0};
-
     if (!model_path)
         return err_set(e, ERR_USAGE, "no model: give it with -m");
     if (features && (!output || !strcmp(output, "-")))
@@ -393,10 +391,8 @@ static int check_options(struct err *e)
                        "--features wants a file for the values: -O FILE");
     if (output && !features)
         return err_set(e, ERR_USAGE, "-O is for the values of --features");
-    if (output && cli_apart(model_path, output, &same) < 0)
-        return err_set(e, ERR_USAGE,
-                       "'%s' is the model itself: name another file with -O",
-                       Q(output));
+    if (cli_not_model(model_path, output, "-O", e) < 0)
+        return -1;
     return io_check_file(output, e);
 }
 

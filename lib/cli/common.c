@@ -194,6 +194,18 @@ int cli_apart(const char *a, const char *b, struct err *e)
     return err_set(e, ERR_USAGE, "'%s' is named for two outputs", Q(a));
 }
 
+int cli_not_model(const char *model, const char *out, const char *option,
+                  struct err *e)
+{
+    struct err same = {0};
+
+    if (cli_apart(model, out, &same) == 0)
+        return 0;
+    return err_set(e, ERR_USAGE,
+                   "'%s' is the model itself: name another file with %s",
+                   Q(out), option);
+}
+
 struct pool *cli_pool(void)
 {
     if (!the_pool)

@@ -58,6 +58,10 @@ void cli_flush(void);
  * Pass "" for a side that is not used.  */
 int cli_streams(const char *in, const char *out, struct err *e);
 
+/* ERR_USAGE if OUT, which OPTION names, is MODEL, the file that is read.  */
+int cli_not_model(const char *model, const char *out, const char *option,
+                  struct err *e);
+
 /* ERR_USAGE if two outputs are one file, by name or by what is there; devices
  * and pipes may be.  NULL: not asked for.  */
 int cli_apart(const char *a, const char *b, struct err *e);

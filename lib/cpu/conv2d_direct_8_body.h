@@ -78,18 +78,13 @@ static int64_t join_many(const struct direct *d, const uint8_t *x, int64_t w, in
     if (step > 2 || w < 0)
         return 0;
     for (; j + JOINED <= most && w + JOINED * step <= d->in[1]; j += JOINED, w += JOINED * step) {
-        __m128i c[DIRECT_PLAIN];
+        __m128i c[DIRECT_PLAIN], t[JOINED / 4];
 
         EACH (i, DIRECT_PLAIN)
             c[i] = i < d->c ? bytes(x + i * area + w, step) : _mm_setzero_si128();
-        const __m128i e = _mm_unpacklo_epi8(c[0], c[1]), f = _mm_unpackhi_epi8(c[0], c[1]);
-        const __m128i g = _mm_unpacklo_epi8(c[2], c[3]), h = _mm_unpackhi_epi8(c[2], c[3]);
-        slot *const t = to + j * PLAIN;
-
-        store_joined(t, _mm_unpacklo_epi16(e, g));
-        store_joined(t + 4 * PLAIN, _mm_unpackhi_epi16(e, g));
-        store_joined(t + 8 * PLAIN, _mm_unpacklo_epi16(f, h));
-        store_joined(t + 12 * PLAIN, _mm_unpackhi_epi16(f, h));
+        bytes_of_4(t, c);
+        EACH (i, JOINED / 4)
+            store_joined(to + (j + 4 * i) * PLAIN, t[i]);
     }
     return j;
 }

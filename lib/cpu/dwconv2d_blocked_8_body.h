@@ -88,18 +88,13 @@ INLINE void turn(int32_t *to, const uint8_t *x)
 #if PER == 4 && defined(__AVX512F__)
     turn_some(to, vi_load(x));
 #elif PER == 4
-    __m128i p[PER];
+    __m128i p[PER], t[PER];
 
     EACH (i, PER)
         p[i] = _mm_loadu_si128((const __m128i *)(x + i * LANES));
-    const __m128i a = _mm_unpacklo_epi8(p[0], p[1]), b = _mm_unpackhi_epi8(p[0], p[1]);
-    const __m128i c = _mm_unpacklo_epi8(p[2], p[3]), d = _mm_unpackhi_epi8(p[2], p[3]);
-    __m128i *const t = (__m128i *)to;
-
-    _mm_storeu_si128(t, _mm_unpacklo_epi16(a, c));
-    _mm_storeu_si128(t + 1, _mm_unpackhi_epi16(a, c));
-    _mm_storeu_si128(t + 2, _mm_unpacklo_epi16(b, d));
-    _mm_storeu_si128(t + 3, _mm_unpackhi_epi16(b, d));
+    bytes_of_4(t, p);
+    EACH (i, PER)
+        _mm_storeu_si128((__m128i *)to + i, t[i]);
 #elif defined(__AVX2__)
     const __m128i a = _mm_loadu_si128((const __m128i *)x);
     const __m128i b = _mm_loadu_si128((const __m128i *)(x + LANES));

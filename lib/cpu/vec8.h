@@ -87,6 +87,20 @@ INLINE void slots_of_16(int32_t *to, const uint8_t *from)
 #endif
 }
 
+#if defined(__AVX2__)
+/* The bytes of four vectors side by side: four of each a result.  */
+INLINE void bytes_of_4(__m128i to[4], const __m128i from[4])
+{
+    const __m128i a = _mm_unpacklo_epi8(from[0], from[1]), b = _mm_unpackhi_epi8(from[0], from[1]);
+    const __m128i c = _mm_unpacklo_epi8(from[2], from[3]), d = _mm_unpackhi_epi8(from[2], from[3]);
+
+    to[0] = _mm_unpacklo_epi16(a, c);
+    to[1] = _mm_unpackhi_epi16(a, c);
+    to[2] = _mm_unpacklo_epi16(b, d);
+    to[3] = _mm_unpackhi_epi16(b, d);
+}
+#endif
+
 /* VL numbers of 8 bits as whole numbers, and as floats.  */
 INLINE vi vi_of_u8(const uint8_t *p)
 {

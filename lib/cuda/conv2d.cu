@@ -324,21 +324,25 @@ static void forward_group(const struct kernel_args *a, const struct conv &c, int
     gemm_by<MMA>(device_of(a), {pixels, c.kg, terms, terms}, x, w, y);
 }
 
-template <class T, int MMA> static void forward(const struct kernel_args *a)
+/* What A's result goes through.  */
+template <class T> static struct finish<T> result_of(const struct kernel_args *a) {
+    return finish_of<T>(a, a->op.out[0].shape.dim[1]);
+}
+
+template <class T, int MMA>
+static void forward(const struct kernel_args *a)
 {
     const struct conv c = conv_of(a->op.node, &a->op.in[X].shape, &a->op.out[0].shape);
-    const struct finish<T> f = finish_of<T>(a, a->op.out[0].shape.dim[1]);
+    const struct finish<T> f = result_of<T>(a);
 
     for (int g = 0; g < c.groups; g++)
         forward_group<T, MMA>(a, c, g, from_channel(f, g * c.kg));
 }
 
-/* What A's result goes through, and where its statistics are summed.  */
+/* The same, and where its statistics are summed.  */
 template <class T> static measured_finish<T> measured_of(const struct kernel_args *a)
 {
-    const int64_t channels = a->op.out[0].shape.dim[1];
-
-    return {finish_of<T>(a, channels), (float *)a->scratch, channels};
+    return {result_of<T>(a), (float *)a->scratch, a->op.out[0].shape.dim[1]};
 }
 
 /* By tensor cores, and with statistics where the step has them.  */
@@ -364,10 +368,6 @@ template <class T> static void forward_mma(const struct kernel_args *a)
 static int may_be_siblings(const struct step_nodes *a, const struct step_nodes *b)
 {
     return conv_same_pixels(a, b) && !a->n_side == !b->n_side;
-}
-
-template <class T> static struct finish<T> result_of(const struct kernel_args *a) {
-    return finish_of<T>(a, a->op.out[0].shape.dim[1]);
 }
 
 /* RESULT: what each sibling's goes through.  */

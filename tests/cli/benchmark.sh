@@ -28,7 +28,7 @@ adze-synth -q -n 1 -O d.tar && adze-quantize -q -m 'a,b.st' -d d.tar -O q.st
 run 'in 8 bits' 0 adze-benchmark --seconds 0.01 --json -b 8 q.st
 case $(number share) in
 0*) ! grep -q 'above 1' "$err" ;;
-*) grep -q "share of 'q.st' is above 1: " "$err" ;;
+*) grep -q "share of 'q.st' is above 1: \(Winograd's transforms need fewer\|the machine was faster\)" "$err" ;;
 esac
 ok 'a share above 1 is explained'
 run 'a profile' 0 adze-benchmark --seconds 0.01 --profile 'a,b.st'
