@@ -503,6 +503,10 @@ struct loop direct_loop(const struct direct_isa *isa, struct pool *pool, struct 
     return (struct loop){d->n * d->bands * d->parts, isa->task, r};
 }
 
+/* Numbers: fewer are in the caches when they are written, and asking for them takes
+ * 2 % of a MobileNetV2; not to ask for more takes 5 % of a ResNet-50 of 8 pictures.  */
+enum { AHEAD_LEAST = 1 << 19 };
+
 /* One sweep.  */
 static struct loop sweep(const struct direct_isa *isa, const struct kernel_args *a,
                          struct direct *d, struct direct_f32 *r, float *scratch)
@@ -517,6 +521,9 @@ static struct loop sweep(const struct direct_isa *isa, const struct kernel_args 
     r->r.read = (struct ahead_arrays){.size = isa->form.size};
     if (d->copy && !d->shared)
         ahead_reader(&r->r.read, &r->x);
+    r->written = (struct ahead_arrays){.size = isa->form.size};
+    if (d->n * d->o * d->map[0] * d->map[1] >= AHEAD_LEAST)
+        ahead_writer(&r->written, &r->y);
     return direct_loop(isa, a->pool, &r->r);
 }
 
@@ -530,8 +537,6 @@ static float *begin(const struct direct_isa *isa, const struct kernel_args *a,
 
     *r = (struct direct_f32){.x = *x};
     r->y = writer_of(a, y, c, backward ? NULL : a->op.in[BIAS].data, rows, scratch);
-    r->written.size = isa->form.size;
-    ahead_writer(&r->written, &r->y);
     r->r.w = a->packed[WEIGHT];
     return scratch + writer_floats(a->step, c, rows);
 }

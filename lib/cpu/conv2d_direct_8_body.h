@@ -130,31 +130,49 @@ INLINE void copy_of(const struct direct_run *r, struct direct_copy *c)
 
 #include "cpu/store_8.inc"
 
-INLINE void store(const int m, const int panels, const struct direct_run *run,
-                  const struct direct_tile *t, vi (*a)[MR])
-{
-    const struct store8 *r = &run_8(run)->to;
-    const int64_t area = run->d->out[0] * run->d->out[1] * LANES, lane = t->panel * LANES;
+struct finish {
+    const struct store8 *to;
+    int64_t area;
+};
 
-    if (store8_is_simple(r)) {
-        EACH (p, panels)
-            store_levels(m, r, lane + p * LANES, a + p * PV, (uint8_t *)r->y + t->at + p * area);
-        return;
-    }
+INLINE struct finish finish_of(const struct direct_run *r)
+{
+    return (struct finish){&run_8(r)->to, r->d->out[0] * r->d->out[1] * LANES};
+}
+
+INLINE int store_is_simple(const struct direct_run *r)
+{
+    return store8_is_simple(&run_8(r)->to);
+}
+
+INLINE void store_simple(const int m, const int panels, const struct finish *f,
+                         const struct direct_tile *t, vi (*a)[MR])
+{
+    EACH (p, panels)
+        store_levels(m, f->to, (t->panel + p) * LANES, a + p * PV,
+                     (uint8_t *)f->to->y + t->at + p * f->area);
+}
+
+INLINE void store(const int m, const int panels, const struct direct_run *run,
+                  const struct finish *f, const struct direct_tile *t, vi (*a)[MR])
+{
+    const int64_t area = f->area, lane = t->panel * LANES;
+
+    (void)run;
     EACH (p, panels) {
         int32_t sums[MR * LANES];
 
         EACH (v, PV)
             EACH (i, m)
                 vi_store(sums + i * LANES + v * VL, a[p * PV + v][i]);
-        store_rest(r, lane + p * LANES, sums, m, t->at + p * area);
+        store_rest(f->to, lane + p * LANES, sums, m, t->at + p * area);
     }
 }
 
-INLINE void ahead_tile(const struct direct_run *r, const struct direct_tile *t, int64_t m,
-                       int panels)
+INLINE void ahead_tile(const int m, const int panels, const int simple, const struct direct_run *r,
+                       const struct finish *f, const struct direct_tile *t)
 {
-    (void)r, (void)t, (void)m, (void)panels;
+    (void)m, (void)panels, (void)simple, (void)r, (void)f, (void)t;
 }
 
 #include "cpu/direct.inc"

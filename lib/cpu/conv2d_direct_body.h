@@ -65,11 +65,13 @@ static void store_rest(const struct direct_run *r, const struct direct_tile *t, 
     }
 }
 
-INLINE void store(const int m, const int panels, const struct direct_run *r,
-                  const struct direct_tile *t, vf (*a)[MR])
+/* Sums that are more than simple.  */
+INLINE void store_more(const int m, const int panels, const struct direct_run *r,
+                       const struct direct_tile *t, vf (*a)[MR])
 {
     const struct writer *w = &run_f32(r)->y;
     const int64_t area = r->d->map[0] * r->d->map[1] * LANES, step = r->d->map_step[1] * LANES;
+    float rest[PANELS * PV][MR * VL];
 
     if (!r->d->blocks && !w->add.x) { /* nothing reaches there, backward */
         EACH (v, panels * PV)
@@ -90,37 +92,64 @@ INLINE void store(const int m, const int panels, const struct direct_run *r,
         }
         return;
     }
-    if (!lanes_simple(w)) {
-        float rest[PANELS * PV][MR * VL];
+    EACH (v, panels * PV)
+        EACH (i, m)
+            vf_store(rest[v] + i * VL, a[v][i]);
+    store_rest(r, t, m, panels, rest);
+}
 
-        EACH (v, panels * PV)
-            EACH (i, m)
-                vf_store(rest[v] + i * VL, a[v][i]);
-        store_rest(r, t, m, panels, rest);
+/* What a strip of tiles takes from its run for this.  */
+struct finish {
+    struct lanes_end end;
+    int64_t area, step; /* numbers */
+};
+
+INLINE struct finish finish_of(const struct direct_run *r)
+{
+    return (struct finish){lanes_end(&run_f32(r)->y), r->d->map[0] * r->d->map[1] * LANES,
+                           r->d->map_step[1] * LANES};
+}
+
+/* No activation that is long, and neighbouring pixels.  */
+INLINE int store_is_simple(const struct direct_run *r)
+{
+    const struct writer *w = &run_f32(r)->y;
+
+    return lanes_simple(w) && !act_is_curved(w->f.act) && r->d->map_step[1] == 1;
+}
+
+INLINE void store_simple(const int m, const int panels, const struct finish *f,
+                         const struct direct_tile *t, vf (*a)[MR])
+{
+    EACH (v, panels * PV)
+        lanes_store(m, &f->end, t->at + v / PV * f->area + v % PV * VL, LANES, 0,
+                    t->panel * LANES + v * VL, a[v]);
+}
+
+INLINE void store(const int m, const int panels, const struct direct_run *r, const struct finish *f,
+                  const struct direct_tile *t, vf (*a)[MR])
+{
+    const struct writer *w = &run_f32(r)->y;
+
+    if (!lanes_simple(w)) {
+        store_more(m, panels, r, t, a);
         return;
     }
-    EACH (v, panels * PV) {
-        const int64_t at = t->at + v / PV * area + v % PV * VL, lane = t->panel * LANES + v * VL;
-
-        if (step == LANES && !t->y_gap)
-            lanes_store(m, w, at, LANES, 0, lane, a[v]);
-        else
-            lanes_store(m, w, at, step, t->y_gap, lane, a[v]);
-    }
+    EACH (v, panels * PV)
+        lanes_store(m, &f->end, t->at + v / PV * f->area + v % PV * VL, f->step, t->y_gap,
+                    t->panel * LANES + v * VL, a[v]);
     for (int p = 0; act_is_curved(w->f.act) && p < panels; p++)
-        lanes_activate(w, t->at + p * area, m * LANES);
+        lanes_activate(w, t->at + p * f->area, m * LANES);
 }
 
 /* What tile T will write, and read for that.  */
-INLINE void ahead_tile(const struct direct_run *r, const struct direct_tile *t, int64_t m,
-                       int panels)
+INLINE void ahead_tile(const int m, const int panels, const int simple, const struct direct_run *r,
+                       const struct finish *f, const struct direct_tile *t)
 {
-    const int64_t area = r->d->map[0] * r->d->map[1] * LANES;
-
-    const int64_t n = m * r->d->map_step[1] * LANES;
+    const int64_t n = m * (simple ? LANES : f->step);
 
     for (int p = 0; p < panels; p++)
-        ahead_numbers(&run_f32(r)->written, t->at + p * area, n);
+        ahead_numbers(&run_f32(r)->written, t->at + p * f->area, n);
 }
 
 #include "cpu/direct.inc"

@@ -315,6 +315,7 @@ INLINE void store_tile(const int side, const struct winograd_run *r, const struc
                        const float *m, vf (*sum)[WRITER_SUMS])
 {
     const struct writer *w = &r->y;
+    const struct lanes_end e = lanes_end(w);
     vf y[MOST_SIDE][MOST_SIDE];
 
     if (side == 4)
@@ -334,10 +335,10 @@ INLINE void store_tile(const int side, const struct winograd_run *r, const struc
         const int64_t at = p->at + i * p->row;
 
         if (i < p->h && p->w == side)
-            lanes_store(side, w, at, LANES, 0, p->lane, y[i]);
+            lanes_store(side, &e, at, LANES, 0, p->lane, y[i]);
         EACH (j, side)
             if (i < p->h && p->w < side && j < p->w)
-                lanes_store(1, w, at + j * LANES, LANES, 0, p->lane, &y[i][j]);
+                lanes_store(1, &e, at + j * LANES, LANES, 0, p->lane, &y[i][j]);
     }
 }
 

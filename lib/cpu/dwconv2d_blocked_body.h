@@ -92,7 +92,9 @@ INLINE void store(const int n, const struct dw *d, const struct line *l, int64_t
     float rest[TILE * VL];
 
     if (lanes_simple(&d->y)) {
-        lanes_store(n, &d->y, at, LANES, 0, lane, a);
+        const struct lanes_end e = lanes_end(&d->y);
+
+        lanes_store(n, &e, at, LANES, 0, lane, a);
         for (int i = 0; act_is_curved(d->y.f.act) && i < n; i++)
             lanes_activate(&d->y, at + i * LANES, VL);
         return;

@@ -104,26 +104,42 @@ INLINE int lanes_simple(const struct writer *w)
     return lanes_alone(w) && (sizeof(elem) == sizeof(float) || !act_is_curved(w->f.act));
 }
 
-/* Finish N vectors, STEP numbers apart and GAP more in front of the second half,
- * the first at number AT of the result, and store them.  What belongs to the
- * channels, and what is asked of the writer, is looked up once.  */
-INLINE void lanes_store(const int n, const struct writer *w, int64_t at, int64_t step, int64_t gap,
-                        int64_t lane, vf *a)
+/* What lanes_store() takes from a writer, copied: any number stored could be one
+ * of the writer's own to the compiler.  */
+struct lanes_end {
+    const float *scale, *shift;
+    const elem *add;
+    elem *y;
+    float lo, hi;
+    int clips;
+};
+
+INLINE struct lanes_end lanes_end(const struct writer *w)
 {
-    const vf scale = vf_load(w->f.scale + lane), shift = vf_load(w->f.shift + lane);
-    const elem *add = w->add.x ? (const elem *)w->add.x + at : NULL;
-    const vf lo = VF1(w->f.lo), hi = VF1(w->f.hi);
-    const int clips = w->f.act == ACT_CLIP;
-    elem *y = (elem *)w->y + at;
+    return (struct lanes_end){w->f.scale, w->f.shift,          w->add.x, w->y, w->f.lo,
+                              w->f.hi,    w->f.act == ACT_CLIP};
+}
+
+/* Finish N vectors, STEP numbers apart and GAP more in front of the second half,
+ * the first at number AT of the result, and store them.  */
+INLINE void lanes_store(const int n, const struct lanes_end *e, int64_t at, int64_t step,
+                        int64_t gap, int64_t lane, vf *a)
+{
+    const vf scale = vf_load(e->scale + lane), shift = vf_load(e->shift + lane);
+    const elem *const add = e->add ? e->add + at : NULL;
+    elem *const y = e->y + at;
 
     EACH (i, n)
         a[i] = vf_fma(a[i], scale, shift);
     if (add)
         EACH (i, n)
             a[i] = a[i] + elem_load((i < n / 2 ? add : add + gap) + i * step);
-    if (clips)
+    if (e->clips) {
+        const vf lo = VF1(e->lo), hi = VF1(e->hi);
+
         EACH (i, n)
             a[i] = vf_min(hi, vf_max(lo, a[i]));
+    }
     EACH (i, n)
         elem_store((i < n / 2 ? y : y + gap) + i * step, a[i]);
 }

@@ -23,20 +23,29 @@ enum { MR = 3, PANELS = 1 };
 /* a[vector][pixel] += x[pixel PIXEL + k] w[k][16], the weights of the second
  * panel PANEL slots behind those of the first; M pixels, NV vectors.  Pixel i of
  * the second half lies at X2 + i PIXEL: a gap behind the first, or none.  Weights
- * FAR slots behind are asked for: outer_far().  */
+ * FAR slots behind are asked for: outer_far().
+ *
+ * Both halves are read from their second pixel on: distances of one byte then,
+ * where four would not leave the decoder the time to go ahead of the products:
+ * on AVX2 2 % of them.  */
 /* clang-format off */
 #define OUTER(name, slot, vec, load, all, product) \
     INLINE void name(const int m, const int nv, const int pixel, const slot *x, const slot *x2, \
                      const slot *w, int64_t panel, int64_t far, int64_t kn, vec (*a)[MR]) \
     { \
-        for (int64_t k = 0; k < kn; k++, w += LANES) { \
+        const int half = m / 2, base = half > 1, base2 = half + (m - half > 1); \
+        const slot *const end = w + kn * LANES; \
+        \
+        x += base * pixel; \
+        x2 += base2 * pixel; \
+        for (; w < end; w += LANES, x++, x2++) { \
             vec b[PANELS * PV]; \
             EACH (v, nv) \
                 b[v] = load(w + v / PV * panel + v % PV * VL); \
             EACH (v, nv / PV) \
                 __builtin_prefetch(w + far + v * panel); \
             EACH (i, m) { \
-                const vec p = all((i < m / 2 ? x : x2)[i * pixel + k]); \
+                const vec p = all(i < half ? x[(i - base) * pixel] : x2[(i - base2) * pixel]); \
                 EACH (v, nv) \
                     a[v][i] = product(p, b[v], a[v][i]); \
             } \
