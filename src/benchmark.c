@@ -254,13 +254,9 @@ static void count(struct job *j)
     static const char *const dtype[] = {"f32", "bf16", "f16"};
 
     j->row.dtype = j->g && pass_quantized(j->g) ? "int8" : dtype[j->narrow];
-    for (int i = 0; j->g && i < j->g->n_value; i++) {
-        const struct value *v = j->g->value[i];
-
-        if (v->kind == VALUE_PARAM ||
-            (v->kind == VALUE_CONST && v->dtype == DTYPE_I8)) /* quantised */
-            j->row.params += shape_count(&v->shape);
-    }
+    for (int i = 0; j->g && i < j->g->n_value; i++)
+        if (value_is_learned(j->g->value[i]))
+            j->row.params += shape_count(&j->g->value[i]->shape);
     for (int i = 0; j->g && i < j->g->n_node; i++)
         j->row.mac += node_mac(j->g->node[i]);
 }

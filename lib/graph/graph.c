@@ -576,6 +576,16 @@ int value_is_tensor(const struct value *v)
     return v && v->kind != VALUE_NODE && v->kind != VALUE_INPUT;
 }
 
+int value_is_learned(const struct value *v)
+{
+    if (v->kind == VALUE_PARAM)
+        return 1;
+    for (int i = 0; value_is_tensor(v) && i < v->n_use; i++)
+        if (v->use[i].in == 0 && node_is(v->use[i].node, "dequantize"))
+            return 1;
+    return 0;
+}
+
 int value_is_output(const struct graph *g, const struct value *v)
 {
     for (int i = 0; i < g->n_output; i++)

@@ -207,6 +207,9 @@ struct op_cost node_cost(const struct node *n);
 int64_t node_mac(const struct node *n);
 /* V is a PARAM, STATE or CONST; NULL is none.  */
 int value_is_tensor(const struct value *v);
+/* V was learned: a PARAM, or a tensor that a dequantize makes numbers of, as
+ * weights and biases are in 8 bits; not its scale and zero point.  */
+int value_is_learned(const struct value *v);
 int value_is_output(const struct graph *g, const struct value *v);
 
 /* The invariants; ERR_FORMAT names the first that does not hold.  */

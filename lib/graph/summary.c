@@ -69,8 +69,7 @@ static void add_operand(struct work *w, struct summary_row *r,
     r->bytes += bytes_of(v);
     if (v->kind == VALUE_NODE || v->kind == VALUE_INPUT || w->done[v->index]++)
         return;
-    *(v->kind == VALUE_PARAM ? &r->params : &r->state) +=
-        shape_count(&v->shape);
+    *(value_is_learned(v) ? &r->params : &r->state) += shape_count(&v->shape);
 }
 
 static struct summary_row row_of(struct work *w, const struct node *n)

@@ -14,7 +14,7 @@ struct graph;
 struct summary_row {
     const char *name, *op; /* op: NULL for several nodes */
     struct shape shape;    /* of the last result */
-    int64_t params, state; /* elements */
+    int64_t params, state; /* elements: value_is_learned(), other tensors */
     int64_t flop, mac;
     int64_t bytes; /* of operands and results, each touched once */
 };

@@ -18,6 +18,16 @@ same q.st q3.st
 ok 'is less than half as large'
 run 'can be shown' 0 adze-show -m q.st --state
 out_has '^conv1.weight .*i8'
+# parameters MODEL: what adze-show and adze-benchmark count.
+parameters() {
+    adze-show -m "$1" | sed -n 's/^# network .*: \([0-9]*\) parameters.*/\1/p'
+    adze-benchmark -q --json --seconds 0.01 "$1" | sed -n 's/.*"params": \([0-9]*\),.*/\1/p'
+}
+adze-quantize -q -m raw.st -d d.tar -n 4 -O bn.st
+parameters a.st >want && parameters q.st | cmp -s - want &&
+    parameters raw.st >want && parameters bn.st | cmp -s - want &&
+    [ "$(sort -u want | wc -l)" = 1 ]
+ok 'the parameters are those of the float model, for all who count' || { cat want; parameters bn.st; } | explain
 fails 'once more' 3 "in 8 bits already ('.*'): begin with the float model" \
     adze-quantize -m q.st -d d.tar -n 20 -O q4.st
 fails 'once more, by ranges' 3 'in 8 bits already' adze-quantize -m q.st --ranges r.st -O q4.st

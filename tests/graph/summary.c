@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "format/network.h"
 #include "graph/graph.h"
+#include "op/ops.h"
 
 static const char net[] =
     "input: {size: [2, 4, 4]}\n"
@@ -73,9 +74,53 @@ static void counts(void **state)
     graph_free(g);
 }
 
+/* A constant NAME of RANK 0 or 1, without data.  */
+static struct value *constant(struct graph *g, const char *name, enum dtype dt,
+                              int rank)
+{
+    const struct shape s = {.rank = rank, .dim = {5}};
+    struct value *v = graph_tensor(g, name, VALUE_CONST, &s, NULL);
+
+    v->dtype = dt;
+    return v;
+}
+
+static void eight_bits(void **state)
+{
+    struct graph *g = graph_new("t");
+    const struct shape image = {.rank = 2, .dim = {1, 5}, .batch = 1};
+    struct value *x = graph_input(g, "image", DTYPE_U8, &image);
+    struct value *zero = constant(g, "zero", DTYPE_U8, 0);
+    struct value *two[] = {x,
+                           constant(g, "scale", DTYPE_F32, 0),
+                           zero,
+                           constant(g, "w", DTYPE_I8, 1),
+                           constant(g, "w_scale", DTYPE_F32, 0),
+                           constant(g, "w_zero", DTYPE_I8, 0)};
+    struct err e = {0};
+    struct summary s;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct node *n = graph_add(g, op_find("dequantize"), i ? "b" : "a",
+                                   two + 3 * i, 3, NULL, &e);
+        if (!n)
+            fail_msg("%s", e.msg);
+        graph_output(g, n->name, n->out[0], 0);
+    }
+    summary_init(&s, g, 0);
+    assert_int_equal(row(&s, "a")->params, 0); /* an activation */
+    assert_int_equal(row(&s, "a")->state, 2);
+    assert_int_equal(row(&s, "b")->params, 5);
+    assert_int_equal(row(&s, "b")->state, 2);
+    summary_release(&s);
+    graph_free(g);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(counts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(counts),
+                                       cmocka_unit_test(eight_bits)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
