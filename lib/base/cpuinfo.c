@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 #include <string.h>
+#include <strings.h>
 #if defined(__x86_64__) || defined(__i386__)
 #    include <cpuid.h>
 #endif
@@ -123,6 +124,15 @@ int cpu_has_level(const char *name)
     return !(level_mask[str_index(name, cpu_level_names)] & ~machine());
 }
 
+const char *cpu_level_meant(const char *name)
+{
+    enum { FRONT = 6, LEAST = 4 };
+
+    return !strncasecmp(name, "avx512", FRONT) && strlen(name) >= FRONT + LEAST
+               ? name + FRONT
+               : name;
+}
+
 int cpu_limit(const char *name, struct err *e)
 {
     const int i = str_index(name, cpu_level_names);
@@ -130,8 +140,8 @@ int cpu_limit(const char *name, struct err *e)
     if (i < 0)
         return err_set(e, ERR_USAGE,
                        "unknown cpu level '%s'; known are portable neon avx2 "
-                       "avxvnni avx512 vnni bf16",
-                       Q(name));
+                       "avxvnni avx512 vnni bf16%s",
+                       Q(name), NEAR(cpu_level_meant(name), cpu_level_names));
     if (!cpu_has_level(name))
         return err_set(e, ERR_DEVICE,
                        "this machine does not have cpu level '%s'; its "

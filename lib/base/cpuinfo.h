@@ -33,6 +33,10 @@ unsigned cpu_features(void);
  * ERR_DEVICE if the machine does not have that level.  */
 int cpu_limit(const char *name, struct err *e);
 
+/* What to look for among the levels where NAME is none, for NEAR(): in the
+ * names of the maker AVX-512 stands in front of VNNI and BF16.  */
+const char *cpu_level_meant(const char *name);
+
 /* The machine has all that level NAME, a known one, allows.  */
 int cpu_has_level(const char *name);
 

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT  */
 #include "base/str.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <locale.h>
 #include <math.h>
@@ -258,7 +259,13 @@ static int min3(int a, int b, int c)
     return m < c ? m : c;
 }
 
-/* Levenshtein's distance of A (N bytes) and B (M bytes), both <= NEAR_MAX.  */
+static int same_letter(char a, char b)
+{
+    return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
+/* Levenshtein's distance of A (N bytes) and B (M bytes), both <= NEAR_MAX; a
+ * capital is no difference.  */
 static int distance(const char *a, size_t n, const char *b, size_t m)
 {
     int row[NEAR_MAX + 1];
@@ -272,8 +279,8 @@ static int distance(const char *a, size_t n, const char *b, size_t m)
         for (size_t j = 1; j <= m; j++) {
             const int up = row[j];
 
-            row[j] =
-                min3(up + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
+            row[j] = min3(up + 1, row[j - 1] + 1,
+                          diagonal + !same_letter(a[i - 1], b[j - 1]));
             diagonal = up;
         }
     }

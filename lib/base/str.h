@@ -58,7 +58,7 @@ const char *str_names(char buf[STR_NAMES], const char *const *list);
 #define NAMES(list) str_names((char[STR_NAMES]){0}, (list))
 
 /* The name in LIST (ended by NULL) that is nearest to S by edit distance,
- * NULL if none is near.  */
+ * whatever the case of letters; NULL if none is near.  */
 const char *str_nearest(const char *s, const char *const *list);
 
 /* "; did you mean 'NAME'?" with that name, or "": the end of a message.

@@ -19,7 +19,8 @@ static int take_level(const struct yaml *y, struct err *e)
 
     if (str_index(y->text, cpu_level_names) < 0)
         return yaml_err(y, e, ERR_USAGE, "no instruction-set level '%s'%s",
-                        Q(y->text), NEAR(y->text, cpu_level_names));
+                        Q(y->text),
+                        NEAR(cpu_level_meant(y->text), cpu_level_names));
     if (!strcmp(y->text, have))
         return 0;
     return yaml_err(y, e, ERR_USAGE,

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cpuinfo.h"
@@ -54,6 +55,33 @@ static void test_limit(void **state)
     }
 }
 
+static void test_near(void **state)
+{
+    static const char *const pairs[][2] = {
+        {"AVX2", "avx2"},         {"avx-2", "avx2"},
+        {"Avx512", "avx512"},     {"avx512vnni", "vnni"},
+        {"AVX512_VNNI", "vnni"},  {"avx512-bf16", "bf16"},
+        {"avx512f", "avx512"},    {"AVX-VNNI", "avxvnni"},
+        {"portabel", "portable"}, {"avx-512", "avx512"},
+        {"NEON", "neon"}};
+    struct err e = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        char want[64];
+
+        e = (struct err){0};
+        snprintf(want, sizeof want, "; did you mean '%s'?", pairs[i][1]);
+        assert_int_equal(cpu_limit(pairs[i][0], &e), -1);
+        assert_int_equal(e.code, ERR_USAGE);
+        if (!strstr(e.msg, want))
+            fail_msg("%s: %s", pairs[i][0], e.msg);
+    }
+    e = (struct err){0};
+    assert_int_equal(cpu_limit("sse9", &e), -1);
+    assert_null(strstr(e.msg, "mean"));
+}
+
 static void test_brand(void **state)
 {
     char buf[CPU_BRAND];
@@ -66,9 +94,9 @@ static void test_brand(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_names),
-                                       cmocka_unit_test(test_limit),
-                                       cmocka_unit_test(test_brand)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names), cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_near), cmocka_unit_test(test_brand)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -200,6 +200,8 @@ static void test_compare(void **state)
     assert_string_equal(str_nearest("pda", list) ? "near" : "none", "none");
     assert_null(str_nearest("momentum", list));
     assert_null(str_nearest("", list));
+    assert_string_equal(str_nearest("PAD", list), "pad");
+    assert_string_equal(str_nearest("STRID", list), "stride");
     assert_string_equal(NEAR("kernal", list), "; did you mean 'kernel'?");
     assert_string_equal(NEAR("momentum", list), "");
     assert_string_equal(NEAR("a'c", ((const char *[]){"a\"'c", NULL})),

@@ -19,6 +19,8 @@ run 'threads change nothing' 0 adze-synth -n 3 --size=16 -j 3 -O t.tar
 same t.tar ../a.tar
 run 'nor does the instruction set' 0 adze-synth -n 3 --size=16 --cpu=portable -O t.tar
 same t.tar ../a.tar
+fails 'one in capitals' 2 "^adze-synth: option '--cpu': unknown cpu level 'AVX2'; known .*; did you mean 'avx2'?$" \
+    adze-synth -n 3 --cpu=AVX2 -O t.tar
 run 'a folder by option' 0 adze-synth -n 1 -f folder -O x.tar
 [ -d x.tar ]
 ok 'is one'
