@@ -86,6 +86,7 @@ struct job {
     struct stage *stage; /* pictures are prepared on the device; or NULL */
     struct pictures *source;
     int ended; /* it has no more */
+    int any;   /* it had one */
     struct features features;
     const char *answer; /* logits, or where the model has no classes features */
     int64_t batch, k;   /* pictures; numbers of an answer */
@@ -286,6 +287,7 @@ static int run_round(struct job *j, struct round *r, struct round *next,
     }
     if (plan_run(j->plan, NULL, e) < 0)
         return -1;
+    j->any = 1;
     for (int64_t i = 0; i < r->n; i++) {
         if (print_row(j, &r->pic[i], rows + i * j->k) &&
             features_add(&j->features, j->plan, i, r->pic[i].name, e) < 0)
@@ -331,7 +333,12 @@ static int run(struct job *j, struct err *e)
         print_head(j);
     if (run_all(j, e) < 0)
         return -1;
-    return features ? features_save(&j->features, j->g, e) : 0;
+    if (features)
+        return features_save(&j->features, j->g, e);
+    if (!j->any) /* no failure: find may have found none */
+        cli_note("standard input holds no picture: did the command before it "
+                 "find none?");
+    return 0;
 }
 
 /* ---- opening ---- */

@@ -60,6 +60,21 @@ adze-synth -q -n 1 -O one && touch one/.DS_Store one/ring/Thumbs.db one/ring/._0
 run 'what is no picture in a tar is passed over' 0 adze-infer -m m.st <one.tar
 [ "$(wc -l <"$out")" = 11 ]
 ok 'ten rows' || explain <"$out"
+run 'an empty standard input has no rows' 0 adze-infer -m m.st </dev/null
+out_is "$(head -1 rows)"
+err_is 'adze-infer: standard input holds no picture: did the command before it find none?'
+run 'nor in JSON' 0 adze-infer --json -m m.st </dev/null
+err_has 'holds no picture'
+[ ! -s "$out" ]
+ok 'nothing is printed'
+run 'quietly' 0 adze-infer -q -m m.st </dev/null
+[ ! -s "$err" ]
+ok 'nothing is said' || explain <"$err"
+mkdir none && touch none/.hidden && tar -cf none.tar none
+run 'a tar without pictures' 0 adze-infer -m m.st <none.tar
+err_has 'holds no picture'
+run 'features of an empty standard input' 3 adze-infer -m m.st --features -O x.st </dev/null
+err_is "adze-infer: no picture was read: 'x.st' is not written"
 gzip -c one.tar >one.tgz
 run 'a packed tar' 3 adze-infer -m m.st <one.tgz
 err_has 'standard input: gzip data, not a tar: unpack it first, as in: gzip -dc FILE | adze-'
