@@ -207,7 +207,7 @@ static int load_prepare(struct work *w, struct err *e)
 {
     struct job *j = w->job;
     const struct preprocess *pre = &j->m->pre;
-    const struct feed_opts fo = {.pre = *pre};
+    const struct feed_opts fo = {.pre = *pre, .batch = "-b"};
     const size_t batch = (size_t)j->row.batch;
 
     j->recipe->batch = j->row.batch;
@@ -549,6 +549,7 @@ static int open_job(struct job *j, const char *path, struct err *e)
         return -1;
     j->load_s = clock_now() - start;
     j->row.model = path;
+    j->row.reads = pictures != NULL;
     count(j);
     return 0;
 }

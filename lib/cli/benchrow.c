@@ -15,7 +15,7 @@ struct cell {
     const char *name;
     int width; /* in a table; 0: it has no room for it */
     const char *text;
-    double value; /* if there is no text */
+    double value; /* if there is no text; NAN: none */
     int digits;
 };
 
@@ -35,6 +35,12 @@ double benchrow_share(const struct benchrow *w)
     return peak > 0 ? gflops_of(w) / peak : 0;
 }
 
+/* X, which is of computing.  */
+static double computed(const struct benchrow *w, double x)
+{
+    return w->reads ? NAN : x;
+}
+
 static void fill(struct cell c[CELLS], const struct benchrow *w)
 {
     const double b = (double)w->batch, med = w->r.median_s;
@@ -43,8 +49,8 @@ static void fill(struct cell c[CELLS], const struct benchrow *w)
         {"dtype", 5, w->dtype, 0, 0},
         {"batch", 5, NULL, b, 0},
         {"threads", 7, NULL, (double)w->threads, 0},
-        {"params", 10, NULL, (double)w->params, 0},
-        {"mmac", 9, NULL, 1e-6 * (double)w->mac, 2},
+        {"params", 10, NULL, computed(w, (double)w->params), 0},
+        {"mmac", 9, NULL, computed(w, 1e-6 * (double)w->mac), 2},
         {"min_ms", 9, NULL, 1e3 * w->r.min_s, 3},
         {"median_ms", 9, NULL, 1e3 * med, 3},
         {"p90_ms", 9, NULL, 1e3 * w->r.p90_s, 3},
@@ -52,12 +58,12 @@ static void fill(struct cell c[CELLS], const struct benchrow *w)
         {"images_s", 9, NULL, med > 0 ? b / med : 0, 1},
         {"first_ms", 9, NULL, 1e3 * w->load_s, 1},
         {"memory_mb", 9, NULL, 1e-6 * w->memory, 1},
-        {"gflops", 8, NULL, gflops_of(w), 1},
-        {"peak", 8, NULL, fmax(w->peak[0], w->peak[1]), 1},
-        {"share", 6, NULL, benchrow_share(w), 3},
-        {"peak_before", 0, NULL, w->peak[0], 1},
-        {"peak_after", 0, NULL, w->peak[1], 1},
-        {"device_mb", 0, NULL, 1e-6 * w->device_memory, 1},
+        {"gflops", 8, NULL, computed(w, gflops_of(w)), 1},
+        {"peak", 8, NULL, computed(w, fmax(w->peak[0], w->peak[1])), 1},
+        {"share", 6, NULL, computed(w, benchrow_share(w)), 3},
+        {"peak_before", 0, NULL, computed(w, w->peak[0]), 1},
+        {"peak_after", 0, NULL, computed(w, w->peak[1]), 1},
+        {"device_mb", 0, NULL, computed(w, 1e-6 * w->device_memory), 1},
     };
 
     memcpy(c, list, sizeof list);
@@ -95,11 +101,15 @@ static void print_quoted(enum benchrow_form format, const char *s)
 
 static void print_cell(enum benchrow_form format, const struct cell *c, int i)
 {
+    static const char *const none[] = {"-", "", "null"};
     char num[64];
 
     if (format == BENCHROW_TABLE && !c->width)
         return;
-    snprintf(num, sizeof num, "%.*f", c->digits, c->value);
+    if (isnan(c->value))
+        snprintf(num, sizeof num, "%s", none[format]);
+    else
+        snprintf(num, sizeof num, "%.*f", c->digits, c->value);
     if (format == BENCHROW_TABLE) {
         printf("%s%*s", i ? " " : "  ", i ? c->width : -c->width,
                c->text ? Q(c->text) : num);

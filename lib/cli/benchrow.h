@@ -14,6 +14,8 @@ struct benchrow {
     struct bench_result r;
     double load_s, memory, device_memory; /* seconds, bytes */
     double peak[2]; /* GFLOP/s before and after: clocks rise and fall */
+    int reads; /* pictures, and computes nothing: what is of computing has no
+                  number then, which is - in a table, empty in CSV, and null */
 };
 
 enum benchrow_form { BENCHROW_TABLE, BENCHROW_CSV, BENCHROW_JSONL };

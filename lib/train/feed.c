@@ -9,7 +9,8 @@
 #include "data/loader.h"
 #include "train/recipe.h"
 
-static int too_few(int64_t n, const struct recipe *r, struct err *e)
+static int too_few(int64_t n, const struct recipe *r, const char *key,
+                   struct err *e)
 {
     int64_t batch = 1;
 
@@ -17,12 +18,14 @@ static int too_few(int64_t n, const struct recipe *r, struct err *e)
         batch *= 2;
     return err_set(e, ERR_USAGE,
                    "a batch of %lld needs more than the %lld pictures there "
-                   "are: lower it (train.batch) to %lld",
-                   (long long)r->batch, (long long)n, (long long)batch);
+                   "are: lower it (%s) to %lld",
+                   (long long)r->batch, (long long)n, key ? key : "train.batch",
+                   (long long)batch);
 }
 
+/* KEY: as feed_opts.batch.  */
 static int set_sampler(struct feed *f, int64_t n, const struct recipe *r,
-                       struct err *e)
+                       const char *key, struct err *e)
 {
     f->sampler = (struct sampler){.n = n,
                                   .batch = r->batch,
@@ -30,7 +33,7 @@ static int set_sampler(struct feed *f, int64_t n, const struct recipe *r,
                                   .keep_last = r->last,
                                   .seed = (uint64_t)r->seed};
     f->steps = sampler_steps(&f->sampler);
-    return f->steps < 1 ? too_few(n, r, e) : 0;
+    return f->steps < 1 ? too_few(n, r, key, e) : 0;
 }
 
 int feed_open(struct feed *f, const struct dataset *d,
@@ -49,7 +52,7 @@ int feed_open(struct feed *f, const struct dataset *d,
         .ctx = o->ctx,
     };
 
-    if (set_sampler(f, n, r, e) < 0)
+    if (set_sampler(f, n, r, o->batch, e) < 0)
         return -1;
     lo.sampler = f->sampler;
     f->augment = r->augment;

@@ -31,6 +31,7 @@ struct feed_opts {
     void (*on_bad)(void *ctx, const char *reason); /* as of loader_opts */
     void *ctx;
     const struct device *device; /* likewise */
+    const char *batch; /* what sets the batch, for messages; NULL: the key */
 };
 
 /* Batches of D as R says.  Borrows D and R's policy.  ERR_USAGE: there are

@@ -106,7 +106,7 @@ def ratio(own, peers, what):
 
 def share(own):
     """Of the machine's peak in these numbers, the best that was seen while measuring."""
-    peak = max((r.get("peak", 0) for r in own.rows), default=0)
+    peak = max((r.get("peak") or 0 for r in own.rows), default=0)
     return f"{200 * own.rows[0]['mmac'] * own.rows[0]['batch'] / own.best / peak:.0f} %" if peak else "-"
 
 

@@ -72,9 +72,18 @@ adze-init -q ./bare.yaml -c ./huge.yaml -O huge.st
 fails 'a loss that is no number' 6 'loss .*, gradient norm' adze-benchmark --train --json huge.st
 
 run 'reading pictures' 0 adze-benchmark --load d.tar --seconds 0.01 -b 4 --json 'a,b.st'
-awk -v i="$(number images_s)" -v g="$(number mmac)" 'BEGIN { exit !(i > 0 && g == 0) }'
-ok 'pictures a second, and nothing computed'
-fails 'more in a batch than there are' 2 'batch of 11 needs more than the 10 pictures' \
+awk -v i="$(number images_s)" 'BEGIN { exit !(i > 0) }'
+ok 'pictures a second'
+for column in params mmac gflops peak share peak_before peak_after device_mb; do
+    grep -q "\"$column\": null[,}]" "$out" || echo "$column"
+done >want
+[ ! -s want ]
+ok 'and nothing computed' || explain <want
+run 'in a table' 0 adze-benchmark --load d.tar --seconds 0.01 -b 4 'a,b.st'
+out_has '^  a,b.st  *f32  *4  *[0-9]*  *-  *-  *[0-9.]* .* [0-9.]*  *-  *-  *-$'
+run 'in CSV' 0 adze-benchmark --load d.tar --seconds 0.01 -b 4 -f csv 'a,b.st'
+out_has '^"a,b.st","f32",4,[0-9]*,,,[0-9.]*,.*,[0-9.]*,,,,,,$'
+fails 'more in a batch than there are' 2 'batch of 11 needs more than the 10 pictures .* lower it (-b) to 8$' \
     adze-benchmark --load d.tar --json -b 11 'a,b.st'
 fails 'an augmentation that there is not' 2 'flop' \
     adze-benchmark --load d.tar --json -o 'train.augment=[flop]' 'a,b.st'
