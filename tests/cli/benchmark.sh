@@ -55,6 +55,22 @@ out_has '^update	update	'
 run 'the optimiser is that of the recipe' 0 \
     adze-benchmark --train --profile --seconds 0.01 -b 4 -o optimizer.kind=adamw 'a,b.st'
 out_has '^adze:adamw:linear.weight	'
+# Every name is one of the network, but for what the page explains.
+adze-init -q resnet20 -o classes=10 -o depths='[1, 1, 1]' -o attention=coord -O coord.st &&
+    { adze-show --graph coord.st | sed -n 's/.*{as: \([^,]*\),.*/\1/p'; adze-show --state coord.st; echo loss; } |
+    cut -d' ' -f1 | sort -u >names
+for more in '' '--train -b 2 -o optimizer.clip=1 -o model.ema=0.9'; do
+    adze-benchmark -q --profile --seconds 0.01 $more coord.st | sed -n '/^# ceil/q; s/^\([^#	]*\)	.*/\1/p'
+done >steps
+sed -e 's/^adze:grad_norm$/loss/' -e 's/^adze:\(sgd\|ema\)://' -e 's/^adze:d(/d(/' -e 's/^d(\(.*\))+*$/\1/' \
+    -e "s/\.\(apply\|stats\)$//; s/'\.\(sums\|grad\)$//; s/['!]$//" steps | sort -u | comm -23 - names >"$out"
+[ "$(wc -l <steps)" -gt 100 ] && [ ! -s "$out" ]
+ok 'the names of steps are those of the page' || explain <"$out"
+for name in loss "conv1'" 'bn1!' adze:grad_norm 'adze:d(linear.bias)' adze:sgd:linear.bias adze:ema:linear.bias; do
+    grep -qxF "$name" steps || echo "$name"
+done >"$out"
+[ ! -s "$out" ]
+ok 'and what the page explains is there' || explain <"$out"
 run 'AdamW in a row' 0 adze-benchmark --train --seconds 0.01 -o optimizer.kind=adamw 'a,b.st'
 fails 'a network that nothing is trained of' 2 'every parameter is frozen' \
     adze-benchmark --train --json -o 'model.freeze=["*"]' 'a,b.st'
