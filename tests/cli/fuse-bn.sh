@@ -19,6 +19,10 @@ err_has 'outputs differ by .* of the largest, on 16 inputs$'
 err_has 'parameters [0-9]* -> [0-9]*, MFLOP'
 err_has 'planned peak of values [0-9.]* -> [0-9.]* MB, with scratch'
 run 'the models agree' 0 adze-compare a.st b.st
+run 'a layer is called by what it gives' 0 adze-show --plan b.st
+out_has '^bn1	conv2d+relu	'
+run 'and its parameters as before' 0 adze-show --state b.st
+out_has '^conv1.weight '
 adze-init -q -o depths='[1, 1, 1]' resnet20 -O u.st
 adze-fuse-bn -q <u.st | cat >c.st
 run 'through a pipe' 0 adze-compare u.st c.st
