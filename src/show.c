@@ -79,6 +79,7 @@ static const struct command cmd = {
 struct job {
     struct set s;
     struct model *m;
+    struct planfile plan;
 };
 
 static int put_json(json_t *o)
@@ -128,14 +129,13 @@ static void unbind(struct bound *b)
 }
 
 /* An error of a device is none of the model.  */
-static int bind(struct bound *b, const struct model *m, struct err *e)
+static int bind(struct bound *b, const struct job *j, struct err *e)
 {
-    struct planfile f;
     struct plan_opts o = {
-        .batch = batch, .pool = cli_pool(), .tuning = &f.tuning};
+        .batch = batch, .pool = cli_pool(), .tuning = &j->plan.tuning};
 
     *b = (struct bound){0};
-    b->g = io_plan(&f, plan_path, e) < 0 ? NULL : pass_simplify(m->graph, e);
+    b->g = pass_simplify(j->m->graph, e);
     b->d = b->g ? io_device(device_name, e) : NULL;
     b->params = b->d ? params_share(b->g, b->d, e) : NULL;
     o.narrow = b->params ? io_narrow(precision, b->g, b->d, e) : 0;
@@ -152,7 +152,7 @@ static int show_plan(const struct job *j, struct err *e)
     struct str s = {0};
     struct bound b;
 
-    if (bind(&b, j->m, e) < 0)
+    if (bind(&b, j, e) < 0)
         return -1;
     plan_print_tuning(&s, b.plan);
     plan_print(&s, b.plan);
@@ -162,11 +162,11 @@ static int show_plan(const struct job *j, struct err *e)
     return 0;
 }
 
-static int peak_bytes(const struct model *m, size_t *bytes, struct err *e)
+static int peak_bytes(const struct job *j, size_t *bytes, struct err *e)
 {
     struct bound b;
 
-    if (bind(&b, m, e) < 0)
+    if (bind(&b, j, e) < 0)
         return -1;
     *bytes = plan_bytes(b.plan);
     unbind(&b);
@@ -233,7 +233,7 @@ static int show_layers(const struct job *j, struct err *e)
     struct summary s;
     size_t peak;
 
-    if (peak_bytes(j->m, &peak, e) < 0)
+    if (peak_bytes(j, &peak, e) < 0)
         return -1;
     summary_init(&s, j->m->graph, (int)depth);
     if (json)
@@ -488,6 +488,7 @@ static int run(struct err *e)
     if (v && v->show == show_zoo)
         return v->show(NULL, e);
     if (!v || cli_streams(from, "", e) < 0 ||
+        io_plan(&j.plan, plan_path, e) < 0 ||
         safetensors_read(&j.s, from, e) < 0)
         return -1;
     j.m = model_from_set(&j.s, e);

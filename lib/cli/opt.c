@@ -199,6 +199,21 @@ static int bad_long(const struct command *cmd, const char *arg, struct err *e)
     return -1;
 }
 
+/* A flag was given a value, which one whose name begins so takes.  */
+static int bad_flag(const struct opt *options, const struct opt *flag,
+                    const char *given, struct err *e)
+{
+    const size_t n = strlen(flag->name);
+
+    for (const struct opt *o = options; o->kind != OPT_END; o++)
+        if (o->kind != OPT_FLAG && str_starts(o->name, flag->name) &&
+            o->name[n] == '-')
+            return err_set(e, ERR_USAGE,
+                           "option '%s' takes no value; did you mean '--%s'?",
+                           given, o->name);
+    return err_set(e, ERR_USAGE, "option '%s' takes no value", given);
+}
+
 static int bad_option(const struct command *cmd, int c, const char *arg,
                       struct err *e)
 {
@@ -210,8 +225,9 @@ static int bad_option(const struct command *cmd, int c, const char *arg,
         return err_set(e, ERR_USAGE, "option '--%s' needs a value",
                        cmd->options[optopt - LONG].name);
     if (optopt >= LONG)
-        return err_set(e, ERR_USAGE, "option '%s' takes no value",
-                       given_name(buf, &cmd->options[optopt - LONG], optopt));
+        return bad_flag(cmd->options, &cmd->options[optopt - LONG],
+                        given_name(buf, &cmd->options[optopt - LONG], optopt),
+                        e);
     if (cmd->max_args && optopt == 'm')
         return bad_model(cmd, "-m", e);
     if (cmd->max_args && optopt == 0 &&

@@ -23,9 +23,10 @@ struct planfile {
     char hash[HASH_TEXT]; /* of the file's bytes */
 };
 
-/* Read PATH, not "-".  ERR_USAGE names file, line and what is wrong there: a
- * name that is none, with the nearest, a value out of its range, another
- * instruction-set level than the one in use, no end.  */
+/* Read PATH, not "-".  Errors name file, line and what is wrong there:
+ * ERR_USAGE for what cannot be, such as a name that is none, with the nearest,
+ * a value out of its range, another instruction-set level than the one in use;
+ * else ERR_INPUT: it cannot be read, is no YAML, or has no end.  */
 int planfile_read(struct planfile *f, const char *path, struct err *e);
 
 /* What --tune writes, for the level in use and this machine.  NOTE, one line,

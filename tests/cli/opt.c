@@ -30,6 +30,7 @@ static const struct opt options[] = {
     OPT_FORMAT(&format, formats, "onnx"),
     {0, "dry-run", OPT_FLAG, &dry, NULL, "do nothing"},
     {0, "dry-wet", OPT_FLAG, &dry, NULL, "do something"},
+    {0, "verbose-to", OPT_TEXT, &file, "FILE", "where to say more"},
     OPT_COMMON,
     {0},
 };
@@ -162,6 +163,8 @@ static void test_wrong_options(void **state)
     REFUSE("option '-n' needs a value", "-n");
     REFUSE("option '--count' needs a value", "--count");
     REFUSE("option '--quiet' takes no value", "--quiet=1");
+    REFUSE("option '--verbose' takes no value; did you mean '--verbose-to'?",
+           "--verbose=1");
     REFUSE("option '-O' has an empty value", "-O", "");
     REFUSE("option '--output' has an empty value", "--output=");
     REFUSE("option '--set' has an empty value", "--set=");

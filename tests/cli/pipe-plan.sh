@@ -37,6 +37,27 @@ fails 'another level' 2 'measured at level .*, not at portable as here' \
     adze-evaluate --plan fast.plan --cpu=portable -m start.st -d valid.tar
 head -n 4 cut.plan >bad.plan
 fails 'a file that was cut' 3 "no line 'end: ...': the file was cut$" toy_train x.st --plan bad.plan
+# The same words and status of all that read one; the model is not at fault.
+says() { # NAME STATUS PATTERN
+    fails "$1: adze-show" "$2" "^adze-show: $3" adze-show --plan --plan-file=bad.plan -m start.st
+    fails "$1: adze-benchmark" "$2" "^adze-benchmark: $3" adze-benchmark --json --plan=bad.plan start.st
+}
+says 'a file that was cut' 3 "bad.plan:1:1: no line 'end: ...': the file was cut$"
+printf 'adze: [1\n' >bad.plan
+says 'no YAML' 3 'bad.plan:2:1: '
+printf '\377\n' >bad.plan
+says 'no text' 3 'bad.plan:1:1: this line is not UTF-8 text$'
+: >bad.plan
+says 'an empty file' 3 "bad.plan:1:1: no line 'adze: ...'$"
+printf -- '- a\n' >bad.plan
+says 'no map' 2 'bad.plan:1:1: a plan is a map of constants$'
+plan bad.plan 'direct.tasks: many'
+says 'no number' 2 "bad.plan:4:15: 'direct.tasks' is a whole number .*, not 'many'$"
+rm bad.plan
+says 'none at all' 3 "cannot open 'bad.plan': No such file or directory$"
+fails 'before the model is read' 2 'cut.plan:' adze-show --plan --plan-file=cut.plan --cpu=portable -m none.st
+fails 'a file for --plan itself' 2 "option '--plan' takes no value; did you mean '--plan-file'?$" \
+    adze-show --plan=cut.plan -m start.st
 fails 'no file' 3 "'none.plan'" adze-show --plan --plan-file=none.plan -m start.st
 fails 'a plan for nothing' 2 'plan-file is for --plan' adze-show --plan-file=cut.plan -m start.st
 
