@@ -23,11 +23,11 @@
 #include "tensor/safetensors.h"
 #include "tensor/set.h"
 
-static const char *data;
-static const char *device_name = "cpu";
-static int64_t samples = 16, seed = 1;
+/* Those for models alone begin with what cannot be given.  */
+static const char *data, *device_name;
+static int64_t samples, seed = -1;
 static double tolerance = PARITY_EXACT, max_abs = -1;
-static int json, per_class, precision;
+static int json, per_class, precision = -1;
 
 static const struct opt options[] = {
     {0, "classes", OPT_FLAG, &per_class, NULL,
@@ -62,15 +62,20 @@ static const struct command cmd = {
     .max_args = 2,
 };
 
+static int is_over(double abs, double rel, int64_t nonfinite)
+{
+    return nonfinite || (max_abs >= 0 ? abs > max_abs : rel > tolerance);
+}
+
 static int verdict(double abs, double rel, int64_t nonfinite, struct err *e)
 {
-    const int over = max_abs >= 0 ? abs > max_abs : rel > tolerance;
-
-    if (!over && !nonfinite)
+    if (!is_over(abs, rel, nonfinite))
         return 0;
     if (nonfinite)
-        return err_set(e, ERR_NO, "%lld elements are finite on one side alone",
-                       (long long)nonfinite);
+        return err_set(
+            e, ERR_NO,
+            "%lld elements are not finite, and not alike on both sides",
+            (long long)nonfinite);
     if (max_abs >= 0)
         return err_set(e, ERR_NO, "differ by %.3g, more than %.3g", abs,
                        max_abs);
@@ -122,18 +127,27 @@ static void print_line(struct str *s)
     str_release(s);
 }
 
-static void tensor_json(const char *name, const struct compare *c)
+/* C: NULL where no numbers were compared.  */
+static void tensor_json(const char *name, const struct compare *c,
+                        const char *differs)
 {
+    static const char *const numbers[] = {"n",       "max_abs", "max_rel",
+                                          "max_ulp", "nmse",    "nonfinite"};
     struct str s = {0};
 
     str_addc(&s, '{');
     put_text(&s, "name", name);
-    put_int(&s, "n", c->n);
-    put_real(&s, "max_abs", c->max_abs);
-    put_real(&s, "max_rel", c->max_rel);
-    put_real(&s, "max_ulp", c->max_ulp);
-    put_real(&s, "nmse", c->nmse);
-    put_int(&s, "nonfinite", c->nonfinite);
+    for (size_t i = 0; !c && i < COUNT(numbers); i++)
+        str_printf(&s, ", \"%s\": null", numbers[i]);
+    if (c) {
+        put_int(&s, "n", c->n);
+        put_real(&s, "max_abs", c->max_abs);
+        put_real(&s, "max_rel", c->max_rel);
+        put_real(&s, "max_ulp", c->max_ulp);
+        put_real(&s, "nmse", c->nmse);
+        put_int(&s, "nonfinite", c->nonfinite);
+    }
+    put_text(&s, "differs", differs);
     print_line(&s);
 }
 
@@ -164,40 +178,110 @@ static void parity_json(const struct parity *r, const struct model *m)
 
 /* ---- tensors ---- */
 
-static void print_tensor(const char *name, const struct compare *c)
+/* All tensors of two files: how many are not in both or have another shape;
+ * and the numbers of the rest.  */
+struct tally {
+    int64_t first, second, shape, nonfinite;
+    double max_abs, max_rel;
+};
+
+static void print_tensor(const char *name, const struct compare *c,
+                         const char *differs)
 {
-    if (json)
-        tensor_json(name, c);
-    else
-        printf("%s\t%lld\t%.6g\t%.6g\t%.6g\t%.6g\t%lld\n", Q(name),
-               (long long)c->n, c->max_abs, c->max_rel, c->max_ulp, c->nmse,
+    if (json) {
+        tensor_json(name, c, differs);
+        return;
+    }
+    printf("%s\t", Q(name));
+    if (c)
+        printf("%lld\t%.6g\t%.6g\t%.6g\t%.6g\t%lld", (long long)c->n,
+               c->max_abs, c->max_rel, c->max_ulp, c->nmse,
                (long long)c->nonfinite);
+    else
+        fputs("-\t-\t-\t-\t-\t-", stdout);
+    printf("\t%s\n", *differs ? differs : "-");
+}
+
+static void say_type(struct str *s, const struct tensor *a,
+                     const struct tensor *b)
+{
+    if (a->dtype != b->dtype)
+        str_printf(s, "%stype %s %s", s->len ? ", " : "", dtype_name(a->dtype),
+                   dtype_name(b->dtype));
+}
+
+/* A tensor of both files.  Of another type numbers may be the same.  */
+static void compare_pair(struct tally *all, const char *name,
+                         const struct tensor *a, const struct tensor *b)
+{
+    struct str s = {0};
+    struct compare c;
+    struct err e = {0};
+    const int bad = compare_tensors(&c, a, b, &e);
+
+    if (bad) {
+        all->shape++;
+        str_printf(&s, "shape %s %s", ST(&a->shape), ST(&b->shape));
+    } else {
+        all->max_abs = fmax(all->max_abs, c.max_abs);
+        all->max_rel = fmax(all->max_rel, c.max_rel);
+        all->nonfinite += c.nonfinite;
+        if (is_over(c.max_abs, c.max_rel, c.nonfinite))
+            str_add(&s, "values");
+    }
+    say_type(&s, a, b);
+    print_tensor(name, bad ? NULL : &c, str_text(&s));
+    str_release(&s);
+}
+
+static void add_count(struct str *s, int64_t n, const char *what)
+{
+    if (n)
+        str_printf(s, "%s%lld %s", s->len ? ", " : "", (long long)n, what);
+}
+
+static int tell_all(const struct tally *t, struct err *e)
+{
+    struct str s = {0};
+    struct err values = {0};
+
+    add_count(&s, t->first, "in the first file alone");
+    add_count(&s, t->second, "in the second file alone");
+    add_count(&s, t->shape, "of another shape");
+    verdict(t->max_abs, t->max_rel, t->nonfinite, &values);
+    if (s.len)
+        err_set(e, ERR_NO, "tensors: %s%s%s", str_text(&s),
+                values.code ? "; the others: " : "", values.msg);
+    else
+        *e = values;
+    str_release(&s);
+    return e->code ? -1 : 0;
 }
 
 static int compare_sets(const struct set *a, const struct set *b, struct err *e)
 {
-    struct compare all = {0}, c;
+    struct tally all = {0};
 
     if (!json)
-        printf("# tensor\tn\tmax_abs\tmax_rel\tmax_ulp\tnmse\tnonfinite\n");
+        printf("# tensor\tn\tmax_abs\tmax_rel\tmax_ulp\tnmse\tnonfinite\t"
+               "differs\n");
     for (int64_t i = 0; i < a->n; i++) {
-        const struct tensor *t = set_get(b, a->item[i].name);
+        const struct set_item *x = &a->item[i];
+        const struct tensor *t = set_get(b, x->name);
 
-        if (!t)
-            return err_set(e, ERR_NO, "'%s' is in the first file alone",
-                           Q(a->item[i].name));
-        if (compare_tensors(&c, &a->item[i].t, t, e) < 0)
-            return err_in(e, "'%s'", Q(a->item[i].name));
-        print_tensor(a->item[i].name, &c);
-        all.max_abs = fmax(all.max_abs, c.max_abs);
-        all.max_rel = fmax(all.max_rel, c.max_rel);
-        all.nonfinite += c.nonfinite;
+        if (t)
+            compare_pair(&all, x->name, &x->t, t);
+        else
+            print_tensor(x->name, NULL, "first alone");
+        all.first += !t;
     }
-    for (int64_t i = 0; i < b->n; i++)
-        if (!set_get(a, b->item[i].name))
-            return err_set(e, ERR_NO, "'%s' is in the second file alone",
-                           Q(b->item[i].name));
-    return verdict(all.max_abs, all.max_rel, all.nonfinite, e);
+    for (int64_t i = 0; i < b->n; i++) {
+        if (set_get(a, b->item[i].name))
+            continue;
+        print_tensor(b->item[i].name, NULL, "second alone");
+        all.second++;
+    }
+    return tell_all(&all, e);
 }
 
 /* ---- models ---- */
@@ -244,9 +328,10 @@ static void print_parity(const struct parity *r, const struct model *m)
 static int compare_models(const struct model *a, const struct model *b,
                           struct parity_opts *o, struct err *e)
 {
-    struct device *d = io_device(device_name, e);
+    struct device *d = io_device(device_name ? device_name : "cpu", e);
+    const int form = precision < 0 ? PRECISION_FP32 : precision;
     struct parity r = {0};
-    int bad = !d || (o->narrow = io_narrow(precision, b->graph, d, e)) < 0 ||
+    int bad = !d || (o->narrow = io_narrow(form, b->graph, d, e)) < 0 ||
               parity_run(&r, a->graph, b->graph, d, o, e) < 0;
 
     if (!bad) {
@@ -318,12 +403,32 @@ static int read_side(struct side *x, const char *path, struct err *e)
 static int compare_as_models(const struct model *m, const struct model *n,
                              struct err *e)
 {
-    struct parity_opts o = {.samples = samples,
-                            .seed = (uint64_t)seed,
+    enum { SAMPLES = 16, SEED = 1 };
+    struct parity_opts o = {.samples = samples ? samples : SAMPLES,
+                            .seed = seed < 0 ? SEED : (uint64_t)seed,
                             .pool = cli_pool(),
                             .tolerance = tolerance};
 
     return (data ? compare_on_data : compare_models)(m, n, &o, e);
+}
+
+/* What is asked of models has no answer for the tensors in FILE.  */
+static int check_for_tensors(const char *file, struct err *e)
+{
+    const struct {
+        const char *name;
+        int given;
+    } list[] = {{"--classes", per_class},        {"-d", data != NULL},
+                {"-D", device_name != NULL},     {"-n", samples != 0},
+                {"--precision", precision >= 0}, {"-s", seed >= 0}};
+
+    for (size_t i = 0; i < COUNT(list); i++)
+        if (list[i].given)
+            return err_set(e, ERR_USAGE,
+                           "%s is for models, and '%s' holds tensors: leave "
+                           "it out",
+                           list[i].name, Q(file));
+    return 0;
 }
 
 static int compare_sides(const struct side *a, const struct side *b,
@@ -337,7 +442,9 @@ static int compare_sides(const struct side *a, const struct side *b,
             "adze-export -f safetensors",
             Q(a->m ? a->path : b->path), Q(a->m ? b->path : a->path));
     if (!a->m)
-        return compare_sets(&a->s, &b->s, e);
+        return check_for_tensors(a->path, e) < 0
+                   ? -1
+                   : compare_sets(&a->s, &b->s, e);
     if (compare_as_models(a->m, b->m, e) == 0)
         return 0;
     return e->code == ERR_SHAPE
