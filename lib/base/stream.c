@@ -1,210 +1,30 @@
-/* stream.c -- see stream.h.
- * SPDX-License-Identifier: MIT
- *
- * The table of mapped files is global, because a signal handler must find it:
- * SIGBUS tells which one shrank.  */
+/* stream.c -- see stream.h: reading, and the start of a program.
+ * SPDX-License-Identifier: MIT  */
 #include "base/stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/fd.h"
+#include "base/mapped.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/temp.h"
 
-static const char STDIN_NAME[] = "standard input";
-static const char STDOUT_NAME[] = "standard output";
-
 enum { BUF_BYTES = 64 * 1024, PEEK_MAX = 4096, LINE_MAX_BYTES = 1 << 20 };
-
-/* A name as messages show it: files in quotes, the standard streams bare.  */
-enum { SHOWN = ERR_QUOTE + 2 };
-
-static const char *shown(char buf[SHOWN], const char *name)
-{
-    char quoted[ERR_QUOTE];
-
-    if (!strcmp(name, STDIN_NAME) || !strcmp(name, STDOUT_NAME))
-        return name;
-    snprintf(buf, SHOWN, "'%s'", err_quote(quoted, name));
-    return buf;
-}
-
-#define SHOW(name) shown((char[SHOWN]){0}, (name))
-
-static int cannot(struct err *e, enum err_code code, const char *verb,
-                  const char *name)
-{
-    return err_set(e, code, "cannot %s %s: %s", verb, SHOW(name),
-                   strerror(errno));
-}
-
-/* ---- system calls that may be interrupted ---- */
-
-/* After a failed call: was it one that should be tried again?  */
-static int again(int fd, short events)
-{
-    struct pollfd p = {.fd = fd, .events = events};
-
-    if (errno == EAGAIN || errno == EWOULDBLOCK)
-        return poll(&p, 1, -1) >= 0 || errno == EINTR;
-    return errno == EINTR;
-}
-
-static ssize_t read_some(int fd, void *p, size_t n)
-{
-    ssize_t k;
-
-    if (n > SSIZE_MAX / 2)
-        n = SSIZE_MAX / 2;
-    do
-        k = read(fd, p, n);
-    while (k < 0 && again(fd, POLLIN));
-    return k;
-}
-
-static int write_all(int fd, const unsigned char *p, size_t n)
-{
-    while (n) {
-        const ssize_t k = write(fd, p, n < INT_MAX ? n : INT_MAX);
-
-        if (k < 0 && !again(fd, POLLOUT))
-            return -1;
-        if (k > 0) {
-            p += k;
-            n -= (size_t)k;
-        }
-    }
-    return 0;
-}
-
-static int open_again(const char *path, int flags, mode_t mode)
-{
-    int fd;
-
-    do
-        fd = open(path, flags | O_CLOEXEC | O_NOCTTY, mode);
-    while (fd < 0 && errno == EINTR);
-    return fd;
-}
-
-/* ---- mapped files ---- */
-
-enum { MAPS = 64 };
-
-static struct mapped_file {
-    _Atomic int state; /* 0 free, 1 being filled, 2 valid */
-    uintptr_t from, to;
-    char name[SHOWN];
-} maps[MAPS];
-
-static void write_text(const char *s)
-{
-    if (write(STDERR_FILENO, s, strlen(s)) < 0)
-        return; /* nowhere left to say it */
-}
-
-/* A page of a mapped file is gone: the file was cut while it was read.  */
-static void on_sigbus(int sig, siginfo_t *si, void *context)
-{
-    const uintptr_t at = (uintptr_t)si->si_addr;
-
-    (void)context;
-    for (int i = 0; i < MAPS; i++) {
-        if (atomic_load(&maps[i].state) != 2 || at < maps[i].from ||
-            at >= maps[i].to)
-            continue;
-        write_text(program_invocation_short_name);
-        write_text(": file changed while it was read: ");
-        write_text(maps[i].name);
-        write_text("\n");
-        temp_cleanup_signal();
-        _exit(err_exit(ERR_INPUT));
-    }
-    signal(sig, SIG_DFL); /* not ours: happens again, with the usual end */
-}
-
-static void install_sigbus(void)
-{
-    struct sigaction sa = {.sa_flags = SA_SIGINFO | SA_NODEFER};
-
-    sa.sa_sigaction = on_sigbus;
-    sigemptyset(&sa.sa_mask);
-    sigaction(SIGBUS, &sa, NULL);
-}
-
-/* Note the mapping; 0 if the table is full.  */
-static int map_note(const void *p, size_t n, const char *name)
-{
-    install_sigbus(); /* each time: others may have set theirs */
-    for (int i = 0; i < MAPS; i++) {
-        int expected = 0;
-
-        if (!atomic_compare_exchange_strong(&maps[i].state, &expected, 1))
-            continue;
-        maps[i].from = (uintptr_t)p;
-        maps[i].to = (uintptr_t)p + n;
-        snprintf(maps[i].name, sizeof maps[i].name, "%s", SHOW(name));
-        atomic_store(&maps[i].state, 2);
-        return 1;
-    }
-    return 0;
-}
-
-static void map_forget(const void *p)
-{
-    for (int i = 0; i < MAPS; i++)
-        if (atomic_load(&maps[i].state) == 2 && maps[i].from == (uintptr_t)p)
-            atomic_store(&maps[i].state, 0);
-}
-
-/* Private and writable: whoever writes to a tensor in it gets his own copy
- * of the page, the file stays.  */
-static int map_file(struct bytes *b, int fd, size_t n, const char *name)
-{
-    void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE,
-                   fd, 0);
-
-    if (p == MAP_FAILED)
-        return 0;
-    if (!map_note(p, n, name)) {
-        munmap(p, n);
-        return 0;
-    }
-    *b = (struct bytes){.data = p, .n = n, .mapped = 1};
-    return 1;
-}
-
-void bytes_forget(const void *p, size_t n)
-{
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    const uintptr_t at = (uintptr_t)p, from = (at + page - 1) / page * page;
-    const uintptr_t to = (at + n) / page * page;
-
-    for (int i = 0; from < to && i < MAPS; i++)
-        if (atomic_load(&maps[i].state) == 2 && maps[i].from <= from &&
-            to <= maps[i].to)
-            madvise((void *)from, to - from, MADV_DONTNEED);
-}
 
 /* ---- whole files ---- */
 
 static int too_large(struct err *e, const char *name, size_t max)
 {
     return err_set(e, ERR_FORMAT, "%s is larger than the limit of %zu bytes",
-                   SHOW(name), max);
+                   FD_SHOW(name), max);
 }
 
 /* Read FD to its end.  HINT: how much is expected.  */
@@ -223,16 +43,16 @@ static int read_to_end(struct bytes *b, int fd, const char *name, size_t hint,
         if (!wide) {
             free(p);
             return err_set(e, ERR_NOMEM,
-                           "no memory for %s: cannot get %zu bytes", SHOW(name),
-                           cap);
+                           "no memory for %s: cannot get %zu bytes",
+                           FD_SHOW(name), cap);
         }
         p = wide;
-        k = read_some(fd, p + n, cap - n);
+        k = fd_read(fd, p + n, cap - n);
         if (k == 0)
             break;
         if (k < 0 || (n += (size_t)k) > max) {
             free(p);
-            return k < 0 ? cannot(e, ERR_INPUT, "read", name)
+            return k < 0 ? fd_cannot(e, ERR_INPUT, "read", name)
                          : too_large(e, name, max);
         }
     }
@@ -245,10 +65,10 @@ static int check_kind(const struct stat *st, const char *name, struct err *e)
 {
     if (S_ISDIR(st->st_mode))
         return err_set(e, ERR_INPUT, "cannot read %s: Is a directory",
-                       SHOW(name));
-    if ((S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode)) && name != STDIN_NAME)
+                       FD_SHOW(name));
+    if ((S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode)) && name != fd_stdin)
         return err_set(e, ERR_INPUT, "cannot read %s: it is a device",
-                       SHOW(name));
+                       FD_SHOW(name));
     return 0;
 }
 
@@ -258,9 +78,10 @@ static int read_fd(struct bytes *b, int fd, const char *name, size_t max,
     enum { MAP_FROM = 1 << 20, PIPE_HINT = 64 * 1024 };
     struct stat st;
     size_t size;
+    void *map;
 
     if (fstat(fd, &st) < 0)
-        return cannot(e, ERR_INPUT, "read", name);
+        return fd_cannot(e, ERR_INPUT, "read", name);
     if (check_kind(&st, name, e) < 0)
         return -1;
     if (!S_ISREG(st.st_mode))
@@ -269,8 +90,10 @@ static int read_fd(struct bytes *b, int fd, const char *name, size_t max,
     if (size > max)
         return too_large(e, name, max);
     if (size > MAP_FROM && lseek(fd, 0, SEEK_CUR) == 0 &&
-        map_file(b, fd, size, name))
+        (map = mapped_new(fd, size, name))) {
+        *b = (struct bytes){.data = map, .n = size, .mapped = 1};
         return 0;
+    }
     return read_to_end(b, fd, name, size, max, e);
 }
 
@@ -278,13 +101,13 @@ static int open_input(const char *path, const char **name, struct err *e)
 {
     int fd = STDIN_FILENO;
 
-    *name = STDIN_NAME;
+    *name = fd_stdin;
     if (strcmp(path, "-") != 0) {
         *name = path;
-        fd = open_again(path, O_RDONLY, 0);
+        fd = fd_open(path, O_RDONLY, 0);
     }
     if (fd < 0)
-        cannot(e, ERR_INPUT, "open", path);
+        fd_cannot(e, ERR_INPUT, "open", path);
     return fd;
 }
 
@@ -309,8 +132,7 @@ void bytes_release(struct bytes *b)
     void *p = (void *)(uintptr_t)b->data;
 
     if (b->mapped) {
-        map_forget(p);
-        munmap(p, b->n);
+        mapped_free(p, b->n);
     } else {
         free(p);
     }
@@ -330,7 +152,7 @@ int in_open(struct in *i, const char *path, struct err *e)
     i->own = i->fd != STDIN_FILENO;
     if (fstat(i->fd, &st) == 0 && S_ISDIR(st.st_mode)) {
         errno = EISDIR;
-        cannot(e, ERR_INPUT, "read", i->name);
+        fd_cannot(e, ERR_INPUT, "read", i->name);
         in_close(i);
         return -1;
     }
@@ -366,9 +188,9 @@ static int64_t fetch(struct in *i, unsigned char *p, size_t n, struct err *e)
 
     if (i->eof)
         return 0;
-    k = read_some(i->fd, p, n);
+    k = fd_read(i->fd, p, n);
     if (k < 0)
-        return cannot(e, ERR_INPUT, "read", i->name);
+        return fd_cannot(e, ERR_INPUT, "read", i->name);
     i->eof = k == 0;
     return k;
 }
@@ -410,7 +232,7 @@ static int short_input(struct in *i, int64_t got, int64_t want, struct err *e)
 {
     return err_set(e, ERR_FORMAT,
                    "%s ends after %lld of %lld bytes at offset %lld",
-                   SHOW(i->name), (long long)got, (long long)want,
+                   FD_SHOW(i->name), (long long)got, (long long)want,
                    (long long)(i->offset - got));
 }
 
@@ -544,218 +366,15 @@ int in_line(struct in *i, struct str *s, char delim, struct err *e)
             return err_set(e, ERR_FORMAT,
                            "%s has a line of more than %d bytes before offset "
                            "%lld",
-                           SHOW(i->name), LINE_MAX_BYTES, (long long)i->offset);
+                           FD_SHOW(i->name), LINE_MAX_BYTES,
+                           (long long)i->offset);
     }
     if (delim == '\n' && s->len && s->data[s->len - 1] == '\r')
         s->data[--s->len] = 0;
     return any;
 }
 
-/* ---- writing ---- */
-
-/* The folder of PATH with its '/', "" for the current one.  */
-static size_t folder_len(const char *path)
-{
-    const char *const slash = strrchr(path, '/');
-
-    return slash ? (size_t)(slash - path) + 1 : 0;
-}
-
-/* Where the chain of symbolic links that starts at PATH ends; the last one
- * need not exist.  NULL and errno if it does not end.  */
-static char *follow_links(const char *path)
-{
-    char *p = xstrdup(path), target[PATH_MAX];
-
-    for (int hop = 0; hop < 40; hop++) {
-        const ssize_t n = readlink(p, target, sizeof target - 1);
-        struct str next = {0};
-
-        if (n < 0)
-            return p;
-        target[n] = 0;
-        if (target[0] != '/')
-            str_addn(&next, p, folder_len(p));
-        str_add(&next, target);
-        free(p);
-        p = str_take(&next);
-    }
-    free(p);
-    errno = ELOOP;
-    return NULL;
-}
-
-/* Create a file beside O->path, and O->temp its name.  */
-static int temp_open(struct out *o)
-{
-    char *folder = xstrndup(o->path, folder_len(o->path));
-
-    o->temp = temp_file(folder, &o->fd);
-    free(folder);
-    return o->temp ? 0 : -1;
-}
-
-/* A new file beside a regular one, or beside nothing.  */
-static int open_beside(struct out *o, const char *path, const struct stat *old,
-                       struct err *e)
-{
-    o->path = follow_links(path);
-    if (!o->path)
-        return cannot(e, ERR_OUTPUT, "write", path);
-    if (!*path) {
-        errno = ENOENT;
-        return cannot(e, ERR_OUTPUT, "write", path);
-    }
-    if (path[strlen(path) - 1] == '/')
-        return err_set(e, ERR_OUTPUT,
-                       "cannot write %s: the name is that of a folder",
-                       SHOW(path));
-    if (old && faccessat(AT_FDCWD, o->path, W_OK, AT_EACCESS) < 0)
-        return cannot(e, ERR_OUTPUT, "write", path);
-    if (temp_open(o) < 0)
-        return cannot(e, ERR_OUTPUT, "create a file beside", path);
-    if (old && fchmod(o->fd, old->st_mode & 07777) < 0)
-        return cannot(e, ERR_OUTPUT, "set the mode of", path);
-    return 0;
-}
-
-static int open_target(struct out *o, const char *path, struct err *e)
-{
-    struct stat st;
-    const int there = stat(path, &st) == 0;
-
-    if (there && S_ISDIR(st.st_mode)) {
-        errno = EISDIR;
-        return cannot(e, ERR_OUTPUT, "write", path);
-    }
-    if (!there || S_ISREG(st.st_mode))
-        return open_beside(o, path, there ? &st : NULL, e);
-    o->path = xstrdup(path);
-    o->fd = open_again(path, O_WRONLY, 0);
-    return o->fd < 0 ? cannot(e, ERR_OUTPUT, "open", path) : 0;
-}
-
-int out_open(struct out *o, const char *path, struct err *e)
-{
-    *o = (struct out){.fd = -1};
-    if (!path || !strcmp(path, "-")) {
-        o->fd = STDOUT_FILENO;
-        o->path = xstrdup(STDOUT_NAME);
-    } else if (open_target(o, path, e) < 0) {
-        return out_abort(o);
-    }
-    o->buf = xmalloc(BUF_BYTES);
-    return 0;
-}
-
-void out_memory(struct out *o, struct str *to)
-{
-    *o = (struct out){.fd = -1, .memory = to};
-}
-
-static int flush(struct out *o, struct err *e)
-{
-    if (write_all(o->fd, o->buf, o->len) < 0)
-        return cannot(e, ERR_OUTPUT, "write", o->path);
-    o->len = 0;
-    return 0;
-}
-
-int out_write(struct out *o, const void *p, size_t n, struct err *e)
-{
-    if (o->memory) {
-        str_addn(o->memory, p, n);
-        o->offset += (int64_t)n;
-        return 0;
-    }
-    if (n > BUF_BYTES - o->len && flush(o, e) < 0)
-        return -1;
-    if (n >= BUF_BYTES) {
-        if (write_all(o->fd, p, n) < 0)
-            return cannot(e, ERR_OUTPUT, "write", o->path);
-    } else if (n) {
-        memcpy(o->buf + o->len, p, n);
-        o->len += n;
-    }
-    o->offset += (int64_t)n;
-    return 0;
-}
-
-/* Some file systems cannot sync; that is not a failure to write.  */
-static int sync_fd(int fd)
-{
-    int r;
-
-    do
-        r = fsync(fd);
-    while (r < 0 && errno == EINTR);
-    return r < 0 && errno != EINVAL && errno != ENOTSUP && errno != EROFS ? -1
-                                                                          : 0;
-}
-
-static int sync_folder(const char *path)
-{
-    struct str dir = {0};
-    int fd, r = 0;
-
-    str_addn(&dir, path, folder_len(path));
-    fd = open_again(dir.len ? str_text(&dir) : ".", O_RDONLY | O_DIRECTORY, 0);
-    if (fd >= 0) {
-        r = sync_fd(fd);
-        close(fd);
-    }
-    str_release(&dir);
-    return r;
-}
-
-/* Close the descriptor; of standard output only a second one, which tells of
- * late errors just as well.  */
-static int close_out(struct out *o)
-{
-    const int fd = o->fd == STDOUT_FILENO ? dup(o->fd) : o->fd;
-
-    o->fd = -1;
-    return fd >= 0 && close(fd) < 0 && errno != EINTR ? -1 : 0;
-}
-
-int out_commit(struct out *o, struct err *e)
-{
-    if (o->memory) {
-        out_abort(o);
-        return 0;
-    }
-    if (flush(o, e) < 0)
-        return out_abort(o);
-    if ((o->temp && sync_fd(o->fd) < 0) || close_out(o) < 0) {
-        cannot(e, ERR_OUTPUT, "write", o->path);
-        return out_abort(o);
-    }
-    if (o->temp && rename(o->temp, o->path) < 0) {
-        cannot(e, ERR_OUTPUT, "rename a file to", o->path);
-        return out_abort(o);
-    }
-    if (o->temp) {
-        temp_keep(o->temp);
-        o->temp = NULL;
-        if (sync_folder(o->path) < 0) {
-            cannot(e, ERR_OUTPUT, "sync the folder of", o->path);
-            return out_abort(o);
-        }
-    }
-    out_abort(o);
-    return 0;
-}
-
-int out_abort(struct out *o)
-{
-    temp_remove(o->temp);
-    if (o->fd >= 0)
-        close_out(o);
-    free(o->path);
-    free(o->buf);
-    *o = (struct out){.fd = -1};
-    return -1;
-}
+/* ---- the start of a program ---- */
 
 /* The signal's usual end, without temporary files.  */
 static void on_end(int sig)

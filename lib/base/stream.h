@@ -12,8 +12,8 @@
  *         return out_abort(&o);
  *     return out_commit(&o, &e);
  *
- * EINTR, short reads and writes, and EAGAIN of non-blocking descriptors are
- * handled here and nowhere else.  */
+ * Short reads are handled here, calls that are interrupted in fd.h, and nowhere
+ * else.  */
 #ifndef ADZE_BASE_STREAM_H
 #define ADZE_BASE_STREAM_H
 
@@ -33,16 +33,10 @@ struct bytes {
 /* All of PATH ("-" is standard input).  MAX bounds the size in bytes: larger
  * is ERR_FORMAT "larger than the limit".  Directories and devices other than
  * pipes are ERR_INPUT.  A regular file larger than 1 MiB is mapped (a
- * truncation while reading is caught: SIGBUS becomes a clean exit 3 with
- * "file changed while it was read", see stream.c); the map is private, so
- * that who writes to it changes neither file nor other readers.  */
+ * truncation while reading is caught: a clean exit 3, see mapped.h); the map is
+ * private, so that who writes to it changes neither file nor other readers.  */
 int bytes_read(struct bytes *b, const char *path, size_t max, struct err *e);
 void bytes_release(struct bytes *b);
-
-/* The N bytes at P will hardly be read again: where they lie in a mapped file,
- * whole pages of them leave memory until they are.  Nobody may have written to
- * them.  */
-void bytes_forget(const void *p, size_t n);
 
 /* ---- reading piece by piece ---- */
 

@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/str.h"
 
 enum { TEMPS = 16, TRIES = 10000 };
@@ -55,13 +56,7 @@ typedef int make_fn(const char *path);
 
 static int make_file(const char *path)
 {
-    int fd;
-
-    do
-        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY,
-                  0666);
-    while (fd < 0 && errno == EINTR);
-    return fd;
+    return fd_open(path, O_WRONLY | O_CREAT | O_EXCL, 0666);
 }
 
 static int make_folder(const char *path)

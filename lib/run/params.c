@@ -7,9 +7,9 @@
 
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/mapped.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "base/stream.h"
 #include "base/thread.h"
 #include "graph/device.h"
 #include "graph/graph.h"
@@ -48,7 +48,7 @@ struct params {
 static void copy(struct tensor *to, const struct tensor *from)
 {
     memcpy(to->data, from->data, tensor_bytes(to));
-    bytes_forget(from->data, tensor_bytes(from));
+    mapped_forget(from->data, tensor_bytes(from));
 }
 
 /* Whether the device has memory of its own.  */
@@ -296,7 +296,7 @@ const void *params_packed(struct params *p, const char *name,
     }
     k->pack(&plain, i, &q->at, f->data);
     if (p->shared)
-        bytes_forget(q->t.data, tensor_bytes(&q->t));
+        mapped_forget(q->t.data, tensor_bytes(&q->t));
     f->next = q->packed;
     q->packed = f;
     p->forms++;

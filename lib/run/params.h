@@ -26,7 +26,7 @@ struct params;
 struct params *params_new(const struct graph *g, const struct device *d,
                           struct err *e);
 /* The tensors of G themselves, for plans that change none; what is packed is
- * taken not to be read again (bytes_forget()).  */
+ * taken not to be read again (mapped_forget()).  */
 struct params *params_share(const struct graph *g, const struct device *d,
                             struct err *e);
 int params_are_shared(const struct params *p);
