@@ -30,6 +30,17 @@ const char *cgen_text(struct cgen *c, const char *fmt, ...)
     return text;
 }
 
+const char *cgen_times(struct cgen *c, const char *var, int64_t n)
+{
+    return n == 1 ? var : cgen_text(c, "%s * %lld", var, (long long)n);
+}
+
+const char *cgen_pixel(struct cgen *c, const struct value *y)
+{
+    return cgen_text(c, "(k * %lld + p) * %lld + q", (long long)cgen_dims(y)[2],
+                     (long long)cgen_dims(y)[3]);
+}
+
 /* ---- lines ---- */
 
 static void indent(struct cgen *c)

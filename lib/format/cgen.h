@@ -1,5 +1,5 @@
-/* cgen.h -- C text of a network under construction: what cexport.c and
- * cgen_ops.c share.
+/* cgen.h -- C text of a network under construction: what cexport.c and the
+ * files of ops, cgen_ops.c, cgen_layer.c and cgen_move.c, share.
  * SPDX-License-Identifier: MIT
  *
  *     cgen_for(c, "i", 16);
@@ -16,12 +16,9 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "tensor/dtype.h"
+#include "graph/graph.h"
 
 struct err;
-struct graph;
-struct node;
-struct value;
 
 enum { CGEN_TAIL = 8 };
 
@@ -67,6 +64,10 @@ void cgen_end(struct cgen *c, int n);
 /* printf into the arena.  */
 const char *cgen_text(struct cgen *c, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* VAR * N.  */
+const char *cgen_times(struct cgen *c, const char *var, int64_t n);
+/* The index of element (k, p, q) of Y.  */
+const char *cgen_pixel(struct cgen *c, const struct value *y);
 /* V as a C constant of type float.  */
 const char *cgen_real(struct cgen *c, double v);
 
@@ -86,9 +87,26 @@ const char *cgen_floats(struct cgen *c, const float *p, int64_t n);
 /* What the tail makes of the float v, and its place in the result.  */
 void cgen_tail(struct cgen *c, const struct cgen_step *s, const char *index);
 
-/* ---- cgen_ops.c ---- */
+/* The sizes of one picture; a batch counts 1.  */
+static inline const int64_t *cgen_dims(const struct value *v)
+{
+    return v->shape.dim;
+}
 
+/* ---- ops ---- */
+
+/* Writes the loops that give element `v' of the result of S, and hands it to
+ * cgen_tail().  All sizes are constants: the compiler unrolls what it likes. */
 typedef int cgen_fn(struct cgen *c, const struct cgen_step *s, struct err *e);
+
+struct cgen_op {
+    const char *op; /* NULL ends a table */
+    cgen_fn *emit;
+    int alone; /* nothing may be its tail */
+};
+
+/* cgen_layer.c, cgen_move.c  */
+extern const struct cgen_op cgen_layers[], cgen_moves[];
 
 /* How N is written as the head of a step, or NULL; *ALONE: nothing
  * may be its tail.  */
