@@ -16,14 +16,17 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "blocked.h"
 #include "cpu/cpu.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
 #include "graph/tuning.h"
+#include "guard.h"
 #include "op/ops.h"
+#include "opcase.h"
 #include "slow.h"
 
-enum { MOST = 64, GUARD = 64, TEXT = 256 };
+enum { MOST = 64, TEXT = 256 };
 
 struct bench {
     struct graph *g;
@@ -34,58 +37,7 @@ struct bench {
     struct tensor value[MOST]; /* by index */
 };
 
-/* ---- guarded memory ---- */
-
-static void *guarded(size_t bytes)
-{
-    char *p = aligned_alloc(64, (bytes + 63) / 64 * 64 + 2 * GUARD);
-
-    memset(p, 0x5a, GUARD);
-    memset(p + GUARD, 0xff, bytes); /* NaN: what is not written shows */
-    memset(p + GUARD + bytes, 0x5a, GUARD);
-    return p + GUARD;
-}
-
-static void give_back(void *data, size_t bytes)
-{
-    char *p = data;
-
-    for (int i = 0; i < GUARD; i++) {
-        assert_int_equal(p[i - GUARD], 0x5a);
-        assert_int_equal(p[bytes + (size_t)i], 0x5a);
-    }
-    free(p - GUARD);
-}
-
 /* ---- the graph ---- */
-
-static struct shape shape_read(const char **text)
-{
-    struct shape s = {0};
-
-    do {
-        s.dim[s.rank++] = strtoll(*text + (**text == ','), (char **)text, 10);
-    } while (**text == ',');
-    while (**text == ' ')
-        ++*text;
-    return s;
-}
-
-static int attrs_read(char *text, struct attr_text *a)
-{
-    int n = 0;
-    char *save = NULL;
-
-    for (char *w = strtok_r(text, " ", &save); w;
-         w = strtok_r(NULL, " ", &save)) {
-        char *eq = strchr(w, '=');
-
-        *eq = 0;
-        a[n++] = (struct attr_text){w, eq + 1};
-    }
-    a[n] = (struct attr_text){0};
-    return n;
-}
 
 /* Attributes of ops that follow, by op.  */
 static const struct {
@@ -129,22 +81,15 @@ static void add_followers(struct bench *b, const char *names)
 
 static void build(struct bench *b, const struct kernel_case *c)
 {
-    struct attr_text attr[16];
-    struct value *in[24];
-    char text[TEXT], name[16];
+    struct attr_text attr[OPCASE_MAX];
+    struct value *in[OPCASE_MAX];
     struct err e = {0};
-    int n = 0;
+    char name[16];
 
     *b = (struct bench){.g = graph_new("test"), .n = 1};
-    snprintf(text, sizeof text, "%s", c->attr);
-    attrs_read(text, attr);
-    for (const char *p = c->in; *p; n++) {
-        const enum dtype dt = *p == 'i' ? DTYPE_I64 : DTYPE_F32;
-        const struct shape s = shape_read((p += dt == DTYPE_I64, &p));
+    const int n = opcase_inputs(b->g, c->in, in, NULL);
 
-        snprintf(name, sizeof name, "x%d", n);
-        in[n] = graph_input(b->g, name, dt, &s);
-    }
+    opcase_attrs(b->g, c->attr, attr);
     b->node[0] =
         c->flags & KERNEL_UPDATE
             ? graph_add_step(b->g, op_find(c->op), "head", in, n, attr, &e)
@@ -188,7 +133,7 @@ static void fill(const struct value *v, struct tensor *t)
 
     t->dtype = v->dtype;
     t->shape = v->shape;
-    t->data = guarded(tensor_bytes(t));
+    t->data = guard_nan(tensor_bytes(t));
     for (int64_t i = 0; i < tensor_count(t) && v->kind != VALUE_NODE; i++) {
         r ^= r << 13, r ^= r >> 17, r ^= r << 5;
         const float u = (float)(r >> 8) / (float)(1 << 24);
@@ -283,111 +228,11 @@ static void run_references(struct bench *b)
     }
 }
 
-/* What layout L stores of T, and its size.  */
-static size_t number_size(enum layout l, const struct tensor *t)
-{
-    return dtype_size(layout_dtype(l, t->dtype));
-}
-
-static size_t stored_bytes(enum layout l, const struct tensor *t)
-{
-    const struct shape s = layout_shape(l, &t->shape);
-
-    return (size_t)shape_count(&s) * number_size(l, t);
-}
-
-static int is_blocked(enum layout l, const struct tensor *t)
-{
-    return l != LAYOUT_PLAIN && t->data && t->shape.rank == 4;
-}
-
-static void put_number(size_t size, void *to, float v)
-{
-    const uint16_t h = f32_to_bf16(v);
-
-    if (size == sizeof h)
-        memcpy(to, &h, size);
-    else
-        memcpy(to, &v, size);
-}
-
-static float get_number(size_t size, const void *from)
-{
-    uint16_t h;
-    float v;
-
-    memcpy(size == sizeof h ? (void *)&h : &v, from, size);
-    return size == sizeof h ? bf16_to_f32(h) : v;
-}
-
-/* Where element I, as it is stored, belongs: its place in plain T, or -1 behind
- * the last channel.  */
-static int64_t plain_place(const struct tensor *t, int64_t i)
-{
-    const int64_t *dim = t->shape.dim, area = dim[2] * dim[3];
-    const int64_t per = (dim[1] + LANES - 1) / LANES, pixel = i / LANES;
-    const int64_t group = pixel / area, c = group % per * LANES + i % LANES;
-
-    return c < dim[1] ? (group / per * dim[1] + c) * area + pixel % area : -1;
-}
-
-/* What a kernel of blocked values sees: a copy of T whose lanes behind the
- * last channel hold a number that must not matter.  */
-static void block(struct tensor *t, enum layout l, int with_data)
-{
-    const size_t size = number_size(l, t), bytes = stored_bytes(l, t);
-    char *p;
-
-    if (!is_blocked(l, t))
-        return;
-    p = guarded(bytes);
-    for (size_t i = 0; with_data && i < bytes / size; i++) {
-        const int64_t at = plain_place(t, (int64_t)i);
-
-        if (t->dtype != DTYPE_F32)
-            memcpy(p + i * size,
-                   (char *)t->data + (size_t)(at < 0 ? 0 : at) * size, size);
-        else
-            put_number(size, p + i * size,
-                       at < 0 ? 77 : ((float *)t->data)[at]);
-    }
-    t->data = p;
-    t->dtype = layout_dtype(l, t->dtype);
-}
-
 /* Kernels for any layout are told of what is stored.  */
 static void stored_shapes(const struct kernel *k, struct tensor *t, int n)
 {
     for (int i = 0; k->any_layout && k->reads != LAYOUT_PLAIN && i < n; i++)
         t[i].shape = layout_shape(k->reads, &t[i].shape);
-}
-
-/* Copy the result back, and see that the lanes behind it are finite.  */
-static void unblock(const struct tensor *t, enum layout l, void *blocked)
-{
-    const size_t size = number_size(l, t), bytes = stored_bytes(l, t);
-    const char *p = blocked;
-
-    if (blocked == t->data)
-        return;
-    for (size_t i = 0; i < bytes / size; i++, p += size) {
-        const int64_t at = plain_place(t, (int64_t)i);
-
-        if (at < 0)
-            assert_true(t->dtype != DTYPE_F32 || isfinite(get_number(size, p)));
-        else if (t->dtype != DTYPE_F32)
-            memcpy((char *)t->data + (size_t)at * size, p, size);
-        else
-            ((float *)t->data)[at] = get_number(size, p);
-    }
-    give_back(blocked, bytes);
-}
-
-/* A blocked copy of an operand is not needed any more.  */
-static void drop(const struct tensor *t, enum layout l)
-{
-    if (is_blocked(l, t))
-        give_back(t->data, stored_bytes(l, t));
 }
 
 /* Operand I of N, or what it stands for in a BACKWARD node.  */
@@ -418,10 +263,10 @@ static void block_all(const struct kernel *k, const struct node *n,
                       struct tensor *result)
 {
     for (int i = 0; i < n->n_in; i++)
-        block(&in[i], read_as(k, n, i), 1);
+        blocked_make(&in[i], read_as(k, n, i), 1);
     for (int i = 0; i < n->n_out; i++) {
         result[i] = out[i];
-        block(&out[i], written_as(k, n, i), 0);
+        blocked_make(&out[i], written_as(k, n, i), 0);
     }
 }
 
@@ -430,10 +275,10 @@ static void unblock_all(const struct kernel *k, const struct node *n,
                         struct tensor *result)
 {
     for (int i = 0; i < n->n_in; i++)
-        drop(&in[i], read_as(k, n, i));
+        blocked_free(&in[i], read_as(k, n, i));
     for (int i = 0; i < n->n_out; i++)
         if (out[i].data && out[i].shape.rank == 4)
-            unblock(&result[i], written_as(k, n, i), out[i].data);
+            blocked_back(&result[i], written_as(k, n, i), out[i].data);
 }
 
 /* Result I is an extra that nobody reads.  */
@@ -451,6 +296,23 @@ static void bind_shapes(struct bench *b, const struct node *n,
             in[i].shape = tensor_of(b, n->in[i]).shape;
 }
 
+static void pack_all(const struct kernel *k, const struct step_nodes *s,
+                     const struct tensor *in, void **packed)
+{
+    const struct node *n = s->node[0];
+
+    for (int i = 0; k->pack_bytes && i < node_op_in(n); i++) {
+        const size_t bytes = in[i].data && n->in[i]->kind != VALUE_INPUT
+                                 ? k->pack_bytes(s, i)
+                                 : 0;
+
+        if (!bytes)
+            continue;
+        packed[i] = guard_nan(bytes);
+        k->pack(s, i, &in[i], packed[i]);
+    }
+}
+
 static void run_kernel(struct bench *b, const struct kernel *k,
                        const struct step_nodes *s, int threads)
 {
@@ -458,7 +320,6 @@ static void run_kernel(struct bench *b, const struct kernel *k,
     struct pool *pool = pool_new(threads);
     struct kernel_args a = {.step = s, .follow = follow, .pool = pool};
     void *packed[MOST] = {0};
-    size_t packed_bytes[MOST] = {0};
     const size_t bytes = k->scratch ? k->scratch(s, threads) : 0;
 
     bind(b, s->node[0], in, out);
@@ -476,33 +337,27 @@ static void run_kernel(struct bench *b, const struct kernel *k,
             if (j != s->link[i]) {
                 *f = tensor_of(b, s->node[i]->in[j]);
                 if (is_activation(s->node[i], j))
-                    block(f, k->writes, 1);
+                    blocked_make(f, k->writes, 1);
                 f++;
             }
     block_all(k, s->node[0], in, out, result);
-    for (int i = 0; k->pack_bytes && i < node_op_in(s->node[0]); i++)
-        if (in[i].data && s->node[0]->in[i]->kind != VALUE_INPUT &&
-            (packed_bytes[i] = k->pack_bytes(s, i))) {
-            packed[i] = guarded(packed_bytes[i]);
-            k->pack(s, i, &in[i], packed[i]);
-        }
+    pack_all(k, s, in, packed);
     a.packed = packed;
-    a.scratch = guarded(bytes);
+    a.scratch = guard_nan(bytes);
     stored_shapes(k, in, s->node[0]->n_in);
     stored_shapes(k, out, s->node[0]->n_out);
     k->run(&a);
-    give_back(a.scratch, bytes);
+    guard_free(a.scratch);
     bind_shapes(b, s->node[0], in);
     unblock_all(k, s->node[0], in, out, result);
     f = follow;
     for (int i = 1; i < s->n; i++)
         for (int j = 0; j < s->node[i]->n_in; j++)
             if (j != s->link[i])
-                drop(f++,
-                     is_activation(s->node[i], j) ? k->writes : LAYOUT_PLAIN);
+                blocked_free(f++, is_activation(s->node[i], j) ? k->writes
+                                                               : LAYOUT_PLAIN);
     for (int i = 0; i < MOST; i++)
-        if (packed[i])
-            give_back(packed[i], packed_bytes[i]);
+        guard_free(packed[i]);
     pool_free(pool);
 }
 
@@ -611,7 +466,7 @@ static void poison(struct bench *b, const struct step_nodes *s,
         if (is_result(b, s, b->g->value[i])) {
             struct tensor *v = &b->value[i];
 
-            v->data = guarded(tensor_bytes(v));
+            v->data = guard_nan(tensor_bytes(v));
             if (s->node[0]->dir == DIR_UPDATE)
                 memcpy(v->data, want[MOST + i].data, tensor_bytes(v));
         }
@@ -647,12 +502,11 @@ static void check_runs(struct bench *b, const struct kernel_case *c,
                 fail_msg("%s %s: %s: setting %d, %d threads give other bits",
                          c->op, c->attr, k->name, runs[t].setting,
                          runs[t].threads);
-            give_back(v->data, tensor_bytes(v));
+            guard_free(v->data);
         }
     }
     for (int i = 0; i < b->g->n_value; i++) {
-        if (first[i].data)
-            give_back(first[i].data, tensor_bytes(&first[i]));
+        guard_free(first[i].data);
         b->value[i].data = want[i].data;
     }
 }
@@ -709,8 +563,8 @@ static void make_values(struct bench *b, const struct kernel_case *c,
 static void drop_values(const struct bench *b, const struct tensor *want)
 {
     for (int i = 0; i < b->g->n_value; i++) {
-        give_back(want[i].data, tensor_bytes(&want[i]));
-        give_back(want[MOST + i].data, tensor_bytes(&want[i]));
+        guard_free(want[i].data);
+        guard_free(want[MOST + i].data);
     }
 }
 

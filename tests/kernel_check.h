@@ -25,9 +25,9 @@ enum {
 };
 
 struct kernel_case {
-    const char *op, *attr; /* "out=8 kernel=3" */
-    const char *in;        /* shapes of the data operands: "2,3,5,7 4,4"; with
-                              an i in front integers from 0 to 4 */
+    const char *op, *attr; /* as in opcase.h: "out=8 kernel=3" */
+    const char *in;        /* the data operands: "2,3,5,7 4,4"; whole numbers
+                              are from 0 to 4 */
     const char *follow;    /* "batchnorm2d add relu", or NULL */
     unsigned flags;
     double length;      /* terms of the longest sum; 0: 1 */

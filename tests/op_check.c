@@ -2,49 +2,15 @@
  * SPDX-License-Identifier: MIT  */
 #include "op_check.h"
 
-#include <ctype.h>
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/str.h"
+#include "guard.h"
+#include "opcase.h"
 #include "ref/op_torch.h"
 #include "ref/op_torch_math.h"
-
-/* ---- guarded memory ---- */
-
-enum { GUARD = 64, GUARD_BYTE = 0xa5 };
-
-void *guard_alloc(size_t bytes)
-{
-    const size_t all = (bytes + 3 * GUARD + 63) / 64 * 64;
-    unsigned char *p = aligned_alloc(64, all);
-    assert_non_null(p);
-    memset(p, GUARD_BYTE, all);
-    memcpy(p, &bytes, sizeof bytes);
-    return p + GUARD;
-}
-
-void guard_check(const void *data)
-{
-    const unsigned char *p = (const unsigned char *)data - GUARD;
-    size_t bytes;
-    memcpy(&bytes, p, sizeof bytes);
-    for (size_t i = sizeof bytes; i < GUARD; i++)
-        if (p[i] != GUARD_BYTE)
-            fail_msg("byte %zu in front of an array was written", GUARD - i);
-    for (size_t i = 0; i < GUARD; i++)
-        if (p[GUARD + bytes + i] != GUARD_BYTE)
-            fail_msg("byte %zu behind an array of %zu was written", i, bytes);
-}
-
-void guard_free(void *data)
-{
-    if (!data)
-        return;
-    guard_check(data);
-    free((char *)data - GUARD);
-}
 
 /* ---- numbers ---- */
 
@@ -120,92 +86,17 @@ static int is_float(const struct tensor *t)
 
 /* ---- reading a case ---- */
 
-struct input {
-    enum dtype dtype;
-    int modulus;
-    struct shape shape;
-};
-
 static int64_t batch_of(const struct op_case *c)
 {
     return c->batch ? c->batch : 2;
 }
 
-/* "i64%10:64*N,3" */
-static struct input read_input(const char *text)
-{
-    struct input r = {.dtype = DTYPE_F32};
-    char type[16];
-    const char *colon = strchr(text, ':');
-    if (colon) {
-        const size_t n = strcspn(text, "%:");
-        snprintf(type, sizeof type, "%.*s", (int)n, text);
-        r.dtype = (enum dtype)dtype_by_name(type);
-        if (text[n] == '%')
-            r.modulus = (int)strtol(text + n + 1, NULL, 10);
-        text = colon + 1;
-    }
-    while (*text && *text != '-') {
-        char *end = NULL;
-        int64_t d = isdigit((unsigned char)*text) ? strtoll(text, &end, 10) : 1;
-        const char *p = end ? end : text;
-        p += *p == '*';
-        if (*p == 'N') {
-            r.shape.batch |= (uint8_t)(1 << r.shape.rank);
-            p++;
-        }
-        r.shape.dim[r.shape.rank++] = d;
-        text = p + (*p == ',');
-    }
-    return r;
-}
-
-/* The words of TEXT, each handed to F.  */
-static int words(const char *text, void (*f)(void *, int, char *), void *ctx)
-{
-    char *copy = xstrdup(text), *p = copy;
-    int n = 0;
-    while (*(p += strspn(p, " "))) {
-        const size_t len = strcspn(p, " ");
-        const int last = !p[len];
-        p[len] = 0;
-        f(ctx, n++, p);
-        p += len + !last;
-    }
-    free(copy);
-    return n;
-}
-
-struct attrs {
-    struct attr_text item[16];
-    struct arena arena;
-};
-
-static void add_attr(void *ctx, int i, char *word)
-{
-    struct attrs *a = ctx;
-    char *text = strchr(word, '=');
-    assert_non_null(text);
-    *text = 0;
-    a->item[i].name = arena_strdup(&a->arena, word);
-    a->item[i].text = arena_strdup(&a->arena, text + 1);
-}
-
+/* The operands of a case.  */
 struct inputs {
-    struct input item[TRIAL_MAX];
     struct graph *graph;
-    struct value *value[TRIAL_MAX];
+    struct value *value[OPCASE_MAX];
+    int modulus[OPCASE_MAX];
 };
-
-static void add_input(void *ctx, int i, char *word)
-{
-    struct inputs *in = ctx;
-    char name[16];
-    in->item[i] = read_input(word);
-    snprintf(name, sizeof name, "x%d", i);
-    in->value[i] =
-        graph_input(in->graph, name, in->item[i].dtype, &in->item[i].shape);
-}
 
 static const struct op *find_op(const char *name, int wide)
 {
@@ -221,16 +112,14 @@ static struct node *build(const struct op_case *c, int wide, struct inputs *in,
                           struct err *e)
 {
     const struct op *op = find_op(c->op, wide);
-    struct attrs attrs = {0};
+    struct attr_text attr[OPCASE_MAX];
     struct node *n;
     in->graph = graph_new("trial");
-    const int n_in = words(c->in, add_input, in);
-    words(c->attr, add_attr, &attrs);
+    const int n_in = opcase_inputs(in->graph, c->in, in->value, in->modulus);
+    opcase_attrs(in->graph, c->attr, attr);
     n = op->forward
-            ? graph_add(in->graph, op, "t", in->value, n_in, attrs.item, e)
-            : graph_add_step(in->graph, op, "t", in->value, n_in, attrs.item,
-                             e);
-    arena_release(&attrs.arena);
+            ? graph_add(in->graph, op, "t", in->value, n_in, attr, e)
+            : graph_add_step(in->graph, op, "t", in->value, n_in, attr, e);
     if (n)
         n->train = !!(c->flags & CASE_TRAIN);
     return n;
@@ -307,7 +196,7 @@ void trial_init(struct trial *t, const struct op_case *c, int wide)
         if (!t->node->in[i])
             continue;
         t->in[i] = memory(t, t->node->in[i]);
-        fill(&t->in[i], i, c->scale ? c->scale : 1, in.item[i].modulus,
+        fill(&t->in[i], i, c->scale ? c->scale : 1, in.modulus[i],
              c->flags & CASE_POSITIVE ||
                  is_positive(node_in_info(t->node, i)->name));
     }

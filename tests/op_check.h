@@ -43,8 +43,8 @@ enum {
 
 struct op_case {
     const char *op;
-    const char *attr; /* "out=4 kernel=[3,1]" */
-    const char *in;   /* the inputs given: "N,3,5,7 i64%10:N"; "-" is rank 0 */
+    const char *attr; /* as in opcase.h: "out=4 kernel=[3,1]" */
+    const char *in;   /* the inputs given: "N,3,5,7 i64%10:N" */
     const char *out;  /* the results: "N,4,5,7 N,4"; NULL: not looked at */
     unsigned flags;
     double scale;  /* inputs lie in (-2 scale, 2 scale); 0 is 1 */
@@ -112,12 +112,6 @@ double trial_get(const struct tensor *t, int64_t i);
 void trial_set(struct tensor *t, int64_t i, double v);
 /* Set all of T to a list of numbers.  */
 void trial_put(struct tensor *t, const double *v);
-
-/* Memory with guard bytes around it; checked when freed and by
- * trial_guard().  */
-void *guard_alloc(size_t bytes);
-void guard_check(const void *p);
-void guard_free(void *p);
 
 /* Number I of operand K: a multiple of 1/256 off by 1/512, in (-2, 2), never
  * twice among 1009 neighbours.  */

@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "../op_check.h"
+#include "../guard.h"
 #include "base/cpuinfo.h"
 #include "base/err.h"
 #include "base/mem.h"

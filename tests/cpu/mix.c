@@ -13,10 +13,10 @@
 
 /* Pairs and edges outside, too.  */
 static const struct kernel_case cases[] = {
-    {"mix", "", "5,17 i5 5", NULL, 0, 0, 0},
-    {"mix", "", "3,2,5,7 i3 3", NULL, 0, 0, 0},
-    {"mix", "box=yes", "5,3,6,7 i5 5 i5,4", NULL, 0, 0, 0},
-    {"mix", "box=yes", "4,1,3,3 i4 4 i4,4", NULL, 0, 0, 0},
+    {"mix", "", "5,17 i64:5 5", NULL, 0, 0, 0},
+    {"mix", "", "3,2,5,7 i64:3 3", NULL, 0, 0, 0},
+    {"mix", "box=yes", "5,3,6,7 i64:5 5 i64:5,4", NULL, 0, 0, 0},
+    {"mix", "box=yes", "4,1,3,3 i64:4 4 i64:4,4", NULL, 0, 0, 0},
 };
 
 static void test_mix(void **state)
