@@ -14,11 +14,11 @@
 #include <unistd.h>
 
 #include "../fuzz.h"
+#include "../network_text.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/stream.h"
-#include "format/network.h"
 #include "graph/graph.h"
 #include "tensor/safetensors.h"
 
@@ -33,16 +33,6 @@ static const char tiny[] =
     "- add: [identity, param: {as: p, shape: [1, 2, 4, 4]}]\n"
     "- flatten\n"
     "- linear: {as: fc, out: 3}\n";
-
-static struct graph *graph_of(const char *text)
-{
-    struct err e = {0};
-    struct graph *g = network_parse("t", text, strlen(text), NULL, NULL, &e);
-
-    if (!g)
-        fail_msg("%s", e.msg);
-    return g;
-}
 
 /* Every tensor filled with its own numbers.  */
 static void fill(struct graph *g)
@@ -65,7 +55,7 @@ static void fill(struct graph *g)
 
 static struct model *tiny_model(void)
 {
-    struct model *m = model_new(graph_of(tiny));
+    struct model *m = model_new(network_text(tiny));
 
     fill(m->graph);
     model_set_classes(m, (const char *const[]){"a", "K\xc3\xa4se", "\"c\""}, 3);
@@ -156,7 +146,7 @@ static void metadata_in_order(void **state)
 
 static void trained_heads(void **state)
 {
-    struct model *m = model_new(graph_of(tiny));
+    struct model *m = model_new(network_text(tiny));
     const char *const new_head[] = {"head", "new", NULL};
     const char *const from[] = {"from", "00", NULL};
 
@@ -328,7 +318,7 @@ static void plain_weights(void **state)
 
 static void unfilled_graph(void **state)
 {
-    struct model *m = model_new(graph_of(tiny));
+    struct model *m = model_new(network_text(tiny));
     struct err e = {0};
 
     (void)state;

@@ -10,10 +10,10 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "../network_text.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "format/head.h"
-#include "format/network.h"
 #include "graph/graph.h"
 #include "tensor/set.h"
 
@@ -25,20 +25,11 @@ static const char net[] = "input: {size: [3, 2, 2]}\n"
                           "- linear: {as: fc, out: 4}\n"
                           "- relu\n";
 
-static struct graph *make(void)
-{
-    struct err e = {0};
-    struct graph *g = network_parse("t", net, strlen(net), NULL, NULL, &e);
-
-    assert_non_null(g);
-    return g;
-}
-
 /* All tensors of NET as DT but the one named WITHOUT.  */
 static void fill(struct set *s, enum dtype dt, const char *without)
 {
     static unsigned char zeros[1024];
-    struct graph *g = make();
+    struct graph *g = network_text(net);
 
     set_init(s);
     for (int i = 0; i < g->n_value; i++) {
@@ -69,7 +60,7 @@ static void takes_all(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT(types); i++) {
-        struct graph *g = make();
+        struct graph *g = network_text(net);
         struct weights w;
         struct err e = {0};
         struct set s;
@@ -98,7 +89,7 @@ static void takes_all(void **state)
 static void refuse(struct set *s, struct weights_opts o, const char *want,
                    enum err_code code)
 {
-    struct graph *g = make();
+    struct graph *g = network_text(net);
     struct weights w;
     struct err e = {0};
 
@@ -146,7 +137,7 @@ static void new_heads_and_parts(void **state)
 {
     const struct weights_opts partial = {.partial = 1},
                               new_head = {.new_head = 1};
-    struct graph *g = make(), *h = make();
+    struct graph *g = network_text(net), *h = network_text(net);
     struct weights w;
     struct err e = {0};
     struct set s;
@@ -178,7 +169,7 @@ static int has(const struct set *s, const char *name)
 /* Only where the rest is ours and the whole is not.  */
 static void strips_prefixes(void **state)
 {
-    struct graph *g = make();
+    struct graph *g = network_text(net);
     struct weights_strip cut;
     struct set s, t;
 
@@ -219,11 +210,10 @@ static void ignores_sizes_of_1(void **state)
     const char *const text = "network: t\ninput: {size: [2, 1, 1]}\nbody: "
                              "[conv: {as: c, out: 2, kernel: [1, 3], pad: "
                              "[0, 1], groups: 2}]\n";
+    struct graph *g = network_text(text);
     struct err e = {0};
-    struct graph *g = network_parse("t", text, strlen(text), NULL, NULL, &e);
 
     (void)state;
-    assert_non_null(g);
     for (size_t i = 0; i < COUNT(cases); i++) {
         const struct shape shape = shape_make(cases[i].rank, cases[i].dim);
         struct weights_strip cut;
