@@ -328,11 +328,11 @@ static void run(const void *made)
     for (int i = 0; i < w->n; i++) {
         const struct part *p = &w->part[i];
 
-        rival_check(w->libraries, "cublasLtMatmul",
-                    w->libraries->vendor.lt.matmul(
-                        w->libraries->lt, p->desc, &one, p->a, p->at, p->b, p->bt,
-                        p->c ? &one : &zero, p->c ? p->c : p->d, p->dt, p->d, p->dt, &p->found.algo,
-                        w->scratch, p->found.workspace, w->stream));
+        libraries_check(w->libraries, "cublasLtMatmul",
+                        w->libraries->vendor.lt.matmul(
+                            w->libraries->lt, p->desc, &one, p->a, p->at, p->b, p->bt,
+                            p->c ? &one : &zero, p->c ? p->c : p->d, p->dt, p->d, p->dt,
+                            &p->found.algo, w->scratch, p->found.workspace, w->stream));
     }
 }
 

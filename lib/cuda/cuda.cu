@@ -114,7 +114,7 @@ static int finish(const struct device *d, struct err *e)
 
     if (code != cudaSuccess || last != cudaSuccess)
         return failed(code != cudaSuccess ? code : last, "computing on the GPU", e);
-    return rival_failed(d->libraries, e);
+    return libraries_failed(d->libraries, e);
 }
 
 /* ---- work that is kept: CUDA graphs ---- */
@@ -140,7 +140,7 @@ static void *recorded(const struct device *d, struct err *e)
         failed(code, "recording for the GPU", e);
         return NULL;
     }
-    if (rival_failed(d->libraries, e) == 0)
+    if (libraries_failed(d->libraries, e) == 0)
         return work;
     cudaGraphExecDestroy(work);
     return NULL;

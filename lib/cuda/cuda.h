@@ -15,7 +15,8 @@
  *     optim             a step of all parameters in one launch
  *     picture, mix, prepare   from bytes of pictures to the batch
  *     rival.cuh         libraries that compete: cublas, cudnn (dnngraph.h),
- *                       loaded by vendor.h, remembered by choices.h
+ *                       opened by libraries.cuh, loaded by vendor.h, compared
+ *                       in trial.cuh, remembered by choices.h
  *     peak              what the device can do at best
  *
  * tests/cuda/emu compiles all of it for the host.  */

@@ -333,9 +333,9 @@ template <class T> static void run(const void *made)
     const struct device *d = device_of(&w->a);
 
     for (int i = 0; i < w->n; i++)
-        rival_check(w->libraries, "cudnnBackendExecute",
-                    w->libraries->vendor.dnn.execute(w->libraries->dnn, w->graph[i].plan,
-                                                     w->graph[i].pack));
+        libraries_check(w->libraries, "cudnnBackendExecute",
+                        w->libraries->vendor.dnn.execute(w->libraries->dnn, w->graph[i].plan,
+                                                         w->graph[i].pack));
     if (w->dw.data)
         launch(d, move<T, float>, blocks_for(tensor_count(&w->dw)), THREADS, turned(&w->dw.shape),
                (const T *)w->a.scratch, data<float>(&w->dw));

@@ -9,31 +9,13 @@
  * competes with the best of its head and the own kernels of the nodes behind and
  * beside it, one after the other.  That is found out when a plan is made, for
  * each kind of step once; choices.h keeps it.  A library has several ways to
- * compute a step, numbered from 0.
- *
- * What a call of a library failed with is kept and said when the device is
- * waited for, as errors of launches are.  */
+ * compute a step, numbered from 0.  */
 #ifndef ADZE_CUDA_RIVAL_CUH
 #define ADZE_CUDA_RIVAL_CUH
 
-#include "cuda/cuda.cuh"
-
-extern "C" {
-#include "base/str.h"
-#include "cuda/choices.h"
-#include "cuda/vendor.h"
-}
+#include "cuda/libraries.cuh"
 
 enum { RIVAL_WAYS = 4 }; /* tried at most, of each: making one takes time */
-
-struct libraries {
-    struct vendor vendor;
-    void *lt, *dnn; /* handles; NULL: not used */
-    struct choices choices;
-    struct str machine; /* the GPU and the versions */
-    int way;            /* that is tried just now */
-    struct err failed;  /* the first that did */
-};
 
 /* What a rival makes of a step whose operands have their places.  Its own
  * struct begins with this.  */
@@ -56,11 +38,6 @@ extern "C" {
 extern const struct kernel cuda_cublas_kernels[], cuda_cudnn_kernels[];
 }
 
-static inline struct libraries *libraries_of(const struct step_nodes *s)
-{
-    return s->device->libraries;
-}
-
 /* The node with an op of NAMES that makes sums of the result of S; NULL.  */
 const struct node *rival_beside(const char *names, const struct step_nodes *s);
 
@@ -68,15 +45,5 @@ const struct node *rival_beside(const char *names, const struct step_nodes *s);
 int rival_accepts(const struct rival *r, const struct step_nodes *s);
 size_t rival_scratch(const struct rival *r, const struct step_nodes *s);
 void *rival_prepare(const struct rival *r, const struct kernel_args *a, struct err *e);
-
-/* STATUS is what CALL returned: not 0 is remembered.  */
-void rival_check(struct libraries *l, const char *call, int status);
-/* -1 and ERR_DEVICE if one has failed.  */
-int rival_failed(struct libraries *l, struct err *e);
-
-/* The libraries of this machine for D, a GPU named NAME; NULL: there are none,
- * or they do not start.  */
-struct libraries *libraries_open(const struct device *d, const char *name);
-void libraries_close(struct libraries *l);
 
 #endif
