@@ -109,7 +109,6 @@ struct direct_f32 {
 struct direct_tile {
     const void *x;
     int64_t at, panel, sums;
-    int64_t far; /* outer.h */
     int64_t x_gap, y_gap;
 };
 
@@ -175,9 +174,9 @@ struct loop direct_loop(const struct direct_isa *isa, struct pool *pool, struct 
 struct direct_task {
     int64_t image, first, rows; /* output rows (flat: pixels) */
     int64_t panel, end;
-    int fresh;          /* the panels were not read yet */
-    int64_t sums;       /* its row: those of one image and band share it */
-    struct ahead ahead; /* what the next task reads */
+    int64_t sums;               /* its row: those of one image and band share it */
+    struct ahead ahead;         /* what the next task reads */
+    struct ahead_lines weights; /* of the next pass */
 };
 struct direct_task direct_task_of(const struct direct *d, int64_t task);
 

@@ -112,7 +112,7 @@ static void transform_inputs(const struct winograd8_run *r, int64_t first, int64
 
 /* M tiles by 16 outputs at one point.  */
 INLINE void product(const int m, const struct winograd8_run *r, const slot *v, const slot *u,
-                    int64_t far, int32_t *to)
+                    struct ahead_lines *next, int32_t *to)
 {
     const int64_t plane = r->g->strip * PIXEL;
     int64_t left = r->slots;
@@ -121,23 +121,25 @@ INLINE void product(const int m, const struct winograd8_run *r, const slot *v, c
     EACH (k, PV)
         EACH (i, m)
             a[k][i] = VI1(0);
-    for (; left >= PIXEL; left -= PIXEL, v += plane, u += PIXEL * LANES)
-        outer_8(m, PV, PIXEL, v, v, u, 0, far, PIXEL, a);
-    outer_8(m, PV, PIXEL, v, v, u, 0, far, left, a);
+    for (; left >= PIXEL; left -= PIXEL, v += plane, u += PIXEL * LANES) {
+        ahead_some(1, 0, next);
+        outer_8(m, PV, PIXEL, v, v, u, 0, 0, PIXEL, a);
+    }
+    outer_8(m, PV, PIXEL, v, v, u, 0, 0, left, a);
     EACH (k, PV)
         EACH (i, m)
             vi_store(to + i * LANES + k * VL, a[k][i]);
 }
 
-typedef void product_fn(const struct winograd8_run *r, const slot *v, const slot *u, int64_t far,
-                        int32_t *to);
+typedef void product_fn(const struct winograd8_run *r, const slot *v, const slot *u,
+                        struct ahead_lines *next, int32_t *to);
 
 /* clang-format off */
 #define PRODUCT(m) \
     static void product_##m(const struct winograd8_run *r, const slot *v, const slot *u, \
-                            int64_t far, int32_t *to) \
+                            struct ahead_lines *next, int32_t *to) \
     { \
-        product(m, r, v, u, far, to); \
+        product(m, r, v, u, next, to); \
     }
 
 PRODUCT(1) PRODUCT(2) PRODUCT(3)
@@ -154,18 +156,19 @@ static product_fn *const products[MR] = {
 };
 /* clang-format on */
 
-/* TILES tiles at one point, in products of much the same size.  The first asks
- * for the weights of the next point.  */
+/* TILES tiles at one point, in products of much the same size, while memory brings
+ * the weights of the next point.  */
 static void multiply(const struct winograd8_run *r, int64_t tiles, const slot *v, const slot *u,
                      int32_t *to)
 {
-    int64_t far = r->slots * LANES;
+    const int64_t some = (tiles + MR - 1) / MR, point = r->slots * LANES;
+    struct ahead_lines next =
+        ahead_lines_of(u + point, point * (int64_t)sizeof *u, some * (r->slots / PIXEL));
 
-    for (int64_t left = (tiles + MR - 1) / MR; left; left--) {
+    for (int64_t left = some; left; left--) {
         const int64_t m = (tiles + left - 1) / left;
 
-        products[m - 1](r, v, u, far, to);
-        far = 0;
+        products[m - 1](r, v, u, &next, to);
         v += m * PIXEL;
         to += m * LANES;
         tiles -= m;

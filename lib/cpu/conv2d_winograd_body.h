@@ -173,34 +173,38 @@ static void transform_gradients(const struct winograd *g, const struct reader *r
 
 /* M tiles by PANELS groups of outputs at one point.  */
 INLINE void product(const int m, const int panels, const struct winograd *g, const float *v,
-                    const float *u, int64_t far, float *to)
+                    const float *u, struct ahead_lines *next, float *to)
 {
     const int nv = panels * PV;
+    const int64_t panel = g->points * g->c * LANES;
     vf a[PANELS * PV][MR];
 
     EACH (k, nv)
         EACH (i, m)
             a[k][i] = VF0;
-    for (int64_t c = 0; c < g->c; c += LANES, v += g->strip * LANES, u += LANES * LANES)
-        outer(m, nv, LANES, v, v, u, g->points * g->c * LANES, far,
-              g->c - c < LANES ? g->c - c : LANES, a);
+    for (int64_t c = 0; c < g->c; c += LANES, v += g->strip * LANES, u += LANES * LANES) {
+        ahead_some(panels, panel * (int64_t)sizeof *u, next);
+        outer(m, nv, LANES, v, v, u, panel, 0, g->c - c < LANES ? g->c - c : LANES, a);
+    }
     EACH (k, nv)
         EACH (i, m)
             vf_store(to + (k / PV * g->strip + i) * LANES + k % PV * VL, a[k][i]);
 }
 
-typedef void product_fn(const struct winograd *g, const float *v, const float *u, int64_t far,
-                        float *to);
+typedef void product_fn(const struct winograd *g, const float *v, const float *u,
+                        struct ahead_lines *next, float *to);
 
 /* clang-format off */
 #define PRODUCT(m) \
-    static void whole_##m(const struct winograd *g, const float *v, const float *u, int64_t far, float *to) \
+    static void whole_##m(const struct winograd *g, const float *v, const float *u, \
+                          struct ahead_lines *next, float *to) \
     { \
-        product(m, PANELS, g, v, u, far, to); \
+        product(m, PANELS, g, v, u, next, to); \
     } \
-    static void last_##m(const struct winograd *g, const float *v, const float *u, int64_t far, float *to) \
+    static void last_##m(const struct winograd *g, const float *v, const float *u, \
+                         struct ahead_lines *next, float *to) \
     { \
-        product(m, 1, g, v, u, far, to); \
+        product(m, 1, g, v, u, next, to); \
     }
 
 PRODUCT(1) PRODUCT(2) PRODUCT(3)
@@ -224,17 +228,19 @@ static product_fn *const products[MR][2] = {
 };
 /* clang-format on */
 
-/* TILES tiles at one point, in products of much the same size.  */
+/* TILES tiles at one point, in products of much the same size, while memory brings
+ * the weights of the next point.  */
 static void multiply(const struct winograd *g, int64_t tiles, int whole, const float *v,
                      const float *u, float *to, struct ahead *in, struct ahead *out)
 {
-    int fresh = 1;
+    const int64_t some = (tiles + MR - 1) / MR, point = g->c * LANES;
+    struct ahead_lines next =
+        ahead_lines_of(u + point, point * (int64_t)sizeof *u, some * g->planes);
 
-    for (int64_t left = (tiles + MR - 1) / MR; left; left--) {
+    for (int64_t left = some; left; left--) {
         const int64_t m = (tiles + left - 1) / left;
 
-        products[m - 1][whole](g, v, u, outer_far(fresh, g->points * g->c * LANES), to);
-        fresh = 0;
+        products[m - 1][whole](g, v, u, &next, to);
         ahead_step(in);
         ahead_step(out);
         v += m * LANES;

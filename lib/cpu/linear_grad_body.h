@@ -112,7 +112,7 @@ static void gradient_task(void *grad, int64_t task, int thread)
     for (int64_t p = part * pairs / g->parts; p < (part + 1) * pairs / g->parts; p++)
         for (int64_t i = 0; i < GRAD_TILES && first + i < g->tiles; i++) {
             const int64_t o = output_of(g, first + i), m = output_of(g, first + i + 1) - o;
-            const struct tile t =
+            struct tile t =
                 tile_make(turned + i * each, g->packed + p * PANELS * slots * LANES, slots);
 
             tiles[m - 1][(p + 1) * PANELS <= g->panels](&t, sums);

@@ -23,7 +23,7 @@ enum { MR = 3, PANELS = 1 };
 /* a[vector][pixel] += x[pixel PIXEL + k] w[k][16], the weights of the second
  * panel PANEL slots behind those of the first; M pixels, NV vectors.  Pixel i of
  * the second half lies at X2 + i PIXEL: a gap behind the first, or none.  Weights
- * FAR slots behind are asked for: outer_far().
+ * FAR slots behind are asked for, if that is not 0.
  *
  * Both halves are read from their second pixel on: distances of one byte then,
  * where four would not leave the decoder the time to go ahead of the products:
@@ -42,8 +42,9 @@ enum { MR = 3, PANELS = 1 };
             vec b[PANELS * PV]; \
             EACH (v, nv) \
                 b[v] = load(w + v / PV * panel + v % PV * VL); \
-            EACH (v, nv / PV) \
-                __builtin_prefetch(w + far + v * panel); \
+            if (far) \
+                EACH (v, nv / PV) \
+                    __builtin_prefetch(w + far + v * panel); \
             EACH (i, m) { \
                 const vec p = all(i < half ? x[(i - base) * pixel] : x2[(i - base2) * pixel]); \
                 EACH (v, nv) \
@@ -53,12 +54,11 @@ enum { MR = 3, PANELS = 1 };
     }
 /* clang-format on */
 
-/* The next panels, which come from far as long as they are FRESH.  Later the
- * second cache has them, and asking again costs its bandwidth: on AVX2 5 % of
- * a ResNet-50.  Vectors of 512 bits leave it the time.  */
-INLINE int64_t outer_far(int fresh, int64_t panel)
+/* The next panels, from the second cache into the first: vectors of 512 bits leave
+ * that the time.  On AVX2 it costs 5 % of a ResNet-50.  */
+INLINE int64_t outer_far(int64_t panel)
 {
-    return fresh || VL == 16 ? PANELS * panel : 0;
+    return VL == 16 ? PANELS * panel : 0;
 }
 
 OUTER(outer, float, vf, vf_load, VF1, vf_fma)

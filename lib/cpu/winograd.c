@@ -155,7 +155,8 @@ static void place(struct winograd *g, int64_t planes, int64_t panels)
     g->thread_floats = g->band_at + (size_t)((g->side + 2) * (run * g->side + 2) * LANES);
 }
 
-/* Strips whose V the cache holds, of much the same size; where the weights
+/* Strips of much the same size, few: each reads all weights, for one image from
+ * memory, while V may as well come from the third cache.  Where the weights
  * outweigh them, tasks share the outputs instead.  */
 void winograd_cut(const struct winograd_isa *isa, struct winograd *g, int threads)
 {
