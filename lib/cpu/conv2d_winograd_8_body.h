@@ -157,13 +157,12 @@ static product_fn *const products[MR] = {
 /* clang-format on */
 
 /* TILES tiles at one point, in products of much the same size, while memory brings
- * the weights of the next point.  */
+ * the weights behind them, or NULL.  */
 static void multiply(const struct winograd8_run *r, int64_t tiles, const slot *v, const slot *u,
-                     int32_t *to)
+                     const slot *behind, int32_t *to)
 {
-    const int64_t some = (tiles + MR - 1) / MR, point = r->slots * LANES;
-    struct ahead_lines next =
-        ahead_lines_of(u + point, point * (int64_t)sizeof *u, some * (r->slots / PIXEL));
+    const int64_t some = (tiles + MR - 1) / MR, size = r->slots * LANES * (int64_t)sizeof *u;
+    struct ahead_lines next = ahead_lines_of(behind, size, behind ? some * r->g->planes : 0);
 
     for (int64_t left = some; left; left--) {
         const int64_t m = (tiles + left - 1) / left;
@@ -264,6 +263,29 @@ static void store(const struct winograd8_run *r, int64_t first, int64_t end, int
 
 /* ---- tasks ---- */
 
+static const slot *weights_of(const struct winograd8_run *r, int64_t panel, int64_t p)
+{
+    return r->u + (panel * r->g->points + p) * r->slots * LANES;
+}
+
+/* All panels [PART, END) at one point before the next one: its V is read while
+ * the cache has it.  */
+static void multiply_all(const struct winograd8_run *r, int64_t part, int64_t end, int64_t n,
+                         const slot *v, int32_t *m)
+{
+    const struct winograd *g = r->g;
+
+    for (int64_t p = 0; p < g->points; p++)
+        for (int64_t k = part; k < end; k++) {
+            const slot *behind = k + 1 < end         ? weights_of(r, k + 1, p)
+                                 : p + 1 < g->points ? weights_of(r, part, p + 1)
+                                                     : NULL;
+
+            multiply(r, n, v + p * g->v_point, weights_of(r, k, p), behind,
+                     m + p * g->m_point + (k - part) * g->strip * LANES);
+        }
+}
+
 static void task(void *run, int64_t task, int thread)
 {
     const struct winograd8_run *r = run;
@@ -275,13 +297,9 @@ static void task(void *run, int64_t task, int thread)
     int32_t *band = v + g->band_at;
 
     transform_inputs(r, first, first + n, v, (uint8_t *)band);
-    for (int64_t panel = part; panel < end; panel++) {
-        const slot *u = r->u + panel * g->points * r->slots * LANES;
-
-        for (int64_t p = 0; p < g->points; p++, u += r->slots * LANES)
-            multiply(r, n, v + p * g->v_point, u, m + p * g->m_point);
-        store(r, first, first + n, panel, m, band);
-    }
+    multiply_all(r, part, end, n, v, m);
+    for (int64_t panel = part; panel < end; panel++)
+        store(r, first, first + n, panel, m + (panel - part) * g->strip * LANES, band);
 }
 
 /* ---- records ---- */

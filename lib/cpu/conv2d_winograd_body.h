@@ -229,20 +229,17 @@ static product_fn *const products[MR][2] = {
 /* clang-format on */
 
 /* TILES tiles at one point, in products of much the same size, while memory brings
- * the weights of the next point.  */
+ * the weights behind them, or NULL.  */
 static void multiply(const struct winograd *g, int64_t tiles, int whole, const float *v,
-                     const float *u, float *to, struct ahead *in, struct ahead *out)
+                     const float *u, const float *behind, float *to)
 {
-    const int64_t some = (tiles + MR - 1) / MR, point = g->c * LANES;
-    struct ahead_lines next =
-        ahead_lines_of(u + point, point * (int64_t)sizeof *u, some * g->planes);
+    const int64_t some = (tiles + MR - 1) / MR, bytes = g->c * LANES * (int64_t)sizeof *u;
+    struct ahead_lines next = ahead_lines_of(behind, bytes, behind ? some * g->planes : 0);
 
     for (int64_t left = some; left; left--) {
         const int64_t m = (tiles + left - 1) / left;
 
         products[m - 1][whole](g, v, u, &next, to);
-        ahead_step(in);
-        ahead_step(out);
         v += m * LANES;
         to += m * LANES;
         tiles -= m;
@@ -404,6 +401,31 @@ static struct ahead ahead_tiles(const struct winograd *g, const struct ahead_arr
                     area, p1 - p0, calls);
 }
 
+static const float *weights_of(const struct winograd_run *r, int64_t panel, int64_t p)
+{
+    return r->u + (panel * r->g->points + p) * r->g->c * LANES;
+}
+
+/* All panels [PART, END) at one point before the next one: its V is read while
+ * the cache has it.  */
+static void multiply_all(const struct winograd_run *r, int64_t part, int64_t end, int64_t n,
+                         const float *v, float *m, struct ahead *in, struct ahead *out)
+{
+    const struct winograd *g = r->g;
+
+    for (int64_t p = 0; p < g->points; p++)
+        for (int64_t k = part; k < end; k += PANELS) {
+            const float *behind = k + PANELS < end    ? weights_of(r, k + PANELS, p)
+                                  : p + 1 < g->points ? weights_of(r, part, p + 1)
+                                                      : NULL;
+
+            multiply(g, n, k + PANELS <= end, v + p * g->v_point, weights_of(r, k, p), behind,
+                     m + p * g->m_point + (k - part) * g->strip * LANES);
+            ahead_step(in);
+            ahead_step(out);
+        }
+}
+
 static void task(void *run, int64_t task, int thread)
 {
     const struct winograd_run *r = run;
@@ -412,23 +434,18 @@ static void task(void *run, int64_t task, int thread)
     const int64_t part = task / g->strips * g->part;
     const int64_t n = first + g->strip < g->tiles ? g->strip : g->tiles - first;
     const int64_t end = part + g->part < g->panels ? part + g->part : g->panels;
-    const int64_t next = (row + r->threads) * g->strip, calls = g->points * ((n + MR - 1) / MR);
+    const int64_t next = (row + r->threads) * g->strip;
+    const int64_t calls = g->points * ((end - part + PANELS - 1) / PANELS);
     float *v = r->scratch + (size_t)thread * g->thread_floats, *m = v + g->m_at;
-    struct ahead in = ahead_tiles(g, &r->read, g->in, g->planes, 0, g->planes, next,
-                                  next + g->strip, calls * ((end - part + PANELS - 1) / PANELS));
+    struct ahead in =
+        ahead_tiles(g, &r->read, g->in, g->planes, 0, g->planes, next, next + g->strip, calls);
+    struct ahead out =
+        ahead_tiles(g, &r->written, g->out, g->panels, part, end, first, first + n, calls);
 
     transform_inputs(g, &r->x, first, first + n, 0, g->planes, v, v + g->band_at);
-    for (int64_t panel = part; panel < end; panel += PANELS) {
-        const int whole = panel + PANELS <= end, count = whole ? PANELS : 1;
-        const float *u = r->u + panel * g->points * g->c * LANES;
-        struct ahead out = ahead_tiles(g, &r->written, g->out, g->panels, panel, panel + count,
-                                       first, first + n, calls);
-
-        for (int64_t p = 0; p < g->points; p++, u += g->c * LANES)
-            multiply(g, n, whole, v + p * g->v_point, u, m + p * g->m_point, &in, &out);
-        for (int k = 0; k < count; k++)
-            store(r, first, n, panel + k, m + k * g->strip * LANES, row);
-    }
+    multiply_all(r, part, end, n, v, m, &in, &out);
+    for (int64_t panel = part; panel < end; panel++)
+        store(r, first, n, panel, m + (panel - part) * g->strip * LANES, row);
 }
 
 #include "cpu/winograd_grad.inc"

@@ -178,7 +178,7 @@ void winograd_cut(const struct winograd_isa *isa, struct winograd *g, int thread
     g->strips = up(g->tiles, g->strip);
     g->part = up(pairs, g->parts) * isa->panels;
     g->parts = up(g->panels, g->part);
-    place(g, g->planes, isa->panels);
+    place(g, g->planes, g->part);
 }
 
 static void cut_for(const struct winograd_isa *isa, struct winograd *g, const struct step_nodes *s,

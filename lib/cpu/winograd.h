@@ -13,7 +13,7 @@
  *
  * Channels are lanes: the transforms shuffle nothing.  A task takes a STRIP of
  * tiles, transforms all their inputs to V [point][c/16][tile][16], multiplies
- * that by the transformed weights U [o/16][point][c][16] to
+ * that, point by point, by the transformed weights U [o/16][point][c][16] to
  * M [point][o/16][tile][16], 16 or 32 outputs at a time, and transforms those
  * back.  Each number is one chain over c for each point: results depend on
  * neither strips nor threads, and AVX2 and AVX-512 give the same bits.  Where
