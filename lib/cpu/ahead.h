@@ -57,31 +57,32 @@ static inline __attribute__((always_inline)) void ahead_numbers(const struct ahe
             __builtin_prefetch(a->at[k] + from * a->size + i, 0, 2);
 }
 
-/* Memory from one place to another that will be read once, a few lines at a time
- * between products: no more than it can bring meanwhile.  */
+/* Memory that is read next, a few lines at a time between products: no more than
+ * it can bring meanwhile.  N places, each STEP bytes behind the one before.  */
 struct ahead_lines {
-    const char *at, *end;
-    int64_t each;
+    const char *at, *end; /* of the first */
+    int64_t each, n, step;
 };
 
-/* In CALLS calls of ahead_some().  */
+/* BYTES of one place, in CALLS calls of ahead_some(); without calls nothing.  */
 static inline struct ahead_lines ahead_lines_of(const void *from, int64_t bytes, int64_t calls)
 {
     const int64_t lines = (bytes + AHEAD_LINE - 1) / AHEAD_LINE;
-    struct ahead_lines l = {.at = from};
+    const char *at = from;
 
-    l.end = l.at + (calls > 0 ? bytes : 0);
-    l.each = calls > 0 ? (lines + calls - 1) / calls : 0;
-    return l;
+    if (calls <= 0)
+        return (struct ahead_lines){0};
+    return (struct ahead_lines){at, at + bytes, (lines + calls - 1) / calls, 1, 0};
 }
 
-/* And of N - 1 more places, each STEP bytes behind the one before.  */
-static inline __attribute__((always_inline)) void ahead_some(const int n, int64_t step,
-                                                             struct ahead_lines *l)
+/* There are at most MOST places.  */
+static inline __attribute__((always_inline)) void ahead_some(const int most, struct ahead_lines *l)
 {
+    const int64_t n = most == 1 ? 1 : l->n;
+
     for (int64_t i = 0; i < l->each && l->at < l->end; i++, l->at += AHEAD_LINE)
-        for (int k = 0; k < n; k++)
-            __builtin_prefetch(l->at + k * step, 0, 2);
+        for (int64_t k = 0; k < n; k++)
+            __builtin_prefetch(l->at + k * l->step, 0, 2);
 }
 
 /* CHUNKS pieces of memory of each array, a few lines at a time.  */

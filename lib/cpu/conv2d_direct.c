@@ -192,20 +192,20 @@ static int64_t tasks_of(const struct cut *c)
     return c->n * c->bands * c->parts;
 }
 
-/* Parts whose weights fit the cache beside the x of a band: d->group panels.  Every
+/* Parts whose weights fit the cache beside the x of a band: GROUP panels.  Every
  * band reads all weights, so there are more, to share them out well, only where x
  * is larger.  */
-static struct cut fit_caches(const struct direct_isa *isa, struct direct *d, int threads)
+static struct cut fit_caches(const struct direct_isa *isa, const struct direct *d, int threads)
 {
     const int64_t panel_bytes = most(d->k, 1) * LANES * SLOT;
     const int64_t x_bytes = d->c * d->in[0] * d->in[1] * SLOT / d->per;
-    const int64_t group = tuned(d->tuning, TUNE_DIRECT_GROUP_BYTES) / panel_bytes;
+    const int64_t fits = tuned(d->tuning, TUNE_DIRECT_GROUP_BYTES) / panel_bytes;
+    const int64_t group = most(fits / isa->panels, 1) * isa->panels;
     const int64_t fewest = d->flat ? 4 : tuned(d->tuning, TUNE_DIRECT_FEWEST_ROWS);
     const int64_t wanted = tuned(d->tuning, TUNE_DIRECT_TASKS) * threads;
     struct cut c = {.n = d->n};
 
-    d->group = most(group / isa->panels, 1) * isa->panels;
-    c.parts = up(d->panels, d->group);
+    c.parts = up(d->panels, group);
     c.units = d->flat ? up(d->out[0] * d->out[1], isa->mr) : d->out[0];
     c.bands = up(x_bytes, tuned(d->tuning, TUNE_DIRECT_BAND_BYTES));
     if (tasks_of(&c) < wanted && panel_bytes * d->panels < x_bytes)
@@ -503,9 +503,9 @@ struct loop direct_loop(const struct direct_isa *isa, struct pool *pool, struct 
     return (struct loop){d->n * d->bands * d->parts, isa->task, r};
 }
 
-/* Numbers: fewer are in the caches when they are written, and asking for them takes
+/* Bytes: fewer are in the caches when they are written, and asking for them takes
  * 2 % of a MobileNetV2; not to ask for more takes 5 % of a ResNet-50 of 8 pictures.  */
-enum { AHEAD_LEAST = 1 << 19 };
+enum { AHEAD_LEAST = 1 << 21 };
 
 /* One sweep.  */
 static struct loop sweep(const struct direct_isa *isa, const struct kernel_args *a,
@@ -522,7 +522,7 @@ static struct loop sweep(const struct direct_isa *isa, const struct kernel_args 
     if (d->copy && !d->shared)
         ahead_reader(&r->r.read, &r->x);
     r->written = (struct ahead_arrays){.size = isa->form.size};
-    if (d->n * d->o * d->map[0] * d->map[1] >= AHEAD_LEAST)
+    if (d->n * d->o * d->map[0] * d->map[1] * isa->form.size >= AHEAD_LEAST)
         ahead_writer(&r->written, &r->y);
     return direct_loop(isa, a->pool, &r->r);
 }

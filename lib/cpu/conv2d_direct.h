@@ -80,7 +80,6 @@ struct direct {
     /* How it is cut; the result does not depend on it.  */
     int64_t band, bands; /* output rows of a task (flat: pixels); tasks */
     int64_t part, parts; /* panels of a task; tasks */
-    int64_t group;       /* panels that one pass over a band goes through */
     int shared;          /* by tasks: each image is copied once */
     size_t copy_slots;   /* of a thread; of an image */
 };
@@ -170,13 +169,13 @@ void *direct_start(const struct direct_isa *isa, struct direct *d, int64_t table
 struct loop direct_loop(const struct direct_isa *isa, struct pool *pool, struct direct_run *r);
 
 /* The task's place: images, then bands run fastest, so that neighbouring
- * tasks share their weights.  */
+ * tasks share their weights.  And what it asks memory for meanwhile.  */
 struct direct_task {
     int64_t image, first, rows; /* output rows (flat: pixels) */
     int64_t panel, end;
     int64_t sums;               /* its row: those of one image and band share it */
     struct ahead ahead;         /* what the next task reads */
-    struct ahead_lines weights; /* of the next pass */
+    struct ahead_lines weights; /* that it reads */
 };
 struct direct_task direct_task_of(const struct direct *d, int64_t task);
 

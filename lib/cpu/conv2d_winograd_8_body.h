@@ -122,10 +122,11 @@ INLINE void product(const int m, const struct winograd8_run *r, const slot *v, c
         EACH (i, m)
             a[k][i] = VI1(0);
     for (; left >= PIXEL; left -= PIXEL, v += plane, u += PIXEL * LANES) {
-        ahead_some(1, 0, next);
-        outer_8(m, PV, PIXEL, v, v, u, 0, 0, PIXEL, a);
+        ahead_some(1, next);
+        outer_8(m, PV, PIXEL, v, v, u, 0, 0, 0, PIXEL, a);
     }
-    outer_8(m, PV, PIXEL, v, v, u, 0, 0, left, a);
+    ahead_some(1, next);
+    outer_8(m, PV, PIXEL, v, v, u, 0, 0, 0, left, a);
     EACH (k, PV)
         EACH (i, m)
             vi_store(to + i * LANES + k * VL, a[k][i]);
@@ -161,10 +162,11 @@ static product_fn *const products[MR] = {
 static void multiply(const struct winograd8_run *r, int64_t tiles, const slot *v, const slot *u,
                      const slot *behind, int32_t *to)
 {
-    const int64_t some = (tiles + MR - 1) / MR, size = r->slots * LANES * (int64_t)sizeof *u;
-    struct ahead_lines next = ahead_lines_of(behind, size, behind ? some * r->g->planes : 0);
+    const int64_t count = (tiles + MR - 1) / MR, size = r->slots * LANES * (int64_t)sizeof *u;
+    struct ahead_lines next =
+        ahead_lines_of(behind, size, behind ? count * (r->slots / PIXEL + 1) : 0);
 
-    for (int64_t left = some; left; left--) {
+    for (int64_t left = count; left; left--) {
         const int64_t m = (tiles + left - 1) / left;
 
         products[m - 1](r, v, u, &next, to);

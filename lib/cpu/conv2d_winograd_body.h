@@ -183,8 +183,8 @@ INLINE void product(const int m, const int panels, const struct winograd *g, con
         EACH (i, m)
             a[k][i] = VF0;
     for (int64_t c = 0; c < g->c; c += LANES, v += g->strip * LANES, u += LANES * LANES) {
-        ahead_some(panels, panel * (int64_t)sizeof *u, next);
-        outer(m, nv, LANES, v, v, u, panel, 0, g->c - c < LANES ? g->c - c : LANES, a);
+        ahead_some(PANELS, next);
+        outer(m, nv, LANES, v, v, u, panel, 0, 0, g->c - c < LANES ? g->c - c : LANES, a);
     }
     EACH (k, nv)
         EACH (i, m)
@@ -229,17 +229,17 @@ static product_fn *const products[MR][2] = {
 /* clang-format on */
 
 /* TILES tiles at one point, in products of much the same size, while memory brings
- * the weights behind them, or NULL.  */
+ * what is read next.  */
 static void multiply(const struct winograd *g, int64_t tiles, int whole, const float *v,
-                     const float *u, const float *behind, float *to)
+                     const float *u, float *to, struct ahead_lines *weights, struct ahead *in,
+                     struct ahead *out)
 {
-    const int64_t some = (tiles + MR - 1) / MR, bytes = g->c * LANES * (int64_t)sizeof *u;
-    struct ahead_lines next = ahead_lines_of(behind, bytes, behind ? some * g->planes : 0);
-
-    for (int64_t left = some; left; left--) {
+    for (int64_t left = (tiles + MR - 1) / MR; left; left--) {
         const int64_t m = (tiles + left - 1) / left;
 
-        products[m - 1][whole](g, v, u, &next, to);
+        products[m - 1][whole](g, v, u, weights, to);
+        ahead_step(in);
+        ahead_step(out);
         v += m * LANES;
         to += m * LANES;
         tiles -= m;
@@ -392,7 +392,8 @@ static struct ahead ahead_tiles(const struct winograd *g, const struct ahead_arr
         return (struct ahead){0};
     t = winograd_tile_of(g, first);
     last = winograd_tile_of(g, (end < g->tiles ? end : g->tiles) - 1);
-    if (last.image > t.image && p1 - p0 == planes) /* whole images */
+    if (last.image > t.image && p1 - p0 == planes &&
+        end - first >= g->grid[0] * g->grid[1]) /* whole images */
         return ahead_of(a, t.image * planes * area, area, area, (last.image - t.image + 1) * planes,
                         calls);
     if (last.image > t.image)
@@ -406,23 +407,38 @@ static const float *weights_of(const struct winograd_run *r, int64_t panel, int6
     return r->u + (panel * r->g->points + p) * r->g->c * LANES;
 }
 
+/* Those behind panel K at point P, of panels [PART, END), in COUNT products.  */
+static struct ahead_lines weights_behind(const struct winograd_run *r, int64_t part, int64_t end,
+                                         int64_t k, int64_t p, int64_t count)
+{
+    const struct winograd *g = r->g;
+    const int64_t bytes = g->c * LANES * (int64_t)sizeof(float);
+    struct ahead_lines l;
+
+    k = k + PANELS < end ? k + PANELS : part;
+    p += k == part;
+    if (p == g->points)
+        return (struct ahead_lines){0};
+    l = ahead_lines_of(weights_of(r, k, p), bytes, count * g->planes);
+    l.n = end - k < PANELS ? end - k : PANELS;
+    l.step = g->points * bytes;
+    return l;
+}
+
 /* All panels [PART, END) at one point before the next one: its V is read while
  * the cache has it.  */
 static void multiply_all(const struct winograd_run *r, int64_t part, int64_t end, int64_t n,
                          const float *v, float *m, struct ahead *in, struct ahead *out)
 {
     const struct winograd *g = r->g;
+    const int64_t count = (n + MR - 1) / MR;
 
     for (int64_t p = 0; p < g->points; p++)
         for (int64_t k = part; k < end; k += PANELS) {
-            const float *behind = k + PANELS < end    ? weights_of(r, k + PANELS, p)
-                                  : p + 1 < g->points ? weights_of(r, part, p + 1)
-                                                      : NULL;
+            struct ahead_lines behind = weights_behind(r, part, end, k, p, count);
 
-            multiply(g, n, k + PANELS <= end, v + p * g->v_point, weights_of(r, k, p), behind,
-                     m + p * g->m_point + (k - part) * g->strip * LANES);
-            ahead_step(in);
-            ahead_step(out);
+            multiply(g, n, k + PANELS <= end, v + p * g->v_point, weights_of(r, k, p),
+                     m + p * g->m_point + (k - part) * g->strip * LANES, &behind, in, out);
         }
 }
 
@@ -435,7 +451,7 @@ static void task(void *run, int64_t task, int thread)
     const int64_t n = first + g->strip < g->tiles ? g->strip : g->tiles - first;
     const int64_t end = part + g->part < g->panels ? part + g->part : g->panels;
     const int64_t next = (row + r->threads) * g->strip;
-    const int64_t calls = g->points * ((end - part + PANELS - 1) / PANELS);
+    const int64_t calls = g->points * ((end - part + PANELS - 1) / PANELS) * ((n + MR - 1) / MR);
     float *v = r->scratch + (size_t)thread * g->thread_floats, *m = v + g->m_at;
     struct ahead in =
         ahead_tiles(g, &r->read, g->in, g->planes, 0, g->planes, next, next + g->strip, calls);

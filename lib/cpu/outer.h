@@ -22,8 +22,8 @@ enum { MR = 3, PANELS = 1 };
 
 /* a[vector][pixel] += x[pixel PIXEL + k] w[k][16], the weights of the second
  * panel PANEL slots behind those of the first; M pixels, NV vectors.  Pixel i of
- * the second half lies at X2 + i PIXEL: a gap behind the first, or none.  Weights
- * FAR slots behind are asked for, if that is not 0.
+ * the second half lies at X2 + i PIXEL: a gap behind the first, or none.  If ASKS,
+ * weights FAR slots behind are asked for.
  *
  * Both halves are read from their second pixel on: distances of one byte then,
  * where four would not leave the decoder the time to go ahead of the products:
@@ -31,7 +31,8 @@ enum { MR = 3, PANELS = 1 };
 /* clang-format off */
 #define OUTER(name, slot, vec, load, all, product) \
     INLINE void name(const int m, const int nv, const int pixel, const slot *x, const slot *x2, \
-                     const slot *w, int64_t panel, int64_t far, int64_t kn, vec (*a)[MR]) \
+                     const slot *w, int64_t panel, const int asks, int64_t far, int64_t kn, \
+                     vec (*a)[MR]) \
     { \
         const int half = m / 2, base = half > 1, base2 = half + (m - half > 1); \
         const slot *const end = w + kn * LANES; \
@@ -42,7 +43,7 @@ enum { MR = 3, PANELS = 1 };
             vec b[PANELS * PV]; \
             EACH (v, nv) \
                 b[v] = load(w + v / PV * panel + v % PV * VL); \
-            if (far) \
+            if (asks) \
                 EACH (v, nv / PV) \
                     __builtin_prefetch(w + far + v * panel); \
             EACH (i, m) { \
@@ -54,12 +55,10 @@ enum { MR = 3, PANELS = 1 };
     }
 /* clang-format on */
 
-/* The next panels, from the second cache into the first: vectors of 512 bits leave
- * that the time.  On AVX2 it costs 5 % of a ResNet-50.  */
-INLINE int64_t outer_far(int64_t panel)
-{
-    return VL == 16 ? PANELS * panel : 0;
-}
+/* Tiles of neighbouring panels ask for the next ones, from the second cache into the
+ * first: vectors of 512 bits leave that the time.  On AVX2 it costs 5 % of a
+ * ResNet-50.  */
+enum { OUTER_ASKS = VL == 16 };
 
 OUTER(outer, float, vf, vf_load, VF1, vf_fma)
 

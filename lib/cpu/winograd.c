@@ -156,12 +156,13 @@ static void place(struct winograd *g, int64_t planes, int64_t panels)
 }
 
 /* Strips of much the same size, few: each reads all weights, for one image from
- * memory, while V may as well come from the third cache.  Where the weights
+ * memory, while V and M may as well come from the third cache.  Where the weights
  * outweigh them, tasks share the outputs instead.  */
 void winograd_cut(const struct winograd_isa *isa, struct winograd *g, int threads)
 {
     const int64_t each = (int64_t)sizeof(float) / g->per;
-    const int64_t tile_bytes = g->points * g->planes * LANES * each;
+    const int64_t v_tile = g->planes * each, m_tile = g->panels * (int64_t)sizeof(float);
+    const int64_t tile_bytes = g->points * LANES * most(v_tile, m_tile);
     const int64_t u_bytes = g->points * g->c * g->panels * LANES * each;
     const int64_t v_bytes = tuned(g->tuning, TUNE_WINOGRAD_V_BYTES);
     const int64_t tasks = tuned(g->tuning, TUNE_WINOGRAD_TASKS) * threads;
@@ -170,7 +171,7 @@ void winograd_cut(const struct winograd_isa *isa, struct winograd *g, int thread
 
     g->strips = up(g->tiles, widest);
     g->parts = 1;
-    if (u_bytes > g->tiles * tile_bytes)
+    if (u_bytes > g->tiles * g->points * LANES * v_tile)
         g->parts = least(pairs, up(threads, g->strips));
     else if (g->strips < tasks)
         g->strips = least(up(g->strips, threads) * threads, up(g->tiles, 4));
