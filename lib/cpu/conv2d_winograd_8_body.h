@@ -110,71 +110,11 @@ static void transform_inputs(const struct winograd8_run *r, int64_t first, int64
 
 /* ---- products ---- */
 
-/* M tiles by 16 outputs at one point.  */
-INLINE void product(const int m, const struct winograd8_run *r, const slot *v, const slot *u,
-                    struct ahead_lines *next, int32_t *to)
-{
-    const int64_t plane = r->g->strip * PIXEL;
-    int64_t left = r->slots;
-    vi a[PV][MR];
-
-    EACH (k, PV)
-        EACH (i, m)
-            a[k][i] = VI1(0);
-    for (; left >= PIXEL; left -= PIXEL, v += plane, u += PIXEL * LANES) {
-        ahead_some(1, next);
-        outer_8(m, PV, PIXEL, v, v, u, 0, 0, 0, PIXEL, a);
-    }
-    ahead_some(1, next);
-    outer_8(m, PV, PIXEL, v, v, u, 0, 0, 0, left, a);
-    EACH (k, PV)
-        EACH (i, m)
-            vi_store(to + i * LANES + k * VL, a[k][i]);
-}
-
-typedef void product_fn(const struct winograd8_run *r, const slot *v, const slot *u,
-                        struct ahead_lines *next, int32_t *to);
-
-/* clang-format off */
-#define PRODUCT(m) \
-    static void product_##m(const struct winograd8_run *r, const slot *v, const slot *u, \
-                            struct ahead_lines *next, int32_t *to) \
-    { \
-        product(m, r, v, u, next, to); \
-    }
-
-PRODUCT(1) PRODUCT(2) PRODUCT(3)
-#if defined(__AVX2__)
-PRODUCT(4) PRODUCT(5) PRODUCT(6)
-#endif
-
-/* By tiles - 1.  */
-static product_fn *const products[MR] = {
-    product_1, product_2, product_3,
-#if defined(__AVX2__)
-    product_4, product_5, product_6,
-#endif
-};
-/* clang-format on */
-
-/* TILES tiles at one point, in products of much the same size, while memory brings
- * the weights behind them, or NULL.  */
-static void multiply(const struct winograd8_run *r, int64_t tiles, const slot *v, const slot *u,
-                     const slot *behind, int32_t *to)
-{
-    const int64_t count = (tiles + MR - 1) / MR, size = r->slots * LANES * (int64_t)sizeof *u;
-    struct ahead_lines next =
-        ahead_lines_of(behind, size, behind ? count * (r->slots / PIXEL + 1) : 0);
-
-    for (int64_t left = count; left; left--) {
-        const int64_t m = (tiles + left - 1) / left;
-
-        products[m - 1](r, v, u, &next, to);
-        v += m * PIXEL;
-        to += m * LANES;
-        tiles -= m;
-    }
-}
+typedef vi vacc;
+#define product    outer_8
+#define NOTHING    VI1(0)
+#define keep(p, v) vi_store(p, v)
+#include "cpu/winograd_products.inc"
 
 /* ---- outputs ---- */
 
@@ -265,29 +205,6 @@ static void store(const struct winograd8_run *r, int64_t first, int64_t end, int
 
 /* ---- tasks ---- */
 
-static const slot *weights_of(const struct winograd8_run *r, int64_t panel, int64_t p)
-{
-    return r->u + (panel * r->g->points + p) * r->slots * LANES;
-}
-
-/* All panels [PART, END) at one point before the next one: its V is read while
- * the cache has it.  */
-static void multiply_all(const struct winograd8_run *r, int64_t part, int64_t end, int64_t n,
-                         const slot *v, int32_t *m)
-{
-    const struct winograd *g = r->g;
-
-    for (int64_t p = 0; p < g->points; p++)
-        for (int64_t k = part; k < end; k++) {
-            const slot *behind = k + 1 < end         ? weights_of(r, k + 1, p)
-                                 : p + 1 < g->points ? weights_of(r, part, p + 1)
-                                                     : NULL;
-
-            multiply(r, n, v + p * g->v_point, weights_of(r, k, p), behind,
-                     m + p * g->m_point + (k - part) * g->strip * LANES);
-        }
-}
-
 static void task(void *run, int64_t task, int thread)
 {
     const struct winograd8_run *r = run;
@@ -297,9 +214,11 @@ static void task(void *run, int64_t task, int thread)
     const int64_t end = part + g->part < g->panels ? part + g->part : g->panels;
     int32_t *v = r->scratch + (size_t)thread * g->thread_floats, *m = v + g->m_at;
     int32_t *band = v + g->band_at;
+    const struct weights w = {g, r->u, r->slots};
+    struct ahead nothing = {0};
 
     transform_inputs(r, first, first + n, v, (uint8_t *)band);
-    multiply_all(r, part, end, n, v, m);
+    multiply_all(&w, part, end, n, v, m, &nothing, &nothing);
     for (int64_t panel = part; panel < end; panel++)
         store(r, first, first + n, panel, m + (panel - part) * g->strip * LANES, band);
 }

@@ -171,80 +171,13 @@ static void transform_gradients(const struct winograd *g, const struct reader *r
 
 /* ---- products ---- */
 
-/* M tiles by PANELS groups of outputs at one point.  */
-INLINE void product(const int m, const int panels, const struct winograd *g, const float *v,
-                    const float *u, struct ahead_lines *next, float *to)
-{
-    const int nv = panels * PV;
-    const int64_t panel = g->points * g->c * LANES;
-    vf a[PANELS * PV][MR];
-
-    EACH (k, nv)
-        EACH (i, m)
-            a[k][i] = VF0;
-    for (int64_t c = 0; c < g->c; c += LANES, v += g->strip * LANES, u += LANES * LANES) {
-        ahead_some(PANELS, next);
-        outer(m, nv, LANES, v, v, u, panel, 0, 0, g->c - c < LANES ? g->c - c : LANES, a);
-    }
-    EACH (k, nv)
-        EACH (i, m)
-            vf_store(to + (k / PV * g->strip + i) * LANES + k % PV * VL, a[k][i]);
-}
-
-typedef void product_fn(const struct winograd *g, const float *v, const float *u,
-                        struct ahead_lines *next, float *to);
-
-/* clang-format off */
-#define PRODUCT(m) \
-    static void whole_##m(const struct winograd *g, const float *v, const float *u, \
-                          struct ahead_lines *next, float *to) \
-    { \
-        product(m, PANELS, g, v, u, next, to); \
-    } \
-    static void last_##m(const struct winograd *g, const float *v, const float *u, \
-                         struct ahead_lines *next, float *to) \
-    { \
-        product(m, 1, g, v, u, next, to); \
-    }
-
-PRODUCT(1) PRODUCT(2) PRODUCT(3)
-#if defined(__AVX2__)
-PRODUCT(4) PRODUCT(5) PRODUCT(6)
-#endif
-#if defined(__AVX512F__)
-PRODUCT(7) PRODUCT(8) PRODUCT(9) PRODUCT(10) PRODUCT(11) PRODUCT(12) PRODUCT(13) PRODUCT(14)
-#endif
-
-/* By tiles - 1, whole.  */
-static product_fn *const products[MR][2] = {
-    {last_1, whole_1}, {last_2, whole_2}, {last_3, whole_3},
-#if defined(__AVX2__)
-    {last_4, whole_4}, {last_5, whole_5}, {last_6, whole_6},
-#endif
-#if defined(__AVX512F__)
-    {last_7, whole_7}, {last_8, whole_8}, {last_9, whole_9}, {last_10, whole_10},
-    {last_11, whole_11}, {last_12, whole_12}, {last_13, whole_13}, {last_14, whole_14},
-#endif
-};
-/* clang-format on */
-
-/* TILES tiles at one point, in products of much the same size, while memory brings
- * what is read next.  */
-static void multiply(const struct winograd *g, int64_t tiles, int whole, const float *v,
-                     const float *u, float *to, struct ahead_lines *weights, struct ahead *in,
-                     struct ahead *out)
-{
-    for (int64_t left = (tiles + MR - 1) / MR; left; left--) {
-        const int64_t m = (tiles + left - 1) / left;
-
-        products[m - 1][whole](g, v, u, weights, to);
-        ahead_step(in);
-        ahead_step(out);
-        v += m * LANES;
-        to += m * LANES;
-        tiles -= m;
-    }
-}
+typedef float slot;
+typedef vf vacc;
+enum { PIXEL = LANES };
+#define product    outer
+#define NOTHING    VF0
+#define keep(p, v) vf_store(p, v)
+#include "cpu/winograd_products.inc"
 
 /* ---- outputs ---- */
 
@@ -402,50 +335,11 @@ static struct ahead ahead_tiles(const struct winograd *g, const struct ahead_arr
                     area, p1 - p0, calls);
 }
 
-static const float *weights_of(const struct winograd_run *r, int64_t panel, int64_t p)
-{
-    return r->u + (panel * r->g->points + p) * r->g->c * LANES;
-}
-
-/* Those behind panel K at point P, of panels [PART, END), in COUNT products.  */
-static struct ahead_lines weights_behind(const struct winograd_run *r, int64_t part, int64_t end,
-                                         int64_t k, int64_t p, int64_t count)
-{
-    const struct winograd *g = r->g;
-    const int64_t bytes = g->c * LANES * (int64_t)sizeof(float);
-    struct ahead_lines l;
-
-    k = k + PANELS < end ? k + PANELS : part;
-    p += k == part;
-    if (p == g->points)
-        return (struct ahead_lines){0};
-    l = ahead_lines_of(weights_of(r, k, p), bytes, count * g->planes);
-    l.n = end - k < PANELS ? end - k : PANELS;
-    l.step = g->points * bytes;
-    return l;
-}
-
-/* All panels [PART, END) at one point before the next one: its V is read while
- * the cache has it.  */
-static void multiply_all(const struct winograd_run *r, int64_t part, int64_t end, int64_t n,
-                         const float *v, float *m, struct ahead *in, struct ahead *out)
-{
-    const struct winograd *g = r->g;
-    const int64_t count = (n + MR - 1) / MR;
-
-    for (int64_t p = 0; p < g->points; p++)
-        for (int64_t k = part; k < end; k += PANELS) {
-            struct ahead_lines behind = weights_behind(r, part, end, k, p, count);
-
-            multiply(g, n, k + PANELS <= end, v + p * g->v_point, weights_of(r, k, p),
-                     m + p * g->m_point + (k - part) * g->strip * LANES, &behind, in, out);
-        }
-}
-
 static void task(void *run, int64_t task, int thread)
 {
     const struct winograd_run *r = run;
     const struct winograd *g = r->g;
+    const struct weights w = {g, r->u, g->c};
     const int64_t row = task % g->strips, first = row * g->strip;
     const int64_t part = task / g->strips * g->part;
     const int64_t n = first + g->strip < g->tiles ? g->strip : g->tiles - first;
@@ -459,7 +353,7 @@ static void task(void *run, int64_t task, int thread)
         ahead_tiles(g, &r->written, g->out, g->panels, part, end, first, first + n, calls);
 
     transform_inputs(g, &r->x, first, first + n, 0, g->planes, v, v + g->band_at);
-    multiply_all(r, part, end, n, v, m, &in, &out);
+    multiply_all(&w, part, end, n, v, m, &in, &out);
     for (int64_t panel = part; panel < end; panel++)
         store(r, first, n, panel, m + (panel - part) * g->strip * LANES, row);
 }
