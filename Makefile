@@ -6,7 +6,7 @@
 #   make test T=op/conv2d     one test: tests/op/conv2d.c, tests/cli/X.sh;
 #                             T=op a folder
 #   make test-interop    ONNX Runtime, safetensors, numpy, Pillow agree
-#   make test-arm64      kernels and ops, built for arm64, in an emulator
+#   make test-arm64 test-avx512   kernels for processors that are not here
 #   make bench           timings of kernels and commands
 #   make bench-peers     beside ONNX Runtime and others; knobs: scripts/bench-peers
 #   make gpu-check       where a GPU is: kernels, training, timings
@@ -114,7 +114,7 @@ CMDS    := $(patsubst src/%.c,bin/adze-%,$(filter-out src/adze.c,$(CMDSRC))) \
 TESTLIB  = $(patsubst %.c,$1/%.o,$(filter-out tests/preload.c $(SKIP),$(sort $(wildcard tests/*.c))))
 UNIT    := $(sort $(if $T,$(wildcard tests/$T.c tests/$T/*.c),$(wildcard tests/*/*.c)))
 UNIT    := $(filter-out $(if $(EMU),,tests/cuda/%),$(UNIT))
-SHELL_T := $(sort $(if $T,$(wildcard tests/$T.sh tests/$T/*.sh),$(wildcard tests/*.sh tests/check/*.sh tests/cli/*.sh)))
+SHELL_T := $(sort $(if $T,$(wildcard tests/$T.sh tests/$T/*.sh),$(wildcard tests/check/*.sh tests/cli/*.sh)))
 SHELL_T := $(filter-out %/lib.sh,$(SHELL_T))
 
 all: $O/libadze.a $(CMDS)
@@ -220,8 +220,8 @@ export SOURCES := $(LIBSRC) $(CMDSRC)
 test: all $(UNIT_O) $(UNIT_S)
 	@scripts/run-tests $(or $(strip $(SHELL_T) $(UNIT_S) $(UNIT_O)),$(error no test is called '$T'))
 
-test-arm64:
-	@scripts/deps arm64 && scripts/run-tests tests/arm64.sh
+test-arm64 test-avx512: test-%:
+	@scripts/deps $(filter arm64,$*) && scripts/run-tests tests/emulated/$*.sh
 
 # Every network, shown when it is done; NETWORKS='vgg* lenet5' tries these alone.
 test-zoo: all
@@ -257,7 +257,7 @@ format:
 	clang-format -i $$(git ls-files '*.[ch]' '*.inc' '*.cu' '*.cuh' '*.cc')
 
 FORCE:
-.PHONY: all deps demo test test-arm64 test-zoo test-interop bench bench-peers bench-gpu gpu-check install uninstall pages clean format FORCE
+.PHONY: all deps demo test test-arm64 test-avx512 test-zoo test-interop bench bench-peers bench-gpu gpu-check install uninstall pages clean format FORCE
 # Kept, and missed where they are not there; without names no object would be.
 .SECONDARY: $(foreach d,$O $S,$(UNIT:%.c=$d/%.o))
 -include $(foreach d,$O $S,$(wildcard $d/lib/*/*.d $d/double/*.d $d/gen/*/*.d $d/src/*.d $d/tests/*.d $d/tests/*/*.d)) \

@@ -1,5 +1,5 @@
 /* cmocka.h -- what our tests use of cmocka, for machines where it is not: see
- * tests/arm64.sh.
+ * tests/emulated/arm64.sh.
  * SPDX-License-Identifier: MIT
  *
  * The words mean what they mean there.  A program tells what it did as TAP.  */
