@@ -1,6 +1,10 @@
 /* thread.c -- see thread.h.
  * SPDX-License-Identifier: MIT
  *
+ * A thread takes the tasks of its own range one by one, and then those that are
+ * left of the others': loops over the same pieces of data meet them in the same
+ * caches, and no two threads pull at one counter before the end.
+ *
  * A loop is published by making SEQ odd and closed by making it even again.
  * A worker enters by raising ACTIVE and looking at SEQ once more; the caller
  * closes and then waits until ACTIVE is 0.  As both orders are sequentially
@@ -221,7 +225,6 @@ int thread_count_available(void)
 /* ---- the pool ---- */
 
 struct pool {
-    _Alignas(64) _Atomic int64_t next; /* first task not yet taken */
     _Alignas(64) _Atomic uint32_t seq; /* odd: a loop is open */
     _Atomic uint32_t sleepers;
     _Alignas(64) _Atomic uint32_t active; /* workers inside the loop */
@@ -230,7 +233,10 @@ struct pool {
     /* the loop; written only while it is closed and nobody is inside */
     pool_fn *f;
     void *ctx;
-    int64_t n;
+    struct range {
+        _Alignas(64) _Atomic int64_t next; /* its first task not yet taken */
+        int64_t end;
+    } * range; /* [n_threads] */
     int n_threads, spin;
     struct worker {
         struct pool *pool;
@@ -264,14 +270,21 @@ static void spin_while(const struct pool *p, _Atomic uint32_t *word,
     while (clock_now() < end);
 }
 
+/* Its own, then those that the others have left.  */
 static void take_tasks(struct pool *p, int thread)
 {
-    int64_t i;
-
     inside.pool = p;
     inside.thread = thread;
-    while ((i = atomic_fetch_add(&p->next, 1)) < p->n)
-        p->f(p->ctx, i, thread);
+    for (int t = 0; t < p->n_threads; t++) {
+        struct range *r = &p->range[(thread + t) % p->n_threads];
+
+        while (atomic_load(&r->next) < r->end) {
+            const int64_t i = atomic_fetch_add(&r->next, 1);
+
+            if (i < r->end)
+                p->f(p->ctx, i, thread);
+        }
+    }
     inside.pool = NULL;
 }
 
@@ -321,15 +334,22 @@ static void block_signals(sigset_t *old)
     pthread_sigmask(SIG_BLOCK, &all, old);
 }
 
+/* Zeros, in lines of the cache.  */
+static void *lines(size_t bytes)
+{
+    void *p = aligned_alloc(64, bytes);
+
+    return memset(p ? p : xmalloc(SIZE_MAX) /* says so and ends */, 0, bytes);
+}
+
 struct pool *pool_new(int n)
 {
     const int cpus = thread_count_available();
-    struct pool *p = aligned_alloc(64, sizeof *p);
+    struct pool *p = lines(sizeof *p);
     sigset_t old;
 
-    p = p ? p : xmalloc(SIZE_MAX); /* says so and ends */
-    memset(p, 0, sizeof *p);
     n = n > 0 ? n : cpus;
+    p->range = lines((size_t)n * sizeof *p->range);
     p->spin = n <= cpus;
     p->n_threads = 1;
     p->worker = xcalloc((size_t)n, sizeof *p->worker);
@@ -356,6 +376,7 @@ void pool_free(struct pool *p)
     for (int i = 0; i < p->n_threads - 1; i++)
         pthread_join(p->worker[i].id, NULL);
     free(p->worker);
+    free(p->range);
     free(p);
 }
 
@@ -364,14 +385,22 @@ int pool_threads(const struct pool *p)
     return p ? p->n_threads : 1;
 }
 
+/* Of N tasks thread T has those from here on: the caller one at least.  */
+static int64_t range_start(int64_t n, int threads, int t)
+{
+    return n / threads * t + (n % threads * t + threads - 1) / threads;
+}
+
 static void open_loop(struct pool *p, int64_t n, pool_fn *f, void *ctx)
 {
     uint32_t asleep;
 
     p->f = f;
     p->ctx = ctx;
-    p->n = n;
-    atomic_store(&p->next, 0);
+    for (int t = 0; t < p->n_threads; t++) {
+        atomic_store(&p->range[t].next, range_start(n, p->n_threads, t));
+        p->range[t].end = range_start(n, p->n_threads, t + 1);
+    }
     atomic_fetch_add(&p->seq, 1);
     asleep = atomic_load(&p->sleepers);
     if (asleep)

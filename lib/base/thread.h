@@ -3,7 +3,8 @@
  *
  * A loop of N independent tasks is run by all threads of a pool, the caller
  * among them.  Which thread runs which task is not defined; a result must
- * never depend on it, nor on the number of threads.
+ * never depend on it, nor on the number of threads.  Speed may: thread t begins
+ * with the t'th part of the tasks, and takes over what others are late with.
  *
  *     struct pool *p = pool_new(0);
  *     pool_run(p, n_tasks, work, ctx);

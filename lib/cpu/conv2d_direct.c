@@ -233,26 +233,26 @@ void direct_cut(const struct direct_isa *isa, struct direct *d, int threads)
 
     occupy_threads(isa, d, EACH_THREAD * threads, &c);
     d->tall = !d->flat && 2 * d->out[1] <= isa->mr;
-    d->band = up(c.units, c.bands) * (d->flat ? isa->mr : 1);
-    if (d->tall)
-        d->band = up(d->band, 2) * 2;
-    d->bands = up(rows, d->band);
-    d->part = up(up(d->panels, c.parts), isa->panels) * isa->panels;
-    d->parts = up(d->panels, d->part);
+    d->unit = d->flat ? isa->mr : d->tall ? 2 : 1;
+    d->bands = least(c.bands, up(rows, d->unit));
+    d->tile = isa->panels;
+    d->parts = least(c.parts, up(d->panels, d->tile));
     d->shared = d->copy && d->parts > 1 && d->blocks && !d->planar;
-    conv2d_direct_place(d, d->shared ? rows : d->band);
+    conv2d_direct_place(d, d->shared ? rows : up(up(rows, d->unit), d->bands) * d->unit);
 }
 
 struct direct_task direct_task_of(const struct direct *d, int64_t task)
 {
     const int64_t whole = d->flat ? d->out[0] * d->out[1] : d->out[0];
-    struct direct_task t = {.first = task % d->bands * d->band};
+    const int64_t units = up(whole, d->unit), tiles = up(d->panels, d->tile);
+    const int64_t band = task % d->bands, part = task / d->bands / d->n;
+    struct direct_task t = {.first = piece(units, d->bands, band) * d->unit};
 
-    t.rows = least(d->band, whole - t.first);
+    t.rows = least(piece(units, d->bands, band + 1) * d->unit, whole) - t.first;
     t.image = task / d->bands % d->n;
     t.sums = task % (d->bands * d->n);
-    t.panel = task / d->bands / d->n * d->part;
-    t.end = least(t.panel + d->part, d->panels);
+    t.panel = piece(tiles, d->parts, part) * d->tile;
+    t.end = least(piece(tiles, d->parts, part + 1) * d->tile, d->panels);
     return t;
 }
 
@@ -489,7 +489,6 @@ void *direct_start(const struct direct_isa *isa, struct direct *d, int64_t table
     fill_offsets(d, off);
     r->d = d;
     r->off = off;
-    r->threads = threads;
     r->scratch = off + off_slots(d) + table;
     return off + off_slots(d);
 }
@@ -516,7 +515,6 @@ static struct loop sweep(const struct direct_isa *isa, const struct kernel_args 
         complete(d);
     }
     direct_start(isa, d, 0, threads_of(a->step, pool_threads(a->pool)), scratch, &r->r);
-    r->r.threads = pool_threads(a->pool);
     r->r.x = r->x.x;
     r->r.read = (struct ahead_arrays){.size = isa->form.size};
     if (d->copy && !d->shared)

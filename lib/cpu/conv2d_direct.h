@@ -78,8 +78,8 @@ struct direct {
     int64_t blocks, whole, kn, kn_last; /* blocks; those of kn; k of a block */
 
     /* How it is cut; the result does not depend on it.  */
-    int64_t band, bands; /* output rows of a task (flat: pixels); tasks */
-    int64_t part, parts; /* panels of a task; tasks */
+    int64_t unit, bands; /* output rows (flat: pixels) that stay together; tasks */
+    int64_t tile, parts; /* panels that do; tasks */
     int shared;          /* by tasks: each image is copied once */
     size_t copy_slots;   /* of a thread; of an image */
 };
@@ -89,9 +89,8 @@ struct direct_run {
     const struct direct *d;
     const void *x, *w;
     void *y, *scratch;
-    const int32_t *off; /* [blocks] */
-    int64_t sums;       /* the first row of sums that is used here */
-    int threads;
+    const int32_t *off;       /* [blocks] */
+    int64_t sums;             /* the first row of sums that is used here */
     struct ahead_arrays read; /* what copies are made of; none otherwise */
 };
 

@@ -344,7 +344,7 @@ static void task(void *run, int64_t task, int thread)
     const int64_t part = task / g->strips * g->part;
     const int64_t n = first + g->strip < g->tiles ? g->strip : g->tiles - first;
     const int64_t end = part + g->part < g->panels ? part + g->part : g->panels;
-    const int64_t next = (row + r->threads) * g->strip;
+    const int64_t next = (row + 1) * g->strip;
     const int64_t calls = g->points * ((end - part + PANELS - 1) / PANELS) * ((n + MR - 1) / MR);
     float *v = r->scratch + (size_t)thread * g->thread_floats, *m = v + g->m_at;
     struct ahead in =

@@ -23,6 +23,12 @@ static inline int64_t up(int64_t n, int64_t d)
     return (n + d - 1) / d;
 }
 
+/* Where piece I of N begins, if PIECES hold much the same each.  */
+static inline int64_t piece(int64_t n, int64_t pieces, int64_t i)
+{
+    return n * i / pieces;
+}
+
 /* C channels in whole vectors.  */
 static inline int64_t lanes_of(int64_t c)
 {

@@ -275,8 +275,7 @@ static void convolve(const struct winograd_isa *isa, int64_t side, const struct 
                      const struct reader *x, void *y, float *scratch)
 {
     struct winograd g = winograd_of(side, a->step);
-    struct winograd_run r = {
-        .g = &g, .x = *x, .u = a->packed[WEIGHT], .threads = pool_threads(a->pool)};
+    struct winograd_run r = {.g = &g, .x = *x, .u = a->packed[WEIGHT]};
     const float *bias = g.turned ? NULL : a->op.in[BIAS].data;
 
     cut_for(isa, &g, a->step, pool_threads(a->pool));

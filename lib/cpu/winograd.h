@@ -65,7 +65,6 @@ struct winograd_run {
     struct writer y;
     const float *u;
     float *scratch;
-    int threads;
     struct ahead_arrays read, written; /* and what is read for that */
 };
 

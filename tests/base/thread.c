@@ -69,6 +69,63 @@ static void test_every_task_once(void **state)
 }
 
 /* Loops of 0, 3, 1 and 200 tasks as one, and none of them.  */
+struct meeting {
+    _Atomic int here;
+    _Atomic int late; /* tasks that others than their own thread did */
+    int64_t n;
+};
+
+/* Nobody leaves before all have come.  */
+static void meet(void *ctx, int64_t task, int thread)
+{
+    struct meeting *m = ctx;
+
+    m->here++;
+    while (m->here < m->n)
+        sched_yield();
+    if (task != thread)
+        m->late++;
+}
+
+/* Thread t begins with the t'th part, so that the same data meets the same cache
+ * in each loop.  */
+static void test_own_part_first(void **state)
+{
+    struct pool *p = pool_new(5);
+
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        struct meeting m = {.n = pool_threads(p)};
+
+        pool_run(p, m.n, meet, &m);
+        assert_int_equal(m.late, 0);
+    }
+    pool_free(p);
+}
+
+/* The first task ends when all others have.  */
+static void wait_for_all(void *ctx, int64_t task, int thread)
+{
+    struct meeting *m = ctx;
+
+    (void)thread;
+    while (!task && m->here < m->n - 1)
+        sched_yield();
+    m->here++;
+}
+
+/* What a thread that is held up has left, others do.  */
+static void test_left_parts(void **state)
+{
+    struct pool *p = pool_new(3);
+    struct meeting m = {.n = 100};
+
+    (void)state;
+    if (pool_threads(p) > 1)
+        pool_run(p, m.n, wait_for_all, &m);
+    pool_free(p);
+}
+
 static void test_loops_as_one(void **state)
 {
     static const int64_t n[] = {0, 3, 1, 200};
@@ -360,6 +417,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_task_once),
+        cmocka_unit_test(test_own_part_first),
+        cmocka_unit_test(test_left_parts),
         cmocka_unit_test(test_many_loops),
         cmocka_unit_test(test_loops_as_one),
         cmocka_unit_test(test_nested),
