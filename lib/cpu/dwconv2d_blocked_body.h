@@ -67,17 +67,55 @@ static int accepts(const struct step_nodes *s)
 
 /* ---- outputs ---- */
 
-/* Where an output row reads: x at (h0, 0), taps [r0, r1) inside.  */
-struct line {
+/* A band of a plane: its output rows [FIRST, END), and x.  */
+struct outputs {
     const void *x; /* elem where it lies, float in a copy */
     const float *w;
     int raw;               /* where it lies */
     int64_t width, margin; /* pixels of a row of x, of which zeros at its left */
-    int64_t h0, r0, r1;
-    int64_t y; /* of its first output */
-    int64_t lane;
+    int64_t first, end;
+    int64_t plane, lane;
     vf (*sum)[STEP_SIDES][WRITER_SUMS]; /* of each vector */
 };
+
+/* What the tiles of a row have in common, copied: any number that is stored could
+ * be one of these to the compiler.  */
+struct line {
+    const void *x;      /* the first row of taps that is inside, column 0 */
+    const float *w;     /* its weights */
+    int64_t taps, step; /* rows of taps; numbers from one to the next */
+    int64_t width;      /* of x */
+    int64_t before;     /* columns in front of x that output 0 reads */
+    int64_t y, lane;    /* of output 0 */
+    int simple;         /* lanes_simple() */
+    struct lanes_end end;
+};
+
+static struct line line_of(const struct dw *d, const struct outputs *b)
+{
+    struct line r = {.step = d->w.dilation[0] * b->width * LANES, .lane = b->lane};
+
+    r.width = b->width;
+    r.before = d->w.pad[1] - b->margin;
+    r.simple = lanes_simple(&d->y);
+    if (r.simple)
+        r.end = lanes_end(&d->y);
+    return r;
+}
+
+/* Output row I.  */
+INLINE void turn_to(const struct dw *d, const struct outputs *b, int64_t i, struct line *r)
+{
+    const size_t size = b->raw ? sizeof(elem) : sizeof(float);
+    int64_t h, lo, hi;
+
+    window_taps(&d->w, 0, i, &h, &lo, &hi);
+    h += lo * d->w.dilation[0];
+    r->x = (const char *)b->x + h * b->width * LANES * (int64_t)size;
+    r->w = b->w + lo * d->w.kernel[1] * LANES;
+    r->taps = hi - lo;
+    r->y = (b->plane * d->w.out[0] + i) * d->w.out[1] * LANES;
+}
 
 INLINE vf load(const int raw, const void *x, int64_t i)
 {
@@ -85,34 +123,34 @@ INLINE vf load(const int raw, const void *x, int64_t i)
 }
 
 /* N outputs of vector V from J on.  */
-INLINE void store(const int n, const struct dw *d, const struct line *l, int64_t j, int64_t v,
-                  vf *a)
+INLINE void store(const int n, const struct dw *d, const struct outputs *b, const struct line *r,
+                  int64_t j, int64_t v, vf *a)
 {
-    const int64_t at = l->y + j * LANES + v, lane = l->lane + v;
+    const int64_t at = r->y + j * LANES + v, lane = r->lane + v;
     float rest[TILE * VL];
 
-    if (lanes_simple(&d->y)) {
-        const struct lanes_end e = lanes_end(&d->y);
-
-        lanes_store(n, &e, at, LANES, 0, lane, a);
-        for (int i = 0; act_is_curved(d->y.f.act) && i < n; i++)
-            lanes_activate(&d->y, at + i * LANES, VL);
+    if (r->simple) {
+        lanes_store(n, &r->end, at, LANES, 0, lane, a);
         return;
     }
     EACH (i, n)
         vf_store(rest + i * VL, a[i]);
-    lanes_put(&d->y, &(struct lanes_block){at, lane, 1, n, 0, LANES}, rest, l->sum[v / VL]);
+    lanes_put(&d->y, &(struct lanes_block){at, lane, 1, n, 0, LANES}, rest, b->sum[v / VL]);
 }
 
-/* A row of taps over a tile of N outputs, all inside x.  */
-INLINE void taps_row(const int raw, const int n, const int taps, const int step, const void *x,
-                     int64_t at, const float *w, vf *a)
+/* A row of taps over a tile of N outputs; at an EDGE of x those of its columns that
+ * are not in [FIRST, END) are outside, none of them in the middle.  */
+INLINE void taps_row(const int raw, const int n, const int taps, const int step, const int edge,
+                     const void *x, int64_t at, int64_t first, int64_t end, const float *w, vf *a)
 {
+    const int columns = (n - 1) * step + taps;
     vf b[MOST_TAPS];
 
     EACH (s, taps)
         b[s] = vf_load(w + s * LANES);
-    EACH (q, (n - 1) * step + taps) {
+    EACH (q, columns) {
+        if (edge && ((q < taps - 1 && q < first) || (q > columns - taps && q >= end)))
+            continue;
         const vf v = load(raw, x, at + q * LANES);
 
         EACH (s, taps)
@@ -121,117 +159,134 @@ INLINE void taps_row(const int raw, const int n, const int taps, const int step,
     }
 }
 
-static void one(const struct dw *d, const struct line *l, int64_t j)
+INLINE void tile(const int raw, const int n, const int taps, const int step, const int edge,
+                 const struct dw *d, const struct outputs *b, const struct line *r, int64_t j)
 {
-    int64_t w0, s0, s1;
-    vf a[PV];
-
-    window_taps(&d->w, 1, j, &w0, &s0, &s1);
-    EACH (v, PV)
-        a[v] = VF0;
-    for (int64_t r = l->r0; r < l->r1; r++)
-        for (int64_t s = s0; s < s1; s++) {
-            const int64_t h = l->h0 + r * d->w.dilation[0], w = w0 + s * d->w.dilation[1];
-            const int64_t at = (h * l->width + l->margin + w) * LANES;
-            const float *k = l->w + (r * d->w.kernel[1] + s) * LANES;
-
-            EACH (v, PV)
-                a[v] = vf_fma(load(l->raw, l->x, at + v * VL), vf_load(k + v * VL), a[v]);
-        }
-    EACH (v, PV)
-        store(1, d, l, j, v * VL, &a[v]);
-}
-
-INLINE void tile(const int raw, const int n, const int taps, const int step, const struct dw *d,
-                 const struct line *l, int64_t j)
-{
-    const int64_t w0 = l->margin + j * step - d->w.pad[1];
+    const int64_t first = j * step - r->before;
 
     for (int64_t v = 0; v < PV; v++) {
+        int64_t at = first * LANES + v * VL;
+        const float *w = r->w + v * VL;
         vf a[TILE];
 
         EACH (i, n)
             a[i] = VF0;
-        for (int64_t r = l->r0; r < l->r1; r++)
-            taps_row(raw, n, taps, step, l->x,
-                     ((l->h0 + r * d->w.dilation[0]) * l->width + w0) * LANES + v * VL,
-                     l->w + r * taps * LANES + v * VL, a);
-        store(n, d, l, j, v * VL, a);
+        for (int64_t t = 0; t < r->taps; t++, at += r->step, w += taps * LANES)
+            taps_row(raw, n, taps, step, edge, r->x, at, -first, r->width - first, w, a);
+        store(n, d, b, r, j, v * VL, a);
     }
 }
 
-/* Outputs [A, B) of a row read inside x, or zeros beside it, at every tap.  */
-static void inside(const struct dw *d, const struct line *l, int64_t *a, int64_t *b)
+/* Tiles of N from output J on.  */
+INLINE int64_t tiles(const int raw, const int n, const int taps, const int step, const struct dw *d,
+                     const struct outputs *b, const struct line *r, int64_t j)
 {
-    const int64_t step = d->w.stride[1], reach = (d->w.kernel[1] - 1) * d->w.dilation[1];
-    const int64_t before = d->w.pad[1] - l->margin, last = l->width - 1 - reach + before;
+    for (const int64_t out = d->w.out[1]; j + n <= out; j += n) {
+        const int64_t first = j * step - r->before;
 
-    *a = (before + step - 1) / step;
-    *b = last < 0 ? 0 : last / step + 1;
-    *b = *b < d->w.out[1] ? *b : d->w.out[1];
-    *a = *a < *b ? *a : *b;
+        if (first >= 0 && first + (n - 1) * step + taps <= r->width)
+            tile(raw, n, taps, step, 0, d, b, r, j);
+        else
+            tile(raw, n, taps, step, 1, d, b, r, j);
+    }
+    return j;
 }
 
-INLINE void line_of(const int raw, const int taps, const int step, const struct dw *d,
-                    const struct line *l)
+INLINE void outputs_of(const int raw, const int taps, const int step, const struct dw *d,
+                       const struct outputs *b)
 {
-    int64_t a, b, j = 0;
-
-    inside(d, l, &a, &b);
     /* seven taps and eight sums are more than 16 registers */
-    const int sevens = taps == 7 || ((b - a) % SEVEN == 0 && (b - a) % TILE);
+    const int sevens = taps == 7 || (d->w.out[1] % SEVEN == 0 && d->w.out[1] % TILE);
+    struct line r = line_of(d, b);
 
-    for (; j < a; j++)
-        one(d, l, j);
-    for (; !sevens && j + TILE <= b; j += TILE)
-        tile(raw, TILE, taps, step, d, l, j);
-    for (; sevens && j + SEVEN <= b; j += SEVEN)
-        tile(raw, SEVEN, taps, step, d, l, j);
-    for (; j + 4 <= b; j += 4)
-        tile(raw, 4, taps, step, d, l, j);
-    for (; j < b; j++)
-        tile(raw, 1, taps, step, d, l, j);
-    for (; j < d->w.out[1]; j++)
-        one(d, l, j);
+    for (int64_t i = b->first; i < b->end; i++) {
+        turn_to(d, b, i, &r);
+        int64_t j = sevens ? tiles(raw, SEVEN, taps, step, d, b, &r, 0)
+                           : tiles(raw, TILE, taps, step, d, b, &r, 0);
+
+        j = tiles(raw, 4, taps, step, d, b, &r, j);
+        tiles(raw, 1, taps, step, d, b, &r, j);
+    }
 }
 
-INLINE void line(const int raw, const struct dw *d, const struct line *l)
+/* One output, of any taps.  */
+static void one(const struct dw *d, const struct outputs *b, const struct line *r, int64_t j)
 {
-    const int64_t taps = d->w.kernel[1], step = d->w.stride[1];
+    int64_t w0, lo, hi;
+    vf a[PV];
 
-    if (d->w.dilation[1] == 1 && taps == 3 && step == 1)
-        line_of(raw, 3, 1, d, l);
-    else if (d->w.dilation[1] == 1 && taps == 3 && step == 2)
-        line_of(raw, 3, 2, d, l);
-    else if (d->w.dilation[1] == 1 && taps == 5 && step == 1)
-        line_of(raw, 5, 1, d, l);
-    else if (d->w.dilation[1] == 1 && taps == 5 && step == 2)
-        line_of(raw, 5, 2, d, l);
-    else if (d->w.dilation[1] == 1 && taps == 7 && step == 1)
-        line_of(raw, 7, 1, d, l);
-    else
+    window_taps(&d->w, 1, j, &w0, &lo, &hi);
+    EACH (v, PV)
+        a[v] = VF0;
+    for (int64_t t = 0; t < r->taps; t++)
+        for (int64_t s = lo; s < hi; s++) {
+            const int64_t w = b->margin + w0 + s * d->w.dilation[1];
+            const float *k = r->w + (t * d->w.kernel[1] + s) * LANES;
+
+            EACH (v, PV)
+                a[v] = vf_fma(load(b->raw, r->x, t * r->step + w * LANES + v * VL),
+                              vf_load(k + v * VL), a[v]);
+        }
+    EACH (v, PV)
+        store(1, d, b, r, j, v * VL, &a[v]);
+}
+
+static void outputs_of_any(const struct dw *d, const struct outputs *b)
+{
+    struct line r = line_of(d, b);
+
+    for (int64_t i = b->first; i < b->end; i++) {
+        turn_to(d, b, i, &r);
         for (int64_t j = 0; j < d->w.out[1]; j++)
-            one(d, l, j);
+            one(d, b, &r, j);
+    }
+}
+
+/* All outputs read x, and those at its ends leave out less than all their taps. */
+static int ends_are_narrow(const struct dw *d, const struct outputs *b)
+{
+    const int64_t before = d->w.pad[1] - b->margin;
+
+    return before < d->w.kernel[1] && (d->w.out[1] - 1) * d->w.stride[1] - before < b->width;
+}
+
+INLINE void fill(const int raw, const struct dw *d, const struct outputs *b)
+{
+    const int64_t step = d->w.stride[1];
+    const int64_t taps = d->w.dilation[1] == 1 && ends_are_narrow(d, b) ? d->w.kernel[1] : 0;
+
+    if (taps == 3 && step == 1)
+        outputs_of(raw, 3, 1, d, b);
+    else if (taps == 3 && step == 2)
+        outputs_of(raw, 3, 2, d, b);
+    else if (taps == 5 && step == 1)
+        outputs_of(raw, 5, 1, d, b);
+    else if (taps == 5 && step == 2)
+        outputs_of(raw, 5, 2, d, b);
+    else if (taps == 7 && step == 1)
+        outputs_of(raw, 7, 1, d, b);
+    else
+        outputs_of_any(d, b);
 }
 
 /* Floats are read alike wherever they lie.  */
-static void line_raw(const struct dw *d, const struct line *l)
+static void fill_raw(const struct dw *d, const struct outputs *b)
 {
-    line(1, d, l);
+    fill(1, d, b);
 }
 
-static void line_copied(const struct dw *d, const struct line *l)
+static void fill_copied(const struct dw *d, const struct outputs *b)
 {
-    line(sizeof(elem) == sizeof(float), d, l);
+    fill(sizeof(elem) == sizeof(float), d, b);
 }
 
-/* X is read where it lies: not where most outputs of a row read beside it.  */
-enum { NARROW = 14 };
-
+/* X is read where it lies: numbers of bf16, which are widened as often as they are
+ * read, from wide rows alone.  */
 static int in_place(const struct dw *d)
 {
-    return d->x.kind == READ_PLAIN &&
-           (d->w.out[1] > NARROW || (d->w.stride[1] > 1 && sizeof(elem) == sizeof(float)));
+    enum { WIDE = 15 };
+
+    return d->x.kind == READ_PLAIN && (sizeof(elem) == sizeof(float) || d->w.out[1] >= WIDE);
 }
 
 /* Rows [*FROM, *END) of x that output rows [FIRST, LAST) read.  */
@@ -255,57 +310,49 @@ static int64_t copy_width(const struct window *w)
     return inside > read ? inside : read;
 }
 
-/* X of rows [FROM, END) as it is computed, zeros beside it; L reads there.  */
-static void copy_x(const struct dw *d, int64_t plane, int64_t from, int64_t end, float *to,
-                   struct line *l)
+/* X of B's rows as it is computed, zeros beside it, to TO; B reads there.  */
+static void copy_x(const struct dw *d, float *to, struct outputs *b)
 {
     const int64_t margin = d->w.pad[1] * LANES, in = d->w.in[1] * LANES;
+    int64_t from, end;
 
-    l->margin = d->w.pad[1];
-    l->width = copy_width(&d->w);
-    l->x = to - from * l->width * LANES;
-    for (; from < end; from++, to += l->width * LANES) {
+    rows_read(&d->w, b->first, b->end, &from, &end);
+    b->margin = d->w.pad[1];
+    b->width = copy_width(&d->w);
+    b->x = to - from * b->width * LANES;
+    for (; from < end; from++, to += b->width * LANES) {
         memset(to, 0, (size_t)margin * sizeof *to);
-        lanes_line(&d->x, (plane * d->w.in[0] + from) * in, plane % d->groups, d->w.in[1], 1,
+        lanes_line(&d->x, (b->plane * d->w.in[0] + from) * in, b->plane % d->groups, d->w.in[1], 1,
                    to + margin);
-        memset(to + margin + in, 0, (size_t)(l->width * LANES - margin - in) * sizeof *to);
+        memset(to + margin + in, 0, (size_t)(b->width * LANES - margin - in) * sizeof *to);
     }
 }
 
 static void task(void *dw, int64_t task, int thread)
 {
     const struct dw *d = dw;
-    const int64_t plane = task / d->bands, group = plane % d->groups;
-    const int64_t first = task % d->bands * ROWS;
-    const int64_t end = first + ROWS < d->w.out[0] ? first + ROWS : d->w.out[0];
+    const int64_t row = d->w.out[1] * LANES, index = task % d->bands;
     vf sum[PV][STEP_SIDES][WRITER_SUMS];
-    struct line l = {
-        .w = d->weight + group * d->w.kernel[0] * d->w.kernel[1] * LANES,
-        .lane = group * LANES,
-        .sum = sum,
-    };
+    struct outputs b = {.plane = task / d->bands, .sum = sum};
 
     memset(sum, 0, sizeof sum);
+    b.lane = b.plane % d->groups * LANES;
+    b.w = d->weight + b.lane * d->w.kernel[0] * d->w.kernel[1];
+    b.first = piece(d->w.out[0], d->bands, index);
+    b.end = piece(d->w.out[0], d->bands, index + 1);
     if (in_place(d)) {
-        l.x = (const elem *)d->x.x + plane * d->w.in[0] * d->w.in[1] * LANES;
-        l.raw = 1;
-        l.width = d->w.in[1];
+        b.x = (const elem *)d->x.x + b.plane * d->w.in[0] * d->w.in[1] * LANES;
+        b.raw = 1;
+        b.width = d->w.in[1];
+        fill_raw(d, &b);
     } else {
-        int64_t from, to;
-
-        rows_read(&d->w, first, end, &from, &to);
-        copy_x(d, plane, from, to, d->scratch + (size_t)thread * d->copy_floats, &l);
+        copy_x(d, d->scratch + (size_t)thread * d->copy_floats, &b);
+        fill_copied(d, &b);
     }
-    for (int64_t i = first; i < end; i++) {
-        window_taps(&d->w, 0, i, &l.h0, &l.r0, &l.r1);
-        l.y = (plane * d->w.out[0] + i) * d->w.out[1] * LANES;
-        if (l.raw)
-            line_raw(d, &l);
-        else
-            line_copied(d, &l);
-    }
+    if (lanes_simple(&d->y) && act_is_curved(d->y.f.act))
+        lanes_activate(&d->y, (b.plane * d->w.out[0] + b.first) * row, (b.end - b.first) * row);
     for (int v = 0; v < PV; v++)
-        lanes_sums(&d->y, plane / d->groups * d->bands + task % d->bands, l.lane + v * VL, sum[v]);
+        lanes_sums(&d->y, b.plane / d->groups * d->bands + index, b.lane + v * VL, sum[v]);
 }
 
 /* Floats of a copy of what a task reads.  */
