@@ -1,4 +1,4 @@
-/* dpbusd.h -- the instruction that AVX-VNNI and AVX-512 VNNI have, for 32 bytes.
+/* dpbusd.h -- the instruction that AVX-VNNI and AVX-512 VNNI have, of 32 bytes.
  * SPDX-License-Identifier: MIT  */
 #ifndef ADZE_TESTS_STANDIN_DPBUSD_H
 #define ADZE_TESTS_STANDIN_DPBUSD_H
