@@ -87,8 +87,8 @@ static void meet(void *ctx, int64_t task, int thread)
         m->late++;
 }
 
-/* Thread t begins with the t'th part: the same data meets the same cache in each
- * loop.  */
+/* Thread t begins with the t'th part: the same data meets the same cache in
+ * each loop.  */
 static void test_own_part_first(void **state)
 {
     struct pool *p = pool_new(5);
