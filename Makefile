@@ -221,7 +221,7 @@ test: all $(UNIT_O) $(UNIT_S)
 	@scripts/run-tests $(or $(strip $(SHELL_T) $(UNIT_S) $(UNIT_O)),$(error no test is called '$T'))
 
 test-arm64 test-avx512: test-%:
-	@scripts/deps $(filter arm64,$*) && scripts/run-tests tests/emulated/$*.sh
+	@scripts/deps $(filter arm64,$*); scripts/run-tests tests/emulated/$*.sh
 
 # Every network, shown when it is done; NETWORKS='vgg* lenet5' tries these alone.
 test-zoo: all

@@ -91,30 +91,30 @@ struct line {
     struct lanes_end end;
 };
 
-static struct line line_of(const struct dw *d, const struct outputs *b)
+static struct line line_of(const struct dw *d, const struct outputs *o)
 {
-    struct line r = {.step = d->w.dilation[0] * b->width * LANES, .lane = b->lane};
+    struct line l = {.step = d->w.dilation[0] * o->width * LANES, .lane = o->lane};
 
-    r.width = b->width;
-    r.before = d->w.pad[1] - b->margin;
-    r.simple = lanes_simple(&d->y);
-    if (r.simple)
-        r.end = lanes_end(&d->y);
-    return r;
+    l.width = o->width;
+    l.before = d->w.pad[1] - o->margin;
+    l.simple = lanes_simple(&d->y);
+    if (l.simple)
+        l.end = lanes_end(&d->y);
+    return l;
 }
 
 /* Output row I.  */
-INLINE void turn_to(const struct dw *d, const struct outputs *b, int64_t i, struct line *r)
+INLINE void turn_to(const struct dw *d, const struct outputs *o, int64_t i, struct line *l)
 {
-    const size_t size = b->raw ? sizeof(elem) : sizeof(float);
+    const size_t size = o->raw ? sizeof(elem) : sizeof(float);
     int64_t h, lo, hi;
 
     window_taps(&d->w, 0, i, &h, &lo, &hi);
     h += lo * d->w.dilation[0];
-    r->x = (const char *)b->x + h * b->width * LANES * (int64_t)size;
-    r->w = b->w + lo * d->w.kernel[1] * LANES;
-    r->taps = hi - lo;
-    r->y = (b->plane * d->w.out[0] + i) * d->w.out[1] * LANES;
+    l->x = (const char *)o->x + h * o->width * LANES * (int64_t)size;
+    l->w = o->w + lo * d->w.kernel[1] * LANES;
+    l->taps = hi - lo;
+    l->y = (o->plane * d->w.out[0] + i) * d->w.out[1] * LANES;
 }
 
 INLINE vf load(const int raw, const void *x, int64_t i)
@@ -123,19 +123,19 @@ INLINE vf load(const int raw, const void *x, int64_t i)
 }
 
 /* N outputs of vector V from J on.  */
-INLINE void store(const int n, const struct dw *d, const struct outputs *b, const struct line *r,
+INLINE void store(const int n, const struct dw *d, const struct outputs *o, const struct line *l,
                   int64_t j, int64_t v, vf *a)
 {
-    const int64_t at = r->y + j * LANES + v, lane = r->lane + v;
+    const int64_t at = l->y + j * LANES + v, lane = l->lane + v;
     float rest[TILE * VL];
 
-    if (r->simple) {
-        lanes_store(n, &r->end, at, LANES, 0, lane, a);
+    if (l->simple) {
+        lanes_store(n, &l->end, at, LANES, 0, lane, a);
         return;
     }
     EACH (i, n)
         vf_store(rest + i * VL, a[i]);
-    lanes_put(&d->y, &(struct lanes_block){at, lane, 1, n, 0, LANES}, rest, b->sum[v / VL]);
+    lanes_put(&d->y, &(struct lanes_block){at, lane, 1, n, 0, LANES}, rest, o->sum[v / VL]);
 }
 
 /* A row of taps over a tile of N outputs; at an EDGE of x those of its columns that
@@ -160,57 +160,57 @@ INLINE void taps_row(const int raw, const int n, const int taps, const int step,
 }
 
 INLINE void tile(const int raw, const int n, const int taps, const int step, const int edge,
-                 const struct dw *d, const struct outputs *b, const struct line *r, int64_t j)
+                 const struct dw *d, const struct outputs *o, const struct line *l, int64_t j)
 {
-    const int64_t first = j * step - r->before;
+    const int64_t first = j * step - l->before;
 
     for (int64_t v = 0; v < PV; v++) {
         int64_t at = first * LANES + v * VL;
-        const float *w = r->w + v * VL;
+        const float *w = l->w + v * VL;
         vf a[TILE];
 
         EACH (i, n)
             a[i] = VF0;
-        for (int64_t t = 0; t < r->taps; t++, at += r->step, w += taps * LANES)
-            taps_row(raw, n, taps, step, edge, r->x, at, -first, r->width - first, w, a);
-        store(n, d, b, r, j, v * VL, a);
+        for (int64_t t = 0; t < l->taps; t++, at += l->step, w += taps * LANES)
+            taps_row(raw, n, taps, step, edge, l->x, at, -first, l->width - first, w, a);
+        store(n, d, o, l, j, v * VL, a);
     }
 }
 
 /* Tiles of N from output J on.  */
 INLINE int64_t tiles(const int raw, const int n, const int taps, const int step, const struct dw *d,
-                     const struct outputs *b, const struct line *r, int64_t j)
+                     const struct outputs *o, const struct line *l, int64_t j)
 {
     for (const int64_t out = d->w.out[1]; j + n <= out; j += n) {
-        const int64_t first = j * step - r->before;
+        const int64_t first = j * step - l->before;
 
-        if (first >= 0 && first + (n - 1) * step + taps <= r->width)
-            tile(raw, n, taps, step, 0, d, b, r, j);
+        if (first >= 0 && first + (n - 1) * step + taps <= l->width)
+            tile(raw, n, taps, step, 0, d, o, l, j);
         else
-            tile(raw, n, taps, step, 1, d, b, r, j);
+            tile(raw, n, taps, step, 1, d, o, l, j);
     }
     return j;
 }
 
 INLINE void outputs_of(const int raw, const int taps, const int step, const struct dw *d,
-                       const struct outputs *b)
+                       const struct outputs *o)
 {
     /* seven taps and eight sums are more than 16 registers */
     const int sevens = taps == 7 || (d->w.out[1] % SEVEN == 0 && d->w.out[1] % TILE);
-    struct line r = line_of(d, b);
+    struct line l = line_of(d, o);
 
-    for (int64_t i = b->first; i < b->end; i++) {
-        turn_to(d, b, i, &r);
-        int64_t j = sevens ? tiles(raw, SEVEN, taps, step, d, b, &r, 0)
-                           : tiles(raw, TILE, taps, step, d, b, &r, 0);
+    for (int64_t i = o->first; i < o->end; i++) {
+        turn_to(d, o, i, &l);
+        int64_t j = sevens ? tiles(raw, SEVEN, taps, step, d, o, &l, 0)
+                           : tiles(raw, TILE, taps, step, d, o, &l, 0);
 
-        j = tiles(raw, 4, taps, step, d, b, &r, j);
-        tiles(raw, 1, taps, step, d, b, &r, j);
+        j = tiles(raw, 4, taps, step, d, o, &l, j);
+        tiles(raw, 1, taps, step, d, o, &l, j);
     }
 }
 
 /* One output, of any taps.  */
-static void one(const struct dw *d, const struct outputs *b, const struct line *r, int64_t j)
+static void one(const struct dw *d, const struct outputs *o, const struct line *l, int64_t j)
 {
     int64_t w0, lo, hi;
     vf a[PV];
@@ -218,66 +218,66 @@ static void one(const struct dw *d, const struct outputs *b, const struct line *
     window_taps(&d->w, 1, j, &w0, &lo, &hi);
     EACH (v, PV)
         a[v] = VF0;
-    for (int64_t t = 0; t < r->taps; t++)
+    for (int64_t t = 0; t < l->taps; t++)
         for (int64_t s = lo; s < hi; s++) {
-            const int64_t w = b->margin + w0 + s * d->w.dilation[1];
-            const float *k = r->w + (t * d->w.kernel[1] + s) * LANES;
+            const int64_t w = o->margin + w0 + s * d->w.dilation[1];
+            const float *k = l->w + (t * d->w.kernel[1] + s) * LANES;
 
             EACH (v, PV)
-                a[v] = vf_fma(load(b->raw, r->x, t * r->step + w * LANES + v * VL),
+                a[v] = vf_fma(load(o->raw, l->x, t * l->step + w * LANES + v * VL),
                               vf_load(k + v * VL), a[v]);
         }
     EACH (v, PV)
-        store(1, d, b, r, j, v * VL, &a[v]);
+        store(1, d, o, l, j, v * VL, &a[v]);
 }
 
-static void outputs_of_any(const struct dw *d, const struct outputs *b)
+static void outputs_of_any(const struct dw *d, const struct outputs *o)
 {
-    struct line r = line_of(d, b);
+    struct line l = line_of(d, o);
 
-    for (int64_t i = b->first; i < b->end; i++) {
-        turn_to(d, b, i, &r);
+    for (int64_t i = o->first; i < o->end; i++) {
+        turn_to(d, o, i, &l);
         for (int64_t j = 0; j < d->w.out[1]; j++)
-            one(d, b, &r, j);
+            one(d, o, &l, j);
     }
 }
 
 /* All outputs read x, and those at its ends leave out less than all their taps. */
-static int ends_are_narrow(const struct dw *d, const struct outputs *b)
+static int ends_are_narrow(const struct dw *d, const struct outputs *o)
 {
-    const int64_t before = d->w.pad[1] - b->margin;
+    const int64_t before = d->w.pad[1] - o->margin;
 
-    return before < d->w.kernel[1] && (d->w.out[1] - 1) * d->w.stride[1] - before < b->width;
+    return before < d->w.kernel[1] && (d->w.out[1] - 1) * d->w.stride[1] - before < o->width;
 }
 
-INLINE void fill(const int raw, const struct dw *d, const struct outputs *b)
+INLINE void fill(const int raw, const struct dw *d, const struct outputs *o)
 {
     const int64_t step = d->w.stride[1];
-    const int64_t taps = d->w.dilation[1] == 1 && ends_are_narrow(d, b) ? d->w.kernel[1] : 0;
+    const int64_t taps = d->w.dilation[1] == 1 && ends_are_narrow(d, o) ? d->w.kernel[1] : 0;
 
     if (taps == 3 && step == 1)
-        outputs_of(raw, 3, 1, d, b);
+        outputs_of(raw, 3, 1, d, o);
     else if (taps == 3 && step == 2)
-        outputs_of(raw, 3, 2, d, b);
+        outputs_of(raw, 3, 2, d, o);
     else if (taps == 5 && step == 1)
-        outputs_of(raw, 5, 1, d, b);
+        outputs_of(raw, 5, 1, d, o);
     else if (taps == 5 && step == 2)
-        outputs_of(raw, 5, 2, d, b);
+        outputs_of(raw, 5, 2, d, o);
     else if (taps == 7 && step == 1)
-        outputs_of(raw, 7, 1, d, b);
+        outputs_of(raw, 7, 1, d, o);
     else
-        outputs_of_any(d, b);
+        outputs_of_any(d, o);
 }
 
 /* Floats are read alike wherever they lie.  */
-static void fill_raw(const struct dw *d, const struct outputs *b)
+static void fill_raw(const struct dw *d, const struct outputs *o)
 {
-    fill(1, d, b);
+    fill(1, d, o);
 }
 
-static void fill_copied(const struct dw *d, const struct outputs *b)
+static void fill_copied(const struct dw *d, const struct outputs *o)
 {
-    fill(sizeof(elem) == sizeof(float), d, b);
+    fill(sizeof(elem) == sizeof(float), d, o);
 }
 
 /* X is read where it lies: numbers of bf16, which are widened as often as they are
@@ -310,21 +310,21 @@ static int64_t copy_width(const struct window *w)
     return inside > read ? inside : read;
 }
 
-/* X of B's rows as it is computed, zeros beside it, to TO; B reads there.  */
-static void copy_x(const struct dw *d, float *to, struct outputs *b)
+/* X of O's rows as it is computed, zeros beside it, to TO; O reads there.  */
+static void copy_x(const struct dw *d, float *to, struct outputs *o)
 {
     const int64_t margin = d->w.pad[1] * LANES, in = d->w.in[1] * LANES;
     int64_t from, end;
 
-    rows_read(&d->w, b->first, b->end, &from, &end);
-    b->margin = d->w.pad[1];
-    b->width = copy_width(&d->w);
-    b->x = to - from * b->width * LANES;
-    for (; from < end; from++, to += b->width * LANES) {
+    rows_read(&d->w, o->first, o->end, &from, &end);
+    o->margin = d->w.pad[1];
+    o->width = copy_width(&d->w);
+    o->x = to - from * o->width * LANES;
+    for (; from < end; from++, to += o->width * LANES) {
         memset(to, 0, (size_t)margin * sizeof *to);
-        lanes_line(&d->x, (b->plane * d->w.in[0] + from) * in, b->plane % d->groups, d->w.in[1], 1,
+        lanes_line(&d->x, (o->plane * d->w.in[0] + from) * in, o->plane % d->groups, d->w.in[1], 1,
                    to + margin);
-        memset(to + margin + in, 0, (size_t)(b->width * LANES - margin - in) * sizeof *to);
+        memset(to + margin + in, 0, (size_t)(o->width * LANES - margin - in) * sizeof *to);
     }
 }
 
@@ -333,26 +333,26 @@ static void task(void *dw, int64_t task, int thread)
     const struct dw *d = dw;
     const int64_t row = d->w.out[1] * LANES, index = task % d->bands;
     vf sum[PV][STEP_SIDES][WRITER_SUMS];
-    struct outputs b = {.plane = task / d->bands, .sum = sum};
+    struct outputs o = {.plane = task / d->bands, .sum = sum};
 
     memset(sum, 0, sizeof sum);
-    b.lane = b.plane % d->groups * LANES;
-    b.w = d->weight + b.lane * d->w.kernel[0] * d->w.kernel[1];
-    b.first = piece(d->w.out[0], d->bands, index);
-    b.end = piece(d->w.out[0], d->bands, index + 1);
+    o.lane = o.plane % d->groups * LANES;
+    o.w = d->weight + o.lane * d->w.kernel[0] * d->w.kernel[1];
+    o.first = piece(d->w.out[0], d->bands, index);
+    o.end = piece(d->w.out[0], d->bands, index + 1);
     if (in_place(d)) {
-        b.x = (const elem *)d->x.x + b.plane * d->w.in[0] * d->w.in[1] * LANES;
-        b.raw = 1;
-        b.width = d->w.in[1];
-        fill_raw(d, &b);
+        o.x = (const elem *)d->x.x + o.plane * d->w.in[0] * d->w.in[1] * LANES;
+        o.raw = 1;
+        o.width = d->w.in[1];
+        fill_raw(d, &o);
     } else {
-        copy_x(d, d->scratch + (size_t)thread * d->copy_floats, &b);
-        fill_copied(d, &b);
+        copy_x(d, d->scratch + (size_t)thread * d->copy_floats, &o);
+        fill_copied(d, &o);
     }
     if (lanes_simple(&d->y) && act_is_curved(d->y.f.act))
-        lanes_activate(&d->y, (b.plane * d->w.out[0] + b.first) * row, (b.end - b.first) * row);
+        lanes_activate(&d->y, (o.plane * d->w.out[0] + o.first) * row, (o.end - o.first) * row);
     for (int v = 0; v < PV; v++)
-        lanes_sums(&d->y, b.plane / d->groups * d->bands + index, b.lane + v * VL, sum[v]);
+        lanes_sums(&d->y, o.plane / d->groups * d->bands + index, o.lane + v * VL, sum[v]);
 }
 
 /* Floats of a copy of what a task reads.  */

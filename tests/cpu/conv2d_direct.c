@@ -10,6 +10,8 @@
 
 #include "../kernel_check.h"
 #include "base/mem.h"
+#include "cpu/conv2d_direct.h"
+#include "cpu/round.h"
 
 #define C "conv2d"
 
@@ -120,13 +122,74 @@ static void test_backward(void **state)
     kernel_check_all(backward, COUNT(backward));
 }
 
+/* A 1 x 1 convolution of SIDE x SIDE pixels.  */
+static struct direct flat(int64_t c, int64_t o, int64_t side)
+{
+    struct direct d = {
+        .n = 1, .c = c, .o = o, .groups = 1, .per = 1, .flat = 1};
+
+    for (int i = 0; i < 2; i++) {
+        d.in[i] = d.out[i] = side;
+        d.kernel[i] = d.stride[i] = d.dil[i] = 1;
+    }
+    d.panels = up(o, LANES);
+    d.planes = up(c, LANES);
+    d.pixel = LANES;
+    d.k = c;
+    return d;
+}
+
+struct extent {
+    int64_t least, most;
+};
+
+static void extend(struct extent *e, int64_t n)
+{
+    e->least = n < e->least ? n : e->least;
+    e->most = n > e->most ? n : e->most;
+}
+
+static void check_cut(const struct direct_isa *isa, struct direct d)
+{
+    struct extent units = {INT64_MAX, 0}, tiles = units;
+    int64_t done = 0;
+
+    direct_cut(isa, &d, 2);
+    for (int64_t i = 0; i < d.bands * d.parts; i++) {
+        const struct direct_task t = direct_task_of(&d, i);
+
+        extend(&units, up(t.rows, d.unit));
+        extend(&tiles, up(t.end - t.panel, d.tile));
+        done += t.rows * (t.end - t.panel);
+    }
+    assert_int_equal(done, d.out[0] * d.out[1] * d.panels);
+    assert_true(d.bands * d.parts >= 8);
+    assert_true(units.most - units.least <= 1 && tiles.most - tiles.least <= 1);
+}
+
+/* Tasks do all, and differ by a tile of pixels or of panels: threads that take
+ * as many of them have as much to do.  */
+static void test_cut(void **state)
+{
+    static const struct direct_isa isa[] = {{.mr = 6, .panels = 1},
+                                            {.mr = 14, .panels = 2}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(isa); i++) {
+        check_cut(&isa[i], flat(96, 576, 14));
+        check_cut(&isa[i], flat(576, 96, 14));
+        check_cut(&isa[i], flat(576, 160, 7));
+        check_cut(&isa[i], flat(960, 320, 7));
+        check_cut(&isa[i], flat(24, 144, 56));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forward),
-        cmocka_unit_test(test_followed),
-        cmocka_unit_test(test_grouped),
-        cmocka_unit_test(test_backward),
+        cmocka_unit_test(test_forward), cmocka_unit_test(test_followed),
+        cmocka_unit_test(test_grouped), cmocka_unit_test(test_backward),
+        cmocka_unit_test(test_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,8 +33,7 @@
  * none.  No declaration that is read from here on needs this word.  */
 #    define __asm__(...)
 
-#    define WORD     static inline __attribute__((always_inline, unused))
-#    define LANES(n) for (int k = 0; k < (n); k++)
+#    define WORD static inline __attribute__((always_inline, unused))
 
 /* Of floats, f, and of whole numbers, i; H: a half.  */
 typedef __m512 standin_f;
@@ -199,7 +198,8 @@ WORD __m128i standin_cvtepi32_epi8(__m512i a)
     const union standin x = of_i(a);
     uint8_t t[16];
 
-    LANES(16) t[k] = (uint8_t)x.d[k];
+    for (int k = 0; k < 16; k++)
+        t[k] = (uint8_t)x.d[k];
     return _mm_loadu_si128((const __m128i *)t);
 }
 
@@ -223,9 +223,9 @@ WORD __m512 standin_maskz_loadu_ps(__mmask16 m, const void *p)
 {
     union standin r = {.s = {0}};
 
-    LANES(16)
-    if (CHOSEN(m))
-        memcpy(&r.s[k], (const char *)p + 4 * k, 4);
+    for (int k = 0; k < 16; k++)
+        if (CHOSEN(m))
+            memcpy(&r.s[k], (const char *)p + 4 * k, 4);
     return r.f;
 }
 
@@ -233,9 +233,9 @@ WORD __m512i standin_mask_loadu_epi8(__m512i a, __mmask64 m, const void *p)
 {
     union standin r = of_i(a);
 
-    LANES(64)
-    if (CHOSEN(m))
-        r.b[k] = ((const uint8_t *)p)[k];
+    for (int k = 0; k < 64; k++)
+        if (CHOSEN(m))
+            r.b[k] = ((const uint8_t *)p)[k];
     return r.i;
 }
 
@@ -249,9 +249,9 @@ WORD __m128i standin_mask_loadu_epi8_128(__m128i a, __mmask16 m, const void *p)
     uint8_t t[16];
 
     _mm_storeu_si128((__m128i *)t, a);
-    LANES(16)
-    if (CHOSEN(m))
-        t[k] = ((const uint8_t *)p)[k];
+    for (int k = 0; k < 16; k++)
+        if (CHOSEN(m))
+            t[k] = ((const uint8_t *)p)[k];
     return _mm_loadu_si128((const __m128i *)t);
 }
 
@@ -259,9 +259,9 @@ WORD void standin_mask_storeu_epi32(void *p, __mmask16 m, __m512i a)
 {
     const union standin x = of_i(a);
 
-    LANES(16)
-    if (CHOSEN(m))
-        memcpy((char *)p + 4 * k, &x.d[k], 4);
+    for (int k = 0; k < 16; k++)
+        if (CHOSEN(m))
+            memcpy((char *)p + 4 * k, &x.d[k], 4);
 }
 
 WORD void standin_mask_storeu_ps(void *p, __mmask16 m, __m512 a)
@@ -273,35 +273,27 @@ WORD void standin_mask_storeu_epi8(void *p, __mmask64 m, __m512i a)
 {
     const union standin x = of_i(a);
 
-    LANES(64)
-    if (CHOSEN(m))
-        ((uint8_t *)p)[k] = x.b[k];
+    for (int k = 0; k < 64; k++)
+        if (CHOSEN(m))
+            ((uint8_t *)p)[k] = x.b[k];
 }
 
 /* ---- order of lanes ---- */
-WORD __m512i standin_mask_permutexvar_epi32(__m512i from, __mmask16 m,
-                                            __m512i order, __m512i a)
-{
-    const union standin o = of_i(order), x = of_i(a);
-    union standin r = of_i(from);
+#    define PERMUTE(name, mask, lane, n)                                       \
+        WORD __m512i standin_mask_permutexvar_##name(__m512i from, mask m,     \
+                                                     __m512i order, __m512i a) \
+        {                                                                      \
+            const union standin o = of_i(order), x = of_i(a);                  \
+            union standin r = of_i(from);                                      \
+                                                                               \
+            for (int k = 0; k < n; k++)                                        \
+                if (CHOSEN(m))                                                 \
+                    r.lane[k] = x.lane[o.lane[k] % n];                         \
+            return r.i;                                                        \
+        }
 
-    LANES(16)
-    if (CHOSEN(m))
-        r.d[k] = x.d[o.d[k] & 15];
-    return r.i;
-}
-
-WORD __m512i standin_mask_permutexvar_epi16(__m512i from, __mmask32 m,
-                                            __m512i order, __m512i a)
-{
-    const union standin o = of_i(order), x = of_i(a);
-    union standin r = of_i(from);
-
-    LANES(32)
-    if (CHOSEN(m))
-        r.w[k] = x.w[o.w[k] & 31];
-    return r.i;
-}
+PERMUTE(epi32, __mmask16, d, 16)
+PERMUTE(epi16, __mmask32, w, 32)
 
 WORD __m512i standin_mask_shuffle_epi8(__m512i from, __mmask64 m, __m512i a,
                                        __m512i order)
@@ -309,9 +301,9 @@ WORD __m512i standin_mask_shuffle_epi8(__m512i from, __mmask64 m, __m512i a,
     const union standin x = of_i(standin_shuffle_epi8(a, order));
     union standin r = of_i(from);
 
-    LANES(64)
-    if (CHOSEN(m))
-        r.b[k] = x.b[k];
+    for (int k = 0; k < 64; k++)
+        if (CHOSEN(m))
+            r.b[k] = x.b[k];
     return r.i;
 }
 
@@ -330,7 +322,8 @@ WORD __m512i standin_permutex2var_epi32(__m512i a, __m512i order, __m512i b)
     const union standin o = of_i(order), x[2] = {of_i(a), of_i(b)};
     union standin r = x[0];
 
-    LANES(16) r.d[k] = x[o.d[k] >> 4 & 1].d[o.d[k] & 15];
+    for (int k = 0; k < 16; k++)
+        r.d[k] = x[o.d[k] >> 4 & 1].d[o.d[k] & 15];
     return r.i;
 }
 
@@ -345,7 +338,8 @@ WORD __mmask16 standin_gt_mask(__m512 a, __m512 b)
     const union standin x = of_f(a), y = of_f(b);
     unsigned m = 0;
 
-    LANES(16) m |= (unsigned)(x.s[k] > y.s[k]) << k;
+    for (int k = 0; k < 16; k++)
+        m |= (unsigned)(x.s[k] > y.s[k]) << k;
     return (__mmask16)m;
 }
 
@@ -354,9 +348,9 @@ WORD __m512 standin_mask_blend_ps(__mmask16 m, __m512 a, __m512 b)
     const union standin x = of_f(b);
     union standin r = of_f(a);
 
-    LANES(16)
-    if (CHOSEN(m))
-        r.s[k] = x.s[k];
+    for (int k = 0; k < 16; k++)
+        if (CHOSEN(m))
+            r.s[k] = x.s[k];
     return r.f;
 }
 
@@ -367,7 +361,8 @@ WORD __mmask16 standin_cmplt_epi16_mask_256(__m256i a, __m256i b)
 
     _mm256_storeu_si256((__m256i *)x, a);
     _mm256_storeu_si256((__m256i *)y, b);
-    LANES(16) m |= (unsigned)(x[k] < y[k]) << k;
+    for (int k = 0; k < 16; k++)
+        m |= (unsigned)(x[k] < y[k]) << k;
     return (__mmask16)m;
 }
 
@@ -377,9 +372,9 @@ WORD __m256i standin_mask_mov_epi16_256(__m256i from, __mmask16 m, __m256i a)
 
     _mm256_storeu_si256((__m256i *)r, from);
     _mm256_storeu_si256((__m256i *)x, a);
-    LANES(16)
-    if (CHOSEN(m))
-        r[k] = x[k];
+    for (int k = 0; k < 16; k++)
+        if (CHOSEN(m))
+            r[k] = x[k];
     return _mm256_loadu_si256((const __m256i *)r);
 }
 
@@ -389,9 +384,9 @@ WORD __m256i standin_ternarylogic_epi32_256(__m256i a, __m256i b, __m256i c,
 {
     __m256i r = _mm256_setzero_si256();
 
-    LANES(8)
-    if (CHOSEN(table))
-        r |= (k & 4 ? a : ~a) & (k & 2 ? b : ~b) & (k & 1 ? c : ~c);
+    for (int k = 0; k < 8; k++)
+        if (CHOSEN(table))
+            r |= (k & 4 ? a : ~a) & (k & 2 ? b : ~b) & (k & 1 ? c : ~c);
     return r;
 }
 
@@ -459,7 +454,8 @@ WORD __m256i standin_cvtneps_pbh(__m512 a)
     const union standin x = of_f(a);
     union standin r;
 
-    LANES(16) r.w[k] = standin_bf16(x.d[k]);
+    for (int k = 0; k < 16; k++)
+        r.w[k] = standin_bf16(x.d[k]);
     return r.hi[0];
 }
 
