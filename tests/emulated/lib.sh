@@ -14,8 +14,9 @@ build() {
         esac
     done
     shift 2
+    [ -n "$programs" ] || { false; ok "a test is called '$T'"; exit 1; }
     unset MAKEFLAGS MFLAGS # the job server is another make's
-    make --no-print-directory O="$objects" T= SAN= CUDA=0 "$@" ${programs:-none} >"$out" 2>"$err" &&
+    make --no-print-directory O="$objects" T= SAN= CUDA=0 "$@" $programs >"$out" 2>"$err" &&
         [ ! -s "$err" ]
     ok 'builds without a warning' || { explain <"$err"; exit 1; }
 }
