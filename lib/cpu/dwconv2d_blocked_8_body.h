@@ -9,34 +9,39 @@
  * [C/16][tap row][F][slot][16][PER], zeros where there is no tap.  */
 #include "base/mem.h"
 #include "base/thread.h"
-#include "cpu/follow.h"
 #include "cpu/kernels.h"
+#include "cpu/round.h"
 #include "cpu/vec8.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
 #include "op/window.h"
 
 enum { X, WEIGHT, BIAS };
-enum { PV = LANES / VL, TILE = 8, ROWS = 8 };
+enum { PV = LANES / VL, TILE = 8, MR = TILE }; /* outputs at once */
+enum { ROWS = 8, COPY = 6144 }; /* rows of y that a copy is for; slots that it is to have */
+
+#include "cpu/store_8.inc"
 
 struct dw {
     struct window w;
     int64_t n, c, groups; /* of 16 channels */
-    int64_t bands;
-    int64_t slots;     /* that the taps of a row touch */
-    int64_t row, rows; /* slots of a row of the copy, its rows */
-    int64_t step;      /* weights of a tap row */
-    size_t copy;       /* slots */
+    int64_t bands;        /* of rows of y */
+    int64_t slots;        /* that the taps of a row touch */
+    int64_t row;          /* slots of a row of the copy */
+    int64_t step;         /* weights of a tap row */
+    size_t copy;          /* slots */
     const uint8_t *x;
     const int32_t *weight;
-    void *y;
     int32_t *scratch;
-    uint8_t zero;
-    struct outputs8 out;
-    struct layer_follow f;
-    struct follow_act curve;
-    struct levels levels;
+    uint8_t outside[LANES]; /* a pixel that is */
+    struct store8 to;
 };
+
+/* Rows of x that ROWS rows of y read.  */
+static int64_t rows_read(const struct window *w, int64_t rows)
+{
+    return (rows - 1) * w->stride[0] + (w->kernel[0] - 1) * w->dilation[0] + 1;
+}
 
 static struct dw dw_of(const struct step_nodes *s)
 {
@@ -44,17 +49,17 @@ static struct dw dw_of(const struct step_nodes *s)
     const struct shape x = shape_bind(n->in[X]->shape, s->batch);
     const struct shape y = shape_bind(n->out[0]->shape, s->batch);
     struct dw d = {.w = window_of(n, &x, &y), .n = x.dim[0], .c = x.dim[1]};
-    const int64_t reach[] = {(d.w.kernel[0] - 1) * d.w.dilation[0],
-                             (d.w.kernel[1] - 1) * d.w.dilation[1]};
-    const int64_t columns = (d.w.out[1] + TILE - 1) / TILE * TILE;
+    const int64_t reach = (d.w.kernel[1] - 1) * d.w.dilation[1];
+    const int64_t columns = up(d.w.out[1], TILE) * TILE;
+    int64_t rows;
 
-    d.groups = (d.c + LANES - 1) / LANES;
-    d.bands = (d.w.out[0] + ROWS - 1) / ROWS;
-    d.slots = (PER - 1 + reach[1]) / PER + 1;
+    d.groups = up(d.c, LANES);
+    d.slots = (PER - 1 + reach) / PER + 1;
     d.step = PER * d.slots * LANES;
-    d.row = (((columns - 1) * d.w.stride[1] + reach[1]) / PER + 1) * LANES;
-    d.rows = (ROWS - 1) * d.w.stride[0] + reach[0] + 1;
-    d.copy = (size_t)(d.rows * d.row);
+    d.row = (((columns - 1) * d.w.stride[1] + reach) / PER + 1) * LANES;
+    rows = (COPY / d.row - rows_read(&d.w, 1)) / d.w.stride[0] + 1;
+    d.bands = up(d.w.out[0], most(rows, ROWS));
+    d.copy = (size_t)(rows_read(&d.w, up(d.w.out[0], d.bands)) * d.row);
     return d;
 }
 
@@ -66,239 +71,285 @@ static int accepts(const struct step_nodes *s)
 
     return attr_int(n, "groups") == c && c > 1 && n->out[0]->shape.dim[1] == c &&
            shape_count(&n->in[WEIGHT]->shape) / c <= QUANT8_MOST_K &&
-           quant8_layer(n, X, WEIGHT, BIAS) && quant8_layer_requant(s, &f) == 0 && !f.add;
+           quant8_layer(n, X, WEIGHT, BIAS) && quant8_layer_requant(s, &f) == 0;
 }
 
 /* ---- copying rows ---- */
 
 /* PER pixels of 16 channels.  */
 #if PER == 4 && defined(__AVX512F__)
-INLINE void turn_some(int32_t *to, vi x)
+INLINE void turn(int32_t *to, const uint8_t *const p[PER])
 {
     const vi lanes = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
     const vi bytes =
         _mm512_broadcast_i32x4(_mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0));
+    vi x = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)p[0]));
 
+    x = _mm512_inserti32x4(x, _mm_loadu_si128((const __m128i *)p[1]), 1);
+    x = _mm512_inserti32x4(x, _mm_loadu_si128((const __m128i *)p[2]), 2);
+    x = _mm512_inserti32x4(x, _mm_loadu_si128((const __m128i *)p[3]), 3);
     vi_store(to, _mm512_shuffle_epi8(_mm512_permutexvar_epi32(lanes, x), bytes));
 }
-#endif
-
-INLINE void turn(int32_t *to, const uint8_t *x)
-{
-#if PER == 4 && defined(__AVX512F__)
-    turn_some(to, vi_load(x));
 #elif PER == 4
-    __m128i p[PER], t[PER];
+INLINE void turn(int32_t *to, const uint8_t *const p[PER])
+{
+    __m128i x[PER], t[PER];
 
     EACH (i, PER)
-        p[i] = _mm_loadu_si128((const __m128i *)(x + i * LANES));
-    bytes_of_4(t, p);
+        x[i] = _mm_loadu_si128((const __m128i *)p[i]);
+    bytes_of_4(t, x);
     EACH (i, PER)
         _mm_storeu_si128((__m128i *)to + i, t[i]);
+}
 #elif defined(__AVX2__)
-    const __m128i a = _mm_loadu_si128((const __m128i *)x);
-    const __m128i b = _mm_loadu_si128((const __m128i *)(x + LANES));
+INLINE void turn(int32_t *to, const uint8_t *const p[PER])
+{
+    const __m128i a = _mm_loadu_si128((const __m128i *)p[0]);
+    const __m128i b = _mm_loadu_si128((const __m128i *)p[1]);
 
     _mm256_storeu_si256((__m256i *)to, _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(a, b)));
     _mm256_storeu_si256((__m256i *)(to + 8), _mm256_cvtepu8_epi16(_mm_unpackhi_epi8(a, b)));
-#else
-    for (int i = 0; i < LANES; i++)
-        to[i] = x[i] | x[LANES + i] << 16;
-#endif
 }
-
-/* PER pixels from W on, of which some lie outside the row X.  */
-static void turn_edge(const struct dw *d, const uint8_t *x, int64_t w, int32_t *to)
+#else
+INLINE void turn(int32_t *to, const uint8_t *const p[PER])
 {
-#if PER == 4 && defined(__AVX512F__)
-    const int64_t before = w < -PER ? PER : w < 0 ? -w : 0, left = d->w.in[1] - w;
-    const int64_t end = left < 0 ? 0 : left < PER ? left : PER;
-    const uint64_t behind = end < PER ? ~0ull << end * LANES : 0;
-    const uint64_t inside = before < PER ? ~0ull << before * LANES & ~behind : 0;
-
-    turn_some(to, _mm512_mask_loadu_epi8(_mm512_set1_epi8((char)d->zero), inside, x + w * LANES));
-#else
-    uint8_t t[PER * LANES];
-
-    memset(t, d->zero, sizeof t);
-    for (int i = 0; i < PER; i++)
-        if (w + i >= 0 && w + i < d->w.in[1])
-            memcpy(t + i * LANES, x + (w + i) * LANES, LANES);
-    turn(to, t);
+    for (int i = 0; i < LANES; i++)
+        to[i] = p[0][i] | p[1][i] << 16;
+}
 #endif
+
+/* The slot of column W of the row X and those behind it; at an EDGE some of them are
+ * outside.  */
+INLINE void turn_at(const int edge, const struct dw *d, const uint8_t *x, int64_t w, int32_t *to)
+{
+    const uint8_t *p[PER];
+
+    EACH (i, PER)
+        p[i] = edge && (w + i < 0 || w + i >= d->w.in[1]) ? d->outside : x + (w + i) * LANES;
+    turn(to, p);
 }
 
+/* Row H of the plane X.  */
 static void copy_row(const struct dw *d, const uint8_t *x, int64_t h, int32_t *to)
 {
     const int inside = h >= 0 && h < d->w.in[0];
-    int64_t w = -d->w.pad[1];
+    const int64_t width = inside ? d->w.in[1] : 0, pad = d->w.pad[1];
+    int32_t *const end = to + d->row;
+    int64_t w = -pad;
 
-    x += inside ? h * d->w.in[1] * LANES : 0;
-    for (int64_t i = 0; i < d->row; i += LANES, w += PER)
-        if (inside && w >= 0 && w + PER <= d->w.in[1])
-            turn(to + i, x + w * LANES);
-        else
-            turn_edge(d, x, inside ? w : d->w.in[1], to + i);
+    x += inside ? h * width * LANES : 0;
+    for (; to < end && w < 0; to += LANES, w += PER)
+        turn_at(1, d, x, inside ? w : d->w.in[1], to);
+    for (; to < end && w + PER <= width; to += LANES, w += PER)
+        turn_at(0, d, x, w, to);
+    for (; to < end; to += LANES, w += PER)
+        turn_at(1, d, x, inside ? w : d->w.in[1], to);
 }
 
 /* ---- outputs ---- */
 
-/* A tile of outputs: its slots in the first row of taps, its weights.  */
-struct spot {
-    const int32_t *x, *w;
-    int64_t lane, at, n; /* the first number of y; outputs */
+/* Rows [FIRST, END) of a plane of y, whose first number is at AT; their copy.  */
+struct band {
+    const int32_t *x;
+    int64_t first, end, at;
 };
 
-/* Floats, or behind an activation that is no limit.  */
-static void store_rest(const struct dw *d, const struct spot *s, int v, const vi *a)
+/* What the tiles of a row have in common, copied: any byte that is stored could be
+ * one of these to the compiler.  */
+struct line {
+    const int32_t *x, *w;    /* the first row of taps, its weights */
+    int64_t taps, row, step; /* rows of taps; from one to the next */
+    int64_t lane, at;        /* of output 0 */
+    int simple;              /* store8_is_simple() */
+    struct levels levels;
+    struct outputs8 out;
+    uint8_t *y;
+};
+
+INLINE struct line line_of(const struct dw *d, int64_t group)
 {
-    const struct requant *q = &d->f.q;
-    const int64_t lane = s->lane + v * VL;
+    struct line l = {.row = d->w.dilation[0] * d->row, .step = d->step, .taps = d->w.kernel[0]};
 
-    for (int64_t i = 0; i < s->n; i++) {
-        const int64_t at = s->at + i * LANES + v * VL;
-        vf f = vf_fma(vf_of(a[i]), vf_load(d->out.scale + lane), vf_load(d->out.shift + lane));
-
-        f = vf_act((enum act)d->curve.act, f, VF1(d->curve.lo), VF1(d->curve.hi));
-        if (q->to_u8)
-            vf_store_u8((uint8_t *)d->y + at, vf_level(&d->levels, f / VF1(q->step)));
-        else
-            vf_store((float *)d->y + at, vf_min(VF1(q->hi), vf_max(VF1(q->lo), f)));
-    }
+    l.lane = group * LANES;
+    l.w = d->weight + group * d->w.kernel[0] * d->step;
+    l.simple = store8_is_simple(&d->to);
+    l.levels = d->to.levels;
+    l.out = d->to.out;
+    l.y = d->to.y;
+    return l;
 }
 
-#if defined(__AVX2__)
-/* N pixels, PV * VL bytes each, of which these are VL.  */
-INLINE void put_levels(uint8_t *y, const struct levels *levels, const vi *u, int n)
+/* Vector V of N outputs as bytes, 16 apart.  */
+INLINE void store(const int n, const struct line *l, int64_t v, const vi *a, uint8_t *y)
 {
-#    if defined(__AVX512F__)
-    vi_store_levels(y, levels, u, n);
-#    else
-    vi_spread_levels(y, LANES, levels, u, n);
-#    endif
-}
-#endif
-
-INLINE void store(const struct dw *d, const struct spot *s, int v, const vi *a)
-{
-    const struct levels levels = d->levels;
-    const vf scale = vf_load(d->out.scale + s->lane + v * VL);
-    const vf shift = vf_load(d->out.shift + s->lane + v * VL);
-    uint8_t *y = (uint8_t *)d->y + s->at + v * VL;
-
-    if (!d->f.q.to_u8 || d->f.q.curve) {
-        store_rest(d, s, v, a);
-        return;
-    }
+    const vf scale = vf_load(l->out.scale + l->lane + v),
+             shift = vf_load(l->out.shift + l->lane + v);
 #if defined(__AVX2__)
-    EACH (k, TILE / PACK) {
-        const int left = (int)s->n - PACK * k;
-        vi u[PACK];
+    EACH (k, (n + PACK - 1) / PACK) {
+        const int left = n - PACK * k < PACK ? n - PACK * k : PACK;
+        vi u[PACK] = {VI1(0), VI1(0), VI1(0), VI1(0)};
 
-        if (left <= 0)
-            break;
-        EACH (i, PACK)
-            u[i] = vi_level(&levels, vf_fma(vf_of(a[PACK * k + i]), scale, shift));
-        put_levels(y + PACK * k * LANES, &levels, u, left < PACK ? left : PACK);
+        EACH (i, left)
+            u[i] = vi_level(&l->levels, vf_fma(vf_of(a[PACK * k + i]), scale, shift));
+        vi_spread_levels(y + v + PACK * k * LANES, &l->levels, u, left);
     }
 #else
-    EACH (i, TILE)
-        if (i < s->n)
-            vf_store_u8(y + i * LANES, vf_level(&levels, vf_fma(vf_of(a[i]), scale, shift)));
+    EACH (i, n)
+        vf_store_u8(y + v + i * LANES, vf_level(&l->levels, vf_fma(vf_of(a[i]), scale, shift)));
 #endif
 }
 
-INLINE void tile(const int taps, const int step, const struct dw *d, const struct spot *s)
+/* A row of taps over N outputs, the first of them at slot X.  */
+INLINE void taps_row(const int n, const int taps, const int step, const int32_t *x,
+                     const int32_t *w, vi *a)
 {
-    const int slots = (PER - 1 + taps - 1) / PER + 1, many = ((TILE - 1) * step + taps - 1) / PER;
+    const int slots = (PER - 1 + taps - 1) / PER + 1, many = ((n - 1) * step + taps - 1) / PER + 1;
+    vi b[PER][4];
 
-    EACH (v, PV) {
-        const vi base = vi_load(d->out.base + s->lane + v * VL);
-        const int32_t *x = s->x + v * VL, *w = s->w + v * VL;
-        vi a[TILE], b[TILE + 4];
+    EACH (f, PER)
+        EACH (t, slots)
+            b[f][t] = vi_load(w + (f * slots + t) * LANES);
+    EACH (k, many) {
+        const vi v = vi_load(x + k * LANES);
 
-        EACH (j, TILE)
-            a[j] = base;
-        for (int64_t r = 0; r < d->w.kernel[0]; r++, x += d->w.dilation[0] * d->row, w += d->step) {
-            EACH (k, many + 1)
-                b[k] = vi_load(x + k * LANES);
-            EACH (j, TILE)
-                EACH (t, slots)
-                    if (j * step % PER + taps - 1 >= PER * t)
-                        a[j] = vi_dot(a[j], b[j * step / PER + t],
-                                      vi_load(w + (j * step % PER * slots + t) * LANES));
+        EACH (j, n) {
+            const int t = k - j * step / PER, f = j * step % PER;
+
+            if (t >= 0 && t < slots && f + taps > PER * t)
+                a[j] = vi_mac(v, b[f][t], a[j]);
         }
-        store(d, s, v, a);
     }
+}
+
+/* N outputs from J on, to Y if they are bytes and limits all that is done to them,
+ * else the sums [N][16].  */
+INLINE void tile(const int n, const int taps, const int step, const struct line *l, int64_t j,
+                 uint8_t *y, int32_t *sums)
+{
+    for (int64_t v = 0; v < LANES; v += VL) {
+        const int32_t *x = l->x + j * step / PER * LANES + v, *w = l->w + v;
+        vi a[TILE];
+
+        EACH (i, n)
+            a[i] = vi_load(l->out.base + l->lane + v);
+        for (int64_t r = 0; r < l->taps; r++, x += l->row, w += l->step)
+            taps_row(n, taps, step, x, w, a);
+        if (l->simple)
+            store(n, l, v, a, y);
+        else
+            EACH (i, n)
+                vi_store(sums + i * LANES + v, a[i]);
+    }
+}
+
+/* LEFT of N outputs from J on.  */
+INLINE void outputs(const int n, const int taps, const int step, const struct dw *d,
+                    const struct line *l, int64_t j, int64_t left)
+{
+    const int64_t at = l->at + j * LANES;
+    uint8_t rest[TILE * LANES];
+    int32_t sums[TILE * LANES];
+
+    tile(n, taps, step, l, j, left == n ? l->y + at : rest, sums);
+    if (!l->simple)
+        store_rest(&d->to, l->lane, sums, (int)left, at);
+    else if (left < n)
+        memcpy(l->y + at, rest, (size_t)(left * LANES));
+}
+
+INLINE void row_of(const int taps, const int step, const struct dw *d, const struct line *l)
+{
+    const int64_t out = d->w.out[1];
+    int64_t j = 0;
+
+    for (; j + TILE <= out; j += TILE)
+        outputs(TILE, taps, step, d, l, j, TILE);
+    if (out - j == 7)
+        outputs(7, taps, step, d, l, j, 7);
+    else if (out - j > 4)
+        outputs(6, taps, step, d, l, j, out - j);
+    else if (j < out)
+        outputs(4, taps, step, d, l, j, out - j);
 }
 
 /* Any window.  */
-static void tile_any(const struct dw *d, const struct spot *s)
+static void row_of_any(const struct dw *d, const struct line *l)
 {
-    for (int v = 0; v < PV; v++) {
-        vi a[TILE];
+    int32_t sums[TILE * LANES];
 
-        for (int j = 0; j < TILE; j++) {
-            const int64_t p = j * d->w.stride[1];
-            const int32_t *x = s->x + p / PER * LANES + v * VL;
-            const int32_t *w = s->w + p % PER * d->slots * LANES + v * VL;
+    for (int64_t j = 0, n; j < d->w.out[1]; j += n) {
+        n = least(TILE, d->w.out[1] - j);
+        for (int64_t i = 0; i < n * LANES; i += VL) {
+            const int64_t p = (j + i / LANES) * d->w.stride[1], v = i % LANES;
+            const int32_t *x = l->x + p / PER * LANES + v;
+            const int32_t *w = l->w + p % PER * d->slots * LANES + v;
+            vi a = vi_load(l->out.base + l->lane + v);
 
-            a[j] = vi_load(d->out.base + s->lane + v * VL);
-            for (int64_t r = 0; r < d->w.kernel[0]; r++)
-                for (int64_t t = 0; j < s->n && t < d->slots; t++)
-                    a[j] = vi_dot(a[j], vi_load(x + r * d->w.dilation[0] * d->row + t * LANES),
-                                  vi_load(w + r * d->step + t * LANES));
+            for (int64_t r = 0; r < l->taps; r++, x += l->row, w += l->step)
+                for (int64_t t = 0; t < d->slots; t++)
+                    a = vi_dot(a, vi_load(x + t * LANES), vi_load(w + t * LANES));
+            vi_store(sums + i, a);
         }
-        store(d, s, v, a);
+        store_rest(&d->to, l->lane, sums, (int)n, l->at + j * LANES);
     }
 }
 
-#define LINE(taps, step)                                                       \
-    static void tile_##taps##_##step(const struct dw *d, const struct spot *s) \
-    {                                                                          \
-        tile(taps, step, d, s);                                                \
+INLINE void rows(const int taps, const int step, const struct dw *d, int64_t group,
+                 const struct band *b)
+{
+    struct line l = line_of(d, group);
+
+    for (int64_t i = b->first; i < b->end; i++) {
+        l.x = b->x + (i - b->first) * d->w.stride[0] * d->row;
+        l.at = b->at + i * d->w.out[1] * LANES;
+        if (taps)
+            row_of(taps, step, d, &l);
+        else
+            row_of_any(d, &l);
+    }
+}
+
+#define ROWS_OF(taps, step)                                                                   \
+    static void rows_##taps##_##step(const struct dw *d, int64_t group, const struct band *b) \
+    {                                                                                         \
+        rows(taps, step, d, group, b);                                                        \
     }
 
-LINE(3, 1)
-LINE(3, 2)
-LINE(5, 1)
-LINE(5, 2)
-LINE(7, 1)
-LINE(7, 2)
+ROWS_OF(0, 0)
+ROWS_OF(3, 1)
+ROWS_OF(3, 2)
+ROWS_OF(5, 1)
+ROWS_OF(5, 2)
+ROWS_OF(7, 1)
+ROWS_OF(7, 2)
 
-typedef void tile_fn(const struct dw *d, const struct spot *s);
+typedef void rows_fn(const struct dw *d, int64_t group, const struct band *b);
 
-static tile_fn *tile_of(const struct dw *d)
+static rows_fn *rows_of(const struct dw *d)
 {
-    static tile_fn *const known[][2] = {
-        [3] = {tile_3_1, tile_3_2}, [5] = {tile_5_1, tile_5_2}, [7] = {tile_7_1, tile_7_2}};
+    static rows_fn *const known[][2] = {
+        [3] = {rows_3_1, rows_3_2}, [5] = {rows_5_1, rows_5_2}, [7] = {rows_7_1, rows_7_2}};
     const int64_t taps = d->w.kernel[1], step = d->w.stride[1];
     const int listed = taps < (int64_t)COUNT(known) && step <= 2 && d->w.dilation[1] == 1;
 
-    return listed && known[taps][step - 1] ? known[taps][step - 1] : tile_any;
+    return listed && known[taps][step - 1] ? known[taps][step - 1] : rows_0_0;
 }
 
 static void task(void *dw, int64_t task, int thread)
 {
     const struct dw *d = dw;
-    const int64_t plane = task / d->bands, group = plane % d->groups;
-    const int64_t first = task % d->bands * ROWS;
-    const int64_t end = first + ROWS < d->w.out[0] ? first + ROWS : d->w.out[0];
-    const int64_t rows = d->rows - (first + ROWS - end) * d->w.stride[0];
+    const int64_t plane = task / d->bands, index = task % d->bands;
     const uint8_t *x = d->x + plane * d->w.in[0] * d->w.in[1] * LANES;
     int32_t *copy = d->scratch + (size_t)thread * d->copy;
-    struct spot s = {.w = d->weight + group * d->w.kernel[0] * d->step, .lane = group * LANES};
-    tile_fn *f = tile_of(d);
+    struct band b = {.x = copy, .at = plane * d->w.out[0] * d->w.out[1] * LANES};
+    int64_t h;
 
-    for (int64_t i = 0; i < rows; i++)
-        copy_row(d, x, first * d->w.stride[0] - d->w.pad[0] + i, copy + i * d->row);
-    for (int64_t i = first; i < end; i++)
-        for (int64_t j = 0; j < d->w.out[1]; j += TILE) {
-            s.x = copy + (i - first) * d->w.stride[0] * d->row + j * d->w.stride[1] / PER * LANES;
-            s.at = ((plane * d->w.out[0] + i) * d->w.out[1] + j) * LANES;
-            s.n = d->w.out[1] - j < TILE ? d->w.out[1] - j : TILE;
-            f(d, &s);
-        }
+    b.first = piece(d->w.out[0], d->bands, index);
+    b.end = piece(d->w.out[0], d->bands, index + 1);
+    h = b.first * d->w.stride[0] - d->w.pad[0];
+    for (int64_t i = 0; i < rows_read(&d->w, b.end - b.first); i++)
+        copy_row(d, x, h + i, copy + i * d->row);
+    rows_of(d)(d, plane % d->groups, &b);
 }
 
 /* ---- the record ---- */
@@ -307,7 +358,7 @@ static size_t scratch(const struct step_nodes *s, int threads)
 {
     const struct dw d = dw_of(s);
 
-    return ((size_t)(3 * d.groups * LANES) + d.copy * (size_t)threads) * sizeof(int32_t);
+    return ((size_t)store8_table(d.c) + d.copy * (size_t)threads) * sizeof(int32_t);
 }
 
 static size_t pack_bytes(const struct step_nodes *s, int i)
@@ -352,20 +403,14 @@ static void pack(const struct step_nodes *s, int i, const struct tensor *t, void
 static void run(const struct kernel_args *a)
 {
     struct dw d = dw_of(a->step);
-    const int64_t lanes = d.groups * LANES;
     struct grid8 x = {0};
 
     grid8_operand(a->op.node, X, &x);
-    quant8_layer_requant(a->step, &d.f);
-    d.curve = follow_act_of(d.f.q.curve);
-    d.levels = (struct levels){d.f.q.lo, d.f.q.hi, d.f.q.zero};
-    d.zero = (uint8_t)x.zero;
+    memset(d.outside, x.zero, sizeof d.outside);
     d.x = a->op.in[X].data;
-    d.y = a->op.out[0].data;
     d.weight = a->packed[WEIGHT];
-    d.out = quant8_outputs(a, &d.f.q, d.c, lanes, d.weight + d.groups * d.w.kernel[0] * d.step,
-                           a->scratch);
-    d.scratch = (int32_t *)a->scratch + 3 * lanes;
+    d.to = store8_of(a, d.c, d.weight + d.groups * d.w.kernel[0] * d.step, a->scratch);
+    d.scratch = (int32_t *)a->scratch + store8_table(d.c);
     pool_run(a->pool, d.n * d.groups * d.bands, task, &d);
 }
 

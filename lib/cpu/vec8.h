@@ -9,6 +9,7 @@
 #define ADZE_CPU_VEC8_H
 
 #include "cpu/vec.h"
+#include "graph/layout.h"
 #include "op/quant8.h"
 
 /* A word of the preprocessor: kernels ask for it where they differ.  */
@@ -201,6 +202,8 @@ INLINE void vi_store_levels(uint8_t *p, const struct levels *q, const vi *v, con
     if (n == 1)
         _mm_storeu_si128((__m128i *)p, _mm512_castsi512_si128(r));
 }
+
+#        define vi_spread_levels vi_store_levels /* VL is LANES */
 #    else
 INLINE vi levels_of(const struct levels *q, const vi *v)
 {
@@ -224,16 +227,15 @@ INLINE void vi_store_levels(uint8_t *p, const struct levels *q, const vi *v, con
         _mm_storeu_si128((__m128i *)p, _mm256_castsi256_si128(r));
 }
 
-/* The first N of V, each STEP bytes behind the one before.  */
-INLINE void vi_spread_levels(uint8_t *p, int64_t step, const struct levels *q, const vi *v,
-                             const int n)
+/* The first N of V, each LANES bytes behind the one before.  */
+INLINE void vi_spread_levels(uint8_t *p, const struct levels *q, const vi *v, const int n)
 {
     const vi r = levels_of(q, v);
 
     EACH (i, n) {
         const __m128i two = i < 2 ? _mm256_castsi256_si128(r) : _mm256_extracti128_si256(r, 1);
 
-        _mm_storel_epi64((__m128i *)(p + i * step), i % 2 ? _mm_unpackhi_epi64(two, two) : two);
+        _mm_storel_epi64((__m128i *)(p + i * LANES), i % 2 ? _mm_unpackhi_epi64(two, two) : two);
     }
 }
 #    endif
