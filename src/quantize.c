@@ -15,6 +15,7 @@ static struct calibration job = {
     .device = "cpu", .samples = 512, .seed = 1, .method = -1};
 static const char *model, *output, *ranges_path;
 static double min_agreement = -1;
+static int reduce_range;
 
 static const struct opt options[] = {
     OPT_DATA(&job.data),
@@ -27,6 +28,8 @@ static const struct opt options[] = {
     OPT_OUTPUT(&output),
     {0, "ranges", OPT_TEXT, &ranges_path, "FILE",
      "ranges from adze-calibrate, in place of -d"},
+    {0, "reduce-range", OPT_FLAG, &reduce_range, NULL,
+     "weights of 7 bits, in [-64, 64]: faster without VNNI"},
     OPT_SEED(&job.seed, "1"),
     OPT_COMMON,
     {0}};
@@ -110,23 +113,30 @@ static int report(const struct work *w, struct err *e)
 
 static void history(struct work *w)
 {
-    const char *options_of[] = {"calibration", w->r.options, NULL, NULL, NULL};
+    const char *options_of[] = {"calibration", w->r.options, NULL, NULL,
+                                NULL,          NULL,         NULL};
     const char *inputs[] = {"data", w->r.data, "model", w->hash, NULL};
     const char *skip = "";
+    int n = 2;
 
     for (int i = 0; i < job.skip.n; i++)
         skip = arena_printf(&w->m->arena, "%s%s%s", skip, i ? " " : "",
                             job.skip.item[i]);
     if (job.skip.n) {
-        options_of[2] = "skip";
-        options_of[3] = skip;
+        options_of[n++] = "skip";
+        options_of[n++] = skip;
+    }
+    if (reduce_range) {
+        options_of[n++] = "reduce-range";
+        options_of[n++] = "yes";
     }
     model_history_add(w->m, "quantize", options_of, inputs);
 }
 
 static int quantize(struct work *w, struct err *e)
 {
-    struct quantize_opts o = {.skip = job.skip.item};
+    struct quantize_opts o = {.skip = job.skip.item,
+                              .reduce_range = reduce_range};
 
     w->m = io_plain_model(model, e);
     w->g = w->m ? pass_simplify(w->m->graph, e) : NULL;

@@ -3,7 +3,10 @@
  * SPDX-License-Identifier: MIT  */
 #include "cpu/conv2d_direct_8.h"
 
+#include <string.h>
+
 #include "base/thread.h"
+#include "cpu/round.h"
 #include "graph/attr.h"
 #include "graph/graph.h"
 
@@ -55,54 +58,59 @@ size_t conv2d_direct_8_pack_bytes(const struct direct_isa *isa, int planar,
     return i == WEIGHT ? (size_t)(d.panels * LANES * (d.k + 1)) * sizeof(int32_t) : 0;
 }
 
-/* The weight of channel C of x at a tap for output O.  */
-static int8_t weight_at(const struct direct *d, const int8_t *w, int64_t o, int64_t c, int64_t tap)
-{
-    const int64_t each = d->c / d->groups;
-
-    c -= o / (d->o / d->groups) * each;
-    return c < 0 || c >= each ? 0 : w[(o * each + c) * d->kernel[0] * d->kernel[1] + tap];
-}
-
-struct packer {
+/* The weights of a panel's outputs at a tap, for N slots of channels from C on.  */
+struct block {
     const struct direct *d;
     const int8_t *w;
-    void *to;
-    int64_t at;
-    int32_t *sums;
+    int64_t panel, c, tap, n;
 };
 
-/* One slot for each output of a panel: channels from C on.  */
-static void pack_slot(struct packer *p, int64_t panel, int64_t c, int64_t tap)
+/* Those of output O, lane O of the slots TO, which are zeros: their sum.  */
+static inline int32_t pack_output(const int per, const struct block *b, int64_t o, void *to)
 {
-    for (int64_t o = panel * LANES; o < (panel + 1) * LANES; o++)
-        for (int64_t i = c; i < c + p->d->per; i++) {
-            const int8_t v = o < p->d->o ? weight_at(p->d, p->w, o, i, tap) : 0;
+    const struct direct *d = b->d;
+    const int64_t channels = d->c / d->groups, taps = d->kernel[0] * d->kernel[1];
+    const int64_t first = o / (d->o / d->groups) * channels - b->c; /* of its group */
+    const int64_t end = least(first + channels, b->n * per);
+    int64_t i = most(first, 0);
+    const int8_t *w = b->w + (o * channels + i - first) * taps + b->tap;
+    int32_t sum = 0;
 
-            if (p->d->per == 4)
-                ((int8_t *)p->to)[p->at++] = v;
-            else
-                ((int16_t *)p->to)[p->at++] = v;
-            p->sums[o] += v;
-        }
+    for (; i < end; i++, w += taps) {
+        const int64_t at = (i / per * LANES + o % LANES) * per + i % per;
+
+        if (per == 4)
+            ((int8_t *)to)[at] = *w;
+        else
+            ((int16_t *)to)[at] = *w;
+        sum += *w;
+    }
+    return sum;
+}
+
+static void pack_block(const struct block *b, int32_t *to, int32_t *sums)
+{
+    const int64_t first = b->panel * LANES, end = least(first + LANES, b->d->o);
+
+    for (int64_t o = first; o < end; o++)
+        sums[o] += b->d->per == 4 ? pack_output(4, b, o, to) : pack_output(2, b, o, to);
 }
 
 void conv2d_direct_8_pack(const struct direct_isa *isa, int planar, const struct step_nodes *s,
-                          const struct tensor *t, void *to)
+                          const struct tensor *t, void *packed)
 {
     const struct direct d = conv2d_direct_of(&isa->form, planar, s);
-    const int64_t taps = d.kernel[0] * d.kernel[1], slots = d.panels * LANES * d.k;
-    struct packer p = {.d = &d, .w = t->data, .to = to, .sums = (int32_t *)to + slots};
+    const int64_t taps = d.kernel[0] * d.kernel[1];
+    int32_t *to = packed, *sums = to + d.panels * LANES * d.k;
+    struct block b = {.d = &d, .w = t->data};
 
-    for (int64_t o = 0; o < d.panels * LANES; o++)
-        p.sums[o] = 0;
-    for (int64_t panel = 0; panel < d.panels; panel++)
-        for (int64_t b = 0; b < d.blocks; b++) {
-            const int64_t c = planar ? 0 : (direct_first(&d, panel) + b / taps) * LANES;
-            const int64_t n = b < d.whole ? d.kn : d.kn_last;
-
-            for (int64_t i = 0; i < n; i++)
-                pack_slot(&p, panel, c + i * isa->form.per, b % taps);
+    memset(packed, 0, (size_t)(d.panels * LANES * (d.k + 1)) * sizeof *to);
+    for (; b.panel < d.panels; b.panel++)
+        for (int64_t i = 0; i < d.blocks; i++, to += b.n * LANES) {
+            b.c = planar ? 0 : (direct_first(&d, b.panel) + i / taps) * LANES;
+            b.tap = i % taps;
+            b.n = i < d.whole ? d.kn : d.kn_last;
+            pack_block(&b, to, sums);
         }
 }
 

@@ -1,5 +1,5 @@
 /* conv2d_direct_8_body.h -- see conv2d_direct_8.h; compiled once per
- * instruction set.
+ * instruction set, and for weights of 7 bits.
  * SPDX-License-Identifier: MIT  */
 #include "cpu/vec8.h"
 
@@ -11,6 +11,7 @@
 typedef uint8_t elem;
 typedef int32_t slot;
 typedef vi vacc;
+enum { WEIGHT = 1 };
 enum { PIXEL = LANES / PER, PLAIN = DIRECT_PLAIN / PER };
 #define product outer_8
 OUTER(outer_8, slot, vi, vi_load, VI1, vi_mac)
@@ -185,6 +186,17 @@ static const struct direct_isa isa = {.mr = MR,
                                       .copy = copy_shared,
                                       .task = task};
 
+/* What conv2d_direct_8.c accepts, if the weights have no more bits than asked for.  */
+static int accepts_blocked(const struct step_nodes *s)
+{
+    return conv2d_direct_8_accepts(s) && has_bits(s->node[0], WEIGHT);
+}
+
+static int accepts_plain(const struct step_nodes *s)
+{
+    return conv2d_direct_8_accepts_plain(s) && has_bits(s->node[0], WEIGHT);
+}
+
 #define RECORD(name, planar)                                                                     \
     static size_t scratch_##name(const struct step_nodes *s, int threads)                        \
     {                                                                                            \
@@ -214,15 +226,15 @@ RECORD(blocked, 0)
 RECORD(plain, 1)
 
 /* clang-format off */
-#define COMMON(suffix) .name = "conv2d_direct_8_" ISA_NAME, .op = "conv2d", .isa = ISA_BITS, \
+#define COMMON(suffix) .name = "conv2d_direct_" BITS_NAME "_" ISA_NAME, .op = "conv2d", .isa = ISA_BITS, \
     .dir = DIR_FORWARD, .dtypes = 1 << DTYPE_U8 | 1 << DTYPE_I8 | 1 << DTYPE_I32 | 1 << DTYPE_F32, \
     .quantised = 1, .epilogue = quant8_layer_follow, .pulls = 1, .writes = LAYOUT_C16, \
     .scratch = scratch_##suffix, .pack_bytes = pack_bytes_##suffix, .pack = pack_##suffix, \
-    .run = run_##suffix, .together = &siblings_##suffix
+    .run = run_##suffix, .together = &siblings_##suffix, .accepts = accepts_##suffix
 /* clang-format on */
 
-const struct kernel ISA(conv2d_direct_8_kernels)[] = {
-    {COMMON(blocked), .reads = LAYOUT_C16, .accepts = conv2d_direct_8_accepts},
-    {COMMON(plain), .reads = LAYOUT_PLAIN, .accepts = conv2d_direct_8_accepts_plain},
+const struct kernel FAMILY(conv2d_direct_, _kernels)[] = {
+    {COMMON(blocked), .reads = LAYOUT_C16},
+    {COMMON(plain), .reads = LAYOUT_PLAIN},
     {0},
 };

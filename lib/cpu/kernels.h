@@ -7,32 +7,40 @@
 #include "graph/device.h"
 
 /* clang-format off */
-/* KERNELS_BESIDE(avx2, name): NAME's, and in front of that for AVX2 one of another family, which
- * only pays there.  */
+/* KERNELS_7(seven, eight): EIGHT's, and in front of those without VNNI SEVEN's, for weights of 7
+ * bits; KERNELS_BESIDE(avx2, seven, eight): and in front of those for AVX2 one of another family,
+ * which only pays there.  */
 #if defined(__x86_64__)
 #    define KERNELS(name) name##_avx512, name##_avx2, name##_any
 #    define KERNELS_VNNI(name) name##_vnni, name##_avx512, name##_avxvnni, name##_avx2, name##_any
 #    define KERNELS_BF16(name) name##_bf16, KERNELS(name)
-#    define KERNELS_BESIDE(avx2, name) \
-        name##_vnni, name##_avx512, name##_avxvnni, avx2##_avx2, name##_avx2, name##_any
+#    define KERNELS_7(seven, eight) eight##_vnni, seven##_avx512, eight##_avx512, eight##_avxvnni, \
+        seven##_avx2, eight##_avx2, eight##_any
+#    define KERNELS_BESIDE(avx2, seven, eight) eight##_vnni, seven##_avx512, eight##_avx512, \
+        eight##_avxvnni, avx2##_avx2, seven##_avx2, eight##_avx2, eight##_any
 #    define DECLARE(name) extern const struct kernel name##_avx512[], name##_avx2[], name##_any[]
 #    define DECLARE_VNNI(name) DECLARE(name), name##_vnni[], name##_avxvnni[]
+#    define DECLARE_7(seven, eight) DECLARE_VNNI(eight), seven##_avx512[], seven##_avx2[]
 #    define DECLARE_BF16(name) DECLARE(name), name##_bf16[]
 #elif defined(__aarch64__)
 #    define KERNELS(name) name##_neon, name##_any
 #    define KERNELS_VNNI(name) KERNELS(name)
 #    define KERNELS_BF16(name) KERNELS(name)
-#    define KERNELS_BESIDE(avx2, name) KERNELS(name)
+#    define KERNELS_7(seven, eight) KERNELS(eight)
+#    define KERNELS_BESIDE(avx2, seven, eight) KERNELS(eight)
 #    define DECLARE(name) extern const struct kernel name##_neon[], name##_any[]
 #    define DECLARE_VNNI(name) DECLARE(name)
+#    define DECLARE_7(seven, eight) DECLARE(eight)
 #    define DECLARE_BF16(name) DECLARE(name)
 #else
 #    define KERNELS(name) name##_any
 #    define KERNELS_VNNI(name) name##_any
 #    define KERNELS_BF16(name) name##_any
-#    define KERNELS_BESIDE(avx2, name) name##_any
+#    define KERNELS_7(seven, eight) eight##_any
+#    define KERNELS_BESIDE(avx2, seven, eight) eight##_any
 #    define DECLARE(name) extern const struct kernel name##_any[]
 #    define DECLARE_VNNI(name) DECLARE(name)
+#    define DECLARE_7(seven, eight) DECLARE(eight)
 #    define DECLARE_BF16(name) DECLARE(name)
 #endif
 /* clang-format on */
@@ -43,7 +51,7 @@ DECLARE(channels_blocked_8_kernels);
 DECLARE(concat_blocked_8_kernels);
 DECLARE_BF16(conv2d_winograd_kernels);
 DECLARE_BF16(conv2d_direct_kernels);
-DECLARE_VNNI(conv2d_direct_8_kernels);
+DECLARE_7(conv2d_direct_7_kernels, conv2d_direct_8_kernels);
 DECLARE_BF16(dwconv2d_blocked_kernels);
 DECLARE_VNNI(dwconv2d_blocked_8_kernels);
 DECLARE_BF16(mul_blocked_kernels);
@@ -58,7 +66,7 @@ DECLARE(eltwise_8_kernels);
 DECLARE(layernorm_kernels);
 DECLARE_BF16(linear_grad_kernels);
 DECLARE_BF16(linear_packed_kernels);
-DECLARE_VNNI(linear_packed_8_kernels);
+DECLARE_7(linear_packed_7_kernels, linear_packed_8_kernels);
 DECLARE(matmul_kernels);
 DECLARE(maxpool_kernels);
 DECLARE_BF16(norm_blocked_kernels);

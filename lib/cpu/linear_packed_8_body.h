@@ -1,5 +1,5 @@
 /* linear_packed_8_body.h -- linear layers of u8 with i8 weights that are
- * packed once; compiled once per instruction set.
+ * packed once; compiled once per instruction set, and for weights of 7 bits.
  * SPDX-License-Identifier: MIT
  *
  * A slot holds PER numbers of a row (vec8.h); weights are packed as
@@ -79,7 +79,7 @@ static int accepts(const struct step_nodes *s)
     struct requant q;
 
     return quant8_layer(n, X, WEIGHT, BIAS) && quant8_requant(s, &q) == 0 &&
-           n->in[WEIGHT]->shape.dim[1] <= QUANT8_MOST_K;
+           n->in[WEIGHT]->shape.dim[1] <= QUANT8_MOST_K && has_bits(n, WEIGHT);
 }
 
 static size_t scratch(const struct step_nodes *s, int threads)
@@ -133,8 +133,8 @@ static void run(const struct kernel_args *a)
     run_rows(&r.r, &r, a->pool);
 }
 
-const struct kernel ISA(linear_packed_8_kernels)[] = {
-    {.name = "linear_packed_8_" ISA_NAME,
+const struct kernel FAMILY(linear_packed_, _kernels)[] = {
+    {.name = "linear_packed_" BITS_NAME "_" ISA_NAME,
      .op = "linear",
      .dir = DIR_FORWARD,
      .isa = ISA_BITS,

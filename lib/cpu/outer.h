@@ -10,7 +10,9 @@
 #include "cpu/vec.h"
 #include "graph/layout.h"
 
-/* As many sums as registers hold.  A panel is PV vectors.  */
+/* As many sums as registers hold.  A panel is PV vectors.  Where weights have 7 bits
+ * (vec8.h) a product needs two registers more: weights are read again for each
+ * pixel then, as operands of its instructions.  */
 enum { PV = LANES / VL };
 #if defined(__AVX512F__)
 enum { MR = 14, PANELS = 2 };
@@ -18,6 +20,11 @@ enum { MR = 14, PANELS = 2 };
 enum { MR = 6, PANELS = 1 };
 #else
 enum { MR = 3, PANELS = 1 };
+#endif
+#if defined(SEVEN)
+enum { READS_AGAIN = 1 };
+#else
+enum { READS_AGAIN = 0 };
 #endif
 
 /* a[vector][pixel] += x[pixel PIXEL + k] w[k][16], the weights of the second
@@ -48,6 +55,12 @@ enum { MR = 3, PANELS = 1 };
                     __builtin_prefetch(w + far + v * panel); \
             EACH (i, m) { \
                 const vec p = all(i < half ? x[(i - base) * pixel] : x2[(i - base2) * pixel]); \
+                \
+                if (i && READS_AGAIN) { \
+                    __asm__("" : "+r"(w), "+r"(x), "+r"(x2)); /* anew, to the compiler */ \
+                    EACH (v, nv) \
+                        b[v] = load(w + v / PV * panel + v % PV * VL); \
+                } \
                 EACH (v, nv) \
                     a[v][i] = product(p, b[v], a[v][i]); \
             } \

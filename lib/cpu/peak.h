@@ -23,9 +23,9 @@ double peak_run_avx2(long n, float *sink);
 double peak_run_avx512(long n, float *sink);
 double peak_run_neon(long n, float *sink);
 double peak_run_bf16(long n, float *sink);
-double peak_8_run_avx2(long n, float *sink);
+double peak_7_run_avx2(long n, float *sink);
+double peak_7_run_avx512(long n, float *sink);
 double peak_8_run_avxvnni(long n, float *sink);
-double peak_8_run_avx512(long n, float *sink);
 double peak_8_run_vnni(long n, float *sink);
 
 #endif

@@ -1,5 +1,6 @@
 /* peak_8_body.h -- chains of products of 8 bits in registers, as kernels sum
- * them (vec8.h): see peak.h; compiled once per instruction set.
+ * them (vec8.h): see peak.h; compiled once per instruction set, without VNNI for
+ * weights of 7 bits.
  * SPDX-License-Identifier: MIT  */
 #include "cpu/peak.h"
 #include "cpu/vec8.h"
@@ -7,7 +8,7 @@
 /* Chains that hide the time of one step, and fit the registers.  */
 enum { CHAINS = VL == 16 ? 20 : 10 };
 
-double ISA(peak_8_run)(long n, float *sink)
+double FAMILY(peak_, _run)(long n, float *sink)
 {
     int32_t sums[CHAINS * VL];
     vi a[CHAINS], w = VI1(PER == 4 ? 0x01010101 : 0x00010001);

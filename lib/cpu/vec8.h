@@ -4,7 +4,9 @@
  *
  * One 32-bit lane of x holds PER channels: four bytes with VNNI, otherwise two
  * numbers of 16 bits (the products of two bytes do not fit 16 bits, and the
- * instruction that adds them there saturates).  Sums are exact.  */
+ * instruction that adds them there saturates).  In files that ask for weights of
+ * 7 BITS (#define SEVEN) they do fit, and four bytes are multiplied at once
+ * without VNNI too.  Sums are exact.  */
 #ifndef ADZE_CPU_VEC8_H
 #define ADZE_CPU_VEC8_H
 
@@ -19,8 +21,27 @@
 #elif defined(__AVXVNNI__)
 #    define PER             4
 #    define vi_dot(a, x, w) _mm256_dpbusd_avx_epi32(a, x, w)
+#elif defined(SEVEN) && defined(__AVX512F__)
+#    define PER 4
+#    define vi_dot(a, x, w) \
+        _mm512_add_epi32(a, _mm512_madd_epi16(_mm512_maddubs_epi16(x, w), _mm512_set1_epi16(1)))
+#elif defined(SEVEN) && defined(__AVX2__)
+#    define PER 4
+#    define vi_dot(a, x, w) \
+        _mm256_add_epi32(a, _mm256_madd_epi16(_mm256_maddubs_epi16(x, w), _mm256_set1_epi16(1)))
 #else
 #    define PER 2
+#endif
+
+/* The kernels of a family: its name is HEAD, the bits of its weights, TAIL.  */
+#if defined(SEVEN)
+enum { BITS = 7 };
+#    define BITS_NAME          "7"
+#    define FAMILY(head, tail) ISA(head##7##tail)
+#else
+enum { BITS = 8 };
+#    define BITS_NAME          "8"
+#    define FAMILY(head, tail) ISA(head##8##tail)
 #endif
 
 #if defined(__AVX512F__)
@@ -63,12 +84,18 @@ INLINE vi vi_dot(vi a, vi x, vi w)
 }
 #endif
 
+/* Whether the WEIGHT of N has no more BITS.  */
+INLINE int has_bits(const struct node *n, int weight)
+{
+    return BITS == 8 || quant8_is_7(n, weight);
+}
+
 /* As vf_fma().  Where loops are unrolled the compiler would multiply all first
  * and keep the products on the stack: it may not look behind a sum.  */
 INLINE vi vi_mac(vi x, vi w, vi a)
 {
     a = vi_dot(a, x, w);
-#if defined(__AVX2__) && PER == 2
+#if defined(__AVX2__) && !defined(__AVX512VNNI__) && !defined(__AVXVNNI__)
     __asm__("" : "+v"(a));
 #endif
     return a;

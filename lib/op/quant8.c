@@ -80,6 +80,28 @@ int quant8_layer(const struct node *n, int x, int weight, int bias)
            is_symmetric(node_dequantize(n, bias), DTYPE_I32, rows);
 }
 
+int quant8_is_7(const struct node *n, int weight)
+{
+    enum { MOST = 64, AT_ONCE = 256 };
+    const struct tensor *t = &node_dequantize(n, weight)->in[0]->data;
+    const int8_t *w = t->data;
+    const int64_t count = w ? tensor_count(t) : 0;
+
+    for (int64_t i = 0; i < count; i += AT_ONCE) {
+        const int64_t end = i + AT_ONCE < count ? i + AT_ONCE : count;
+        uint8_t most = 0;
+
+        for (int64_t j = i; j < end; j++) {
+            const uint8_t far = (uint8_t)(w[j] + MOST);
+
+            most = most > far ? most : far;
+        }
+        if (most > 2 * MOST)
+            return 0;
+    }
+    return w != NULL;
+}
+
 static float scale_at(const struct node *d, int64_t o)
 {
     const float *scale = d->in[SCALE]->data.data;

@@ -57,6 +57,7 @@ struct quantize_opts {
     const char *const *skip; /* names or patterns of nodes kept in float, by
                                 their own name or that in front of `.weight';
                                 NULL-ended; NULL: none */
+    int reduce_range; /* weights of 7 bits, in [-64, 64], not [-127, 127] */
 };
 struct graph *pass_quantize(const struct graph *in,
                             const struct quantize_opts *o, struct err *e);

@@ -349,28 +349,28 @@ static float input_scale(const struct node *layer)
 /* A sum of 32 bits must hold the bias with room for the products.  */
 #define BIAS_LIMIT 1073741824.0 /* 2^30 */
 
-/* Scales of the K rows of W: the largest weight is 127.  Where the bias B
+/* Scales of the K rows of W: the largest weight is MOST.  Where the bias B
  * would not fit at s_x s_w, the scale grows until it does; a row of zeros
  * without bias gets 1.  */
-static int row_scales(float *scale, const struct tensor *w, const float *b,
-                      float sx, const char *node, struct err *e)
+static int row_scales(float *scale, const struct tensor *w, int64_t most,
+                      const float *b, float sx, const char *node, struct err *e)
 {
     const int64_t k = w->shape.dim[0], row = k ? tensor_count(w) / k : 0;
 
     for (int64_t i = 0; i < k; i++) {
         const float *p = (const float *)w->data + i * row;
-        double most = 0;
+        double far = 0;
 
         for (int64_t j = 0; j < row; j++)
-            most = fabs((double)p[j]) <= most ? most : fabs((double)p[j]);
+            far = fabs((double)p[j]) <= far ? far : fabs((double)p[j]);
         const double bias = b ? fabs((double)b[i]) : 0;
 
-        if (!isfinite(most) || !isfinite(bias))
+        if (!isfinite(far) || !isfinite(bias))
             return err_set(e, ERR_NONFINITE,
                            "'%s': channel %lld: a weight or the bias is not "
                            "finite",
                            Q(node), (long long)i);
-        scale[i] = (float)fmax(most / 127, bias / (sx * BIAS_LIMIT));
+        scale[i] = (float)fmax(far / (double)most, bias / (sx * BIAS_LIMIT));
         if (scale[i] < 1e-30f)
             scale[i] = 1;
     }
@@ -418,7 +418,7 @@ static int put_levels(struct graph *g, struct node *n, int i,
     return 0;
 }
 
-static int quantize_weight(struct graph *g, struct node *n, int i,
+static int quantize_weight(struct graph *g, struct node *n, int i, int64_t most,
                            const struct tensor *scale, struct err *e)
 {
     const struct tensor w = n->in[i]->data;
@@ -431,7 +431,7 @@ static int quantize_weight(struct graph *g, struct node *n, int i,
         return -1;
     for (int64_t j = 0; j < k * row; j++)
         ((int8_t *)q.data)[j] =
-            (int8_t)level(((const float *)w.data)[j], s[j / row], 127);
+            (int8_t)level(((const float *)w.data)[j], s[j / row], most);
     bad = put_levels(g, n, i, &q, scale, e);
     tensor_unref(&q);
     return bad;
@@ -461,7 +461,8 @@ out:
     return bad;
 }
 
-static int quantize_layer(struct graph *g, struct node *n, struct err *e)
+static int quantize_layer(struct graph *g, struct node *n, int64_t most,
+                          struct err *e)
 {
     const int wi = node_in_index(n, "weight"), bi = node_in_index(n, "bias");
     const struct value *w = n->in[wi], *b = n->in[bi];
@@ -476,9 +477,9 @@ static int quantize_layer(struct graph *g, struct node *n, struct err *e)
                        Q(w->name));
     if (tensor_new(&scale, DTYPE_F32, &rows, e) < 0)
         return -1;
-    bad = row_scales(scale.data, &w->data, b ? b->data.data : NULL, sx, n->name,
-                     e) < 0 ||
-          quantize_weight(g, n, wi, &scale, e) < 0 ||
+    bad = row_scales(scale.data, &w->data, most, b ? b->data.data : NULL, sx,
+                     n->name, e) < 0 ||
+          quantize_weight(g, n, wi, most, &scale, e) < 0 ||
           (b && quantize_bias(g, n, bi, &scale, sx, e) < 0);
     tensor_unref(&scale);
     return bad ? -1 : 0;
@@ -522,11 +523,12 @@ static int all_pairs(struct pairs *p, struct err *e)
     return 0;
 }
 
-static int layers(struct graph *g, const struct choice *c, struct err *e)
+static int layers(struct graph *g, const struct choice *c, int64_t most,
+                  struct err *e)
 {
     for (int i = 0; i < c->g->n_node; i++)
         if (c->taken[i] && match_op(c->g->node[i], LAYERS) &&
-            quantize_layer(g, g->node[i], e) < 0)
+            quantize_layer(g, g->node[i], most, e) < 0)
             return -1;
     return 0;
 }
@@ -591,7 +593,9 @@ struct graph *pass_quantize(const struct graph *in,
     choose(&c, in, o);
     for (int64_t i = 0; i < o->n_range; i++)
         name_map_put(&p.at, o->range[i].name, i);
-    bad = all_pairs(&p, e) < 0 || layers(g, &c, e) < 0 || splits(g, &c, e) < 0;
+    bad = all_pairs(&p, e) < 0 ||
+          layers(g, &c, o->reduce_range ? 64 : 127, e) < 0 ||
+          splits(g, &c, e) < 0;
     choice_release(&c);
     name_map_release(&p.at);
     if (!bad) {

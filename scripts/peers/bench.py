@@ -167,6 +167,8 @@ def infer_table(asked, kind, made):
             table.note(ABSENT[e, kind])
     if "ncnn" in engines and kind != "int8":
         table.note("ncnn has no batches: it takes the pictures one by one.")
+    if kind == "int8" and models.reduced():
+        table.note("Weights of 7 bits for all: this processor has no VNNI.")
     for name in INFERRED:
         for batch in 1, 8:
             if not asked.has(kind="infer", type=kind, batch=f"b{batch}", network=name):

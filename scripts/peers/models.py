@@ -86,6 +86,13 @@ def read(path):
         return f.read()
 
 
+def reduced():
+    """Weights of 7 bits?  Without VNNI ONNX Runtime adds two products in 16 bits, and asks for them lest it saturates."""
+    with open("/proc/cpuinfo") as f:
+        flags = set(f.read().split())
+    return "avx2" in flags and not flags & {"avx512_vnni", "avx_vnni"}
+
+
 def quantize_onnx(where):
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -102,7 +109,7 @@ def quantize_onnx(where):
     with tempfile.TemporaryDirectory() as d:
         quant_pre_process(f"{where}/float.onnx", f"{d}/ready.onnx", skip_symbolic_shape=True)
         quantize_static(f"{d}/ready.onnx", f"{where}/int8.onnx", Reader(), quant_format=QuantFormat.QDQ, per_channel=True,
-                        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
+                        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, reduce_range=reduced())
 
 
 def convert_ncnn(where):
@@ -120,6 +127,10 @@ def attempt(reasons, what, work, *args):
     except Exception as e:
         reasons[what] = f"{what}: {str(e).strip().splitlines()[-1][:200] if str(e).strip() else type(e).__name__}"
         return None
+
+
+def is_newer(path, other):
+    return os.path.exists(path) and os.path.getmtime(path) > os.path.getmtime(other)
 
 
 def remove(where, *names):
@@ -141,8 +152,8 @@ def make(name, root, want):
     if onnx_files(where):
         remove(where, "int8.onnx", "network.ncnn.bin", "network.ncnn.param")
     if "int8" in want:
-        run("adze-quantize -q -m float.st -d ../pictures -O int8.st", where)
-        if not os.path.exists(f"{where}/int8.onnx"):
+        run("adze-quantize -q -m float.st -d ../pictures -O int8.st" + " --reduce-range" * reduced(), where)
+        if not is_newer(f"{where}/int8.onnx", __file__):
             attempt(reasons, "int8.onnx", quantize_onnx, where)
     if "ncnn" in want and not os.path.exists(f"{where}/network.ncnn.bin"):
         attempt(reasons, "ncnn", convert_ncnn, where)

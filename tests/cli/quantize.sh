@@ -34,6 +34,20 @@ fails 'once more, by ranges' 3 'in 8 bits already' adze-quantize -m q.st --range
 [ ! -e q4.st ]
 ok 'nothing is written'
 
+run 'weights of 7 bits' 0 adze-quantize -m a.st --ranges r.st --reduce-range -O r7.st
+err_has 'the best class agrees'
+# at_work MODEL LEVEL: the kernels of convolutions of 1 x 1 and linear layers.
+at_work() { adze-show --plan --cpu="$2" "$1" | grep -o '\(conv2d_direct\|linear_packed\)_[78]_[a-z0-9]*' | sort -u | tr '\n' ' '; }
+if adze-show --plan --cpu=avx2 q.st >/dev/null 2>&1; then
+    [ "$(at_work r7.st avx2)" = 'conv2d_direct_7_avx2 linear_packed_7_avx2 ' ]
+    ok 'they have kernels of their own' || at_work r7.st avx2 | explain
+    [ "$(at_work q.st avx2)" = 'conv2d_direct_8_avx2 linear_packed_8_avx2 ' ]
+    ok 'which 8 bits do not get' || at_work q.st avx2 | explain
+else
+    skip 'they have kernels of their own' 'no AVX2 here'
+fi
+run 'they are asked for in the history' 0 adze-show -m r7.st --history
+out_has 'reduce-range'
 run 'all layers stay float' 0 adze-quantize -m a.st -d d.tar -n 4 --skip '*' -O s.st
 err_has 'nothing is in 8 bits'
 run 'one layer stays float' 0 adze-quantize -q -m a.st -d d.tar -n 20 --skip conv1 -O s.st
@@ -76,3 +90,16 @@ fails 'a gate that is missed' 1 'agrees' adze-quantize -q -m a.st -d d.tar -n 20
 [ ! -e g.st ]
 ok 'nothing is written'
 fails 'a full disk' 4 '/dev/full' adze-quantize -q -m a.st --ranges r.st -O /dev/full
+
+if [ -e "$data/cifar10-test.tar" ]; then
+    adze-init -q resnet20 -o classes=10 --from "$data/resnet20-cifar10.safetensors" | adze-fuse-bn -q >cifar.st
+    ok 'takes the weights of a trained network'
+    for bits in '' --reduce-range; do
+        adze-quantize -q -m cifar.st -d "$data/cifar10-train.tar" -O cifar8.st $bits
+        run "measures it in 8 bits${bits:+, $bits}" 0 adze-evaluate -q -m cifar8.st -d "$data/cifar10-test.tar" --json
+        sed -n 's/.*"top1": \([0-9.]*\).*/\1/p' "$out" | awk '{ ok = $1 > 0.8103 - 0.005 } END { exit !ok }'
+        ok 'which loses less than half a point' || explain <"$out"
+    done
+else
+    skip 'measures a trained network in 8 bits' '../shared/data is not here'
+fi

@@ -32,10 +32,12 @@ struct net {
     int64_t n, c, h, w;
     const char *kernel; /* that must be at work */
     const char *tail;   /* an op between the activation and the last layer */
+    int extreme; /* weights of 7 bits; they and x are as large as can be */
 };
 
 #define DIRECT "conv2d_direct_8"
-#define DENSE  "3 x 3" /* a kernel of its own, for AVX2 alone */
+#define SEVEN  "conv2d_direct_7" /* where there is no VNNI, but AVX2 */
+#define DENSE  "3 x 3"           /* a kernel of its own, for AVX2 alone */
 #define DW     "dwconv2d_blocked_8"
 
 static const struct net nets[] = {
@@ -88,6 +90,16 @@ static const struct net nets[] = {
      "globalavgpool"},
     {"out=90 kernel=1", "relu", 3, 3, 7, 7, "globalavgpool_blocked_8",
      "globalavgpool"},
+    {"out=40 kernel=1 bias=yes", "relu6", 1, 300, 7, 7, SEVEN, NULL, 1},
+    {"out=33 kernel=1 stride=2", NULL, 2, 41, 13, 15, SEVEN, NULL, 1},
+    {"out=19 kernel=5 pad=2 bias=yes", "relu", 2, 13, 9, 11, SEVEN, NULL, 1},
+    {"out=16 kernel=3 pad=1 stride=2", NULL, 1, 3, 33, 32, SEVEN, NULL, 1},
+    {"out=40 kernel=3 groups=4 pad=1", "relu", 2, 20, 9, 9, SEVEN, NULL, 1},
+    {"out=24 kernel=1", NULL, 2, 3, 9, 21, SEVEN, "add", 1},
+    {"out=17 kernel=1", "hardswish", 1, 18, 14, 5, SEVEN, NULL, 1},
+    {"out=18 kernel=3 pad=1 groups=18", "relu", 2, 18, 14, 19, DW, NULL, 1},
+    {"out=131 kernel=1", "relu", 19, 3, 7, 7, "linear_packed_7",
+     "globalavgpool", 1},
 };
 
 static struct err e;
@@ -98,7 +110,13 @@ static float next(uint32_t *r)
     return (float)(*r >> 8) / (float)(1 << 23) - 1;
 }
 
-static void fill(struct graph *g)
+/* The end of [-1, 1] that V is nearer to.  */
+static float end_of(float v)
+{
+    return v < 0 ? -1 : 1;
+}
+
+static void fill(struct graph *g, int extreme)
 {
     uint32_t r = 12345;
 
@@ -110,7 +128,7 @@ static void fill(struct graph *g)
             continue;
         assert_int_equal(tensor_new(&t, v->dtype, &v->shape, &e), 0);
         for (int64_t k = 0; k < tensor_count(&t); k++)
-            ((float *)t.data)[k] = next(&r);
+            ((float *)t.data)[k] = extreme ? end_of(next(&r)) : next(&r);
         value_set_data(v, &t);
         tensor_unref(&t);
     }
@@ -180,15 +198,15 @@ static struct graph *build(const struct net *n)
     v = v->shape.rank == 2 ? op(g, "linear", "each", &v, 1, "out=10")
                            : op(g, "conv2d", "each", &v, 1, each);
     graph_output(g, "y", v, 0);
-    fill(g);
+    fill(g, n->extreme);
     return g;
 }
 
-static struct graph *quantise(const struct graph *g, float reach)
+static struct graph *quantise(const struct graph *g, float reach, int seven)
 {
     const char **names = pass_quantize_wants(g, NULL);
     struct range range[8];
-    struct quantize_opts o = {.range = range};
+    struct quantize_opts o = {.range = range, .reduce_range = seven};
     struct graph *q;
 
     for (; names[o.n_range]; o.n_range++) {
@@ -205,8 +223,9 @@ static struct graph *quantise(const struct graph *g, float reach)
 }
 
 /* Y of Q by the kernels of MASK, or by the references.  */
-static float *run(const struct graph *q, unsigned mask, int threads,
-                  int reference, const char *kernel, int64_t *count)
+static float *run(const struct graph *q, int extreme, unsigned mask,
+                  int threads, int reference, const char *kernel,
+                  int64_t *count)
 {
     struct device *d = device_cpu_new(mask);
     struct pool *pool = pool_new(threads);
@@ -221,7 +240,7 @@ static float *run(const struct graph *q, unsigned mask, int threads,
     assert_non_null(p);
     x = plan_value(p, "x");
     for (int64_t i = 0; i < tensor_count(x); i++)
-        ((float *)x->data)[i] = next(&r);
+        ((float *)x->data)[i] = extreme ? end_of(next(&r)) : next(&r);
     assert_int_equal(plan_run(p, NULL, &e), 0);
     y = plan_output(p, "y");
     *count = tensor_count(y);
@@ -254,9 +273,12 @@ static double tolerance(const struct graph *q, const float *want, int64_t count)
 
 static const char *kernel_of(const struct net *n, unsigned mask)
 {
-    if (strcmp(n->kernel, DENSE) != 0)
+    if (strcmp(n->kernel, DENSE) == 0)
+        return mask == CPU_AVX2 ? "conv2d_winograd_8" : DIRECT;
+    if (!strstr(n->kernel, "_7") || mask == CPU_AVX2 ||
+        mask == (CPU_AVX2 | CPU_AVX512))
         return n->kernel;
-    return mask == CPU_AVX2 ? "conv2d_winograd_8" : DIRECT;
+    return !strcmp(n->kernel, SEVEN) ? DIRECT : "linear_packed_8";
 }
 
 static void check(const struct net *n, const struct graph *q, const float *want,
@@ -264,8 +286,8 @@ static void check(const struct net *n, const struct graph *q, const float *want,
 {
     const char *kernel = kernel_of(n, mask);
     int64_t count;
-    float *one = run(q, mask, 1, 0, kernel, &count);
-    float *three = run(q, mask, 3, 0, kernel, &count);
+    float *one = run(q, n->extreme, mask, 1, 0, kernel, &count);
+    float *three = run(q, n->extreme, mask, 3, 0, kernel, &count);
     const double tol = (n->tail ? 4 : 1) * tolerance(q, want, count);
     int64_t other = 0;
 
@@ -310,9 +332,10 @@ static void test_layers(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(nets); i++) {
         struct graph *g = build(&nets[i]);
-        struct graph *q = quantise(g, 0.5f * sqrtf((float)(nets[i].c * 9)));
+        struct graph *q =
+            quantise(g, 0.5f * sqrtf((float)(nets[i].c * 9)), nets[i].extreme);
         int64_t count;
-        float *want = run(q, 0, 1, 1, "", &count);
+        float *want = run(q, nets[i].extreme, 0, 1, 1, "", &count);
 
         for (size_t m = 0; m < COUNT(masks); m++)
             if ((features() & masks[m]) == masks[m])
@@ -323,8 +346,32 @@ static void test_layers(void **state)
     }
 }
 
+/* One weight of more bits, the last, and the kernels for 7 are not chosen.  */
+static void test_bits(void **state)
+{
+    static const struct {
+        int8_t weight;
+        const char *kernel;
+    } cases[] = {{64, SEVEN}, {-64, SEVEN}, {65, DIRECT}, {-65, DIRECT}};
+    const struct net n = {"out=9 kernel=1", NULL, 1, 301, 4, 4, SEVEN, NULL, 1};
+    struct graph *g = build(&n);
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases) && features() & CPU_AVX2; i++) {
+        struct graph *q = quantise(g, 9, 1);
+        const struct tensor *w = &graph_value(q, "layer.weight")->data;
+        int64_t count;
+
+        ((int8_t *)w->data)[tensor_count(w) - 1] = cases[i].weight;
+        free(run(q, 1, CPU_AVX2, 1, 0, cases[i].kernel, &count));
+        graph_free(q);
+    }
+    graph_free(g);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_layers),
+                                       cmocka_unit_test(test_bits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -401,14 +401,16 @@ static void test_most_channels(void **state)
     device_cpu_free(d);
 }
 
-/* The kernel that a plan takes with FEATURES.  */
-static const char *first(unsigned features, const struct conv_case *c)
+/* The kernel that a plan takes with FEATURES, weights up to MOST.  */
+static const char *first(unsigned features, const struct conv_case *c,
+                         int8_t most)
 {
     struct device *d = device_cpu_new(features);
     const char *name = "none";
     struct layer l;
 
     build(&l, c);
+    *(int8_t *)node_dequantize(l.s.node[0], 1)->in[0]->data.data = most;
     for (const struct kernel *const *k = d->kernels; *k; k++)
         if (!strcmp((*k)->op, "conv2d") && (*k)->quantised &&
             (*k)->accepts(&l.s)) {
@@ -441,13 +443,20 @@ static void test_choice(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         const struct conv_case *c = &cases[i].c;
 
-        assert_string_equal(first(CPU_AVX2, c),
+        assert_string_equal(first(CPU_AVX2, c, 127),
                             cases[i].taken ? WINOGRAD : DIRECT);
-        assert_string_equal(first(CPU_AVX2 | CPU_AVXVNNI, c),
-                            "conv2d_direct_8_avxvnni");
-        assert_string_equal(first(more, c), "conv2d_direct_8_avx512");
-        assert_string_equal(first(more | CPU_VNNI, c), "conv2d_direct_8_vnni");
-        assert_string_equal(first(0, c), "conv2d_direct_8_any");
+        assert_string_equal(first(CPU_AVX2, c, 64),
+                            cases[i].taken ? WINOGRAD : "conv2d_direct_7_avx2");
+        assert_string_equal(first(more, c, 127), "conv2d_direct_8_avx512");
+        assert_string_equal(first(more, c, 64), "conv2d_direct_7_avx512");
+        for (int most = 63; most < 128; most += 64) {
+            assert_string_equal(first(CPU_AVX2 | CPU_AVXVNNI, c, (int8_t)most),
+                                "conv2d_direct_8_avxvnni");
+            assert_string_equal(first(more | CPU_VNNI, c, (int8_t)most),
+                                "conv2d_direct_8_vnni");
+            assert_string_equal(first(0, c, (int8_t)most),
+                                "conv2d_direct_8_any");
+        }
     }
 }
 

@@ -167,6 +167,29 @@ static void known(void **state)
     graph_free(g);
 }
 
+/* Weights of 7 bits; all else as it was.  */
+static void reduced_range(void **state)
+{
+    const float w[] = {0.5f, -1.27f}, b[] = {0.5f, -1};
+    struct quantize_opts o = usual_opts;
+    struct graph *g = small(w, b), *q;
+    const float *scale;
+    const int8_t *p;
+
+    (void)state;
+    o.reduce_range = 1;
+    q = quantize(g, &o);
+    scale = graph_value(q, "conv1.weight_scale")->data.data;
+    p = graph_value(q, "conv1.weight")->data.data;
+    assert_int_equal(p[0], 64);
+    assert_int_equal(p[1], -64);
+    assert_true(scale[0] == 0.5f / 64 && scale[1] == (float)(1.27f / 64.));
+    assert_float_equal(*(float *)graph_value(q, "image.scale")->data.data, 0.01,
+                       1e-9);
+    graph_free(q);
+    graph_free(g);
+}
+
 /* A dead channel; a bias that needs a larger scale.  */
 static void odd_channels(void **state)
 {
@@ -404,9 +427,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_graphs), cmocka_unit_test(known),
         cmocka_unit_test(carried),       cmocka_unit_test(odd_channels),
-        cmocka_unit_test(concatenated),  cmocka_unit_test(split),
-        cmocka_unit_test(skipping),      cmocka_unit_test(odd_ranges),
-        cmocka_unit_test(shared_weight),
+        cmocka_unit_test(reduced_range), cmocka_unit_test(concatenated),
+        cmocka_unit_test(split),         cmocka_unit_test(skipping),
+        cmocka_unit_test(odd_ranges),    cmocka_unit_test(shared_weight),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

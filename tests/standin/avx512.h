@@ -103,6 +103,7 @@ HALVES_2(f, min_ps, _mm256_min_ps)
 HALVES_2(i, add_epi32, _mm256_add_epi32)
 HALVES_2(i, adds_epi16, _mm256_adds_epi16)
 HALVES_2(i, madd_epi16, _mm256_madd_epi16)
+HALVES_2(i, maddubs_epi16, _mm256_maddubs_epi16)
 HALVES_2(i, max_epu8, _mm256_max_epu8)
 HALVES_2(i, or_si512, _mm256_or_si256)
 HALVES_2(i, packs_epi32, _mm256_packs_epi32)
@@ -509,6 +510,8 @@ WORD __m256i standin_cvtneps_pbh(__m512 a)
 #    define _mm512_loadu_si512 standin_loadu_si512
 #    undef _mm512_madd_epi16
 #    define _mm512_madd_epi16 standin_madd_epi16
+#    undef _mm512_maddubs_epi16
+#    define _mm512_maddubs_epi16 standin_maddubs_epi16
 #    undef _mm512_mask_blend_ps
 #    define _mm512_mask_blend_ps standin_mask_blend_ps
 #    undef _mm512_mask_loadu_epi8

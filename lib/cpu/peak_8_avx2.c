@@ -1,3 +1,0 @@
-/* peak_8_avx2.c -- peak_8_body.h for this instruction set.
- * SPDX-License-Identifier: MIT  */
-#include "cpu/peak_8_body.h"
