@@ -22,7 +22,7 @@ static const struct kernel *const families[] = {
     cuda_linear_kernels,       cuda_matmul_kernels,     cuda_attention_mma_kernels,
     cuda_attention_kernels,    cuda_norm_kernels,       cuda_samplenorm_kernels,
     cuda_pool_kernels,         cuda_eltwise_kernels,    cuda_channel_kernels,
-    cuda_reduce_kernels,       cuda_picture_kernels,    cuda_mix_kernels,
+    cuda_reduce_kernels,       cuda_resample_kernels,   cuda_mix_kernels,
     cuda_move_kernels,         cuda_tokens_kernels,     cuda_conv2d_computed_kernels,
     cuda_deformconv2d_kernels, cuda_gridsample_kernels, cuda_loss_kernels,
     cuda_optim_kernels,

@@ -291,7 +291,7 @@ extern const struct kernel cuda_attention_kernels[], cuda_attention_mma_kernels[
     cuda_linear_8_kernels[], cuda_move_8_kernels[], cuda_pool_8_kernels[], cuda_dwconv2d_kernels[],
     cuda_eltwise_kernels[], cuda_gridsample_kernels[], cuda_linear_kernels[], cuda_loss_kernels[],
     cuda_matmul_kernels[], cuda_mix_kernels[], cuda_move_kernels[], cuda_norm_kernels[],
-    cuda_optim_kernels[], cuda_picture_kernels[], cuda_pool_kernels[], cuda_reduce_kernels[],
+    cuda_optim_kernels[], cuda_resample_kernels[], cuda_pool_kernels[], cuda_reduce_kernels[],
     cuda_samplenorm_kernels[], cuda_tokens_kernels[];
 }
 

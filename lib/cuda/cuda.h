@@ -10,10 +10,11 @@
  *                       gemm_columns.cuh siblings, finish.cuh what follows it,
  *                       act.cuh the activations
  *     dwconv2d, deformconv2d, gridsample, attention, attention_mma, matmul
- *     norm, samplenorm, pool, reduce, eltwise, channel, move, tokens, loss
+ *     norm, samplenorm, pool, resample, reduce, eltwise, channel, move, tokens,
+ *     loss
  *     names with _8     the same of u8 with i8 weights: layer_8.cuh
  *     optim             a step of all parameters in one launch
- *     picture, mix, prepare   from bytes of pictures to the batch
+ *     prepare, mix      from bytes of pictures to the batch
  *     rival.cuh         libraries that compete: cublas, cudnn (dnngraph.h),
  *                       opened by libraries.cuh, loaded by vendor.h, compared
  *                       in trial.cuh, remembered by choices.h

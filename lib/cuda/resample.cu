@@ -1,4 +1,4 @@
-/* picture.cu -- pictures of another size: pad, upsample, adaptiveavgpool2d.
+/* resample.cu -- pictures of another size: pad, upsample, adaptiveavgpool2d.
  * SPDX-License-Identifier: MIT
  *
  * A gradient is gathered: each input looks for the outputs that read it.  */
@@ -362,7 +362,7 @@ template <class T> static void cell_back(const struct kernel_args *a)
 #define SIX(op_name, forward, backward)                                                           \
     EACH_TYPE(ONE, op_name, DIR_FORWARD, forward), EACH_TYPE(ONE, op_name, DIR_BACKWARD, backward)
 
-extern "C" const struct kernel cuda_picture_kernels[] = {
+extern "C" const struct kernel cuda_resample_kernels[] = {
     SIX("pad", pad_run, pad_back),
     SIX("upsample", scale_run, scale_back),
     SIX("adaptiveavgpool2d", cell_run, cell_back),
