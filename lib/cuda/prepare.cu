@@ -216,9 +216,10 @@ __device__ struct pixel changed(const struct change &c, const struct pixel &p, i
         return {luma(p), luma(p), luma(p)};
     case CHANGE_ERASE:
         return is_in(c, x, y) ? painted(c, x, y) : p;
-    default:
-        return p;
+    case CHANGE_FLIP_Y: /* not in jobs: it moves pixels */
+        break;
     }
+    return p;
 }
 
 /* ---- the result ---- */
