@@ -18,9 +18,8 @@ enum { X, WEIGHT, BIAS };
  * level of cache.  */
 enum { COPY_BYTES = 256 << 10, PANEL_TAPS = 768, MAX_PHASES = 16 };
 
-/* Pixels that a thread takes at once of small depthwise planes; taps that a
- * depthwise filter may have.  */
-enum { GRAIN = 2048, DEPTHWISE_TAPS = 49 };
+/* Pixels that a thread takes at once of small depthwise planes.  */
+enum { GRAIN = 2048 };
 
 /* Per channel: scale, shift.  */
 enum { TABLES = 2 };

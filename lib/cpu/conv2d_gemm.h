@@ -93,8 +93,11 @@ struct conv_isa {
     void (*wgrad)(void *run, int64_t task, int thread);
 };
 
+/* Taps that a depthwise filter may have: dwconv2d keeps places of so many.  */
+enum { DEPTHWISE_TAPS = 49 };
+
 int conv2d_gemm_accepts(const struct step_nodes *s);
-/* One input and one output channel in each group, few taps.  */
+/* One input and one output channel in each group, DEPTHWISE_TAPS at most.  */
 int conv2d_gemm_accepts_depthwise(const struct step_nodes *s);
 size_t conv2d_gemm_scratch(const struct conv_isa *isa, const struct step_nodes *s, int threads);
 size_t conv2d_gemm_pack_bytes(const struct conv_isa *isa, const struct step_nodes *s, int i);

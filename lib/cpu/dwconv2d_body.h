@@ -124,8 +124,6 @@ static void sweep_task(void *run, int64_t task, int thread)
         run_plane(r, t, scratch);
 }
 
-enum { TAPS = 49 };
-
 static void fetch_rows(const struct plane *l, int64_t first, float *scratch)
 {
     const struct sweep *s = l->s;
@@ -225,7 +223,7 @@ static void wgrad_task(void *run, int64_t task, int thread)
     float *x = r->scratch + (size_t)thread * r->scratch_floats + g->x_at;
     float *dy = r->scratch + (size_t)thread * r->scratch_floats + g->dy_at;
     float *sum = r->part + (size_t)chunk * g->part + (size_t)c * floats;
-    int32_t off[TAPS];
+    int32_t off[DEPTHWISE_TAPS];
 
     for (int64_t t = 0; t < k; t++) {
         const int64_t u = t % g->kernel[1] * g->dil[1];
