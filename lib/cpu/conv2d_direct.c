@@ -178,7 +178,7 @@ void conv2d_direct_place(struct direct *d, int64_t rows)
     }
     d->x_gap = d->row - d->out[1] * d->pixel;
     d->y_gap = (d->map_step[0] * d->map[1] - d->out[1] * d->map_step[1]) * LANES;
-    d->copy_slots = d->copy ? (size_t)(up(d->planes * d->plane + LANES, LANES) * LANES) : 0;
+    d->copy_slots = d->copy ? (size_t)round_up(d->planes * d->plane + LANES, LANES) : 0;
 }
 
 /* N images are cut into BANDS of units, their outputs into PARTS of panels; a unit
@@ -292,20 +292,12 @@ int conv2d_direct_accepts_plain(const struct step_nodes *s)
 
 static int64_t off_slots(const struct direct *d)
 {
-    return up(d->blocks, LANES) * LANES;
+    return round_up(d->blocks, LANES);
 }
 
 size_t direct_room(const struct direct *d, int64_t table, int threads)
 {
     return (size_t)(off_slots(d) + table) + d->copy_slots * (size_t)(d->shared ? d->n : threads);
-}
-
-/* Where results are summed up, cut as for so many threads.  */
-enum { STEADY = 16 };
-
-static int threads_of(const struct step_nodes *s, int threads)
-{
-    return s->n_side ? STEADY : threads;
 }
 
 /* Rows of sums of all sweeps.  */
@@ -352,7 +344,7 @@ size_t conv2d_direct_scratch(const struct direct_isa *isa, int planar, const str
 
     for (int64_t i = 0; nth(isa, planar, s, i, &d); i++)
         if (has_outputs(&d)) {
-            direct_cut(isa, &d, threads_of(s, threads));
+            direct_cut(isa, &d, writer_threads(s, threads));
             floats = (size_t)most((int64_t)direct_room(&d, 0, threads), (int64_t)floats);
         }
     floats += writer_floats(s, written(isa, s), sums_of(isa, planar, s));
@@ -514,7 +506,7 @@ static struct loop sweep(const struct direct_isa *isa, const struct kernel_args 
         d->lazy = 0;
         complete(d);
     }
-    direct_start(isa, d, 0, threads_of(a->step, pool_threads(a->pool)), scratch, &r->r);
+    direct_start(isa, d, 0, writer_threads(a->step, pool_threads(a->pool)), scratch, &r->r);
     r->r.x = r->x.x;
     r->r.read = (struct ahead_arrays){.size = isa->form.size};
     if (d->copy && !d->shared)

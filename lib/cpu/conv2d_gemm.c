@@ -98,7 +98,7 @@ static struct taps backward_taps(const struct window *w, int d, int64_t at)
         return (struct taps){.k_skip = 1};
     t.kernel = r;
     t.first = (at + w->pad[d] - r * w->dilation[d]) / w->stride[d];
-    t.n = (w->kernel[d] - r + skip - 1) / skip;
+    t.n = up(w->kernel[d] - r, skip);
     taps_bounds(&t);
     return t;
 }
@@ -114,7 +114,7 @@ static struct sweep backward_sweep(const struct conv *v, const int64_t at[2])
         s.map[d] = v->w.in[d];
         s.map_step[d] = v->w.stride[d];
         s.map_at[d] = at[d];
-        s.out[d] = (v->w.in[d] - at[d] + v->w.stride[d] - 1) / v->w.stride[d];
+        s.out[d] = up(v->w.in[d] - at[d], v->w.stride[d]);
         s.step[d] = 1;
         s.t[d] = backward_taps(&v->w, d, at[d]);
     }
@@ -127,11 +127,6 @@ static struct sweep backward_sweep(const struct conv *v, const int64_t at[2])
 }
 
 /* ---- cutting ---- */
-
-static int64_t round_up(int64_t n, int64_t to)
-{
-    return (n + to - 1) / to * to;
-}
 
 /* Every tap of every output lies inside x, and outputs are neighbours.  */
 static int no_padding(const struct sweep *s)
@@ -166,7 +161,7 @@ static void cut_copy(const struct conv_isa *isa, struct sweep *s)
 {
     const int64_t width = (s->out[1] - 1) * s->step[1] + s->t[1].high - s->t[1].low + 1;
 
-    s->phase = (width + s->step[1] - 1) / s->step[1];
+    s->phase = up(width, s->step[1]);
     s->row = s->phase * s->step[1];
     s->copy = isa->depthwise || !no_padding(s);
     if (!s->copy)
@@ -184,30 +179,30 @@ static void cut_bands(const struct conv_isa *isa, struct sweep *s, int threads)
 
     if (s->out[0] == 1 && !isa->depthwise) {
         unit = nr;
-        rows = (pixels + nr - 1) / nr;
+        rows = up(pixels, nr);
     } else if (s->copy) {
         while (rows > 1 && rows * per_row > COPY_BYTES && rows * s->out[1] > nr)
             rows = (rows + 1) / 2;
     }
     while (threads > 1 && rows > 1 && rows * unit >= 4 * nr &&
-           s->n * s->groups * ((pixels + rows * unit - 1) / (rows * unit)) < 2 * threads)
+           s->n * s->groups * up(pixels, rows * unit) < 2 * threads)
         rows = (rows + 1) / 2;
     s->band = rows * unit;
-    s->bands = (pixels + s->band - 1) / s->band;
+    s->bands = up(pixels, s->band);
     s->rows = s->out[0] == 1 ? input_rows(s, 1) : input_rows(s, rows);
     s->plane = s->copy ? s->rows * s->row : s->in[0] * s->in[1];
 }
 
 static void cut_parts(struct sweep *s, int mr, int threads)
 {
-    const int64_t blocks = (s->o + mr - 1) / mr;
+    const int64_t blocks = up(s->o, mr);
     const int64_t tasks = s->n * s->groups * s->bands;
     int64_t parts = 1;
 
     if (threads > 1 && tasks < 2 * threads)
-        parts = least(blocks, (2 * threads + tasks - 1) / tasks);
-    s->part = (blocks + parts - 1) / parts;
-    s->parts = (blocks + s->part - 1) / s->part;
+        parts = least(blocks, up(2 * threads, tasks));
+    s->part = up(blocks, parts);
+    s->parts = up(blocks, s->part);
 }
 
 /* Scratch: off[2 k] (as int32) and the two tables of the epilogue for all
@@ -271,8 +266,8 @@ static void cut_chunks(struct gemm_wgrad *g)
     int64_t most = PART_BYTES / (int64_t)(g->part * sizeof(float));
 
     most = most < MIN_CHUNKS ? MIN_CHUNKS : most > MAX_CHUNKS ? MAX_CHUNKS : most;
-    g->per_chunk = (g->n + most - 1) / most;
-    g->chunks = (g->n + g->per_chunk - 1) / g->per_chunk;
+    g->per_chunk = up(g->n, most);
+    g->chunks = up(g->n, g->per_chunk);
 }
 
 /* Floats that the transposed x and dy of ROWS rows take.  */
@@ -316,7 +311,7 @@ static struct gemm_wgrad gemm_wgrad_of(const struct conv_isa *isa, const struct 
     /* Taps of one row of the filter are neighbours unless dilated.  */
     g.runs = g.dil[1] == 1 ? g.kernel[0] : g.kernel[0] * g.kernel[1];
     g.run = g.dil[1] == 1 ? g.kernel[1] * g.c : g.c;
-    g.run_vecs = (g.run + isa->vl - 1) / isa->vl;
+    g.run_vecs = up(g.run, isa->vl);
     g.vecs = g.runs * g.run_vecs;
     g.op = round_up(g.o, isa->mr);
     g.row = ((g.out[1] - 1) * g.stride[1] + (g.kernel[1] - 1) * g.dil[1] + 1) * g.c;
@@ -515,7 +510,7 @@ static void all_sweeps(void *sweeps, int64_t task, int thread)
 
 static int64_t calls(const struct sweep_run *r)
 {
-    return (r->tasks + r->grain - 1) / r->grain;
+    return up(r->tasks, r->grain);
 }
 
 /* Sweeps cut alike run side by side: they write between each other's

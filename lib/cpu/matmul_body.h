@@ -54,7 +54,7 @@ static struct shape stack(const struct shape *s)
 
 static size_t product_floats(int64_t k, int64_t n)
 {
-    return (size_t)(up(n, LANES) * LANES * k + MR * up(k, LANES) * LANES);
+    return (size_t)(round_up(n, LANES) * k + MR * round_up(k, LANES));
 }
 
 /* R as [n/16][k][16].  */
@@ -117,7 +117,7 @@ static void product_task(void *products, int64_t task, int thread)
     const float *l = p->l.p + axis_broadcast(p->of_l, &p->y, i) * p->m * p->k;
     const float *r = p->r.p + axis_broadcast(p->of_r, &p->y, i) * p->k * p->n;
     float *right = p->scratch + (size_t)thread * p->scratch_floats;
-    float *left = right + up(p->n, LANES) * LANES * p->k;
+    float *left = right + round_up(p->n, LANES) * p->k;
 
     pack_right(p, r, right);
     for (int64_t q = chunk * p->tiles / p->chunks; q < (chunk + 1) * p->tiles / p->chunks; q++) {

@@ -23,6 +23,12 @@ static inline int64_t up(int64_t n, int64_t d)
     return (n + d - 1) / d;
 }
 
+/* N in whole pieces of D.  */
+static inline int64_t round_up(int64_t n, int64_t d)
+{
+    return up(n, d) * d;
+}
+
 /* Where piece I of N begins, if PIECES hold much the same each.  */
 static inline int64_t piece(int64_t n, int64_t pieces, int64_t i)
 {
@@ -32,7 +38,7 @@ static inline int64_t piece(int64_t n, int64_t pieces, int64_t i)
 /* C channels in whole vectors.  */
 static inline int64_t lanes_of(int64_t c)
 {
-    return up(c, LANES) * LANES;
+    return round_up(c, LANES);
 }
 
 static inline int64_t gcd(int64_t a, int64_t b)

@@ -67,7 +67,7 @@ static struct wgrad wgrad_of(const struct direct_isa *isa, int planar, const str
     cut_passes(&g, tuned(s->tuning, TUNE_WGRAD_PASS_BYTES));
     conv2d_direct_place(d, d->flat ? g.band * d->out[1] : g.band);
     g.plane = d->plane * (planar ? d->c : 1);
-    g.copy_floats = d->copy ? (size_t)up(g.images * g.range * g.plane + LANES, LANES) * LANES : 0;
+    g.copy_floats = d->copy ? (size_t)round_up(g.images * g.range * g.plane + LANES, LANES) : 0;
     if (s->lazy & LAZY_DY || !form.in_place)
         place_dy(&g, isa->wgrad_step);
     g.part_floats = (size_t)(d->panels * g.rows * LANES);

@@ -17,9 +17,6 @@ enum { X, WEIGHT, BIAS };
 
 enum { FLOAT = 4 };
 
-/* Where results are summed up, cut as for so many threads.  */
-enum { STEADY = 16 };
-
 /* Gradients of weights: bytes of the sums of all chunks; tasks wanted; tiles at
  * a time.  */
 enum { CHUNK_BYTES = 8 << 20, TASKS = 8, MAX_CHUNKS = 16 };
@@ -174,7 +171,7 @@ void winograd_cut(const struct winograd_isa *isa, struct winograd *g, int thread
     if (u_bytes > g->tiles * g->points * LANES * v_tile)
         g->parts = least(pairs, up(threads, g->strips));
     else if (g->strips < tasks)
-        g->strips = least(up(g->strips, threads) * threads, up(g->tiles, 4));
+        g->strips = least(round_up(g->strips, threads), up(g->tiles, 4));
     g->strip = up(g->tiles, g->strips);
     g->strips = up(g->tiles, g->strip);
     g->part = up(pairs, g->parts) * isa->panels;
@@ -187,7 +184,7 @@ static void cut_for(const struct winograd_isa *isa, struct winograd *g, const st
 {
     if (s->n_side)
         g->tuning = NULL;
-    winograd_cut(isa, g, s->n_side ? STEADY : threads);
+    winograd_cut(isa, g, writer_threads(s, threads));
 }
 
 /* ---- gradients of the weights ---- */

@@ -18,7 +18,7 @@
 #include "cpu/reader.h"
 #include "graph/device.h"
 
-enum { WRITER_SUMS = 2 };
+enum { WRITER_SUMS = 2, STEADY = 16 };
 
 struct writer {
     void *y;               /* numbers as x of readers */
@@ -39,6 +39,13 @@ struct writer {
 extern const char *const writer_back_names[];
 /* Can the nodes behind the head, of either direction, be expressed so?  */
 int writer_accepts(const struct step_nodes *s);
+
+/* The threads that tasks with sums are cut for: always as many, so that the rows
+ * of sums do not depend on how many there are.  */
+static inline int writer_threads(const struct step_nodes *s, int threads)
+{
+    return s->n_side ? STEADY : threads;
+}
 
 /* Floats of scratch for C channels and ROWS rows of sums.  */
 size_t writer_floats(const struct step_nodes *s, int64_t c, int64_t rows);
