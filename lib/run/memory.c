@@ -1,7 +1,7 @@
 /* memory.c -- one block for all values of a plan, by lifetimes.
  * SPDX-License-Identifier: MIT
  *
- * Views share their operand's memory, ranges that of the whole (ranges.c); an
+ * Views share their operand's memory, parts that of the whole (alias.c); an
  * elementwise step writes over an operand that nobody reads later.  The rest
  * is placed by lifetimes_place().  */
 #include <stdlib.h>
@@ -166,7 +166,7 @@ static void share_memory(struct plan *p)
         } else if ((with = overwritable(p, s, n->out[0])) >= 0) {
             plan_share(p, n->out[0]->index, with, 0);
         } else {
-            plan_ranges(p, &p->step[s]);
+            plan_alias(p, &p->step[s]);
         }
     }
 }

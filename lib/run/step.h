@@ -4,7 +4,7 @@
  *   fuse.c    nodes -> steps with their kernels
  *   arrange.c what steps read and write, copies in other layouts
  *   memory.c  steps -> offsets in one block
- *   ranges.c  values that are ranges of others
+ *   alias.c   values whose memory lies within that of others
  *   plan.c    tensors and packed parameters are bound
  *   replay.c, describe.c   running; printing and hashes  */
 #ifndef ADZE_RUN_STEP_H
@@ -158,8 +158,8 @@ int plan_memory(struct plan *p, struct err *e);
 void plan_share(struct plan *p, int v, int with, int64_t shift);
 /* ROOT is not in the block: a parameter.  */
 int plan_is_tensor(const struct plan *p, int root);
-/* Results of S that are ranges of its operand, and operands that can be ranges
+/* Results of S that are parts of its operand, and operands that can be parts
  * of its result, share its memory; S is a view if all do.  */
-void plan_ranges(struct plan *p, struct step *s);
+void plan_alias(struct plan *p, struct step *s);
 
 #endif

@@ -1,8 +1,8 @@
-/* ranges.c -- values that are ranges of others: see step.h.
+/* alias.c -- values whose memory lies within that of others: see step.h.
  * SPDX-License-Identifier: MIT
  *
  * What slice and split cut out lies in their operand already, and what concat
- * puts together can be written where it will stand, as long as a range is one
+ * puts together can be written where it will stand, as long as each part is one
  * run of bytes: nothing but sizes of 1 in front of the axis, and in blocked
  * layouts whole groups of channels.  Each value keeps the 64 bytes of
  * alignment that it has by itself.
@@ -20,7 +20,7 @@
 
 enum { ALIGN = 64 };
 
-/* ---- where a range is ---- */
+/* ---- where a part lies ---- */
 
 static const struct value *value_at(const struct plan *p, int slot)
 {
@@ -36,7 +36,8 @@ static int64_t size_along(const struct plan *p, int slot, int axis)
 
 /* The byte at which the places from START on along AXIS begin in what lies at
  * SLOT, if those in front of them are one run; else -1.  */
-static int64_t range_at(const struct plan *p, int slot, int axis, int64_t start)
+static int64_t offset_in(const struct plan *p, int slot, int axis,
+                         int64_t start)
 {
     const struct value *v = value_at(p, slot);
     const struct shape s = shape_bind(v->shape, p->opts.batch);
@@ -83,7 +84,7 @@ static void cut(struct plan *p, struct step *s)
     s->view = 1;
     for (int i = 0; i < n->n_out; i++) {
         const int to = (i ? n : step_last(s))->out[i]->index;
-        const int64_t at = range_at(p, from, axis, start);
+        const int64_t at = offset_in(p, from, axis, start);
 
         if (at < 0 || !alike(p, from, to))
             s->view = 0;
@@ -95,7 +96,7 @@ static void cut(struct plan *p, struct step *s)
 
 /* ---- putting together ---- */
 
-/* An operand, and its range of the result; at is -1 if it cannot be there.  */
+/* An operand, and where it lies in the result; at is -1 if it cannot.  */
 struct part {
     int slot;
     int64_t at;
@@ -111,12 +112,13 @@ static void find_parts(const struct plan *p, const struct step *s, int to,
     for (int i = 0; i < n->n_join; i++) {
         const int slot = plan_slot(p, s, 0, i);
         const int64_t end = start + size_along(p, slot, axis);
-        const int whole = i == n->n_join - 1 || range_at(p, to, axis, end) >= 0;
+        const int whole =
+            i == n->n_join - 1 || offset_in(p, to, axis, end) >= 0;
 
         part[i] = (struct part){slot, -1};
         if (whole && alike(p, slot, to) &&
             !plan_is_tensor(p, plan_root(p, slot)))
-            part[i].at = range_at(p, to, axis, start);
+            part[i].at = offset_in(p, to, axis, start);
         start = end;
     }
 }
@@ -245,7 +247,7 @@ static int keeps_levels(const struct step *s)
     return 1;
 }
 
-void plan_ranges(struct plan *p, struct step *s)
+void plan_alias(struct plan *p, struct step *s)
 {
     const struct node *n = s->nodes.node[0];
     const int only_moves = s->kernel && s->kernel->quantised
