@@ -20,7 +20,7 @@ struct tensor;
  * what changes nothing (identity, dropout and droppath outside training, pad of
  * 0, reshape or transpose to the same or back, a join of one ...) and dead
  * nodes removed; train-only outputs cut; tokens that nobody wants are not
- * computed (narrow.h).  */
+ * computed (cut_tokens.h).  */
 struct graph *pass_simplify(const struct graph *in, struct err *e);
 
 /* Exact.  conv2d, deformconv2d or linear followed by batchnorm2d (evaluation)

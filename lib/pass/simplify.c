@@ -4,8 +4,8 @@
 
 #include "base/err.h"
 #include "graph/graph.h"
+#include "pass/cut_tokens.h"
 #include "pass/match.h"
-#include "pass/narrow.h"
 #include "pass/pass.h"
 
 static int same_shape(const struct node *n)
@@ -145,12 +145,12 @@ static int fold_constant(struct graph *g, struct node *n, struct err *e)
 
 /* Until nothing moves any more: a cut ends where tokens meet or where others
  * read them whole.  */
-static int narrow_all(struct graph *g, struct err *e)
+static int cut_all(struct graph *g, struct err *e)
 {
     int moved = 0;
 
     for (int i = 0; i < g->n_node;) {
-        const int done = narrow(g, g->node[i], e);
+        const int done = cut_tokens(g, g->node[i], e);
 
         if (done < 0)
             return -1;
@@ -184,7 +184,7 @@ struct graph *pass_simplify(const struct graph *in, struct err *e)
         }
     }
     graph_prune(g);
-    bad = bad || narrow_all(g, e) < 0;
+    bad = bad || cut_all(g, e) < 0;
     if (bad || graph_check(g, e) < 0) {
         graph_free(g);
         return NULL;

@@ -1,6 +1,6 @@
-/* narrow.c -- see narrow.h.
+/* cut_tokens.c -- see cut_tokens.h.
  * SPDX-License-Identifier: MIT  */
-#include "pass/narrow.h"
+#include "pass/cut_tokens.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -91,7 +91,7 @@ static int select_left(struct graph *g, struct node *n, struct err *e)
     return 0;
 }
 
-int narrow(struct graph *g, struct node *n, struct err *e)
+int cut_tokens(struct graph *g, struct node *n, struct err *e)
 {
     struct node *by = n->n_in ? n->in[0]->node : NULL;
     struct run r;
