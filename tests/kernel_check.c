@@ -650,3 +650,31 @@ void kernel_check_all(const struct kernel_case *c, int n)
     for (int i = 0; i < n; i++)
         kernel_check(&c[i]);
 }
+
+/* ---- names ---- */
+
+/* Each of NAMES ("relu'|relu6'") is an op's.  */
+static void check_names(const struct kernel *k, const char *names)
+{
+    while (names && *names) {
+        const size_t len = strcspn(names, "'|");
+        const struct op *const *op = op_all;
+
+        while (*op && (strncmp((*op)->name, names, len) || (*op)->name[len]))
+            op++;
+        if (!*op)
+            fail_msg("%s: no op is called '%.*s'", k->name, (int)len, names);
+        names += strcspn(names, "|");
+        names += *names == '|';
+    }
+}
+
+void kernel_check_names(const struct device *d)
+{
+    for (const struct kernel *const *k = d->kernels; *k; k++) {
+        check_names(*k, (*k)->op);
+        check_names(*k, (*k)->side);
+        for (int i = 0; (*k)->epilogue && (*k)->epilogue[i]; i++)
+            check_names(*k, (*k)->epilogue[i]);
+    }
+}

@@ -41,4 +41,7 @@ struct kernel_case {
 int kernel_check(const struct kernel_case *c);
 void kernel_check_all(const struct kernel_case *c, int n);
 
+/* All that D's kernels name are ops: one that is misspelt is never met.  */
+void kernel_check_names(const struct device *d);
+
 #endif

@@ -34,6 +34,32 @@ struct act {
     float p0, p1;
 };
 
+/* All of them: op, kind, the attributes that are p0 and p1.  From this list
+ * come act_of(), the offers of eltwise.cu, and what may follow a layer.  */
+/* clang-format off */
+#define ACTS(X)                                         \
+    X("relu", ACT_RELU, NULL, NULL)                     \
+    X("relu6", ACT_RELU6, NULL, NULL)                   \
+    X("clip", ACT_CLIP, "min", "max")                   \
+    X("hardtanh", ACT_HARDTANH, "min", "max")           \
+    X("leakyrelu", ACT_LEAKYRELU, "slope", NULL)        \
+    X("sigmoid", ACT_SIGMOID, NULL, NULL)               \
+    X("tanh", ACT_TANH, NULL, NULL)                     \
+    X("hardsigmoid", ACT_HARDSIGMOID, "alpha", "beta")  \
+    X("hardswish", ACT_HARDSWISH, NULL, NULL)           \
+    X("silu", ACT_SILU, NULL, NULL)                     \
+    X("gelu", ACT_GELU, NULL, NULL)                     \
+    X("elu", ACT_ELU, "alpha", NULL)                    \
+    X("selu", ACT_SELU, NULL, NULL)                     \
+    X("softplus", ACT_SOFTPLUS, "beta", "threshold")    \
+    X("softsign", ACT_SOFTSIGN, NULL, NULL)             \
+    X("mish", ACT_MISH, NULL, NULL)
+/* clang-format on */
+
+/* Their ops, as kernel.epilogue and node_is() take several names.  */
+#define ACT_NAME(op, kind, p0, p1) op "|"
+#define ACT_NAMES                  ACTS(ACT_NAME)
+
 #define SELU_ALPHA  1.6732632423543772f
 #define SELU_LAMBDA 1.0507009873554805f
 

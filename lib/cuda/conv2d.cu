@@ -285,7 +285,7 @@ static int has_runs(const struct step_nodes *s)
     return x.dim[1] % unit == 0 && y.dim[1] % unit == 0;
 }
 
-static const char *const epilogue[] = {"batchnorm2d", "add", FINISH_ACTS, NULL};
+static const char *const epilogue[] = {"batchnorm2d", "add", ACT_NAMES, NULL};
 
 static int accepts(const struct step_nodes *s)
 {

@@ -16,22 +16,9 @@ struct act act_of(const struct node *n)
         enum act_kind kind;
         const char *p0, *p1;
     } row[] = {
-        {"relu", ACT_RELU, NULL, NULL},
-        {"relu6", ACT_RELU6, NULL, NULL},
-        {"clip", ACT_CLIP, "min", "max"},
-        {"hardtanh", ACT_HARDTANH, "min", "max"},
-        {"leakyrelu", ACT_LEAKYRELU, "slope", NULL},
-        {"sigmoid", ACT_SIGMOID, NULL, NULL},
-        {"tanh", ACT_TANH, NULL, NULL},
-        {"hardsigmoid", ACT_HARDSIGMOID, "alpha", "beta"},
-        {"hardswish", ACT_HARDSWISH, NULL, NULL},
-        {"silu", ACT_SILU, NULL, NULL},
-        {"gelu", ACT_GELU, NULL, NULL},
-        {"elu", ACT_ELU, "alpha", NULL},
-        {"selu", ACT_SELU, NULL, NULL},
-        {"softplus", ACT_SOFTPLUS, "beta", "threshold"},
-        {"softsign", ACT_SOFTSIGN, NULL, NULL},
-        {"mish", ACT_MISH, NULL, NULL},
+#define ROW(op, kind, p0, p1) {op, kind, p0, p1},
+        ACTS(ROW)
+#undef ROW
     };
     struct act a = {ACT_NONE, 0, 0};
 
@@ -483,13 +470,11 @@ template <class T> static void droppath_run(const struct kernel_args *a)
 #define SIX(op_name, forward, backward, ok)                                                       \
     EACH_TYPE(ONE, op_name, DIR_FORWARD, forward, ok),                                            \
     EACH_TYPE(ONE, op_name, DIR_BACKWARD, backward, ok)
-#define ACT(op_name) SIX(op_name, act_run, act_run, NULL)
+#define ACT(op_name, kind, p0, p1) SIX(op_name, act_run, act_run, NULL),
 #define MATH(op_name) SIX(op_name, math_run, math_run, NULL)
 
 extern "C" const struct kernel cuda_eltwise_kernels[] = {
-    ACT("relu"), ACT("relu6"), ACT("clip"), ACT("hardtanh"), ACT("leakyrelu"), ACT("sigmoid"),
-    ACT("tanh"), ACT("hardsigmoid"), ACT("hardswish"), ACT("silu"), ACT("gelu"), ACT("elu"),
-    ACT("selu"), ACT("softplus"), ACT("softsign"), ACT("mish"),
+    ACTS(ACT)
     MATH("erf"), MATH("exp"), MATH("log"), MATH("pow"), MATH("sqrt"),
     SIX("add", join_run, join_back, few_operands),
     SIX("mul", join_run, join_back, few_operands),

@@ -79,8 +79,4 @@ finish_adds(const struct node *n, int link)
     return other && !value_is_tensor(other) && shape_equal(&other->shape, &n->out[0]->shape);
 }
 
-#define FINISH_ACTS                                                                             \
-    "relu|relu6|clip|hardtanh|leakyrelu|sigmoid|tanh|hardsigmoid|hardswish|silu|gelu|elu|selu|" \
-    "softplus|softsign|mish"
-
 #endif

@@ -40,7 +40,7 @@ static int has_runs(const struct step_nodes *s)
     return x.dim[x.rank - 1] % RUN == 0 && attr_int(s->node[0], "out") % RUN == 0 && has_rows(s);
 }
 
-static const char *const epilogue[] = {"scale", "add", FINISH_ACTS, NULL};
+static const char *const epilogue[] = {"scale", "add", ACT_NAMES, NULL};
 
 static int follows(const struct step_nodes *s)
 {

@@ -64,7 +64,7 @@ static int leaves_more(const struct step_nodes *s)
     const struct value *y = n->n_out ? n->out[0] : NULL;
 
     return n->dir == DIR_FORWARD && y && y->n_use == 1 &&
-           node_is(y->use[0].node, "batchnorm2d|scale|add|" FINISH_ACTS) &&
+           node_is(y->use[0].node, "batchnorm2d|scale|add|" ACT_NAMES) &&
            y->use[0].node->dir == DIR_FORWARD && y->use[0].node->n_out == 1;
 }
 

@@ -7,10 +7,11 @@
  * values.  What makes it fast: its formula in cpu/vec.h (enum act, vf_act(),
  * vf_slope()), its name in cpu/follow.c, its offers in cpu/eltwise_body.h; in
  * the sweep of another op its gradient is taken where cpu/writer.c names it,
- * and 8 bits where op/quant8.c does.  On a GPU: cuda/act.cuh, act_of() in
- * cuda/eltwise.cu.  What has no ONNX op of its own is written by a table of
- * format/onnx_lower_X.c and recognised by format/onnx_pattern.c; as C source an
- * op is written by format/cgen_ops.c, cgen_layer.c or cgen_move.c.  */
+ * and 8 bits where op/quant8.c does.  On a GPU: its formulas in cuda/act.cuh,
+ * and a line of ACTS there.  What has no ONNX op of its own is written by a
+ * table of format/onnx_lower_X.c and recognised by format/onnx_pattern.c; as C
+ * source an op is written by format/cgen_ops.c, cgen_layer.c or cgen_move.c.
+ */
 #ifndef ADZE_OP_OPS_H
 #define ADZE_OP_OPS_H
 

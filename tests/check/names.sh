@@ -32,21 +32,25 @@ sed -n 's/^OP(\([a-z0-9_]*\)).*/\1/p' lib/op/op.def | LC_ALL=C sort -c 2>"$out"
 ok 'op.def is in alphabetical order' || explain <"$out"
 
 # match_op(n, "conv2d|linear"): a misspelt name is never met.
-sed -n 's/^[^"]*\(node_is\|match_op\|match_source\)([^"]*"\([a-z0-9|]*\)".*/\2/p' lib/*/*.[ch] |
-    tr '|' '\n' | sed '/^$/d' | sort -u >"$work/asked"
+cat lib/*/*.[ch] lib/*/*.cu* | tr -s '\n ' ' ' |
+    grep -o '\(node_is\|match_op\|match_source\)([^";{}]*"[a-z0-9|]*"' | sed 's/[^"]*//' |
+    tr -d '"' | tr '|' '\n' | sed '/^$/d' | sort -u >"$work/asked"
 [ -s "$work/asked" ] && comm -23 "$work/asked" "$work/def" >"$out" && [ ! -s "$out" ]
 ok 'code asks for ops by names that they have' || explain <"$out"
 
 # The same in tables: lists of names, and what kernels say of theirs.
 # A word that ends with _ is a part of one.
 words() { grep -oh '"[a-z0-9_|]*"' | tr -d '"' | tr '|' '\n' | sed '/^$/d; /_$/d'; }
+kernels=$(ls lib/cpu/*.[ch] lib/cuda/*.c lib/cuda/*.cu*)
+# shellcheck disable=SC2086
 {
-    grep -h '"[a-z0-9_|]*|[a-z0-9_|]*"' lib/graph/*.c lib/pass/*.[ch] lib/cpu/*.[ch] lib/run/*.[ch] | words
-    grep -oh '\.\(op\|side\) = "[a-z0-9_]*"' lib/cpu/*.[ch] | words
-    for list in $(grep -oh '\.epilogue = [a-z0-9_]*' lib/cpu/*.[ch] | sed 's/.* //' | sort -u); do
-        sed -n "/const $list\[\] = {/,/;/p" lib/cpu/*.[ch] | words
+    grep -h '"[a-z0-9_|]*|[a-z0-9_|]*"' lib/graph/*.c lib/pass/*.[ch] lib/run/*.[ch] $kernels
+    grep -oh '\.\(op\|side\) = "[a-z0-9_]*"' $kernels
+    for list in $(grep -oh '\.epilogue = [a-z0-9_]*' $kernels | sed 's/.* //' | sort -u); do
+        sed -n "/const $list\[\] = {/,/;/p" $kernels
     done
-} | sort -u >"$work/tabled"
+    sed -n 's/^ *X(\("[a-z0-9_]*"\), ACT_.*/\1/p' lib/cuda/act.cuh
+} | words | sort -u >"$work/tabled"
 [ "$(wc -l <"$work/tabled")" -gt 20 ] && comm -23 "$work/tabled" "$work/def" >"$out" && [ ! -s "$out" ]
 ok 'tables name ops by names that they have' || explain <"$out"
 

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
+#include "../kernel_check.h"
 #include "graph/device.h"
-#include "op/ops.h"
 
 /* Wherever K is asked, A has been, and takes it: the same piece of a graph
  * in the same layouts, and A asks for nothing more.  */
@@ -45,34 +45,12 @@ static void test_shadows(void **state)
     device_cpu_free(d);
 }
 
-/* Each of NAMES ("relu'|relu6'") is an op's.  */
-static void check_names(const struct kernel *k, const char *names)
-{
-    while (names && *names) {
-        const size_t len = strcspn(names, "'|");
-        const struct op *const *op = op_all;
-
-        while (*op && (strncmp((*op)->name, names, len) || (*op)->name[len]))
-            op++;
-        if (!*op)
-            fail_msg("%s: no op is called '%.*s'", k->name, (int)len, names);
-        names += strcspn(names, "|");
-        names += *names == '|';
-    }
-}
-
-/* A name that is misspelt is never met.  */
 static void test_names(void **state)
 {
     struct device *d = device_cpu_new(~0u);
 
     (void)state;
-    for (const struct kernel *const *k = d->kernels; *k; k++) {
-        check_names(*k, (*k)->op);
-        check_names(*k, (*k)->side);
-        for (int i = 0; (*k)->epilogue && (*k)->epilogue[i]; i++)
-            check_names(*k, (*k)->epilogue[i]);
-    }
+    kernel_check_names(d);
     device_cpu_free(d);
 }
 

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "../kernel_check.h"
 #include "../toy.h"
 #include "base/err.h"
 #include "base/rng.h"
@@ -177,6 +178,15 @@ static void test_memory(void **state)
     assert_int_equal(emu_used(), before);
 }
 
+static void test_names(void **state)
+{
+    struct device *d = gpu();
+
+    (void)state;
+    kernel_check_names(d);
+    d->free(d);
+}
+
 static void test_none(void **state)
 {
     struct err e = {0};
@@ -197,9 +207,8 @@ static void test_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_spaced),
-        cmocka_unit_test(test_siblings),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_spaced), cmocka_unit_test(test_siblings),
+        cmocka_unit_test(test_memory), cmocka_unit_test(test_names),
         cmocka_unit_test(test_none),
     };
 
