@@ -17,18 +17,24 @@
  * number at worst.  */
 static _Atomic unsigned allowed = ~0u;
 
-const char *const cpu_level_names[] = {"portable", "neon", "avx2", "avxvnni",
-                                       "avx512",   "vnni", "bf16", NULL};
+/* Lowest first; tests/check/names.sh holds the help and the pages to it.  */
+/* clang-format off */
+#define LEVELS(X)                                  \
+    X("portable", 0)                               \
+    X("neon", CPU_NEON)                            \
+    X("avx2", CPU_AVX2)                            \
+    X("avxvnni", CPU_AVX2 | CPU_AVXVNNI)           \
+    X("avx512", CPU_AVX2 | CPU_AVX512)             \
+    X("vnni", CPU_AVX2 | CPU_AVX512 | CPU_VNNI)    \
+    X("bf16", CPU_AVX2 | CPU_AVX512 | CPU_VNNI | CPU_AVX512BF16)
 
-static const unsigned level_mask[] = {
-    0,
-    CPU_NEON,
-    CPU_AVX2,
-    CPU_AVX2 | CPU_AVXVNNI,
-    CPU_AVX2 | CPU_AVX512,
-    CPU_AVX2 | CPU_AVX512 | CPU_VNNI,
-    CPU_AVX2 | CPU_AVX512 | CPU_VNNI | CPU_AVX512BF16,
-};
+#define NAME(name, mask) name,
+#define MASK(name, mask) mask,
+#define WORD(name, mask) " " name
+
+const char *const cpu_level_names[] = {LEVELS(NAME) NULL};
+static const unsigned level_mask[] = {LEVELS(MASK)};
+/* clang-format on */
 
 #if defined(__x86_64__) || defined(__i386__)
 static int has_f16c(void)
@@ -139,8 +145,7 @@ int cpu_limit(const char *name, struct err *e)
 
     if (i < 0)
         return err_set(e, ERR_USAGE,
-                       "unknown cpu level '%s'; known are portable neon avx2 "
-                       "avxvnni avx512 vnni bf16%s",
+                       "unknown cpu level '%s'; known are" LEVELS(WORD) "%s",
                        Q(name), NEAR(cpu_level_meant(name), cpu_level_names));
     if (!cpu_has_level(name))
         return err_set(e, ERR_DEVICE,

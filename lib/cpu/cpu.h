@@ -24,9 +24,11 @@
  * writer.h: follow.h says what happens to a result before it is stored, lanes.h
  * does it.  vec.h has the words for vectors, and the activations.
  *
- * A new instruction set: base/cpuinfo, vec.h (and vec8.h), kernels.h, the
- * Makefile's flags for the suffix, an X_ISA.c for each family.  A new family: its
- * files, kernels.h, families[] in cpu.c.  A new op or activation: op/ops.h.  */
+ * A new instruction set: base/cpuinfo (names.sh says where its name must stand),
+ * vec.h (and vec8.h), kernels.h, gemm.h and gemm_packed.c, peak.c, the Makefile's
+ * flags for the suffix, an X_ISA.c for each family; tests/standin has what stands
+ * in for it where the processor lacks it.  A new family: its files, kernels.h,
+ * families[] in cpu.c.  A new op or activation: op/ops.h.  */
 #ifndef ADZE_CPU_CPU_H
 #define ADZE_CPU_CPU_H
 

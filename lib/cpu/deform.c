@@ -294,15 +294,11 @@ static void backward(const struct kernel_args *a, unsigned isa)
 #define ROW(v, bits, d, f) \
     {.name = "deform_" #v, .op = "deformconv2d", .dir = d, .isa = bits, \
      .dtypes = 1 << DTYPE_F32, .scratch = scratch, .run = f##_##v}
-#define ROWS(v, bits) ROW(v, bits, DIR_FORWARD, forward), ROW(v, bits, DIR_BACKWARD, backward)
+#define ROWS(v, bits) ROW(v, bits, DIR_FORWARD, forward), ROW(v, bits, DIR_BACKWARD, backward),
 
-VARIANT(avx512, CPU_AVX2 | CPU_AVX512)
-VARIANT(avx2, CPU_AVX2)
-VARIANT(neon, CPU_NEON)
-VARIANT(any, 0)
+GEMM_ISAS(VARIANT)
 
 const struct kernel deform_kernels[] = {
-    ROWS(avx512, CPU_AVX2 | CPU_AVX512), ROWS(avx2, CPU_AVX2), ROWS(neon, CPU_NEON),
-    ROWS(any, 0), {0},
+    GEMM_ISAS(ROWS) {0},
 };
 /* clang-format on */

@@ -26,6 +26,14 @@ size_t gemm_scratch(int64_t m, int64_t n);
 /* ISA: the cpu_isa bits that may be used.  */
 void gemm_tile(const struct gemm *g, unsigned isa, float *scratch);
 
+/* X(suffix, cpu_isa bits) for each set that has tiles of its own, the widest
+ * first: for kernels that are offered once for each.  */
+#define GEMM_ISAS(X)                 \
+    X(avx512, CPU_AVX2 | CPU_AVX512) \
+    X(avx2, CPU_AVX2)                \
+    X(neon, CPU_NEON)                \
+    X(any, 0)
+
 /* Once, before any thread is started.  */
 void gemm_start(void);
 

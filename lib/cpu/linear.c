@@ -135,15 +135,11 @@ static void backward(const struct kernel_args *a, unsigned isa)
     {.name = "linear_" #v, .op = "linear", .dir = DIR_FORWARD, .isa = bits, \
      .dtypes = 1 << DTYPE_F32, .scratch = scratch, .run = forward_##v}, \
     {.name = "linear_" #v, .op = "linear", .dir = DIR_BACKWARD, .isa = bits, \
-     .dtypes = 1 << DTYPE_F32, .scratch = scratch, .run = backward_##v}
+     .dtypes = 1 << DTYPE_F32, .scratch = scratch, .run = backward_##v},
 
-VARIANT(avx512, CPU_AVX2 | CPU_AVX512)
-VARIANT(avx2, CPU_AVX2)
-VARIANT(neon, CPU_NEON)
-VARIANT(any, 0)
+GEMM_ISAS(VARIANT)
 
 const struct kernel linear_kernels[] = {
-    ROWS(avx512, CPU_AVX2 | CPU_AVX512), ROWS(avx2, CPU_AVX2), ROWS(neon, CPU_NEON),
-    ROWS(any, 0), {0},
+    GEMM_ISAS(ROWS) {0},
 };
 /* clang-format on */

@@ -5,7 +5,7 @@
 cd "$top" || exit 1
 [ "$(uname -m)" = x86_64 ] && command -v objdump >/dev/null || skip_all 'no objdump for x86-64 here'
 
-for isa in avx2 avxvnni avx512 vnni bf16; do
+for isa in ${ISAS:?is set by make}; do
     ls "$O"/lib/cpu/*_$isa.o
 done | xargs scripts/hot-loops >"$out"
 [ "$(sed -n 's/ loops$//p' "$out")" -ge 600 ]

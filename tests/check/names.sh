@@ -54,6 +54,16 @@ kernels=$(ls lib/cpu/*.[ch] lib/cuda/*.c lib/cuda/*.cu*)
 [ "$(wc -l <"$work/tabled")" -gt 20 ] && comm -23 "$work/tabled" "$work/def" >"$out" && [ ! -s "$out" ]
 ok 'tables name ops by names that they have' || explain <"$out"
 
+# What --cpu may be, in the help and on pages: a, b, c; a, b or c.
+levels=$(sed -n 's/^    X("\([a-z0-9]*\)", .*/\1/p' lib/base/cpuinfo.c | paste -sd , | sed 's/,/, /g')
+must='which the processor must have:'
+{
+    grep -q "\"highest instruction set: $levels\"" lib/cli/rows.h || echo "lib/cli/rows.h: not $levels"
+    grep "$must" man/*.1 || echo "no page says $must"
+} | grep -v "^man/.*:$must ${levels%, *} or ${levels##*, }\\.$" >"$out"
+[ ! -s "$out" ]
+ok 'help and pages name the levels of instruction sets' || explain <"$out"
+
 scripts/coverage --check >"$out" 2>&1
 [ ! -s "$out" ]
 ok 'each reader is fuzzed, and has a row in scripts/coverage' || explain <"$out"
