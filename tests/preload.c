@@ -1,5 +1,5 @@
 /* preload.c -- a library to preload (LD_PRELOAD) that makes system calls and
- * allocations fail.  Shell tests build it; see fault.sh.
+ * allocations fail.  Shell tests build it; see need_preload in cli/lib.sh.
  * SPDX-License-Identifier: MIT
  *
  * ADZE_FAULT=WHAT:N:HOW counts the calls of one kind from main() on.

@@ -7,9 +7,11 @@
  *
  * All state of the library that is not in an object of its caller: the level,
  * set once at start and read-only after; what the system says about itself,
- * asked once (cpuinfo.c); the temporary files and mappings that a signal must
- * undo (stream.c); whether a thread runs a task (thread.c), or said that
- * memory ran out (mem.c).  The commands' options are in cli/rows.h.  */
+ * asked once (cpuinfo.c); the temporary files (temp.c) and mappings (mapped.c)
+ * that a signal must find; whether a thread runs a task (thread.c), or said
+ * that memory ran out (mem.c).  Of the commands: the options that all have, the
+ * first failure, the pool (cli/common.c), and the line on the terminal
+ * (cli/progress.c).  */
 #ifndef ADZE_BASE_CPUINFO_H
 #define ADZE_BASE_CPUINFO_H
 

@@ -62,8 +62,8 @@ struct op_cost {
 };
 
 /* The ONNX operator that means the same, as data; what needs more than a row
- * is in format/onnx_lower.c.  attrs: ours, theirs, ours, theirs, NULL; ours
- * may be a number ("=6"), theirs a scalar operand ("@2").  */
+ * is in a table of format/onnx_lower_X.c.  attrs: ours, theirs, ours, theirs,
+ * NULL; ours may be a number ("=6"), theirs a scalar operand ("@2").  */
 struct op_onnx {
     const char *type; /* "Conv"; NULL: no single ONNX op says this */
     int since;        /* lowest opset that means the same */
