@@ -1,4 +1,4 @@
-/* checkpoint.c -- what a run remembers, as one file: see trainer.h.
+/* checkpoint.c -- what a run remembers, as one file: see checkpoint.h.
  * SPDX-License-Identifier: MIT
  *
  * The plain names hold what inference uses; all else begins with `adze:': the
@@ -6,6 +6,8 @@
  * then, `adze:raw:TENSOR', what the next step goes on from.  All numbers stand
  * in the metadata `adze.loop' as JSON, doubles so that they read back to the
  * same bits.  */
+#include "train/checkpoint.h"
+
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>

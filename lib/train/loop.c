@@ -22,6 +22,7 @@
 #include "run/params.h"
 #include "run/plan.h"
 #include "tensor/top.h"
+#include "train/checkpoint.h"
 #include "train/evaluate.h"
 #include "train/graph.h"
 #include "train/metric.h"

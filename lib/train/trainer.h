@@ -45,16 +45,4 @@ struct trainer {
     double epoch_start, data_seconds;
 };
 
-/* Write the state as run_dir/last.st (and as epoch-N.st if EPOCH > 0); the
- * tensors of t->m->graph become the current ones.  ERR_NONFINITE rather than
- * a checkpoint with a NaN.  */
-int checkpoint_save(struct trainer *t, int64_t epoch, struct err *e);
-
-/* t->m is a checkpoint: take the state out of it.  ERR_USAGE names the recipe
- * key or data set that differs from those it was made with.  */
-int checkpoint_restore(struct trainer *t, struct err *e);
-
-/* The text of `adze.loop' alone.  */
-int fuzz_checkpoint(const uint8_t *p, size_t n);
-
 #endif

@@ -21,9 +21,9 @@
 #include "data/dataset.h"
 #include "format/model.h"
 #include "graph/graph.h"
+#include "train/checkpoint.h"
 #include "train/loop.h"
 #include "train/recipe.h"
-#include "train/trainer.h"
 
 static struct device *device;
 static struct dataset *train, *valid;
