@@ -17,7 +17,12 @@
  *         int rest = cli_start(&cmd, argc, argv);
  *         ...
  *         return cli_end(&cmd, &e);
- *     }  */
+ *     }
+ *
+ * A new command: src/X.c, man/adze-X.1 and its line in man/adze.7,
+ * tests/cli/X.sh, and a line in the lists of tests/cli/faults.sh,
+ * fault-input.sh and fault-memory.sh, which try each command with what goes
+ * wrong.  A test fails for each of these that is missing.  */
 #ifndef ADZE_CLI_COMMON_H
 #define ADZE_CLI_COMMON_H
 

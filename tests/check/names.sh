@@ -18,6 +18,8 @@ ls man/adze.1 man/adze-*.1 2>/dev/null | verb >"$work/man"
 ls tests/cli/*.sh | grep -v '/lib.sh$\|/faults.sh$\|/fault-.*\|/pipe-.*' | verb >"$work/test"
 compare 'each command has a man page and no page is alone' "$work/src" "$work/man"
 compare 'each command has a test script' "$work/src" "$work/test"
+{ echo adze && sed -n 's/^\.It Xr adze-\([a-z-]*\) 1$/\1/p' man/adze.7; } | sort >"$work/seven"
+compare 'the overview lists each command once' "$work/src" "$work/seven"
 
 sed -n 's/^OP(\([a-z0-9_]*\)).*/\1/p' lib/op/op.def | sort >"$work/def"
 grep -l '^const struct op op_' lib/op/*.c | verb >"$work/records"

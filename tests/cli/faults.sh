@@ -162,7 +162,7 @@ each 'F-014 names that are too long or hold control bytes'
 # ---- the output: for commands that write a file with -O ----
 
 # job VERB: a small run of adze-VERB that writes to -O, without the -O; what
-# it reads is made by `inputs'.
+# it reads is made by `inputs'.  None for those that have no -O.
 job() {
     case $1 in
     synth) echo adze-synth -n 1 --size=8 -f tar ;;
@@ -174,6 +174,8 @@ job() {
     export) echo adze-export -m in.st -f onnx ;;
     import) echo adze-import in.onnx ;;
     train) echo adze-train -m in.st -d set.tar -o global.epochs=1 -o train.batch=10 ;;
+    benchmark | compare | evaluate | infer | show) ;;
+    *) complain "job() has no line for adze-$1" ;;
     esac
 }
 
