@@ -106,6 +106,11 @@ void recipe_print(struct str *s, const struct recipe *r);
 const char *const *recipe_options(struct recipe *r);
 
 /* ---- the table, for the page and for tests ---- */
+
+/* A new key: its field above, its row in recipe.c among those of its part, and
+ * `make pages', which writes it into man/adze-recipe.5 (the test of the pages
+ * fails without).  A run that was begun before does not go on: the text of its
+ * recipe lacks the key, and the message names none, as no value differs.  */
 struct recipe_row {
     const char *key; /* "schedule.lr" */
     char kind;       /* i f b c choice, r rate, t span, l factor on the loss,
