@@ -47,7 +47,9 @@ struct augment_op {
     const char *brief;
     const struct augment_arg *arg; /* ended by a NULL name */
     /* One of the three that follow.  V: values in the order of `arg'.  SIZE:
-     * the network's input (h, w).  */
+     * the network's input (h, w).  What `view' and `changes' say as data a GPU
+     * can do (augment_defer()); an operator that has `apply' runs on the CPU,
+     * and so do those in front of it.  */
     /* Change IM in place.  Sets *FIRED if the picture was changed.  */
     int (*apply)(struct image *im, const double *v, const int size[2],
                  const struct rng *r, int *fired, struct err *e);
