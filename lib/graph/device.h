@@ -254,8 +254,8 @@ struct device {
                size_t bytes, struct err *e);
     int (*finish)(const struct device *d, struct err *e);
     /* What D is told between record() and recorded() is not done but kept, as
-     * one piece of work that replay() starts at once, as often as one likes;
-     * forget() frees it.  NULL: not offered.  */
+     * one piece of work (a CUDA graph) that replay() starts at once, as often
+     * as one likes; forget() frees it.  NULL: not offered.  */
     int (*record)(const struct device *d, struct err *e);
     void *(*recorded)(const struct device *d, struct err *e);
     int (*replay)(const struct device *d, void *work, struct err *e);

@@ -1,5 +1,5 @@
 /* replay.c -- see plan.h: running the steps, and replaying what a device keeps
- * of them.
+ * of them: on a GPU a CUDA graph.
  * SPDX-License-Identifier: MIT  */
 #include "base/clock.h"
 #include "base/err.h"
