@@ -183,6 +183,75 @@ __device__ __forceinline__ void measure(const struct gemm &g, const C &c, float 
                 c.moment(1, blockIdx.x, n + j * 8 + r, s[j][r]);
 }
 
+/* ---- a block ---- */
+
+/* Step S of the terms [K0, K_END) comes to its place among the stages in SHARED.  */
+template <int N, class A, class B>
+__device__ __forceinline__ void gemm_mma_bring(typename A::number *shared, const A &a, const B &b,
+                                               const feed<A, TALL> &fa, const feed<B, N> &fb, int s,
+                                               int64_t k0, int64_t k_end)
+{
+    typedef mma_form<N, A, B> form;
+    typename A::number *to = shared + s % STAGES * form::stage;
+
+    fa.bring(to, a, k0 + (int64_t)s * DEEP, k_end);
+    fb.bring(to + form::a_size, b, k0 + (int64_t)s * DEEP, k_end);
+}
+
+/* SUM += the products of a step, that lies at STAGE: of a warp, whose rows begin
+ * at Y of the block's and whose columns at X.  */
+template <int N, class A, class B, int I>
+__device__ __forceinline__ void gemm_mma_multiply(float (&sum)[I][4][4],
+                                                  const typename A::number *stage, int y, int x)
+{
+    typedef typename A::number T;
+    const T *ta = stage, *tb = stage + mma_form<N, A, B>::a_size;
+
+#pragma unroll
+    for (int k = 0; k < DEEP; k += 16) {
+        uint32_t p[I][4], q[2][4];
+
+#pragma unroll
+        for (int i = 0; i < I; i++)
+            piece<TALL, A::K_FIRST>(p[i], ta, y + i * 16, k);
+#pragma unroll
+        for (int j = 0; j < 2; j++)
+            piece<N, B::K_FIRST>(q[j], tb, x + j * 16, k);
+#pragma unroll
+        for (int i = 0; i < I; i++)
+#pragma unroll
+            for (int j = 0; j < 4; j++) {
+                const uint32_t w[2] = {q[j / 2][j % 2], q[j / 2][j % 2 + 2]};
+
+                mma<T>(sum[i][j], p[i], w);
+            }
+    }
+}
+
+/* SUM, of the rows from M0 on and the columns from N0 on, to the result; where
+ * that is measured it becomes what was stored, and zeros outside.  */
+template <class C, int I>
+__device__ __forceinline__ void gemm_mma_store(const struct gemm &g, const C &c,
+                                               float (&sum)[I][4][4], int64_t m0, int64_t n0)
+{
+    const int lane = (int)threadIdx.x % WARP;
+
+#pragma unroll
+    for (int i = 0; i < I; i++)
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+#pragma unroll
+            for (int r = 0; r < 4; r++) {
+                const int64_t m = m0 + i * 16 + lane / 4 + r / 2 * 8;
+                const int64_t n = n0 + j * 8 + lane % 4 * 2 + r % 2;
+
+                if constexpr (requires { typename C::measured; })
+                    sum[i][j][r] = m < g.m && n < g.n ? c.store(m, n, sum[i][j][r]) : 0;
+                else if (m < g.m && n < g.n)
+                    c.store(m, n, sum[i][j][r]);
+            }
+}
+
 /* Block column COLUMN, chunk CHUNK of the terms.  */
 template <int N, class A, class B, class C>
 __device__ __forceinline__ void gemm_mma_block(const struct gemm &g, unsigned column,
@@ -190,72 +259,33 @@ __device__ __forceinline__ void gemm_mma_block(const struct gemm &g, unsigned co
 {
     typedef mma_form<N, A, B> form;
     typedef typename A::number T;
-    constexpr int high = form::height / 16;
     T *shared = cuda_dynamic_shared<T>();
     const int64_t m0 = (int64_t)blockIdx.x * TALL, n0 = (int64_t)column * N;
     const int64_t k0 = chunk * g.k_chunk;
     const int64_t k_end = k0 + g.k_chunk < g.k ? k0 + g.k_chunk : g.k;
     const int steps = (int)((k_end - k0 + DEEP - 1) / DEEP);
-    const int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP;
+    const int warp = (int)threadIdx.x / WARP;
     const int y = warp / form::across * form::height, x = warp % form::across * 32;
     const feed<A, TALL> fa(a, m0, g.m);
     const feed<B, N> fb(b, n0, g.n);
-    float sum[high][4][4] = {};
+    float sum[form::height / 16][4][4] = {};
 
     for (int s = 0; s < STAGES - 1; s++) {
-        if (s < steps) {
-            fa.bring(shared + s * form::stage, a, k0 + s * DEEP, k_end);
-            fb.bring(shared + s * form::stage + form::a_size, b, k0 + s * DEEP, k_end);
-        }
+        if (s < steps)
+            gemm_mma_bring<N>(shared, a, b, fa, fb, s, k0, k_end);
         cp_async_commit();
     }
     for (int s = 0; s < steps; s++) {
         const int next = s + STAGES - 1;
-        const T *ta = shared + s % STAGES * form::stage, *tb = ta + form::a_size;
 
         cp_async_wait<STAGES - 2>();
         __syncthreads();
-        if (next < steps) {
-            T *to = shared + next % STAGES * form::stage;
-
-            fa.bring(to, a, k0 + (int64_t)next * DEEP, k_end);
-            fb.bring(to + form::a_size, b, k0 + (int64_t)next * DEEP, k_end);
-        }
+        if (next < steps)
+            gemm_mma_bring<N>(shared, a, b, fa, fb, next, k0, k_end);
         cp_async_commit();
-#pragma unroll
-        for (int k = 0; k < DEEP; k += 16) {
-            uint32_t p[high][4], q[2][4];
-
-#pragma unroll
-            for (int i = 0; i < high; i++)
-                piece<TALL, A::K_FIRST>(p[i], ta, y + i * 16, k);
-#pragma unroll
-            for (int j = 0; j < 2; j++)
-                piece<N, B::K_FIRST>(q[j], tb, x + j * 16, k);
-#pragma unroll
-            for (int i = 0; i < high; i++)
-#pragma unroll
-                for (int j = 0; j < 4; j++) {
-                    const uint32_t w[2] = {q[j / 2][j % 2], q[j / 2][j % 2 + 2]};
-
-                    mma<T>(sum[i][j], p[i], w);
-                }
-        }
+        gemm_mma_multiply<N, A, B>(sum, shared + s % STAGES * form::stage, y, x);
     }
-#pragma unroll
-    for (int i = 0; i < high; i++)
-#pragma unroll
-        for (int j = 0; j < 4; j++)
-#pragma unroll
-            for (int r = 0; r < 4; r++) {
-                const int64_t m = m0 + y + i * 16 + lane / 4 + r / 2 * 8;
-                const int64_t n = n0 + x + j * 8 + lane % 4 * 2 + r % 2;
-
-                if constexpr (requires { typename C::measured; })
-                    sum[i][j][r] = m < g.m && n < g.n ? c.store(m, n, sum[i][j][r]) : 0;
-                else if (m < g.m && n < g.n)
-                    c.store(m, n, sum[i][j][r]);
-            }
+    gemm_mma_store(g, c, sum, m0 + y, n0 + x);
     if constexpr (requires { typename C::measured; })
         measure<N>(g, c, sum, y, n0, warp / form::across, x, (float *)shared);
 }
