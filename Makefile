@@ -5,14 +5,14 @@
 #   make test            install what is missing, build, pass every test
 #   make test T=op/conv2d     one test: tests/op/conv2d.c, tests/cli/X.sh;
 #                             T=op a folder
-#   make test-interop    ONNX Runtime, safetensors, numpy, Pillow agree
+#   make test-interop test-zoo   other programs agree; every network trains
 #   make test-arm64 test-avx512   kernels for processors that are not here
 #   make bench           timings of kernels and commands
 #   make bench-peers     beside ONNX Runtime and others; knobs: scripts/bench-peers
 #   make gpu-check       where a GPU is: kernels, training, timings
 #   make bench-gpu       there beside PyTorch; knobs: scripts/bench-gpu
 #   make install         PREFIX=/usr/local DESTDIR=
-#   make deps uninstall pages clean format
+#   make deps uninstall clean format, pages (tables of man/ that come from C)
 #
 # Knobs: CC CXX CFLAGS LDFLAGS NVCC CUDA_ARCH  CUDA=0|1 BLAS=0|1 JPEG=0|1 (found)
 #        SAN=address,undefined  V=1 (show commands)  JOBS=N (at a time; all processors)
