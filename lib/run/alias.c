@@ -1,4 +1,4 @@
-/* alias.c -- values whose memory lies within that of others: see step.h.
+/* alias.c -- values whose memory lies within that of others: see plan_parts.h.
  * SPDX-License-Identifier: MIT
  *
  * What slice and split cut out lies in their operand already, and what concat
@@ -16,7 +16,7 @@
  * behind the last that reads any part of it (memory.c).  */
 #include <string.h>
 
-#include "run/step.h"
+#include "run/plan_parts.h"
 
 enum { ALIGN = 64 };
 

@@ -1,8 +1,8 @@
-/* arrange.c -- where steps find what they read: see step.h.
+/* arrange.c -- where steps find what they read: see plan_parts.h.
  * SPDX-License-Identifier: MIT  */
 #include <string.h>
 
-#include "run/step.h"
+#include "run/plan_parts.h"
 
 const struct value *plan_operand(const struct step *s, int k, int i)
 {

@@ -5,7 +5,7 @@
 #include "base/hash.h"
 #include "base/str.h"
 #include "run/plan.h"
-#include "run/step.h"
+#include "run/plan_parts.h"
 
 static const char *kernel_name(const struct step *s)
 {

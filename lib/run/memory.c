@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "base/lifetimes.h"
-#include "run/step.h"
+#include "run/plan_parts.h"
 
 enum { ALIGN = 64 };
 

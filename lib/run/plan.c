@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 #include "run/params.h"
-#include "run/step.h"
+#include "run/plan_parts.h"
 
 const char *const plan_precisions[] = {"fp32", "bf16", "fp16", NULL};
 

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "base/quote.h"
 #include "base/str.h"
-#include "run/step.h"
+#include "run/plan_parts.h"
 
 enum { NAME = 32 };
 

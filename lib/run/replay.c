@@ -6,7 +6,7 @@
 #include "base/hash.h"
 #include "run/params.h"
 #include "run/plan.h"
-#include "run/step.h"
+#include "run/plan_parts.h"
 
 int plan_finish(const struct plan *p, struct err *e)
 {

@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "cuda/cuda.h"
-#include "run/step.h"
+#include "run/plan_parts.h"
 
 /* GPU 0, or the emulator's.  */
 static inline struct device *gpu(void)

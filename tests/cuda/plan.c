@@ -21,7 +21,7 @@
 #include "pass/pass.h"
 #include "run/params.h"
 #include "run/plan.h"
-#include "run/step.h"
+#include "run/plan_parts.h"
 
 /* Plans of TEXT, in each precision: COUNT finds WANT steps, none where SET has
  * taken the option away, and results are the same to the bit.  */

@@ -28,7 +28,7 @@
 #include "offers.h"
 #include "run/params.h"
 #include "run/plan.h"
-#include "run/step.h"
+#include "run/plan_parts.h"
 
 /* Of the largest, in f32; of the length, in 16 bits, where a rounding may turn
  * the sign that relu's gradient asks for.  */

@@ -23,7 +23,7 @@
 #include "pass/pass.h"
 #include "run/params.h"
 #include "run/plan.h"
-#include "run/step.h"
+#include "run/plan_parts.h"
 #include "tensor/tensor.h"
 #include "train/graph.h"
 #include "train/recipe.h"

@@ -21,7 +21,7 @@
 #include "cpu/cpu.h"
 #include "graph/graph.h"
 #include "run/params.h"
-#include "run/step.h"
+#include "run/plan_parts.h"
 
 struct fixture {
     struct device *device;
