@@ -17,10 +17,16 @@ enum { X, WEIGHT, BIAS };
 
 enum { FLOAT = 4 };
 
-/* Gradients of weights: bytes of the sums of all chunks; tasks wanted; tiles at
- * a time.  */
+/* Gradients of weights: bytes of the sums of all chunks; tasks wanted; chunks at most.  */
 enum { CHUNK_BYTES = 8 << 20, TASKS = 8, MAX_CHUNKS = 16 };
-enum { FEWEST_TILES = 56, MOST_TILES = 128 };
+
+/* Tiles that a task transforms at a time.  For each such strip all its sums are loaded and stored
+ * once: with fewer tiles than FEWEST_TILES that is much beside the products, however many fit
+ * winograd.grad_bytes.  A task whose sums have more than SUMS_BYTES takes MOST_TILES, so that
+ * they pass by as seldom as may be; the transformed tiles grow with that, 2,304 bytes for each
+ * tile and 16 channels.  The numbers are those that the kernel came with; whether others were
+ * tried is not recorded.  */
+enum { FEWEST_TILES = 56, MOST_TILES = 128, SUMS_BYTES = 1 << 20 };
 
 /* ---- geometry ---- */
 
@@ -205,8 +211,8 @@ static struct winograd_grad grad_of(const struct step_nodes *s)
     t.sum_floats = (size_t)bytes / sizeof(float);
     tile_bytes = g->points * (t.range + g->panels) * LANES * (int64_t)sizeof(float);
     g->strip = tuned(s->tuning, TUNE_WINOGRAD_GRAD_BYTES) / tile_bytes;
-    g->strip = t.range * plane_bytes > 1 << 20 ? MOST_TILES
-                                               : least(MOST_TILES, most(FEWEST_TILES, g->strip));
+    g->strip = t.range * plane_bytes > SUMS_BYTES ? MOST_TILES
+                                                  : least(MOST_TILES, most(FEWEST_TILES, g->strip));
     g->strip = least(g->strip, t.per_chunk);
     place(g, t.range, g->panels);
     return t;

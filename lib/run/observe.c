@@ -39,7 +39,9 @@ static void by_percentile(struct range *r, const int64_t *count, double share)
     r->max = edge(&whole, hi);
 }
 
-enum { STEP = 16 };
+/* Of the entropy: half of the 256 levels, for one sign; bins between the limits
+ * that are tried, as each costs a walk over all bins below it.  */
+enum { LEVELS = 128, STEP = 16 };
 
 /* The histogram of |x| over [0, most], from that of x.  */
 static void magnitudes(double *to, const struct range *r, const int64_t *count,
@@ -56,11 +58,13 @@ static void magnitudes(double *to, const struct range *r, const int64_t *count,
 }
 
 /* Divergence of P, the first N bins with what lies behind added to the last,
- * from its form in LEVELS levels; each level spreads over the bins that are
- * not empty.  */
+ * from its form in so many levels; each level spreads over the bins that are
+ * not empty.  Where the last bin is empty its form has nothing of what lies
+ * behind: `nothing' stands for that, as the divergence would be infinite.  */
 static double divergence(const double *h, int64_t n, int64_t levels,
                          double behind)
 {
+    const double nothing = 1e-12;
     double sum_p = behind, sum_q = 0, d = 0;
     double q[OBSERVE_BINS];
 
@@ -82,7 +86,8 @@ static double divergence(const double *h, int64_t n, int64_t levels,
         const double p = h[i] + (i == n - 1 ? behind : 0);
 
         if (p > 0)
-            d += p / sum_p * log(p / sum_p / (q[i] > 0 ? q[i] / sum_q : 1e-12));
+            d += p / sum_p *
+                 log(p / sum_p / (q[i] > 0 ? q[i] / sum_q : nothing));
     }
     return d;
 }
@@ -91,7 +96,7 @@ static void by_entropy(struct range *r, const int64_t *count)
 {
     const double most = fmax(fabs(r->min), fabs(r->max));
     double h[OBSERVE_BINS], behind = 0, best = INFINITY, limit = most;
-    int64_t levels = 128;
+    int64_t levels = LEVELS;
 
     if (!(most > 0))
         return;
