@@ -15,14 +15,15 @@
  * initialisers are kept, but for bytes that our files cannot hold.
  *
  *     onnx.c, onnx_build, onnx_lower_X, onnx_front     writing
- *     onnx_read         reading: the nodes, in order; onnx_model, onnx_tensor:
- *       the file and its arrays; onnx_import: names, attributes, ops
- *     onnx_row          operators that are one op, by the row of its record
- *     onnx_ops, _math, _move, _picture, _attention, _quant, _conv1d
- *                       the others
- *     onnx_pattern, onnx_turns, onnx_scan   several operators that are one op;
- *       values that lie NHWC
- *     onnx_fold_X       operators over constants, evaluated  */
+ *     onnx_read         reading, the way in: the file, its inputs, its
+ *                       operators in order; onnx_model: as a model
+ *     onnx_scan, onnx_tensor   bytes before they are unpacked; arrays
+ *     onnx_import       what the readers of operators share
+ *     onnx_read_row     an operator that is one op, by the row of its record
+ *     onnx_read_X       the other operators; each file ends with their list
+ *     onnx_fold_X       operators over constants, evaluated
+ *     onnx_pattern, onnx_attention   several operators that are one op
+ *     onnx_turns        arithmetic with channels last, done with them first  */
 #ifndef ADZE_FORMAT_ONNX_H
 #define ADZE_FORMAT_ONNX_H
 

@@ -181,12 +181,11 @@ int import_axis(int64_t axis, int rank);
 
 /* ---- the other files ---- */
 
-/* onnx_row.c: O by the row of an op, backwards.  1: read, 0: no row says it,
- * -1.  */
+/* onnx_read_row.c: O by the row of an op, backwards.  1: read, 0: no row says
+ * it, -1.  */
 int import_row(struct import *r, const onode *o, struct err *e);
 
-/* onnx_ops.c, onnx_math.c, onnx_move.c, onnx_picture.c, onnx_quant.c: operators
- * that need a function.  */
+/* Operators that need a function: onnx_read_layers.c, _math.c and so on.  */
 typedef int import_fn(struct import *r, const onode *o, struct err *e);
 
 struct import_op {
@@ -198,31 +197,31 @@ struct import_op {
 extern const struct import_op import_layers[], import_maths[], import_moves[],
     import_pictures[], import_quants[];
 
-/* onnx_picture.c: O, a Gather, looks up rows of a constant.  */
+/* onnx_read_picture.c: O, a Gather, looks up rows of a constant.  */
 int import_embedding(struct import *r, const onode *o, struct err *e);
 
-/* onnx_ops.c: O, a Conv over pictures; ADD, if it is not NULL, puts the
+/* onnx_read_layers.c: O, a Conv over pictures; ADD, if it is not NULL, puts the
  * constant BIAS to it, one number a channel.  */
 int import_conv(struct import *r, const onode *o, const onode *add,
                 const char *bias, struct err *e);
 
-/* onnx_ops.c: O, a MatMul with a constant matrix, and operand AT of ADD, which
- * may be NULL, as a linear layer.  */
+/* onnx_read_layers.c: O, a MatMul with a constant matrix, and operand AT of
+ * ADD, which may be NULL, as a linear layer.  */
 int import_linear(struct import *r, const onode *o, const onode *add, size_t at,
                   struct err *e);
 
-/* onnx_math.c: the result of O is the mean of each picture of X, [N,C], or
+/* onnx_read_math.c: the result of O is the mean of each picture of X, [N,C], or
  * [N,C,1,1] if KEEP.  */
 int import_global_mean(struct import *r, const onode *o, struct value *x,
                        int keep, struct err *e);
 
-/* onnx_conv1d.c: O, a Conv whose weight has three sizes.  */
+/* onnx_read_conv1d.c: O, a Conv whose weight has three sizes.  */
 int import_conv1d(struct import *r, const onode *o, struct err *e);
 
 /* The function for O, or NULL.  */
 const struct import_op *import_op_find(const onode *o);
 
-/* onnx_quant.c: OP reads O, which moves numbers or chooses among them, in
+/* onnx_read_quant.c: OP reads O, which moves numbers or chooses among them, in
  * floating point where its operand is in 8 bits.  1: read, 0: it is not, -1. */
 int import_eight(struct import *r, const onode *o, const struct import_op *op,
                  struct err *e);

@@ -4,8 +4,8 @@
  * The bytes are scanned, then unpacked; names get their places; operators over
  * constants are evaluated; from the outputs back it is seen what is needed and
  * what belongs together; then the operators are read one by one.  What reads
- * an operator stands in onnx_ops.c, onnx_math.c, onnx_move.c, onnx_picture.c
- * and onnx_quant.c, or is the row of an op's record, backwards: onnx_row.c.  */
+ * an operator stands in an onnx_read_X.c, or is the row of an op's record,
+ * backwards: onnx_read_row.c.  */
 #include <stdlib.h>
 #include <string.h>
 

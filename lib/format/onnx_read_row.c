@@ -1,4 +1,4 @@
-/* onnx_row.c -- an operator by the row of the op that says it, backwards.
+/* onnx_read_row.c -- an operator by the row of the op that says it, backwards.
  * SPDX-License-Identifier: MIT
  *
  * Other programs leave attributes out that have their default, and write some

@@ -1,5 +1,5 @@
-/* onnx_quant.c -- 8 bits: pairs of QuantizeLinear and DequantizeLinear, and
- * operators that have the pairs inside.
+/* onnx_read_quant.c -- 8 bits: pairs of QuantizeLinear and DequantizeLinear,
+ * and operators that have the pairs inside.
  * SPDX-License-Identifier: MIT
  *
  * QLinearConv and its like become what they stand for: the operands in

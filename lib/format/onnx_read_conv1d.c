@@ -1,4 +1,5 @@
-/* onnx_conv1d.c -- convolution along one axis, as that of pictures of one row.
+/* onnx_read_conv1d.c -- convolution along one axis, as that of pictures of one
+ * row.
  * SPDX-License-Identifier: MIT
  *
  * ECA (Wang et al., CVPR 2020) lets channels see their neighbours so.  */

@@ -1,5 +1,5 @@
-/* onnx_picture.c -- operators on pictures: other sizes, grids, normalisation of
- * each sample; and tables.
+/* onnx_read_picture.c -- operators on pictures: other sizes, grids,
+ * normalisation of each sample; and tables.
  * SPDX-License-Identifier: MIT  */
 #include <math.h>
 #include <string.h>

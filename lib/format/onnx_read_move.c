@@ -1,4 +1,4 @@
-/* onnx_move.c -- operators that move numbers and compute none.
+/* onnx_read_move.c -- operators that move numbers and compute none.
  * SPDX-License-Identifier: MIT  */
 #include <string.h>
 

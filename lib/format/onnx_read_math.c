@@ -1,4 +1,4 @@
-/* onnx_math.c -- arithmetic: number by number, and over axes.
+/* onnx_read_math.c -- arithmetic: number by number, and over axes.
  * SPDX-License-Identifier: MIT  */
 #include <float.h>
 #include <math.h>

@@ -1,4 +1,4 @@
-/* onnx_ops.c -- operators that compute: layers, pooling, softmax.
+/* onnx_read_layers.c -- operators that compute: layers, pooling, softmax.
  * SPDX-License-Identifier: MIT  */
 #include <string.h>
 
