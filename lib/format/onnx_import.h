@@ -192,6 +192,8 @@ struct import_op {
     const char *type;
     size_t min, max; /* operands */
     import_fn *read;
+    int moves; /* numbers, or chooses among them, and computes none: what is in
+                  8 bits stays so (import_eight()) */
 };
 
 extern const struct import_op import_layers[], import_maths[], import_moves[],
@@ -221,8 +223,8 @@ int import_conv1d(struct import *r, const onode *o, struct err *e);
 /* The function for O, or NULL.  */
 const struct import_op *import_op_find(const onode *o);
 
-/* onnx_read_quant.c: OP reads O, which moves numbers or chooses among them, in
- * floating point where its operand is in 8 bits.  1: read, 0: it is not, -1. */
+/* onnx_read_quant.c: OP, which moves, reads O in floating point where its
+ * operand is in 8 bits.  1: read, 0: it is not, -1.  */
 int import_eight(struct import *r, const onode *o, const struct import_op *op,
                  struct err *e);
 

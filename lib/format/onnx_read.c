@@ -66,8 +66,7 @@ static int read_node(struct import *r, size_t at, struct err *e)
     op = import_op_find(o);
     if (op && (o->n_input < op->min || o->n_input > op->max))
         return import_no(o, "not the usual number of operands", e);
-    if (op &&
-        (find_in(import_moves, o->op_type) || !strcmp(o->op_type, "MaxPool")))
+    if (op && op->moves)
         done = import_eight(r, o, op, e);
     if (op)
         return done ? (done < 0 ? -1 : 0) : op->read(r, o, e);

@@ -472,7 +472,7 @@ const struct import_op import_layers[] = {
     {"LayerNormalization", 2, 3, read_layernorm},
     {"LogSoftmax", 1, 1, read_softmax},
     {"MatMul", 2, 2, read_matmul},
-    {"MaxPool", 1, 1, read_maxpool},
+    {"MaxPool", 1, 1, read_maxpool, .moves = 1},
     {"PRelu", 2, 2, read_prelu},
     {"Softmax", 1, 1, read_softmax},
     {0},
