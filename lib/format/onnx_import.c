@@ -280,6 +280,8 @@ int import_put(struct import *r, const onode *o, size_t i, struct value *v,
 {
     struct slot *s;
 
+    if (!v)
+        return -1;
     if (i >= o->n_output || !*o->output[i])
         return 0;
     s = import_new(r, o->output[i], e);

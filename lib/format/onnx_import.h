@@ -91,7 +91,8 @@ const int64_t *import_ints(struct import *r, const onode *o, size_t i,
 /* As one number; -1 if it is none.  */
 int import_real(struct import *r, const onode *o, size_t i, double *v);
 
-/* Result I of O is V, or the constant *T (taken, also on error).  */
+/* Result I of O is V (NULL: -1, as after an error), or the constant *T (taken,
+ * also on error).  */
 int import_put(struct import *r, const onode *o, size_t i, struct value *v,
                struct err *e);
 void import_set_merged(struct import *r, const onode *o, int merged);
@@ -196,11 +197,8 @@ struct import_op {
                   8 bits stays so (import_eight()) */
 };
 
-extern const struct import_op import_layers[], import_maths[], import_moves[],
-    import_pictures[], import_quants[];
-
-/* onnx_read_picture.c: O, a Gather, looks up rows of a constant.  */
-int import_embedding(struct import *r, const onode *o, struct err *e);
+extern const struct import_op import_joins[], import_layers[], import_maths[],
+    import_parts[], import_pictures[], import_quants[], import_sizes[];
 
 /* onnx_read_layers.c: O, a Conv over pictures; ADD, if it is not NULL, puts the
  * constant BIAS to it, one number a channel.  */

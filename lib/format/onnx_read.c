@@ -32,9 +32,9 @@ static const struct import_op *find_in(const struct import_op *list,
 
 const struct import_op *import_op_find(const onode *o)
 {
-    const struct import_op *const lists[] = {import_layers, import_maths,
-                                             import_moves, import_pictures,
-                                             import_quants};
+    const struct import_op *const lists[] = {
+        import_joins,    import_layers, import_maths, import_parts,
+        import_pictures, import_quants, import_sizes};
     const struct import_op *found = NULL;
 
     for (size_t i = 0; i < COUNT(lists) && !found; i++)

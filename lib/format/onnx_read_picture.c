@@ -1,5 +1,5 @@
 /* onnx_read_picture.c -- operators on pictures: other sizes, grids,
- * normalisation of each sample; and tables.
+ * normalisation of each sample.
  * SPDX-License-Identifier: MIT  */
 #include <math.h>
 #include <string.h>
@@ -140,24 +140,6 @@ static int read_instancenorm(struct import *r, const onode *o, struct err *e)
     import_set_real(r, &a, "eps", import_attr_real(o, "epsilon", 1e-5));
     import_set(&a, "affine", "yes");
     n = import_add(r, o, "instancenorm", in, 3, &a, e);
-    return n ? import_results(r, o, n, e) : -1;
-}
-
-/* ---- rows of a table ---- */
-
-int import_embedding(struct import *r, const onode *o, struct err *e)
-{
-    struct value *w = import_value(r, o, 0, VALUE_PARAM, e);
-    struct value *x = w ? import_value(r, o, 1, VALUE_CONST, e) : NULL;
-    struct attrs a = {.n = 0};
-    struct node *n;
-
-    if (!x || w->shape.rank != 2 || import_attr_int(o, "axis", 0) ||
-        x->dtype != DTYPE_I64)
-        return import_no(o, "its places are not read", e);
-    import_set_int(r, &a, "rows", w->shape.dim[0]);
-    import_set_int(r, &a, "dim", w->shape.dim[1]);
-    n = import_add(r, o, "embedding", (struct value *[]){x, w}, 2, &a, e);
     return n ? import_results(r, o, n, e) : -1;
 }
 
