@@ -1,35 +1,26 @@
 /* export.c -- adze-export: model -> ONNX, plain weights or C, read back before
  * they are written.
  * SPDX-License-Identifier: MIT  */
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
-#include "base/mem.h"
-#include "base/rng.h"
 #include "base/str.h"
 #include "base/stream.h"
 #include "cli/common.h"
 #include "cli/io.h"
+#include "cli/proof.h"
 #include "cli/rows.h"
 #include "format/cexport.h"
 #include "format/model.h"
 #include "format/onnx.h"
+#include "format/weightfile.h"
 #include "graph/device.h"
 #include "graph/graph.h"
 #include "pass/pass.h"
-#include "run/observe.h"
 #include "run/params.h"
-#include "run/parity.h"
 #include "run/plan.h"
-#include "tensor/npz.h"
-#include "tensor/safetensors.h"
-#include "tensor/set.h"
-#include "tensor/top.h"
 
-enum { SAMPLES = 16, TOP = 3 };
 enum { ONNX, WEIGHTS, ARRAYS, HEADER };
 
 static const char *const formats[] = {"onnx", "safetensors", "npz", "c", NULL};
@@ -79,260 +70,15 @@ static const struct command cmd = {
     .examples = examples,
 };
 
-/* ---- the proof ---- */
-
-/* Samples, and the logits of both sides: [SAMPLES, ...] each.  */
-struct proof {
-    const struct model *m;
-    struct tensor image, ours, theirs;
-    struct tensor levels; /* u8 [SAMPLES,H,W,C], where the file reads them */
-};
-
-/* Numbers of channel C of a picture from its levels, or normal noise.  */
-static void fill_plane(const struct proof *p, int64_t sample, int64_t c,
-                       float *to)
-{
-    const struct preprocess *pre = &p->m->pre;
-    const int64_t *dim = p->image.shape.dim, area = dim[2] * dim[3];
-    const int64_t at = (sample * dim[1] + c) * area;
-    const int64_t from = pre->bgr ? dim[1] - 1 - c : c;
-    const struct rng r = rng_at(1, RNG_TEST, 1, 0);
-    uint8_t *level = p->levels.data;
-
-    for (int64_t i = 0; i < area; i++) {
-        if (!front) {
-            to[i] = (float)rng_normal(&r, (uint64_t)(at + i));
-            continue;
-        }
-        const uint8_t v = (uint8_t)rng_below(&r, (uint64_t)(at + i), 256);
-
-        level[(sample * area + i) * dim[1] + from] = v;
-        to[i] = ((float)v / 255.0f - pre->mean[c]) / pre->std[c];
-    }
-}
-
-static int fill(void *ctx, int64_t from, int64_t n, float *image, struct err *e)
-{
-    const struct proof *p = ctx;
-    const int64_t *dim = p->image.shape.dim;
-
-    (void)e;
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t c = 0; c < dim[1]; c++)
-            fill_plane(p, from + i, c,
-                       image + (i * dim[1] + c) * dim[2] * dim[3]);
-    return 0;
-}
-
-static int proof_init(struct proof *p, const struct model *m, struct err *e)
-{
-    const struct graph *g = m->graph;
-    const struct value *x = graph_value(g, "image");
-    const struct value *y = graph_output_value(g, graph_answer(g));
-    struct shape in, out, levels;
-
-    p->m = m;
-    if (!x || !y || x->shape.rank != 4 || !x->shape.batch || !y->shape.batch)
-        return err_set(e, ERR_SHAPE,
-                       "the network has no 'image' or no 'logits' of a batch");
-    in = shape_bind(x->shape, SAMPLES);
-    out = shape_bind(y->shape, SAMPLES);
-    levels =
-        shape_make(4, (int64_t[]){in.dim[0], in.dim[2], in.dim[3], in.dim[1]});
-    return tensor_new(&p->image, DTYPE_F32, &in, e) < 0 ||
-                   (front &&
-                    tensor_new(&p->levels, DTYPE_U8, &levels, e) < 0) ||
-                   tensor_new(&p->ours, DTYPE_F32, &out, e) < 0 ||
-                   tensor_new(&p->theirs, DTYPE_F32, &out, e) < 0
-               ? -1
-               : 0;
-}
-
-static void proof_release(struct proof *p)
-{
-    tensor_unref(&p->levels);
-    tensor_unref(&p->image);
-    tensor_unref(&p->ours);
-    tensor_unref(&p->theirs);
-}
-
-static void keep_rows(struct tensor *t, int64_t from, int64_t n, const float *p)
-{
-    const struct tensor rows = tensor_rows(t, from, n);
-
-    memcpy(rows.data, p, tensor_bytes(&rows));
-}
-
-static void see(void *ctx, int64_t from, int64_t n, const float *image,
-                const float *a, const float *b)
-{
-    struct proof *p = ctx;
-
-    keep_rows(&p->image, from, n, image);
-    keep_rows(&p->ours, from, n, a);
-    keep_rows(&p->theirs, from, n, b);
-}
-
-static int proof_save(const struct proof *p, struct err *e)
-{
-    struct set s;
-    int bad;
-
-    set_init(&s);
-    set_meta_put(&s, "adze.kind", "tensors");
-    if (front)
-        set_put(&s, "image_u8", &p->levels);
-    else
-        set_put(&s, "image", &p->image);
-    set_put(&s, "logits", &p->ours);
-    bad = safetensors_save(&s, proof_path, e);
-    set_release(&s);
-    return bad;
-}
-
-/* The best classes of the first sample.  */
-static void note_top(const char *whose, const struct model *m,
-                     const struct tensor *logits)
-{
-    const float *row = logits->data;
-    const int64_t k = model_head(m), n = k < TOP ? k : TOP;
-    int64_t best[TOP];
-    char name[MODEL_CLASS];
-    struct str s = {0};
-
-    if (!k)
-        return;
-    top_find(row, k, n, best);
-    for (int64_t i = 0; i < n; i++) {
-        str_add(&s, i ? ", " : "");
-        str_printf(&s, "%s %.5g", Q(model_class_name(m, best[i], name)),
-                   (double)row[best[i]]);
-    }
-    cli_note("top of the first input, %s: %s", whose, str_text(&s));
-    str_release(&s);
-}
-
-/* ---- fp16 ---- */
-
-enum { HALF_BITS = 11 }; /* of a number's digits */
-#define EIGHT_LIMIT (8. / 255)
-#define HALF_MAX    65504
-
-/* Every step rounds its weights once and its result once, each by 2^-11 of it
- * at most; to first order these shares add.  */
-static double half_limit(const struct graph *g, int *steps)
-{
-    *steps = 0;
-    for (int i = 0; i < g->n_node; i++)
-        *steps += !(g->node[i]->op->flags & OP_VIEW);
-    return 2 * *steps * ldexp(1, -HALF_BITS);
-}
-
-/* No value of G, as run on the samples, is beyond fp16.  */
-static int check_values(struct proof *p, const struct graph *g,
-                        const struct device *d, struct err *e)
-{
-    struct range *r = xcalloc((size_t)g->n_node + 1, sizeof *r);
-    const struct observe_opts o = {.samples = SAMPLES,
-                                   .batch = PARITY_BATCH,
-                                   .pool = cli_pool(),
-                                   .fill = fill,
-                                   .ctx = p};
-    int n = 0, bad;
-
-    for (int i = 0; i < g->n_node; i++)
-        r[n++].name = g->node[i]->name;
-    bad = observe_run(r, n, g, d, &o, e) < 0;
-    for (int i = 0; i < n && !bad; i++)
-        if (fmax(fabs(r[i].min), fabs(r[i].max)) > HALF_MAX)
-            bad = err_set(
-                e, ERR_NO, "'%s' reaches %g, which is beyond fp16 (%d)",
-                Q(r[i].name), fmax(fabs(r[i].min), fabs(r[i].max)), HALF_MAX);
-    free(r);
-    return bad ? -1 : 0;
-}
-
-static int check_half(struct proof *p, const struct parity *r,
-                      const struct device *d, struct err *e)
-{
-    struct graph *g = pass_simplify(p->m->graph, e);
-    int steps, bad = !g || parity_finite(r, e) < 0;
-
-    if (!bad) {
-        const double limit = half_limit(g, &steps);
-
-        cli_note("fp16 may differ by %.3g of the largest: two roundings of "
-                 "2^-%d in each of %d steps",
-                 limit, HALF_BITS, steps);
-        bad = check_values(p, g, d, e) < 0;
-        if (!bad && !(r->max_rel <= limit))
-            bad = err_set(e, ERR_NO, "fp16 differs by %.3g of the largest",
-                          r->max_rel);
-    }
-    graph_free(g);
-    return bad ? -1 : 0;
-}
-
-/* Between steps in 8 bits float ops round in their own order, and what lies
- * between two levels then goes to either.  */
-static int check_eight(const struct parity *r, struct err *e)
-{
-    if (parity_finite(r, e) < 0)
-        return -1;
-    if (r->max_rel > PARITY_EXACT)
-        cli_note("8 bits may differ by %.3g of the largest: 8 of 255 levels",
-                 EIGHT_LIMIT);
-    return r->max_rel <= EIGHT_LIMIT
-               ? 0
-               : err_set(e, ERR_NO, "8 bits differ by %.3g of the largest",
-                         r->max_rel);
-}
-
-static int check(struct proof *p, const struct parity *r,
-                 const struct device *d, struct err *e)
-{
-    if (half)
-        return check_half(p, r, d, e);
-    return pass_quantized(p->m->graph) ? check_eight(r, e) : parity_exact(r, e);
-}
-
-/* ---- comparing ---- */
-
-static int compare(struct proof *p, const struct model *m,
-                   const struct graph *back, struct err *e)
-{
-    const struct parity_opts o = {.samples = SAMPLES,
-                                  .seed = 1,
-                                  .pool = cli_pool(),
-                                  .fill = fill,
-                                  .see = see,
-                                  .ctx = p};
-    struct device *d = io_device(device_name, e);
-    struct parity r = {0};
-    int bad = !d || parity_run(&r, m->graph, back, d, &o, e) < 0;
-
-    if (!bad) {
-        cli_note("read back, outputs differ by %.3g, %.3g of the largest, on "
-                 "%lld inputs; the best class agrees on %lld",
-                 r.max_abs, r.max_rel, (long long)r.samples,
-                 (long long)r.agree);
-        note_top("the model", m, &p->ours);
-        note_top("the file", m, &p->theirs);
-        bad = check(p, &r, d, e) < 0 || (proof_path && proof_save(p, e) < 0);
-    }
-    parity_release(&r);
-    io_device_free(d);
-    return bad ? -1 : 0;
-}
-
 /* BACK is what the file's bytes say.  */
 static int prove(const struct model *m, const struct graph *back, struct err *e)
 {
-    struct proof p = {0};
-    const int bad = proof_init(&p, m, e) < 0 || compare(&p, m, back, e);
+    const struct proof_opts o = {.device = device_name,
+                                 .path = proof_path,
+                                 .front = front,
+                                 .half = half};
 
-    proof_release(&p);
-    return bad ? -1 : 0;
+    return proof_run(m, back, &o, e);
 }
 
 /* ---- ONNX ---- */
@@ -420,100 +166,31 @@ static int write_onnx(struct out *o, struct model *m, struct err *e)
 
 /* ---- plain weights ---- */
 
-static void to_set(const struct graph *g, struct set *s)
+static int make_weights(struct str *bytes, const struct model *m, int64_t *n,
+                        struct err *e)
 {
-    set_init(s);
-    for (int i = 0; i < g->n_value; i++)
-        if (value_is_tensor(g->value[i]))
-            set_put(s, g->value[i]->name, &g->value[i]->data);
-}
+    const enum weightfile form =
+        format == ARRAYS ? WEIGHTFILE_NPZ : WEIGHTFILE_SAFETENSORS;
+    struct graph *back = NULL;
+    int bad = weightfile_encode(bytes, form, m->graph, n, e) < 0;
 
-/* PyTorch's readers want to hear that the tensors are theirs.  */
-static int encode_safetensors(struct str *to, struct set *s, struct err *e)
-{
-    struct out o;
-
-    set_meta_put(s, "format", "pt");
-    out_memory(&o, to);
-    return safetensors_write(s, &o, 0, e);
-}
-
-static int encode_npz(struct str *to, struct set *s, struct err *e)
-{
-    return npz_encode(to, s, e);
-}
-
-static int decode_safetensors(struct set *s, const struct str *from,
-                              struct err *e)
-{
-    return safetensors_parse(s, (const unsigned char *)from->data, from->len,
-                             NULL, 1, e);
-}
-
-static int decode_npz(struct set *s, const struct str *from, struct err *e)
-{
-    return npz_parse(s, (const unsigned char *)from->data, from->len, e);
-}
-
-static const struct {
-    int (*encode)(struct str *to, struct set *s, struct err *e);
-    int (*decode)(struct set *s, const struct str *from, struct err *e);
-} weights[] = {
-    [WEIGHTS] = {encode_safetensors, decode_safetensors},
-    [ARRAYS] = {encode_npz, decode_npz},
-};
-
-/* G with the tensors of S.  */
-static struct graph *with_tensors(const struct graph *in, const struct set *s,
-                                  struct err *e)
-{
-    struct graph *g = graph_copy(in);
-
-    for (int i = 0; i < g->n_value; i++) {
-        struct value *v = g->value[i];
-        const struct tensor *t = set_get(s, v->name);
-
-        if (!value_is_tensor(v))
-            continue;
-        if (!t || t->dtype != v->dtype || !shape_equal(&t->shape, &v->shape)) {
-            err_set(e, ERR_FORMAT, "tensor '%s' is another one", Q(v->name));
-            graph_free(g);
-            return NULL;
-        }
-        value_set_data(v, t);
+    if (!bad) {
+        back = weightfile_graph(bytes, form, m->graph, e);
+        bad = back ? prove(m, back, e) : err_in(e, "read back");
     }
-    return g;
-}
-
-static int prove_weights(const struct model *m, const struct str *bytes,
-                         struct err *e)
-{
-    struct graph *back;
-    struct set s;
-    int bad;
-
-    if (weights[format].decode(&s, bytes, e) < 0)
-        return err_in(e, "read back");
-    back = with_tensors(m->graph, &s, e);
-    bad = !back || prove(m, back, e) < 0;
     graph_free(back);
-    set_release(&s);
     return bad ? -1 : 0;
 }
 
 static int write_weights(struct out *o, struct model *m, struct err *e)
 {
     struct str bytes = {0};
-    struct set s;
-    int bad;
+    int64_t n;
+    const int bad = make_weights(&bytes, m, &n, e) < 0 ||
+                    out_write(o, str_text(&bytes), bytes.len, e) < 0;
 
-    to_set(m->graph, &s);
-    bad = weights[format].encode(&bytes, &s, e) < 0 ||
-          prove_weights(m, &bytes, e) < 0 ||
-          out_write(o, str_text(&bytes), bytes.len, e) < 0;
     if (!bad)
-        cli_note("%lld tensors", (long long)s.n);
-    set_release(&s);
+        cli_note("%lld tensors", (long long)n);
     str_release(&bytes);
     return bad ? -1 : 0;
 }
@@ -569,7 +246,8 @@ static int make_header(struct cexport *c, struct str *s, const struct model *m,
     }
     if (!bad) {
         cli_note("%zu bytes of weights, %zu bytes of RAM", c->rom, c->ram);
-        note_top("the model, for the picture of the header's test", m, &logits);
+        proof_top("the model, for the picture of the header's test", m,
+                  &logits);
     }
     tensor_unref(&logits);
     return bad ? -1 : 0;

@@ -339,3 +339,11 @@ int parity_exact(const struct parity *r, struct err *e)
                    r->max_abs, r->max_rel, PARITY_EXACT,
                    (long long)r->nonfinite);
 }
+
+double parity_half(const struct graph *g, int *steps)
+{
+    *steps = 0;
+    for (int i = 0; i < g->n_node; i++)
+        *steps += !(g->node[i]->op->flags & OP_VIEW);
+    return 2 * *steps * ldexp(1, -PARITY_HALF_BITS);
+}

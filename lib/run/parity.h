@@ -69,4 +69,16 @@ int parity_finite(const struct parity *r, struct err *e);
  * something not finite on one side alone; else as parity_finite().  */
 int parity_exact(const struct parity *r, struct err *e);
 
+/* A share of the largest that 8 bits computed elsewhere may differ by, 8 of 255
+ * levels: between steps in 8 bits float ops round in their own order, and what
+ * lies between two levels then goes to either.  */
+#define PARITY_EIGHT (8. / 255)
+
+enum { PARITY_HALF_BITS = 11 }; /* digits of a number in fp16 */
+
+/* The same of G computed in fp16: every step, of which there are *STEPS, rounds
+ * its weights once and its result once, each by 2^-11 of it at most; to first
+ * order these shares add.  */
+double parity_half(const struct graph *g, int *steps);
+
 #endif
