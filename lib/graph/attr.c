@@ -198,3 +198,70 @@ int attr_expand(struct node *n, const char *name, int count, int64_t min,
     attr_set_ints(n, name, v, count);
     return 0;
 }
+
+/* ---- those of a node, all of them ---- */
+
+static int attr_count(const struct op *op)
+{
+    int n = 0;
+
+    while (op->attr && op->attr[n].name)
+        n++;
+    return n;
+}
+
+/* Which names an op takes, for messages.  */
+static int unknown_attr(const struct op *op, const char *name, struct err *e)
+{
+    const char *list[64] = {0};
+
+    for (int i = 0; i < attr_count(op) && i < 63; i++)
+        list[i] = op->attr[i].name;
+    return err_set(e, ERR_USAGE, "op '%s' has no attribute '%s'%s", op->name,
+                   Q(name), NEAR(name, list));
+}
+
+int attr_read_all(struct node *n, const struct attr_text *t, struct err *e)
+{
+    const struct op *op = n->op;
+    const int count = attr_count(op);
+    struct arena *a = &n->graph->arena;
+
+    n->attr = ARENA_NEWS(a, count ? count : 1, struct attr);
+    for (const struct attr_text *p = t; p && p->name; p++)
+        if (attr_index(op, p->name) < 0)
+            return unknown_attr(op, p->name, e);
+    for (int i = 0; i < count; i++) {
+        const char *text = op->attr[i].def;
+
+        for (const struct attr_text *p = t; p && p->name; p++)
+            if (!strcmp(p->name, op->attr[i].name))
+                text = p->text;
+        if (!text)
+            return err_set(e, ERR_USAGE, "op '%s' needs attribute '%s'",
+                           op->name, op->attr[i].name);
+        if (attr_parse(&n->attr[i], &op->attr[i], text, a, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+void attr_copy_all(struct node *to, const struct node *from)
+{
+    const int count = attr_count(from->op);
+    struct arena *a = &to->graph->arena;
+
+    to->attr = ARENA_NEWS(a, count ? count : 1, struct attr);
+    for (int i = 0; i < count; i++) {
+        const char kind = from->op->attr[i].kind;
+        const struct attr *f = &from->attr[i];
+
+        to->attr[i] = *f;
+        if (kind == 's')
+            to->attr[i].s = arena_strdup(a, f->s);
+        if (kind == 'v') {
+            to->attr[i].v = ARENA_NEWS(a, f->n ? f->n : 1, int64_t);
+            memcpy(to->attr[i].v, f->v, (size_t)f->n * sizeof *f->v);
+        }
+    }
+}

@@ -25,6 +25,11 @@ struct attr {
     };
 };
 
+/* An attribute as text, for building: {"stride", "2"}; ended by NULL name. */
+struct attr_text {
+    const char *name, *text;
+};
+
 /* Read TEXT ("2", "[1, 1]", "yes") as D's kind; memory from A.  ERR_USAGE
  * names the attribute.  */
 int attr_parse(struct attr *v, const struct op_attr *d, const char *text,
@@ -50,5 +55,12 @@ void attr_set_ints(struct node *n, const char *name, const int64_t *v,
  * right).  Each must lie in [MIN, MAX].  ERR_USAGE otherwise.  */
 int attr_expand(struct node *n, const char *name, int count, int64_t min,
                 int64_t max, struct err *e);
+
+/* All attributes of N, in the arena of its graph: from T (may be NULL), or the
+ * op's defaults.  ERR_USAGE for a name that the op does not have, one that it
+ * needs, or a text of another kind.  */
+int attr_read_all(struct node *n, const struct attr_text *t, struct err *e);
+/* Those of FROM, of the same op.  */
+void attr_copy_all(struct node *to, const struct node *from);
 
 #endif

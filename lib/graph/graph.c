@@ -1,4 +1,4 @@
-/* graph.c -- see graph.h: building and asking.
+/* graph.c -- see graph.h: building and copying.
  * SPDX-License-Identifier: MIT  */
 #include "graph/graph.h"
 
@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "graph/build.h"
 
 struct graph *graph_new(const char *name)
 {
@@ -32,8 +33,10 @@ void graph_free(struct graph *g)
     free(g);
 }
 
-static struct value *new_value(struct graph *g, const char *name,
-                               enum value_kind kind)
+/* ---- values, and who reads them ---- */
+
+struct value *graph_new_value(struct graph *g, const char *name,
+                              enum value_kind kind)
 {
     struct value *v = ARENA_NEW(&g->arena, struct value);
 
@@ -51,7 +54,7 @@ static struct value *new_value(struct graph *g, const char *name,
 struct value *graph_input(struct graph *g, const char *name, enum dtype dt,
                           const struct shape *s)
 {
-    struct value *v = new_value(g, name, VALUE_INPUT);
+    struct value *v = graph_new_value(g, name, VALUE_INPUT);
 
     v->dtype = dt;
     v->shape = *s;
@@ -62,7 +65,7 @@ struct value *graph_tensor(struct graph *g, const char *name,
                            enum value_kind kind, const struct shape *s,
                            const struct tensor *t)
 {
-    struct value *v = new_value(g, name, kind);
+    struct value *v = graph_new_value(g, name, kind);
 
     v->dtype = DTYPE_F32;
     if (s)
@@ -111,9 +114,11 @@ void node_set_in(struct node *n, int i, struct value *v)
     add_use(v, n, i);
 }
 
-static struct node *new_node(struct graph *g, const struct op *op,
-                             const char *name, enum dir dir,
-                             struct value *const *in, int n_in)
+/* ---- nodes of a network ---- */
+
+struct node *graph_new_node(struct graph *g, const struct op *op,
+                            const char *name, enum dir dir,
+                            struct value *const *in, int n_in)
 {
     struct node *n = ARENA_NEW(&g->arena, struct node);
 
@@ -132,126 +137,6 @@ static struct node *new_node(struct graph *g, const struct op *op,
     ARRAY_GROW(g->node, g->n_node, g->cap_node);
     g->node[g->n_node++] = n;
     return n;
-}
-
-static int attr_count(const struct op *op)
-{
-    int n = 0;
-
-    while (op->attr && op->attr[n].name)
-        n++;
-    return n;
-}
-
-/* Which names an op takes, for messages.  */
-static int unknown_attr(const struct op *op, const char *name, struct err *e)
-{
-    const char *list[64] = {0};
-
-    for (int i = 0; i < attr_count(op) && i < 63; i++)
-        list[i] = op->attr[i].name;
-    return err_set(e, ERR_USAGE, "op '%s' has no attribute '%s'%s", op->name,
-                   Q(name), NEAR(name, list));
-}
-
-static int read_attrs(struct node *n, const struct attr_text *t, struct err *e)
-{
-    const struct op *op = n->op;
-    const int count = attr_count(op);
-    struct arena *a = &n->graph->arena;
-
-    n->attr = ARENA_NEWS(a, count ? count : 1, struct attr);
-    for (const struct attr_text *p = t; p && p->name; p++)
-        if (attr_index(op, p->name) < 0)
-            return unknown_attr(op, p->name, e);
-    for (int i = 0; i < count; i++) {
-        const char *text = op->attr[i].def;
-
-        for (const struct attr_text *p = t; p && p->name; p++)
-            if (!strcmp(p->name, op->attr[i].name))
-                text = p->text;
-        if (!text)
-            return err_set(e, ERR_USAGE, "op '%s' needs attribute '%s'",
-                           op->name, op->attr[i].name);
-        if (attr_parse(&n->attr[i], &op->attr[i], text, a, e) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static void copy_attrs(struct node *to, const struct node *from)
-{
-    const int count = attr_count(from->op);
-    struct arena *a = &to->graph->arena;
-
-    to->attr = ARENA_NEWS(a, count ? count : 1, struct attr);
-    for (int i = 0; i < count; i++) {
-        const char kind = from->op->attr[i].kind;
-        const struct attr *f = &from->attr[i];
-
-        to->attr[i] = *f;
-        if (kind == 's')
-            to->attr[i].s = arena_strdup(a, f->s);
-        if (kind == 'v') {
-            to->attr[i].v = ARENA_NEWS(a, f->n ? f->n : 1, int64_t);
-            memcpy(to->attr[i].v, f->v, (size_t)f->n * sizeof *f->v);
-        }
-    }
-}
-
-static int in_count(const struct op *op)
-{
-    int n = 0;
-
-    while (op->in[n].name)
-        n++;
-    return n;
-}
-
-int node_is(const struct node *n, const char *names)
-{
-    while (n && *names) {
-        const size_t len = strcspn(names, "|");
-
-        if (!strncmp(n->op->name, names, len) && !n->op->name[len])
-            return 1;
-        names += len + (names[len] == '|');
-    }
-    return 0;
-}
-
-const struct op_in *node_in_info(const struct node *n, int i)
-{
-    return &n->op->in[i < n->n_join ? 0 : i - n->n_join + 1];
-}
-
-int node_in_index(const struct node *n, const char *name)
-{
-    for (int i = 0; n->op->in[i].name; i++)
-        if (!strcmp(n->op->in[i].name, name))
-            return i ? i + n->n_join - 1 : 0;
-    return -1;
-}
-
-int node_op_in(const struct node *n)
-{
-    return in_count(n->op) + n->n_join - 1;
-}
-
-/* How many results an op has that lets an attribute decide.  */
-static int result_count(const struct node *n)
-{
-    int count;
-
-    if (n->op->n_out >= 0)
-        return n->op->n_out;
-    attr_ints(n, "sizes", &count);
-    return count;
-}
-
-int node_op_out(const struct node *n)
-{
-    return result_count(n) + n->op->n_aux;
 }
 
 /* Names come from files: one that is taken is an error, not a bug.  */
@@ -274,7 +159,7 @@ static int make_outputs(struct node *n, int count, struct err *e)
 
         if (check_free(g, name, e) < 0)
             return -1;
-        n->out[i] = new_value(g, name, VALUE_NODE);
+        n->out[i] = graph_new_value(g, name, VALUE_NODE);
         n->out[i]->node = n;
         n->out[i]->out = i;
     }
@@ -351,12 +236,11 @@ struct node *graph_add(struct graph *g, const struct op *op, const char *name,
                        struct value *const *in, int n_in,
                        const struct attr_text *attr, struct err *e)
 {
-    const int n_op = in_count(op);
-    int data = 0, join = 1;
+    int n_op = 0, data = 0, join = 1;
     struct node *n;
 
-    for (int i = 0; i < n_op; i++)
-        data += !is_tensor_role(op->in[i].role) && !op->in[i].when;
+    for (; op->in[n_op].name; n_op++)
+        data += !is_tensor_role(op->in[n_op].role) && !op->in[n_op].when;
     if (op->flags & OP_JOIN) {
         join = n_in;
         if (n_in < 1) {
@@ -369,10 +253,10 @@ struct node *graph_add(struct graph *g, const struct op *op, const char *name,
                 op->name, Q(name), data, n_in);
         return NULL;
     }
-    n = new_node(g, op, name, DIR_FORWARD, in, n_in);
+    n = graph_new_node(g, op, name, DIR_FORWARD, in, n_in);
     n->n_join = join;
     complete(n, n_op + join - 1);
-    if (read_attrs(n, attr, e) < 0) {
+    if (attr_read_all(n, attr, e) < 0) {
         err_in(e, "'%s'", Q(name));
         return NULL;
     }
@@ -386,13 +270,14 @@ struct node *graph_add_like(struct graph *g, const struct op *op,
                             const char *name, struct value *const *in, int n_in,
                             const struct node *like, struct err *e)
 {
-    struct node *n = new_node(g, op, name, DIR_FORWARD, in, n_in);
+    struct node *n = graph_new_node(g, op, name, DIR_FORWARD, in, n_in);
 
-    n->n_join = op->flags & OP_JOIN ? n_in - in_count(op) + 1 : 1;
+    if (op->flags & OP_JOIN)
+        n->n_join += n_in - node_op_in(n);
     if (like) {
-        copy_attrs(n, like);
+        attr_copy_all(n, like);
         n->train = like->train;
-    } else if (read_attrs(n, NULL, e) < 0) {
+    } else if (attr_read_all(n, NULL, e) < 0) {
         return NULL;
     }
     if (make_outputs(n, node_op_out(n), e) < 0 || check_operands(n, e) < 0 ||
@@ -401,121 +286,23 @@ struct node *graph_add_like(struct graph *g, const struct op *op,
     return n;
 }
 
-/* Does backward read operand I (a result if OUT)?  */
-static int kept(const struct node *n, int i, int out)
-{
-    const struct op *op = n->op;
-
-    if (out)
-        return op->keep_out >> (i < 31 ? i : 31) & 1;
-    return op->keep_in >> (i < n->n_join ? 0 : i - n->n_join + 1) & 1;
-}
-
-static struct node *add_derived(struct graph *g, const struct node *n,
-                                const char *suffix, enum dir dir,
-                                struct value **in, int n_in)
-{
-    const char *stem = arena_printf(&g->arena, "%s%s", n->name, suffix);
-    struct node *d =
-        new_node(g, n->op, graph_name_free(g, stem), dir, in, n_in);
-
-    copy_attrs(d, n);
-    d->n_join = n->n_join;
-    d->train = n->train;
-    d->origin = arena_strdup(&g->arena, n->name);
-    return d;
-}
-
-/* The shapes of all operands of D, also of those it does not have.  */
-static void note_shapes(struct node *d, const struct node *n)
-{
-    int k = 0;
-
-    d->in_shape = ARENA_NEWS(&d->graph->arena, d->n_in, struct shape);
-    for (int i = 0; i < n->n_in; i++, k++)
-        if (n->in[i])
-            d->in_shape[k] = n->in[i]->shape;
-    for (int i = 0; i < n->n_out; i++)
-        d->in_shape[k++] = n->out[i]->shape;
-    for (int i = 0; k < d->n_in; i++)
-        d->in_shape[k++] = n->out[i]->shape;
-}
-
-struct node *graph_add_backward(struct graph *g, const struct node *n,
-                                struct value *const *dout, const int *want,
-                                struct err *e)
-{
-    const int results = node_op_out(n) - n->op->n_aux;
-    const int n_in = n->n_in + n->n_out + results;
-    struct value **in = ARENA_NEWS(&g->arena, n_in, struct value *);
-    struct node *b;
-    int k = 0;
-
-    if (!n->op->backward) {
-        err_set(e, ERR_UNSUPPORTED, "op '%s' at '%s' has no gradient",
-                n->op->name, Q(n->name));
-        return NULL;
-    }
-    for (int i = 0; i < n->n_in; i++)
-        in[k++] = kept(n, i, 0) ? n->in[i] : NULL;
-    for (int i = 0; i < n->n_out; i++)
-        in[k++] = kept(n, i, 1) ? n->out[i] : NULL;
-    for (int i = 0; i < results; i++)
-        in[k++] = dout[i];
-    b = add_derived(g, n, "'", DIR_BACKWARD, in, n_in);
-    note_shapes(b, n);
-    b->n_out = n->n_in;
-    b->out = ARENA_NEWS(&g->arena, n->n_in, struct value *);
-    for (int i = 0; i < n->n_in; i++) {
-        if (!want[i])
-            continue;
-        const char *stem = arena_printf(&g->arena, "d(%s)", n->in[i]->name);
-
-        b->out[i] = new_value(g, graph_name_free(g, stem), VALUE_NODE);
-        b->out[i]->node = b;
-        b->out[i]->out = i;
-        b->out[i]->dtype = DTYPE_F32; /* also of quantised values */
-        b->out[i]->shape = n->in[i]->shape;
-    }
-    return b;
-}
-
-struct node *graph_add_update(struct graph *g, const struct node *n,
-                              struct err *e)
-{
-    const int n_in = n->n_in + n->n_out;
-    struct value **in = ARENA_NEWS(&g->arena, n_in, struct value *);
-    struct node *u;
-
-    if (!n->op->update) {
-        err_set(e, ERR_UNSUPPORTED, "op '%s' at '%s' has no update",
-                n->op->name, Q(n->name));
-        return NULL;
-    }
-    for (int i = 0; i < n->n_in; i++)
-        if (node_in_info(n, i)->role != ROLE_DATA)
-            in[i] = n->in[i];
-    for (int i = n->n_out - n->op->n_aux; i < n->n_out; i++)
-        in[n->n_in + i] = n->out[i];
-    u = add_derived(g, n, "!", DIR_UPDATE, in, n_in);
-    note_shapes(u, n);
-    return u;
-}
-
 struct node *graph_add_step(struct graph *g, const struct op *op,
                             const char *name, struct value *const *in, int n_in,
                             const struct attr_text *attr, struct err *e)
 {
-    struct node *n = new_node(g, op, name, DIR_UPDATE, in, n_in);
+    struct node *n = graph_new_node(g, op, name, DIR_UPDATE, in, n_in);
 
-    if (n_in < in_count(op))
-        complete(n, in_count(op));
-    n->n_join = op->flags & OP_JOIN ? n_in - in_count(op) + 1 : 1;
-    if (read_attrs(n, attr, e) < 0 || check_operands(n, e) < 0 ||
+    if (n_in < node_op_in(n))
+        complete(n, node_op_in(n));
+    if (op->flags & OP_JOIN)
+        n->n_join += n_in - node_op_in(n);
+    if (attr_read_all(n, attr, e) < 0 || check_operands(n, e) < 0 ||
         infer(n, e) < 0)
         return NULL;
     return n;
 }
+
+/* ---- outputs ---- */
 
 struct output *graph_output(struct graph *g, const char *name, struct value *v,
                             int train)
@@ -528,101 +315,7 @@ struct output *graph_output(struct graph *g, const char *name, struct value *v,
     return o;
 }
 
-struct value *graph_value(const struct graph *g, const char *name)
-{
-    const int64_t i = name_map_get(&g->names, name);
-
-    return i < 0 ? NULL : g->value[i];
-}
-
-struct value *graph_scope_value(const struct graph *g, const char *name)
-{
-    const size_t n = strlen(name);
-    struct value *v = graph_value(g, name);
-
-    for (int i = g->n_node - 1; !v && i >= 0; i--)
-        if (g->node[i]->dir == DIR_FORWARD &&
-            !strncmp(g->node[i]->name, name, n) && g->node[i]->name[n] == '.')
-            v = g->node[i]->out[0];
-    return v;
-}
-
-struct value *graph_output_value(const struct graph *g, const char *name)
-{
-    for (int i = 0; i < g->n_output; i++)
-        if (!strcmp(g->output[i].name, name))
-            return g->output[i].value;
-    return NULL;
-}
-
-const char *graph_answer(const struct graph *g)
-{
-    if (graph_output_value(g, "logits"))
-        return "logits";
-    return g->n_output ? g->output[0].name : "";
-}
-
-const char *graph_name_free(struct graph *g, const char *stem)
-{
-    const char *name = stem;
-
-    for (int i = 2; name_map_get(&g->names, name) >= 0; i++)
-        name = arena_printf(&g->arena, "%s_%d", stem, i);
-    return name;
-}
-
-int value_is_tensor(const struct value *v)
-{
-    return v && v->kind != VALUE_NODE && v->kind != VALUE_INPUT;
-}
-
-int value_is_learned(const struct value *v)
-{
-    if (v->kind == VALUE_PARAM)
-        return 1;
-    for (int i = 0; value_is_tensor(v) && i < v->n_use; i++)
-        if (v->use[i].in == 0 && node_is(v->use[i].node, "dequantize"))
-            return 1;
-    return 0;
-}
-
-int value_is_output(const struct graph *g, const struct value *v)
-{
-    for (int i = 0; i < g->n_output; i++)
-        if (g->output[i].value == v)
-            return 1;
-    return 0;
-}
-
-const struct node *node_dequantize(const struct node *n, int i)
-{
-    const struct node *d = n->in[i] ? n->in[i]->node : NULL;
-
-    return node_is(d, "dequantize") && d->dir == DIR_FORWARD ? d : NULL;
-}
-
-struct op_cost node_cost(const struct node *n)
-{
-    if (n->op->cost)
-        return n->op->cost(n);
-    return (struct op_cost){
-        n->op->flags & OP_VIEW ? 0 : shape_count(&n->out[0]->shape), 0};
-}
-
-int64_t node_mac(const struct node *n)
-{
-    const struct value *v;
-    int64_t gradients = 0;
-
-    if (n->dir == DIR_FORWARD)
-        return node_cost(n).mac;
-    if (n->dir == DIR_UPDATE)
-        return 0;
-    v = graph_value(n->graph, n->origin);
-    for (int k = 0; k < n->n_out; k++)
-        gradients += n->out[k] && n->out[k]->shape.rank > 1;
-    return v && v->node ? gradients * node_cost(v->node).mac : 0;
-}
+/* ---- a copy ---- */
 
 static void copy_node(struct graph *g, const struct node *from)
 {
@@ -632,8 +325,8 @@ static void copy_node(struct graph *g, const struct node *from)
 
     for (int i = 0; i < from->n_in; i++)
         in[i] = from->in[i] ? g->value[from->in[i]->index] : NULL;
-    n = new_node(g, from->op, from->name, from->dir, in, from->n_in);
-    copy_attrs(n, from);
+    n = graph_new_node(g, from->op, from->name, from->dir, in, from->n_in);
+    attr_copy_all(n, from);
     n->n_join = from->n_join;
     n->train = from->train;
     if (from->origin)
@@ -658,7 +351,7 @@ struct graph *graph_copy(const struct graph *from)
 
     for (int i = 0; i < from->n_value; i++) {
         const struct value *f = from->value[i];
-        struct value *v = new_value(g, f->name, f->kind);
+        struct value *v = graph_new_value(g, f->name, f->kind);
 
         v->dtype = f->dtype;
         v->shape = f->shape;

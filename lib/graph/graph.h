@@ -117,11 +117,6 @@ struct value *graph_tensor(struct graph *g, const char *name,
  * become T's.  Takes a share.  */
 void value_set_data(struct value *v, const struct tensor *t);
 
-/* An attribute as text, for building: {"stride", "2"}; ended by NULL name. */
-struct attr_text {
-    const char *name, *text;
-};
-
 /* Append a forward node named NAME (ERR_USAGE if a value has that name).  IN
  * holds the operands given; PARAM and STATE operands behind them that the
  * caller did not give are made here as NAME.weight and so on, absent where
