@@ -1,7 +1,7 @@
 /* plan_parts.h -- the inside of a plan, shared by the files that build it.
  * SPDX-License-Identifier: MIT
  *
- *   fuse.c    nodes -> steps with their kernels
+ *   fuse.c    nodes -> steps with their kernels (fuse.h)
  *   arrange.c what steps read and write, copies in other layouts
  *   memory.c  steps -> offsets in one block
  *   alias.c   values whose memory lies within that of others
