@@ -1,6 +1,5 @@
 /* benchmark.c -- adze-benchmark: models -> table of times.
  * SPDX-License-Identifier: MIT  */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,28 +7,20 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "base/rng.h"
 #include "base/str.h"
 #include "base/thread.h"
+#include "cli/benchjob.h"
 #include "cli/benchrow.h"
+#include "cli/benchtune.h"
 #include "cli/common.h"
 #include "cli/io.h"
 #include "cli/rows.h"
-#include "data/dataset.h"
-#include "data/loader.h"
-#include "format/model.h"
 #include "format/planfile.h"
 #include "graph/device.h"
-#include "graph/graph.h"
 #include "pass/pass.h"
 #include "run/bench.h"
-#include "run/params.h"
 #include "run/plan.h"
 #include "run/profile.h"
-#include "run/tune.h"
-#include "train/feed.h"
-#include "train/graph.h"
-#include "train/lossscale.h"
 #include "train/recipe.h"
 
 enum { LIST_MAX = 64 };
@@ -85,183 +76,17 @@ static const struct command cmd = {
     .max_args = -1,
 };
 
-/* ---- a model ---- */
+/* ---- measuring ---- */
 
-struct job {
-    struct model *m;
-    struct graph *g; /* what runs; NULL: nothing */
-    struct device *dev;
-    struct params *params;
-    struct recipe *recipe;
-    const struct tuning *tuning;
-    struct pool *pool; /* of tune() */
-    struct dataset *data;
-    double load_s;
-    int narrow; /* enum precision */
-    struct benchrow row;
-    int *rows; /* printed, of all jobs */
+/* A model, and what is said of it.  */
+struct measured {
+    struct benchjob job;
+    int *rows; /* printed, of all models */
     int saves; /* fewer multiply-adds than row.mac are needed */
     int told;  /* what a share above 1 means */
 };
 
-/* A job at one batch, with what its runs work on.  */
-struct work {
-    struct job *job;
-    struct pool *pool;
-    struct params *params; /* the job's, but see tune_bind() */
-    struct plan *plan;
-    struct feed feed;
-    float *image;
-    int64_t *target;
-    int64_t step; /* runs so far */
-    struct lossscale scale;
-};
-
-/* Noise, or labels of the network's classes.  */
-static void noise(struct tensor *t, int64_t classes)
-{
-    const struct rng r = rng_at(1, RNG_BENCH, 0, 0);
-
-    for (int64_t i = 0; i < tensor_count(t); i++)
-        if (t->dtype == DTYPE_F32)
-            ((float *)t->data)[i] = (float)rng_normal(&r, (uint64_t)i);
-        else
-            ((int64_t *)t->data)[i] =
-                (int64_t)rng_below(&r, (uint64_t)i, (uint64_t)classes);
-}
-
-/* Noise in the input NAME, which stays on the device: what sends pictures does
- * so beside the work.  */
-static int fill_input(struct work *w, const char *name, int64_t classes,
-                      struct err *e)
-{
-    const struct device *d = w->job->dev;
-    struct tensor *host = plan_value(w->plan, name);
-    struct tensor *there = plan_feed(w->plan, name);
-
-    noise(host, classes);
-    return d->put ? d->put(d, there->data, host->data, tensor_bytes(host), e)
-                  : 0;
-}
-
-/* ---- inference ---- */
-
-static struct graph *infer_graph(const struct job *j, struct err *e)
-{
-    return pass_simplify(j->m->graph, e);
-}
-
-static int infer_prepare(struct work *w, struct err *e)
-{
-    w->scale = lossscale_new(w->job->recipe);
-    return fill_input(w, "image", 0, e);
-}
-
-static int infer(void *ctx, struct err *e)
-{
-    struct work *w = ctx;
-
-    return plan_run(w->plan, NULL, e);
-}
-
-/* ---- training ---- */
-
-static struct graph *training_graph(const struct job *j, struct err *e)
-{
-    return train_graph(j->m->graph, j->recipe, e);
-}
-
-static int train_prepare(struct work *w, struct err *e)
-{
-    w->scale = lossscale_new(w->job->recipe);
-    return fill_input(w, "image", 0, e) < 0
-               ? -1
-               : fill_input(w, "target", model_head(w->job->m), e);
-}
-
-/* At rate 0 all is done that a step does, and the numbers stay as they are:
- * many steps on one batch of noise could end in some that are none.  */
-static int train(void *ctx, struct err *e)
-{
-    struct work *w = ctx;
-    const struct run_step rs = {(uint64_t)w->job->recipe->seed,
-                                (uint64_t)w->step++};
-    char loss[FMT_NUM], norm[FMT_NUM];
-    struct train_result r;
-    int bad;
-
-    do
-        bad = train_step(w->plan, &rs,
-                         (struct train_rates){.scale = w->scale.value}, &r, e);
-    while (bad > 0 && isfinite(r.loss) && lossscale_halve(&w->scale));
-    if (bad > 0)
-        return err_set(e, ERR_NONFINITE, "loss %s, gradient norm %s",
-                       fmt_f32(loss, (float)r.loss),
-                       fmt_f32(norm, (float)r.norm));
-    return bad;
-}
-
-/* ---- reading pictures ---- */
-
-static int load_prepare(struct work *w, struct err *e)
-{
-    struct job *j = w->job;
-    const struct preprocess *pre = &j->m->pre;
-    const struct feed_opts fo = {.pre = *pre, .batch = "-b"};
-    const size_t batch = (size_t)j->row.batch;
-
-    j->recipe->batch = j->row.batch;
-    j->recipe->last = 0; /* every batch is full */
-    if (feed_open(&w->feed, j->data, &fo, j->recipe, e) < 0)
-        return -1;
-    w->image = xcalloc(mem_mul(batch, (size_t)(pre->channels * pre->size[0]) *
-                                          (size_t)pre->size[1]),
-                       sizeof *w->image);
-    w->target = xcalloc(batch, sizeof *w->target);
-    return 0;
-}
-
-static int load(void *ctx, struct err *e)
-{
-    struct work *w = ctx;
-    const int64_t steps = w->feed.steps, at = w->step++;
-    int64_t count;
-
-    return loader_batch(w->feed.loader, at / steps, at % steps, w->image,
-                        w->target, &count, w->pool, e);
-}
-
-/* ---- measuring ---- */
-
-static const struct mode {
-    struct graph *(*graph)(const struct job *, struct err *); /* NULL: none */
-    struct plan *(*plan)(const struct graph *, const struct device *,
-                         struct params *, const struct plan_opts *,
-                         struct err *);
-    int (*prepare)(struct work *, struct err *);
-    bench_fn *once;
-} mode_infer = {infer_graph, plan_new, infer_prepare, infer},
-  mode_train = {training_graph, train_plan, train_prepare, train},
-  mode_load = {NULL, NULL, load_prepare, load};
-
-static const struct mode *mode(void)
-{
-    return training ? &mode_train : pictures ? &mode_load : &mode_infer;
-}
-
-static void count(struct job *j)
-{
-    static const char *const dtype[] = {"f32", "bf16", "f16"};
-
-    j->row.dtype = j->g && pass_quantized(j->g) ? "int8" : dtype[j->narrow];
-    for (int i = 0; j->g && i < j->g->n_value; i++)
-        if (value_is_learned(j->g->value[i]))
-            j->row.params += shape_count(&j->g->value[i]->shape);
-    for (int i = 0; j->g && i < j->g->n_node; i++)
-        j->row.mac += node_mac(j->g->node[i]);
-}
-
-static void print_profile(const struct work *w)
+static void print_profile(const struct benchjob_work *w)
 {
     const struct benchrow *r = &w->job->row;
     struct ceilings c;
@@ -286,10 +111,10 @@ static int saves(const struct plan *p)
 }
 
 /* GFLOP/s.  */
-static double peak(const struct work *w)
+static double peak(const struct benchjob_work *w)
 {
     static const enum peak of[] = {PEAK_F32, PEAK_BF16, PEAK_F16};
-    const struct job *j = w->job;
+    const struct benchjob *j = w->job;
     const struct device *d = j->dev;
 
     if (!w->plan || profile || !d->peak)
@@ -324,15 +149,15 @@ static struct bench_opts how_long(int turn)
 }
 
 /* Once for a model is enough.  */
-static void tell_share(struct job *j)
+static void tell_share(struct measured *m)
 {
-    const struct benchrow *w = &j->row;
+    const struct benchrow *w = &m->job.row;
 
-    if (benchrow_share(w) <= 1 || j->told)
+    if (benchrow_share(w) <= 1 || m->told)
         return;
-    j->told = 1;
+    m->told = 1;
     cli_note("the share of '%s' is above 1: %s", Q(w->model),
-             j->saves ? "Winograd's transforms need fewer multiply-adds than "
+             m->saves ? "Winograd's transforms need fewer multiply-adds than "
                         "are counted"
                       : "the machine was faster during the run than before and "
                         "after it; measure again, without other load");
@@ -340,21 +165,22 @@ static void tell_share(struct job *j)
 
 /* The head comes with the first row: where nothing is measured there is
  * none.  */
-static void add_row(struct job *j)
+static void add_row(struct measured *m)
 {
-    if (!(*j->rows)++)
+    if (!(*m->rows)++)
         benchrow_head((enum benchrow_form)format);
-    benchrow_print((enum benchrow_form)format, &j->row);
-    tell_share(j);
+    benchrow_print((enum benchrow_form)format, &m->job.row);
+    tell_share(m);
 }
 
-static int take_turn(struct work *w, int n, struct err *e)
+static int take_turn(struct measured *m, struct benchjob_work *w, int n,
+                     struct err *e)
 {
-    struct job *j = w->job;
+    struct benchjob *j = &m->job;
     const struct bench_opts o = how_long(n);
 
     j->row.peak[0] = peak(w);
-    if (bench_run(mode()->once, w, &o, &j->row.r, e) < 0)
+    if (bench_run(benchjob_once, w, &o, &j->row.r, e) < 0)
         return -1;
     j->row.peak[1] = peak(w);
     j->row.load_s += j->row.r.first_s;
@@ -364,54 +190,34 @@ static int take_turn(struct work *w, int n, struct err *e)
     if (profile)
         print_profile(w);
     else
-        add_row(j);
+        add_row(m);
     return 0;
 }
 
-static int bind(struct work *w, const struct tuning *t, struct err *e)
-{
-    struct job *j = w->job;
-    const struct plan_opts po = {.batch = j->row.batch,
-                                 .pool = w->pool,
-                                 .profile = profile,
-                                 .narrow = j->narrow,
-                                 .tuning = t};
-
-    if (j->g && !(w->plan = mode()->plan(j->g, j->dev, w->params, &po, e)))
-        return -1;
-    return mode()->prepare(w, e);
-}
-
-static void release(struct work *w)
-{
-    feed_close(&w->feed);
-    plan_free(w->plan);
-    pool_free(w->pool);
-    free(w->image);
-    free(w->target);
-}
-
-static int measure(struct job *j, int64_t batch, int64_t threads, struct err *e)
+static int measure(struct measured *m, int64_t batch, int64_t threads,
+                   const struct tuning *t, struct err *e)
 {
     const double start = clock_now();
-    struct work w = {
+    struct benchjob *j = &m->job;
+    struct benchjob_work w = {
         .job = j, .pool = pool_new((int)threads), .params = j->params};
     int bad;
 
     j->row.batch = batch;
     j->row.threads = pool_threads(w.pool);
-    bad = bind(&w, j->tuning, e);
+    bad = benchjob_bind(&w, t, e);
     if (w.plan)
         io_detail_plan(w.plan);
-    j->saves = w.plan && saves(w.plan);
+    m->saves = w.plan && saves(w.plan);
     j->row.load_s = j->load_s + clock_now() - start;
     for (int n = 0; !bad && next_turn(n); n++)
-        bad = take_turn(&w, n, e);
-    release(&w);
+        bad = take_turn(m, &w, n, e);
+    benchjob_release(&w);
+    pool_free(w.pool);
     return bad;
 }
 
-/* ---- tuning ---- */
+/* ---- what was asked for ---- */
 
 struct list {
     int64_t item[LIST_MAX];
@@ -426,161 +232,37 @@ struct asked {
     int no_device; /* it cannot be opened */
 };
 
-static void tune_release(void *work)
+/* The one batch and number of threads that --tune needs.  */
+static int tune(struct benchjob *j, const struct asked *a, struct err *e)
 {
-    struct work *w = work;
-
-    plan_free(w->plan);
-    if (w->params != w->job->params)
-        params_free(w->params);
-    free(w);
-}
-
-/* While training packed forms are made again each step: of the kernels of this
- * plan alone, so it has parameters of its own.  */
-static void *tune_bind(void *job, const struct tuning *t, struct err *e)
-{
-    struct job *j = job;
-    struct work *w = xcalloc(1, sizeof *w);
-
-    w->job = j;
-    w->pool = j->pool;
-    w->params = training ? params_new(j->g, j->dev, e) : j->params;
-    if (w->params && bind(w, t, e) == 0)
-        return w;
-    tune_release(w);
-    return NULL;
-}
-
-static int tune_same(const void *a, const void *b)
-{
-    const struct plan *p = ((const struct work *)a)->plan;
-    const struct plan *q = ((const struct work *)b)->plan;
-
-    if (plan_steps(p) != plan_steps(q))
-        return 0;
-    for (int i = 0; i < plan_steps(p); i++)
-        if (strcmp(plan_step(p, i).kernel, plan_step(q, i).kernel) != 0)
-            return 0;
-    return 1;
-}
-
-static void tune_tried(void *ctx, const struct tune_trial *t)
-{
-    const char *name = t->constant < 0 ? "all" : tuning_rows[t->constant].name;
-
-    (void)ctx;
-    printf("  %-22s ", name);
-    if (t->constant < 0)
-        printf("%10s", "-");
-    else
-        printf("%10lld", (long long)t->value);
-    printf(" %9.3f %6.3f %5s\n", 1e3 * t->seconds, t->ratio,
-           t->taken ? "yes" : "no");
-    cli_flush();
-}
-
-static void tell_tuned(const struct tuning *t)
-{
-    struct str s = {0};
-
-    tuning_print(&s, t, 1);
-    cli_note("%s",
-             s.len ? str_text(&s) : "nothing is faster than the defaults");
-    str_release(&s);
-}
-
-/* Constants for this model as it is run here, into the file.  */
-static int tune(struct job *j, const struct asked *a, struct err *e)
-{
-    const struct tune_target g = {j, tune_bind, mode()->once, tune_same,
-                                  tune_release};
-    const struct tune_opts o = {seconds, training, tune_tried, NULL};
-    struct tuning t = *j->tuning;
-    struct str note = {0};
-    int bad;
-
     j->row.batch = a->batch.item[0];
-    j->pool = pool_new((int)a->threads.item[0]);
-    printf("# %-22s %10s %9s %6s %5s\n", "constant", "value", "ms", "ratio",
-           "taken");
-    bad = tune_search(&g, &o, &t, e);
-    str_printf(&note, "%s of '%s', batch %lld, %d threads, %s",
-               training ? "training" : "inference", Q(j->row.model),
-               (long long)j->row.batch, pool_threads(j->pool), j->row.dtype);
-    bad = bad || planfile_save(&t, str_text(&note), tune_path, e) < 0;
-    if (!bad)
-        tell_tuned(&t);
-    str_release(&note);
-    pool_free(j->pool);
-    return bad ? -1 : 0;
+    return benchtune_run(j, (int)a->threads.item[0], seconds, &a->plan.tuning,
+                         tune_path, e);
 }
-
-static int open_graph(struct job *j, struct err *e)
-{
-    if (!mode()->graph)
-        return 0;
-    if (training && precision)
-        j->recipe->precision = precision;
-    j->g = mode()->graph(j, e);
-    j->params = !j->g      ? NULL
-                : training ? params_new(j->g, j->dev, e)
-                           : params_share(j->g, j->dev, e);
-    if (!j->params)
-        return -1;
-    j->narrow =
-        io_narrow(training ? j->recipe->precision : precision, j->g, j->dev, e);
-    return j->narrow < 0 ? -1 : 0;
-}
-
-static int open_job(struct job *j, const char *path, struct err *e)
-{
-    const struct dataset_opts any = {.unlabelled = 1};
-    const double start = clock_now();
-
-    j->m = io_plain_model(path, e);
-    if (!j->m)
-        return -1;
-    if (mode()->graph && !(j->dev = io_device(device_name, e)))
-        return -1;
-    if (open_graph(j, e) < 0)
-        return err_in(e, "'%s'", Q(path));
-    if (pictures && !(j->data = dataset_open(pictures, &any, e)))
-        return -1;
-    j->load_s = clock_now() - start;
-    j->row.model = path;
-    j->row.reads = pictures != NULL;
-    count(j);
-    return 0;
-}
-
-static void close_job(struct job *j)
-{
-    dataset_free(j->data);
-    params_free(j->params);
-    io_device_free(j->dev);
-    graph_free(j->g);
-    model_free(j->m);
-}
-
-/* ---- what was asked for ---- */
 
 static int all_of(const char *path, struct asked *a, struct err *e)
 {
-    struct job j = {
-        .recipe = &a->recipe, .tuning = &a->plan.tuning, .rows = &a->rows};
-    int bad = open_job(&j, path, e);
+    const struct benchjob_opts o = {.training = training,
+                                    .pictures = pictures,
+                                    .device = device_name,
+                                    .precision = precision,
+                                    .profile = profile,
+                                    .recipe = &a->recipe};
+    struct measured m = {.rows = &a->rows};
+    struct benchjob *j = &m.job;
+    int bad = benchjob_open(j, path, &o, e);
 
-    a->no_device = bad && j.m && mode()->graph && !j.dev;
+    a->no_device = bad && j->m && !pictures && !j->dev;
     if (tune_path && !bad) {
-        bad = tune(&j, a, e);
-        close_job(&j);
+        bad = tune(j, a, e);
+        benchjob_close(j);
         return bad;
     }
     for (int t = 0; t < a->threads.n && !bad; t++)
         for (int b = 0; b < a->batch.n && !bad; b++)
-            bad = measure(&j, a->batch.item[b], a->threads.item[t], e);
-    close_job(&j);
+            bad = measure(&m, a->batch.item[b], a->threads.item[t],
+                          &a->plan.tuning, e);
+    benchjob_close(j);
     return bad;
 }
 
