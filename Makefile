@@ -228,7 +228,7 @@ test-zoo: all
 	@JOBS=1 V=1 scripts/run-tests $(wildcard tests/zoo/*.sh)
 
 test-interop: $O/tests/format/onnx
-gpu-check: $O/tests/lib.a $(patsubst %,$O/tests/cuda/%.o,training quantised prepare plan gpu/emu)
+gpu-check: $O/tests/lib.a $(patsubst %,$O/tests/cuda/%.o,training steps replay quantised prepare plan gpu/emu)
 demo test-interop bench bench-peers bench-gpu gpu-check: all
 	@scripts/$@ $(and $T,$(wildcard tests/$T.py))
 
