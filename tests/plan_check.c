@@ -17,7 +17,7 @@
 #include "base/thread.h"
 #include "cpu/cpu.h"
 #include "run/params.h"
-#include "run/step.h"
+#include "run/plan_parts.h"
 
 /* ---- plans ---- */
 

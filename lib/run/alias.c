@@ -254,7 +254,7 @@ void plan_alias(struct plan *p, struct step *s)
                                ? keeps_levels(s)
                                : s->nodes.n == 1 && n->dir == DIR_FORWARD;
 
-    if (!only_moves || s->nodes.lazy || s->nodes.n_side || p->opts.no_ranges)
+    if (!only_moves || s->nodes.lazy || s->nodes.n_side || p->opts.no_alias)
         return;
     if (node_is(n, "concat"))
         join(p, s);

@@ -8,7 +8,7 @@
 #ifndef ADZE_RUN_FUSE_H
 #define ADZE_RUN_FUSE_H
 
-#include "run/step.h"
+#include "run/plan_parts.h"
 
 /* Owners of nodes that no step has.  */
 enum {

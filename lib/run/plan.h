@@ -48,7 +48,7 @@ struct plan_opts {
     int keep_values;   /* keep every value until the end and fuse nothing:
                           for observing and comparing node by node */
     int no_fuse;
-    int no_ranges;   /* copy what could lie within another value */
+    int no_alias;    /* copy what could lie within another value */
     int no_siblings; /* nothing is done at once that could be one by one */
     int narrow;      /* enum precision of activations and products, where the
                     device has offers for it; sums and parameters stay f32 */

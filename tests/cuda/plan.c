@@ -63,9 +63,9 @@ static void check_option(const char *text, void (*set)(struct plan_opts *),
     d->free(d);
 }
 
-static void set_no_ranges(struct plan_opts *o)
+static void set_no_alias(struct plan_opts *o)
 {
-    o->no_ranges = 1;
+    o->no_alias = 1;
 }
 
 static void set_no_siblings(struct plan_opts *o)
@@ -106,7 +106,7 @@ static void test_spaced(void **state)
         "  - global_avg_pool\n  - linear: {as: fc, out: 3}\n";
 
     (void)state;
-    check_option(text, set_no_ranges, viewed, 2);
+    check_option(text, set_no_alias, viewed, 2);
 }
 
 /* Convolutions of one value are one launch where they read the same pixels:

@@ -17,8 +17,8 @@
 #include "offers.h"
 #include "run/params.h"
 #include "run/plan.h"
+#include "run/plan_parts.h"
 #include "run/profile.h"
-#include "run/step.h"
 #include "train/graph.h"
 
 enum { BATCH = 6, STEPS = 4 };

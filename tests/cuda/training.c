@@ -30,7 +30,7 @@
 #include "op/ops.h"
 #include "run/params.h"
 #include "run/plan.h"
-#include "run/step.h"
+#include "run/plan_parts.h"
 #include "train/initial.h"
 
 enum { FACTOR = 24 };

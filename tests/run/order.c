@@ -13,7 +13,7 @@
 #include "../plan_check.h"
 #include "../slow.h"
 #include "base/cpuinfo.h"
-#include "run/step.h"
+#include "run/plan_parts.h"
 
 enum { SEEDS = EMULATED_RUN ? 8 : SLOW_RUN ? 25 : 60 };
 

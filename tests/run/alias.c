@@ -1,4 +1,4 @@
-/* ranges.c -- tests of run/ranges.c: what lies within other values is computed
+/* alias.c -- tests of run/alias.c: what lies within other values is computed
  * to the bit as what lies by itself, and nothing is overwritten that is read
  * later.
  * SPDX-License-Identifier: MIT  */
@@ -17,7 +17,7 @@
 #include "base/cpuinfo.h"
 #include "base/err.h"
 #include "graph/graph.h"
-#include "run/step.h"
+#include "run/plan_parts.h"
 
 enum { SEEDS = EMULATED_RUN ? 8 : SLOW_RUN ? 25 : 60 };
 
@@ -39,7 +39,7 @@ static int compare(const struct graph *g, unsigned isa, struct plan_opts o)
     struct plan_bound want;
     int n = 0;
 
-    apart.no_ranges = 1;
+    apart.no_alias = 1;
     want = plan_check_bind(g, isa, 1, apart);
     assert_int_equal(views(&want), 0);
     plan_check_memory(want.p);
