@@ -383,10 +383,27 @@ static struct model *open_model(const char *last, struct model **from,
     return read_checkpoint(last, e);
 }
 
+/* That a run which begins, or goes on, in the folder -R writes over nothing of
+ * the user's.  */
+static int check_folder(const struct recipe *r, const char *last,
+                        struct err *e)
+{
+    struct str text = {0};
+    int bad;
+
+    if (!run_dir)
+        return 0;
+    recipe_print(&text, r);
+    bad = rundir_check_recipe(run_dir, recipe_name, str_text(&text), e) < 0 ||
+          (!last && !resume && rundir_check(run_dir, e) < 0);
+    str_release(&text);
+    return bad ? -1 : 0;
+}
+
 static int train(struct recipe *r, struct err *e)
 {
     char *train_spec = NULL, *valid_spec = NULL, *last;
-    struct model *m, *from;
+    struct model *m, *from = NULL;
     struct planfile plan;
     int bad;
 
@@ -398,7 +415,7 @@ static int train(struct recipe *r, struct err *e)
         return -1;
     dataset_split_dir(data, &train_spec, &valid_spec);
     last = last_checkpoint();
-    m = open_model(last, &from, e);
+    m = check_folder(r, last, e) < 0 ? NULL : open_model(last, &from, e);
     bad = !m || with_data(m, from, r, &plan, train_spec ? train_spec : data,
                           eval ? eval : valid_spec, e) < 0;
     model_free(from);

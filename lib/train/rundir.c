@@ -138,6 +138,59 @@ void rundir_close(struct rundir *d)
     d->lock = -1;
 }
 
+int rundir_check(const char *path, struct err *e)
+{
+    static const char *const names[] = {
+        "recipe.yaml", "best.st",     "metrics.csv", "metrics.jsonl",
+        "log.txt",     "report.html", "bad.jsonl"};
+    const struct rundir d = {path, -1};
+    char *lock = rundir_path(&d, "lock");
+    const int was_run = access(lock, F_OK) == 0;
+    int bad = 0;
+
+    free(lock);
+    for (size_t i = 0; i < COUNT(names) && !was_run && !bad; i++) {
+        char *file = rundir_path(&d, names[i]);
+
+        if (access(file, F_OK) == 0)
+            bad = err_set(e, ERR_USAGE,
+                          "folder '%s' holds '%s', which no run wrote and this "
+                          "one would replace: name another run folder",
+                          Q(path), names[i]);
+        free(file);
+    }
+    return bad;
+}
+
+static int same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
+}
+
+int rundir_check_recipe(const char *path, const char *recipe, const char *text,
+                        struct err *e)
+{
+    const struct rundir d = {path, -1};
+    char *ours = rundir_path(&d, "recipe.yaml");
+    struct bytes b = {0};
+    struct err unread = {0};
+    int bad = 0;
+
+    if (recipe && same_file(recipe, ours) &&
+        (bytes_read(&b, ours, (size_t)1 << 30, &unread) < 0 ||
+         b.n != strlen(text) || memcmp(b.data, text, b.n) != 0))
+        bad = err_set(e, ERR_USAGE,
+                      "the run would write its whole recipe over '%s', the one "
+                      "it is begun with: name another run folder",
+                      Q(recipe));
+    bytes_release(&b);
+    free(ours);
+    return bad;
+}
+
 int rundir_write(const struct rundir *d, const char *name, const char *text,
                  struct err *e)
 {

@@ -20,6 +20,16 @@ struct rundir {
 int rundir_open(struct rundir *d, const char *path, size_t need, struct err *e);
 void rundir_close(struct rundir *d);
 
+/* Whether a run may begin in the folder PATH: ERR_USAGE if it holds a file of a
+ * name that a run writes and never was one's, as it has no lock.  A folder that
+ * is not there is fine.  */
+int rundir_check(const char *path, struct err *e);
+/* ERR_USAGE if RECIPE, the file that a run is begun with (NULL: none, or the
+ * name of one that is compiled in), is the PATH/recipe.yaml that it would
+ * write, and does not hold TEXT already.  */
+int rundir_check_recipe(const char *path, const char *recipe, const char *text,
+                        struct err *e);
+
 /* PATH/NAME, malloc'ed.  */
 char *rundir_path(const struct rundir *d, const char *name);
 /* Write TEXT as NAME, atomically.  */

@@ -33,6 +33,25 @@ fails 'takes no folder that holds a run' 2 '--resume' toy_train x.st -R run
 run 'resumes a run that has ended' 0 toy_train again.st -R run --resume
 same one.st again.st
 
+# What the user has in a folder is not replaced.
+mkdir exp && printf '# my notes: try 3\nglobal: {epochs: 2}\n' >exp/recipe.yaml && cp exp/recipe.yaml mine.yaml
+fails 'does not write over the recipe that it is given' 2 "over 'exp/recipe.yaml'" \
+    toy_train x.st -c exp/recipe.yaml -R exp
+fails 'nor in a folder of a run' 2 "over 'exp/recipe.yaml'" toy_train x.st -c exp/recipe.yaml -R exp --resume
+fails 'nor over a recipe of another' 2 "'exp' holds 'recipe.yaml', which no run wrote" toy_train x.st -R exp
+same exp/recipe.yaml mine.yaml
+for f in best.st metrics.csv report.html log.txt; do
+    mkdir own && touch own/$f
+    fails "nor over a file $f" 2 "'own' holds '$f'" toy_train x.st -R own
+    [ "$(ls own)" = $f ]
+    ok 'and leaves nothing there'
+    rm -r own
+done
+mkdir own && touch own/notes.txt
+run 'takes a folder with other files' 0 toy_train x.st -R own -n 1
+rm own/last.st
+run 'and one whose run had no checkpoint yet' 0 toy_train x.st -R own -n 1
+
 # Stopped and resumed, with other numbers of threads.
 rm -rf run
 for n in 1 9 10 11 37; do
