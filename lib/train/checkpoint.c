@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cpuinfo.h"
 #include "base/err.h"
@@ -162,18 +163,38 @@ static int is_ours(const struct value *v)
     return v->kind == VALUE_STATE && str_starts(v->name, "adze:");
 }
 
-static int check_finite(const struct graph *g, const struct params *p,
-                        struct err *e)
+const char *checkpoint_kept(const struct trainer *t)
 {
+    char *last, *newest;
+    int there;
+
+    if (!t->o->run_dir)
+        return "";
+    last = rundir_path(&t->dir, "last.st");
+    newest = rundir_newest(t->o->run_dir, NULL);
+    there = newest || access(last, F_OK) == 0;
+    free(newest);
+    free(last);
+    return there ? "; the last good checkpoint is kept"
+                 : "; there is no checkpoint before it";
+}
+
+int checkpoint_check(struct trainer *t, struct err *e)
+{
+    const struct graph *g = t->graph;
+
+    if (params_fetch(t->params, e) < 0)
+        return -1;
     for (int i = 0; i < g->n_value; i++) {
         const struct value *v = g->value[i];
 
         if ((v->kind == VALUE_PARAM || v->kind == VALUE_STATE) &&
-            !tensor_finite(params_get(p, v->name)))
-            return err_set(e, ERR_NONFINITE,
-                           "'%s' holds a value that is not finite; the last "
-                           "good checkpoint is kept",
-                           Q(v->name));
+            !tensor_finite(params_get(t->params, v->name)))
+            return err_set(
+                e, ERR_NONFINITE,
+                "step %lld: '%s' holds a value that is not finite%s; "
+                "try a smaller schedule.lr",
+                (long long)t->step, Q(v->name), checkpoint_kept(t));
     }
     return 0;
 }
@@ -221,8 +242,7 @@ int checkpoint_save(struct trainer *t, int64_t epoch, struct err *e)
     char name[64];
     int bad;
 
-    if (params_fetch(t->params, e) < 0 ||
-        check_finite(t->graph, t->params, e) < 0)
+    if (checkpoint_check(t, e) < 0)
         return -1;
     if (!t->o->run_dir)
         return 0;

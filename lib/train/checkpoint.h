@@ -15,6 +15,15 @@ struct trainer;
  * a checkpoint with a NaN.  */
 int checkpoint_save(struct trainer *t, int64_t epoch, struct err *e);
 
+/* The parameters as they are now, on the host: ERR_NONFINITE if one is not
+ * finite, so that nothing is made of them that looks like a model.  */
+int checkpoint_check(struct trainer *t, struct err *e);
+
+/* What is left of a run that ends now with a number that is not finite, for the
+ * end of a message: "; the last good checkpoint is kept"; "" without a run
+ * folder.  */
+const char *checkpoint_kept(const struct trainer *t);
+
 /* t->m is a checkpoint: take the state out of it.  ERR_USAGE names the recipe
  * key or data set that differs from those it was made with; of a checkpoint
  * that is older than one of the keys it can only say that the recipe is another

@@ -186,7 +186,7 @@ static int nonfinite(struct trainer *t, struct plan *p,
             "step %lld: loss %s, gradient norm %s at learning rate %g%s%s",
             (long long)t->step, fmt_f32(a, (float)r->loss),
             fmt_f32(b, (float)r->norm), lr, str_text(&where),
-            t->o->run_dir ? "; the last good checkpoint is kept" : "");
+            checkpoint_kept(t));
     str_release(&where);
     return -1;
 }
@@ -432,6 +432,9 @@ static int end_epoch(struct trainer *t, struct err *e)
     };
     const int last = epoch == t->r->epochs;
 
+    /* before anything is made of this epoch, best.st first of all */
+    if (checkpoint_check(t, e) < 0)
+        return -1;
     if (t->evaluator && (epoch % t->r->valid_every == 0 || last) &&
         evaluate(t, &row, e) < 0)
         return -1;

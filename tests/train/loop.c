@@ -376,6 +376,26 @@ static void test_ties(void **state)
     }
 }
 
+/* A statistic that is not finite shows in no loss: nothing is made of that
+ * epoch, and no checkpoint is promised that is not there.  */
+static void test_infinite(void **state)
+{
+    struct run r = {.dir = "run"};
+    struct model *m = toy_model(1);
+    const struct value *v = graph_value(m->graph, "bn1.running_var");
+
+    (void)state;
+    ((float *)v->data.data)[0] = INFINITY;
+    train_model(m, &r);
+    assert_int_equal(r.err.code, ERR_NONFINITE);
+    assert_non_null(strstr(r.err.msg, "'bn1.running_var' holds a value that is "
+                                      "not finite; there is no checkpoint"));
+    assert_int_equal(r.n_row, 0);
+    assert_int_not_equal(access("run/best.st", F_OK), 0);
+    assert_int_not_equal(access("run/last.st", F_OK), 0);
+    toy_remove("run");
+}
+
 /* With no evaluation data the last model comes out; a frozen layer is as it
  * was, with its statistics.  */
 static void test_frozen(void **state)
@@ -577,6 +597,7 @@ int main(void)
         cmocka_unit_test(test_loss_scale),
         cmocka_unit_test(test_loss_scale_resumed),
         cmocka_unit_test(test_ties),
+        cmocka_unit_test(test_infinite),
         cmocka_unit_test(test_frozen),
         cmocka_unit_test(test_last_batch),
         cmocka_unit_test(test_averages),
