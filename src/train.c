@@ -240,6 +240,18 @@ static void detail_here(const struct augment *a)
                    n, a->n, a->step[n - 1].op->name);
 }
 
+/* Which model it is that is written.  */
+static void note_best(const struct train_best *b)
+{
+    char top1[16];
+
+    if (b->epoch)
+        cli_note("writing the best model, of epoch %lld: valid top1 %s",
+                 (long long)b->epoch, percent(top1, b->top1));
+    else
+        cli_note("writing the last model");
+}
+
 static int with_data(struct model *m, struct model *from, struct recipe *r,
                      const struct planfile *plan, const char *train_spec,
                      const char *valid_spec, struct err *e)
@@ -260,7 +272,8 @@ static int with_data(struct model *m, struct model *from, struct recipe *r,
                            .max_steps = max_steps};
     struct dataset *train = dataset_open(train_spec, &o, e), *valid = NULL;
     struct device *d = train ? io_device(device_name, e) : NULL;
-    int best, bad = !d || io_narrow(r->precision, m->graph, d, e) < 0;
+    struct train_best best;
+    int bad = !d || io_narrow(r->precision, m->graph, d, e) < 0;
 
     if (!bad) {
         name_classes(m, train);
@@ -287,7 +300,7 @@ static int with_data(struct model *m, struct model *from, struct recipe *r,
         progress_end(&w.progress);
     }
     if (!bad) {
-        cli_note("writing the %s model", best ? "best" : "last");
+        note_best(&best);
         bad = io_write_model(m, output, e) < 0;
     }
     io_device_free(d);

@@ -560,16 +560,18 @@ static void take_tensors(struct graph *to, const struct graph *from)
     }
 }
 
-int train_run(struct model *m, const struct train_opts *o, int *best,
-              struct err *e)
+int train_run(struct model *m, const struct train_opts *o,
+              struct train_best *best, struct err *e)
 {
     struct trainer t = {.m = m, .o = o, .r = o->recipe, .dir = {NULL, -1}};
     const int bad = begin(&t, e) < 0 || loop(&t, e) < 0 ||
                     params_give(t.params, m->graph, OPTIM_EMA_OF, e) < 0;
 
     if (!bad) {
-        *best = t.best_graph != NULL;
-        if (*best)
+        *best = (struct train_best){0};
+        if (t.best_graph)
+            *best = (struct train_best){t.best_step / t.feed.steps, t.best};
+        if (t.best_graph)
             take_tensors(m->graph, t.best_graph);
         add_history(&t, m);
     }

@@ -73,15 +73,22 @@ struct train_opts {
     void *ctx;
 };
 
+/* The model that a run ends with: of the first epoch whose top-1 on the
+ * evaluation data no other exceeds; epoch 0: the last, as there were none.  */
+struct train_best {
+    int64_t epoch;
+    double top1;
+};
+
 /* Train M in place; if M is a checkpoint (run_dir/last.st), go on from there:
  * recipe and data must be those it was made with.  At the end M holds the best
- * model if there is evaluation data, else the last; *BEST says which (1, 0).
+ * model if there is evaluation data, else the last; *BEST says which.
  * M's history gets its entry.  ERR_NONFINITE (the step, the rate, the first
  * value that is not finite, once no smaller factor on the loss helps; the last
  * good checkpoint is untouched),
  * ERR_INTERRUPTED (saved), ERR_OUTPUT, ERR_INPUT; bad.jsonl is written
  * whatever ends the run.  */
-int train_run(struct model *m, const struct train_opts *o, int *best,
-              struct err *e);
+int train_run(struct model *m, const struct train_opts *o,
+              struct train_best *best, struct err *e);
 
 #endif

@@ -32,6 +32,10 @@ ok 'a page of curves'
 fails 'takes no folder that holds a run' 2 '--resume' toy_train x.st -R run
 run 'resumes a run that has ended' 0 toy_train again.st -R run --resume
 same one.st again.st
+run 'says which model it writes' 0 adze-train -m start.st -d train.tar -e valid.tar -c run/recipe.yaml -R run --resume -O x.st
+# of the best top-1 the first epoch
+best=$(awk -F, 'NR > 1 && $7 > top { top = $7; at = $1 } END { printf "%d: valid top1 %.2f%%", at, 100 * top }' run/metrics.csv)
+err_is "adze-train: writing the best model, of epoch $best"
 
 # What the user has in a folder is not replaced.
 mkdir exp && printf '# my notes: try 3\nglobal: {epochs: 2}\n' >exp/recipe.yaml && cp exp/recipe.yaml mine.yaml

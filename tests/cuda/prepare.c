@@ -329,7 +329,7 @@ static struct curve train(struct device *d, int prepare)
                            .on_epoch = on_epoch,
                            .ctx = &c,
                            .max_steps = 14};
-    int best;
+    struct train_best best;
 
     toy_recipe(&r, more);
     o.train = data = dataset_open(TOY_TRAIN_SET, NULL, &e);

@@ -55,7 +55,8 @@ static int run(struct model *m, const struct model *from,
                            .save = &save,
                            .on_step = stop_at,
                            .ctx = (void *)&stop};
-    int best, bad;
+    struct train_best best;
+    int bad;
 
     toy_recipe(&r, more);
     *e = (struct err){0};

@@ -97,13 +97,15 @@ static int train_model(struct model *m, struct run *r)
                            .on_epoch = on_epoch,
                            .on_step = on_step,
                            .ctx = r};
+    struct train_best best;
     struct err e = {0};
     int bad;
 
     toy_recipe(&recipe, r->more);
     r->err = (struct err){0};
     r->stop = r->save = 0;
-    bad = train_run(m, &o, &r->best, &r->err);
+    bad = train_run(m, &o, &best, &r->err);
+    r->best = bad ? 0 : (int)best.epoch;
     assert_int_equal(bad, r->err.code ? -1 : 0);
     if (!bad)
         assert_int_equal(model_fingerprint(m, r->bytes, &e), 0);
