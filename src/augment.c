@@ -270,7 +270,7 @@ static int each_batch(struct job *j, batch_fn *f, void *ctx, struct err *e)
     int64_t n = 0, all = 0;
     int r = 0;
 
-    progress_start(&bar, "batches", epochs * j->steps);
+    progress_start(&bar, "augment", "batches", epochs * j->steps);
     for (int64_t t = 0; t < epochs * j->steps && r == 0; t++) {
         n = next_batch(j, t / j->steps, t % j->steps, e);
         r = n < 0 ? -1 : n ? f(j, ctx, t / j->steps, n, e) : 0;

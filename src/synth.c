@@ -128,7 +128,7 @@ static int run(struct err *e)
     s = sink_open(output, kind(), e);
     if (!s)
         return -1;
-    progress_start(&bar, "pictures", SYNTH_CLASSES * count);
+    progress_start(&bar, "draw", "pictures", SYNTH_CLASSES * count);
     r = write_all(s, &bar, e);
     progress_end(&bar);
     return r < 0 ? sink_abort(s) : sink_commit(s, e);

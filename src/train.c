@@ -202,6 +202,8 @@ static void on_step(void *ctx, int64_t step, int64_t steps, double loss,
     struct progress *p = &((struct watch *)ctx)->progress;
     char extra[64];
 
+    if (!p->total) /* the first: steps before it were another process's */
+        p->from = step - 1;
     p->total = steps;
     snprintf(extra, sizeof extra, "loss %.4f, %.0f %% waiting for data", loss,
              100 * waiting);
@@ -295,7 +297,7 @@ static int with_data(struct model *m, struct model *from, struct recipe *r,
             detail_here(&r->augment);
         if (run_dir)
             catch_ends();
-        progress_start(&w.progress, "train", 0);
+        progress_start(&w.progress, "train", "steps", 0);
         bad = train_run(m, &t, &best, e) < 0;
         progress_end(&w.progress);
     }
@@ -398,8 +400,7 @@ static struct model *open_model(const char *last, struct model **from,
 
 /* That a run which begins, or goes on, in the folder -R writes over nothing of
  * the user's.  */
-static int check_folder(const struct recipe *r, const char *last,
-                        struct err *e)
+static int check_folder(const struct recipe *r, const char *last, struct err *e)
 {
     struct str text = {0};
     int bad;

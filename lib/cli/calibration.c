@@ -72,8 +72,8 @@ static void progress(void *ctx, int64_t done, int64_t total)
     struct source *s = ctx;
 
     if (!s->progress.what)
-        progress_start(&s->progress, "calibrate", total);
-    progress_show(&s->progress, done, "");
+        progress_start(&s->progress, "calibrate", "pictures", total);
+    progress_show(&s->progress, done, NULL);
 }
 
 static void describe(struct ranges *r, const struct calibration *c,

@@ -40,16 +40,22 @@ void progress_hide(void)
     line_shown = 0;
 }
 
-void progress_start(struct progress *p, const char *what, int64_t total)
+void progress_start(struct progress *p, const char *what, const char *unit,
+                    int64_t total)
 {
     double now = clock_now();
 
-    *p = (struct progress){what, total, now, now + FIRST - BETWEEN};
+    *p = (struct progress){.what = what,
+                           .unit = unit,
+                           .total = total,
+                           .start = now,
+                           .shown = now + FIRST - BETWEEN};
 }
 
 void progress_show(struct progress *p, int64_t done, const char *extra)
 {
-    double now = clock_now(), spent = now - p->start;
+    const double now = clock_now(), spent = now - p->start;
+    const int64_t here = done - p->from;
     char text[256];
     int n;
 
@@ -57,14 +63,14 @@ void progress_show(struct progress *p, int64_t done, const char *extra)
         return;
     p->shown = now;
     n = snprintf(text, sizeof text, "%.60s %" PRId64, p->what, done);
-    if (p->total > 0 && done > 0)
+    if (p->total > 0 && here > 0)
         n += snprintf(text + n, sizeof text - (size_t)n,
                       "/%" PRId64 " %d%%, %.0f s left", p->total,
                       (int)(100 * done / p->total),
-                      spent * (double)(p->total - done) / (double)done);
+                      spent * (double)(p->total - done) / (double)here);
     if (spent > 0)
-        n += snprintf(text + n, sizeof text - (size_t)n, ", %.4g/s",
-                      (double)done / spent);
+        n += snprintf(text + n, sizeof text - (size_t)n, ", %.4g %s/s",
+                      (double)here / spent, p->unit);
     if (extra)
         snprintf(text + n, sizeof text - (size_t)n, ", %.80s", extra);
     fprintf(stderr, "\r%.*s\033[K", columns(), text);

@@ -18,7 +18,7 @@
 
 /* What two calls a while after the start, a note and the end write to a
  * standard error that is a terminal, or a pipe.  */
-static void written(int terminal, char *text, size_t size)
+static void written(int terminal, int64_t from, char *text, size_t size)
 {
     const int saved = dup(2);
     int end[2];
@@ -37,7 +37,8 @@ static void written(int terminal, char *text, size_t size)
     assert_true(end[1] >= 0);
     dup2(end[1], 2);
 
-    progress_start(&p, "pictures", 200);
+    progress_start(&p, "draw", "pictures", 200);
+    p.from = from;
     /* the clock is moved by more than a busy machine can lose */
     p.shown += 1000;
     progress_show(&p, 1, NULL); /* too early */
@@ -68,11 +69,24 @@ static void test_terminal(void **state)
     (void)state;
     cli = (struct cli){.name = "try"};
     setenv("TERM", "xterm", 1);
-    written(1, text, sizeof text);
-    assert_true(str_match("\rpictures 50/200 25%, ?? s left, *, "
+    written(1, 0, text, sizeof text);
+    assert_true(str_match("\rdraw 50/200 25%, ?? s left, * pictures/s, "
                           "loss 0.5\033[K\r\033[Kadze-try: a note*",
                           text));
     assert_null(strstr(text, "51/200"));
+}
+
+/* What another process did has no part in how long the rest takes.  */
+static void test_resumed(void **state)
+{
+    char text[1024];
+
+    (void)state;
+    cli = (struct cli){.name = "try"};
+    setenv("TERM", "xterm", 1);
+    written(1, 40, text, sizeof text);
+    assert_true(
+        str_match("\rdraw 50/200 25%, 1?? s left, * pictures/s, *", text));
 }
 
 static void test_elsewhere(void **state)
@@ -82,14 +96,14 @@ static void test_elsewhere(void **state)
     (void)state;
     cli = (struct cli){.name = "try"};
     setenv("TERM", "xterm", 1);
-    written(0, text, sizeof text);
+    written(0, 0, text, sizeof text);
     assert_string_equal(text, "adze-try: a note\n$");
     setenv("TERM", "dumb", 1);
-    written(1, text, sizeof text);
+    written(1, 0, text, sizeof text);
     assert_string_equal(text, "adze-try: a note\r\n$");
     setenv("TERM", "xterm", 1);
     cli.quiet = 1;
-    written(1, text, sizeof text);
+    written(1, 0, text, sizeof text);
     assert_string_equal(text, "$");
     cli.quiet = 0;
 }
@@ -98,6 +112,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_terminal),
+        cmocka_unit_test(test_resumed),
         cmocka_unit_test(test_elsewhere),
     };
 
