@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -414,6 +415,52 @@ static int check_folder(const struct recipe *r, const char *last, struct err *e)
     return bad ? -1 : 0;
 }
 
+/* The folder that holds PATH, or "."; false if there is none.  */
+static int stat_parent(const char *path, struct stat *st)
+{
+    const char *slash = strrchr(path, '/');
+    char *parent = slash == path ? xstrdup("/")
+                   : slash       ? xstrndup(path, (size_t)(slash - path))
+                                 : xstrdup(".");
+    const int there = stat(parent, st) == 0;
+
+    free(parent);
+    return there;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* That -O is no folder once that of -R is made, of which parts may not be
+ * there yet.  */
+static int check_apart(struct err *e)
+{
+    const size_t n = run_dir && output ? strlen(run_dir) : 0;
+    char *made = n ? xstrdup(run_dir) : NULL;
+    struct stat a, b;
+    int bad = 0;
+
+    for (size_t i = n; i > 0 && !bad; i--) {
+        if (i < n && made[i] != '/')
+            continue;
+        made[i] = 0; /* from the whole name to its first part */
+        bad = stat_parent(made, &a) && stat_parent(output, &b) &&
+              a.st_dev == b.st_dev && a.st_ino == b.st_ino &&
+              !strcmp(base_name(made), base_name(output));
+    }
+    free(made);
+    if (!bad)
+        return 0;
+    return err_set(e, ERR_USAGE,
+                   "-O '%s' is the run folder of -R, or holds it: name another "
+                   "file",
+                   Q(output));
+}
+
 static int train(struct recipe *r, struct err *e)
 {
     char *train_spec = NULL, *valid_spec = NULL, *last;
@@ -425,7 +472,8 @@ static int train(struct recipe *r, struct err *e)
         return err_set(e, ERR_USAGE, "no data: give it with -d");
     if (resume && !run_dir)
         return err_set(e, ERR_USAGE, "--resume needs the run folder: -R DIR");
-    if (io_plan(&plan, plan_path, e) < 0 || io_check_output(output, e) < 0)
+    if (io_plan(&plan, plan_path, e) < 0 || io_check_output(output, e) < 0 ||
+        check_apart(e) < 0)
         return -1;
     dataset_split_dir(data, &train_spec, &valid_spec);
     last = last_checkpoint();

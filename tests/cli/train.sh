@@ -37,6 +37,14 @@ run 'says which model it writes' 0 adze-train -m start.st -d train.tar -e valid.
 best=$(awk -F, 'NR > 1 && $7 > top { top = $7; at = $1 } END { printf "%d: valid top1 %.2f%%", at, 100 * top }' run/metrics.csv)
 err_is "adze-train: writing the best model, of epoch $best"
 
+# What cannot be written is said before the run.
+for r in new ./new new/ new/run; do
+    fails "the output is to be the run folder, $r" 2 "'new' is the run folder of -R" toy_train new -R $r
+done
+run 'a folder of another name' 0 toy_train new.st -R new -n 1
+run 'the output in it' 0 toy_train new/out.st -R new --resume -n 2
+rm -r new new.st
+
 # What the user has in a folder is not replaced.
 mkdir exp && printf '# my notes: try 3\nglobal: {epochs: 2}\n' >exp/recipe.yaml && cp exp/recipe.yaml mine.yaml
 fails 'does not write over the recipe that it is given' 2 "over 'exp/recipe.yaml'" \
