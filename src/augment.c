@@ -530,9 +530,22 @@ static int write_output(struct job *j, struct err *e)
     return write_pictures(j, format == TAR ? SINK_TAR : SINK_FOLDER, e);
 }
 
+/* What is written replaces no picture, tar or list that is read.  */
+static int check_inputs(char **operands, int n, struct err *e)
+{
+    const char *const out = grid ? grid : output;
+    const char *const option = grid ? "--grid" : "-O";
+
+    for (int i = 0; i < n; i++)
+        if (cli_not_input(operands[i], "the picture", out, option, e) < 0)
+            return -1;
+    return n ? 0 : cli_not_input(data, "the data", out, option, e);
+}
+
 static int run(struct job *j, char **operands, int n, struct err *e)
 {
-    if (settle(e) < 0 || read_recipe(j, e) < 0)
+    if (check_inputs(operands, n, e) < 0 || settle(e) < 0 ||
+        read_recipe(j, e) < 0)
         return -1;
     j->d = open_data(operands, n, e);
     if (!j->d || set_up(j, e) < 0 || write_output(j, e) < 0)

@@ -41,7 +41,9 @@ static int calibrate(struct err *e)
 
     if (!job.data)
         return err_set(e, ERR_USAGE, "no data: give it with -d");
-    if (calibration_settle(&job, e) < 0 || io_check_output(output, e) < 0)
+    if (cli_not_model(model, output, "-O", e) < 0 ||
+        cli_not_input(job.data, "the data", output, "-O", e) < 0 ||
+        calibration_settle(&job, e) < 0 || io_check_output(output, e) < 0)
         return -1;
     m = io_plain_model(model, e);
     g = m ? pass_simplify(m->graph, e) : NULL;

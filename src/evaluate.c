@@ -312,17 +312,35 @@ static int measure(struct job *j, struct err *e)
     return 0;
 }
 
+/* OUT, which OPTION names, can be written and is nothing that is read.  */
+static int check_file(const char *out, const char *option, struct err *e)
+{
+    if (!out)
+        return 0;
+    if (cli_not_model(model_path, out, option, e) < 0 ||
+        cli_not_input(data, "the data", out, option, e) < 0 ||
+        (plan_path && cli_not_input(plan_path, "the plan", out, option, e) < 0))
+        return -1;
+    return io_check_file(out, e);
+}
+
+static int check_options(struct err *e)
+{
+    if (!data)
+        return err_set(e, ERR_USAGE, "no data: give it with -d");
+    if (cli_apart(confusion_path, logits_path, e) < 0 ||
+        check_file(confusion_path, "--confusion", e) < 0)
+        return -1;
+    return check_file(logits_path, "--logits", e);
+}
+
 int main(int argc, char **argv)
 {
     struct err e = {0};
     struct job j = {0};
 
     cli_start(&cmd, argc, argv);
-    if (!data)
-        err_set(&e, ERR_USAGE, "no data: give it with -d");
-    else if (!cli_apart(confusion_path, logits_path, &e) &&
-             !io_check_file(confusion_path, &e) &&
-             !io_check_file(logits_path, &e) && !open_all(&j, &e))
+    if (!check_options(&e) && !open_all(&j, &e))
         measure(&j, &e);
     metric_release(&j.metric);
     tensor_unref(&j.logits);

@@ -271,6 +271,9 @@ static int check_options(struct err *e)
 
 static int run(struct job *j, const char *const *path, struct err *e)
 {
+    for (int i = 0; i < 2; i++)
+        if (cli_not_input(path[i], "a set", output, "-O", e) < 0)
+            return -1;
     if (check_options(e) < 0)
         return -1;
     for (int i = 0; i < 2; i++) {

@@ -153,6 +153,8 @@ static int check_options(const char *from, struct err *e)
                            Q(set.item[i]));
     if (classes && !strcmp(classes, "-") && !strcmp(from, "-"))
         return err_set(e, ERR_USAGE, "standard input is the file already");
+    if (cli_not_input(from, "the file to import", output, "-O", e) < 0)
+        return -1;
     return cli_streams(from, "", e) < 0 ? -1 : io_check_output(output, e);
 }
 

@@ -389,7 +389,7 @@ static int set_top(const struct job *j, struct err *e)
     return 0;
 }
 
-static int check_options(struct err *e)
+static int check_options(const char *const *paths, int n, struct err *e)
 {
     if (!model_path)
         return err_set(e, ERR_USAGE, "no model: give it with -m");
@@ -400,6 +400,9 @@ static int check_options(struct err *e)
         return err_set(e, ERR_USAGE, "-O is for the values of --features");
     if (cli_not_model(model_path, output, "-O", e) < 0)
         return -1;
+    for (int i = 0; i < n; i++)
+        if (cli_not_input(paths[i], "the picture", output, "-O", e) < 0)
+            return -1;
     return io_check_file(output, e);
 }
 
@@ -409,7 +412,7 @@ static int open_all(struct job *j, const char *const *paths, int n,
     struct planfile plan;
     int narrow;
 
-    if (check_options(e) < 0)
+    if (check_options(paths, n, e) < 0)
         return -1;
     if (read_batch(n, &j->batch, e) < 0 || io_plan(&plan, plan_path, e) < 0 ||
         (!n && cli_streams("-", "", e) < 0))

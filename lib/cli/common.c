@@ -180,30 +180,56 @@ int cli_streams(const char *in, const char *out, struct err *e)
     return 0;
 }
 
+static int is_stream(const char *path)
+{
+    return !path || !strcmp(path, "-");
+}
+
+static int same_file(const struct stat *x, const struct stat *y)
+{
+    return S_ISREG(x->st_mode) && x->st_dev == y->st_dev &&
+           x->st_ino == y->st_ino;
+}
+
+/* Whether OUT is the file IN, or the one that standard input reads.  */
+static int is_input(const char *in, const char *out)
+{
+    struct stat x, y;
+
+    return !is_stream(out) && stat(out, &y) == 0 &&
+           (is_stream(in) ? fstat(0, &x) : stat(in, &x)) == 0 &&
+           same_file(&x, &y);
+}
+
 int cli_apart(const char *a, const char *b, struct err *e)
 {
     struct stat x, y;
-    const int there = a && b && stat(a, &x) == 0 && stat(b, &y) == 0;
 
-    if (!a || !b)
+    if (!b)
         return 0;
-    if (there ? !S_ISREG(x.st_mode) || x.st_dev != y.st_dev ||
-                    x.st_ino != y.st_ino
-              : strcmp(a, b) != 0)
+    if (is_stream(a) && is_input(NULL, b))
+        return err_set(e, ERR_USAGE,
+                       "'%s' is what standard input reads: name another file",
+                       Q(b));
+    if (!a || (stat(a, &x) == 0 && stat(b, &y) == 0 ? !same_file(&x, &y)
+                                                    : strcmp(a, b) != 0))
         return 0;
     return err_set(e, ERR_USAGE, "'%s' is named for two outputs", Q(a));
+}
+
+int cli_not_input(const char *in, const char *what, const char *out,
+                  const char *option, struct err *e)
+{
+    if (!is_input(in, out))
+        return 0;
+    return err_set(e, ERR_USAGE, "'%s' is %s itself: name another file with %s",
+                   Q(out), what, option);
 }
 
 int cli_not_model(const char *model, const char *out, const char *option,
                   struct err *e)
 {
-    struct err same = {0};
-
-    if (cli_apart(model, out, &same) == 0)
-        return 0;
-    return err_set(e, ERR_USAGE,
-                   "'%s' is the model itself: name another file with %s",
-                   Q(out), option);
+    return cli_not_input(model, "the model", out, option, e);
 }
 
 struct pool *cli_pool(void)

@@ -63,12 +63,17 @@ void cli_flush(void);
  * Pass "" for a side that is not used.  */
 int cli_streams(const char *in, const char *out, struct err *e);
 
-/* ERR_USAGE if OUT, which OPTION names, is MODEL, the file that is read.  */
+/* ERR_USAGE if OUT, which OPTION names, is IN, a file that is read: WHAT, "the
+ * model".  NULL and "-": for IN what standard input reads, for OUT no file.  */
+int cli_not_input(const char *in, const char *what, const char *out,
+                  const char *option, struct err *e);
+/* The same of the model.  */
 int cli_not_model(const char *model, const char *out, const char *option,
                   struct err *e);
 
-/* ERR_USAGE if two outputs are one file, by name or by what is there; devices
- * and pipes may be.  NULL: not asked for.  */
+/* ERR_USAGE if two outputs are one file, by name or by what is there, or B is
+ * the file that standard input reads, where A is a standard stream (NULL,
+ * "-"); devices and pipes may be.  B NULL: not asked for.  */
 int cli_apart(const char *a, const char *b, struct err *e);
 
 /* One line on stderr: notices unless -q, details with -v, failures always

@@ -87,6 +87,14 @@ run 'a sheet of mixed pictures' 0 adze-augment -d set --size=20 -n 3 --epochs=4 
 ok 'is another sheet'
 run 'mixes nothing but a sheet' 0 adze-augment -d set --size=20 -n 3 -o train.mix.mixup=1 -O m.tar
 err_has 'pictures are not mixed'
+cp $picture in.png
+fails 'a sheet over the picture' 2 "'in.png' is the picture itself: name another file with --grid" \
+    adze-augment in.png --grid=in.png -n 1
+tar -cf in.tar -C set .
+fails 'over what standard input reads' 2 "'in.tar' is the data itself: name another file with -O" \
+    sh -c 'adze-augment -O in.tar <in.tar'
+same $picture in.png
+rm in.png in.tar
 fails 'a sheet and an output' 2 'one at a time' adze-augment -d set --grid=x.png -O x
 fails 'a sheet that is no PNG' 2 "'x.jpg': the sheet is a PNG" adze-augment -d set --grid=x.jpg
 fails 'a packed tar' 2 "'x.zip': only plain tar is written" adze-augment -d set -O x.zip

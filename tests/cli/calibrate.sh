@@ -25,6 +25,14 @@ for m in percentile entropy; do
 done
 run 'one picture' 0 adze-calibrate -q -m a.st -d d.tar -n 1 -O one.st
 
+cp a.st in.st && cp d.tar in.tar
+fails 'ranges over the model' 2 "'in.st' is the model itself" adze-calibrate -m ./in.st -d d.tar -O in.st
+fails 'over the one that is redirected' 2 "'in.st' is the model itself" sh -c 'adze-calibrate -d d.tar -O in.st <in.st'
+fails 'over the data' 2 "'in.tar' is the data itself" adze-calibrate -m a.st -d in.tar -O in.tar
+cmp -s a.st in.st && cmp -s d.tar in.tar
+ok 'all is as it was'
+rm in.st in.tar
+
 fails 'no data' 2 'give it with -d' adze-calibrate -m a.st
 fails 'no model' 3 "'none.st'" adze-calibrate -m none.st -d d.tar
 adze-quantize -q -m a.st --ranges r.st -O q.st

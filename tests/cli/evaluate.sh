@@ -9,6 +9,16 @@ adze-synth -n 100 --size 32 -s 3 -O d.tar &&
 ok 'makes a model'
 
 fails 'one file for two outputs' 2 'two outputs' adze-evaluate -m m.st -d d.tar --confusion=c --logits=c
+cp m.st c.st
+fails 'the matrix over the model' 2 "'c.st' is the model itself: name another file with --confusion" \
+    adze-evaluate -m c.st -d d.tar --confusion c.st
+ln c.st hard.st
+fails 'the logits over it, by another name' 2 "'hard.st' is the model itself" \
+    adze-evaluate -m c.st -d d.tar --logits hard.st
+fails 'over the model that is redirected' 2 'is the model itself' \
+    sh -c 'adze-evaluate -d d.tar --confusion c.st <c.st'
+fails 'over the data' 2 "'d.tar' is the data itself" adze-evaluate -m m.st -d ./d.tar --confusion d.tar
+same c.st m.st
 run 'evaluates' 0 adze-evaluate -m m.st -d d.tar
 out_has '^top1	0\.'
 out_has '^n	1000$'

@@ -21,6 +21,7 @@ done >"$out"
 ok 'holds names, preprocessing and history' || explain <"$out"
 cp m.st in.st
 fails 'the model itself' 2 "'in.st' is the model itself" adze-export -m in.st -O in.st
+fails 'the model that is redirected' 2 "'in.st' is the model itself" sh -c 'adze-export -O in.st <in.st'
 same m.st in.st
 rm in.st
 run 'the proof is a tensor file' 0 adze-compare p.st p.st

@@ -115,6 +115,7 @@ ok 'as in messages'
 fails 'a name that is none' 2 "has no value 'layer9'" adze-infer -m m.st --features=layer9 -O x.st "$first"
 fails 'a parameter' 2 "'bn1.weight' is no value of a picture" \
     adze-infer -m m.st --features=bn1.weight -O x.st "$first"
+fails 'features over the picture' 2 'is the picture itself' adze-infer -m m.st --features -O "$first" "$first"
 fails 'features over the model' 2 "'./m.st' is the model itself" adze-infer -m m.st --features -O ./m.st "$first"
 fails 'an empty name' 2 'an empty name' adze-infer -m m.st --features=a, -O x.st "$first"
 fails 'several in one array' 2 "'x.npy' holds one value, not 2" \
