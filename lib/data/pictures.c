@@ -62,6 +62,19 @@ static int refuse(const unsigned char *p, size_t n, struct err *e)
     return e->code ? err_in(e, "standard input") : 0;
 }
 
+static int refuse_second(const struct str *whole, struct err *e)
+{
+    const size_t at =
+        codec_second((const uint8_t *)str_text(whole), whole->len);
+
+    if (!at)
+        return 0;
+    return err_set(e, ERR_FORMAT,
+                   "standard input: a second picture begins at byte %zu: give "
+                   "one, a tar of several, or a list of their names",
+                   at);
+}
+
 static int sniff(struct pictures *s, struct err *e)
 {
     const unsigned char *p;
@@ -74,7 +87,8 @@ static int sniff(struct pictures *s, struct err *e)
                                                                : FROM_LIST;
     if (s->kind == FROM_LIST)
         return 0;
-    if (read_rest(&s->in, &s->whole, e) < 0)
+    if (read_rest(&s->in, &s->whole, e) < 0 ||
+        (s->kind == FROM_ONE && refuse_second(&s->whole, e) < 0))
         return -1;
     s->tar.data = (const unsigned char *)str_text(&s->whole);
     s->tar.n = s->whole.len;

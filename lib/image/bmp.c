@@ -398,4 +398,11 @@ static int decode(struct image *im, struct codec_info *ci, const uint8_t *p,
     return r;
 }
 
-const struct format bmp_format = {"bmp", sniff, info, decode};
+static size_t end(const uint8_t *p, size_t n)
+{
+    const size_t stated = n >= 14 ? word_le32(p + 2) : 0;
+
+    return stated >= 14 && stated < n ? stated : n;
+}
+
+const struct format bmp_format = {"bmp", sniff, info, decode, end};

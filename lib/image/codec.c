@@ -137,19 +137,33 @@ static int refuse_by_name(const uint8_t *p, size_t n, struct err *e)
     return refuse_unknown(p, n, e);
 }
 
-int codec_sniff(const uint8_t *p, size_t n)
-{
-    for (size_t i = 0; i < COUNT(formats); i++)
-        if (formats[i]->sniff(p, n))
-            return 1;
-    return find_refused(p, n) != NULL;
-}
-
-static const struct format *find(const uint8_t *p, size_t n, struct err *e)
+static const struct format *known(const uint8_t *p, size_t n)
 {
     for (size_t i = 0; i < COUNT(formats); i++)
         if (formats[i]->sniff(p, n))
             return formats[i];
+    return NULL;
+}
+
+int codec_sniff(const uint8_t *p, size_t n)
+{
+    return known(p, n) || find_refused(p, n);
+}
+
+size_t codec_second(const uint8_t *p, size_t n)
+{
+    const struct format *f = known(p, n);
+    const size_t at = f ? f->end(p, n) : n;
+
+    return at < n && known(p + at, n - at) ? at : 0;
+}
+
+static const struct format *find(const uint8_t *p, size_t n, struct err *e)
+{
+    const struct format *f = known(p, n);
+
+    if (f)
+        return f;
     refuse_by_name(p, n, e);
     return NULL;
 }
@@ -321,7 +335,8 @@ int fuzz_image(const uint8_t *p, size_t n)
     r = codec_decode(&im, p, n, &o, &e);
     if (r < 0 && (!e.msg[0] || im.rgb))
         BUG("a picture was refused without a word or left pixels");
-    codec_sniff(p, n);
+    if (codec_sniff(p, n) && codec_second(p, n) >= n && n)
+        BUG("a second picture begins behind the bytes");
     fuzz_parts(&im, p, n);
     image_release(&im);
     return r;

@@ -59,6 +59,10 @@ struct codec_info {
  * refused by name.  */
 int codec_sniff(const uint8_t *p, size_t n);
 
+/* Where a second picture begins that is no part of the first, which the N bytes
+ * begin with; 0: nowhere.  Other bytes may follow a picture.  */
+size_t codec_second(const uint8_t *p, size_t n);
+
 /* The header only.  */
 int codec_info(struct codec_info *ci, const uint8_t *p, size_t n,
                struct err *e);

@@ -25,6 +25,9 @@ struct format {
      * image is empty on failure.  */
     int (*decode)(struct image *im, struct codec_info *ci, const uint8_t *p,
                   size_t n, const struct codec_opts *o, struct err *e);
+    /* Where the picture that the N bytes begin with ends; N where that cannot
+     * be told, or what follows is a part of the file.  */
+    size_t (*end)(const uint8_t *p, size_t n);
 };
 
 extern const struct format jpeg_format, png_format, bmp_format, pnm_format;

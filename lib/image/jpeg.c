@@ -37,6 +37,7 @@ enum {
     DHP = 0xde,
     EXP = 0xdf,
     APP1 = 0xe1,
+    APP2 = 0xe2,
     APP14 = 0xee,
     TEM = 0x01
 };
@@ -202,6 +203,12 @@ static int read_app1(struct walk *k, const struct segment *s)
     return 0;
 }
 
+static int read_app2(struct walk *k, const struct segment *s)
+{
+    k->ji->several |= s->n >= 4 && !memcmp(s->data, "MPF", 4);
+    return 0;
+}
+
 static int read_app14(struct walk *k, const struct segment *s)
 {
     k->ji->adobe |= s->n >= 12 && !memcmp(s->data, "Adobe", 5);
@@ -253,8 +260,9 @@ static int read_segment(struct walk *k, const struct segment *s)
         int marker;
         int (*read)(struct walk *, const struct segment *);
     } kind[] = {{DHT, read_dht},     {DQT, read_dqt},     {DRI, read_dri},
-                {SOS, read_sos},     {APP1, read_app1},   {APP14, read_app14},
-                {DAC, read_refused}, {DHP, read_refused}, {EXP, read_refused}};
+                {SOS, read_sos},     {APP1, read_app1},   {APP2, read_app2},
+                {APP14, read_app14}, {DAC, read_refused}, {DHP, read_refused},
+                {EXP, read_refused}};
 
     for (size_t i = 0; i < COUNT(kind); i++)
         if (kind[i].marker == s->marker)
@@ -342,6 +350,7 @@ static int walk(struct jpeg_info *ji, const uint8_t *p, size_t n, int whole,
             return 0;
         skip_coded(&k);
     } while (s.marker != EOI);
+    ji->end = k.at;
     return ji->scans ? 0 : wrong(&k, &s, "the end, before any picture");
 }
 
@@ -453,4 +462,12 @@ static int decode(struct image *im, struct codec_info *ci, const uint8_t *p,
     return 0;
 }
 
-const struct format jpeg_format = {"jpeg", sniff, info, decode};
+static size_t end(const uint8_t *p, size_t n)
+{
+    struct jpeg_info ji;
+    struct err unsaid = {0};
+
+    return walk(&ji, p, n, 1, &unsaid) < 0 || ji.several ? n : ji.end;
+}
+
+const struct format jpeg_format = {"jpeg", sniff, info, decode, end};

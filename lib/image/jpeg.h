@@ -20,6 +20,9 @@ struct jpeg_info {
     int bare;       /* a scan needs a table that no segment has brought */
     int scans;
     size_t coded; /* bytes of entropy-coded data */
+    size_t end;   /* behind the end marker */
+    int several;  /* more pictures follow that are part of the file (CIPA
+                     DC-007): previews, gain maps */
     const uint8_t *exif;
     size_t exif_n;
 };

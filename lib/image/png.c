@@ -556,4 +556,16 @@ static int decode(struct image *im, struct codec_info *ci, const uint8_t *p,
     return -1;
 }
 
-const struct format png_format = {"png", sniff, info, decode};
+static size_t end(const uint8_t *p, size_t n)
+{
+    struct chunk c = {0};
+    struct err unsaid = {0};
+    size_t at = 8; /* behind the signature */
+
+    while (n > at && next_chunk(&c, p, n, &at, &unsaid) == 0)
+        if (!strcmp(c.name, "IEND"))
+            return at;
+    return n;
+}
+
+const struct format png_format = {"png", sniff, info, decode, end};

@@ -254,4 +254,14 @@ static int decode(struct image *im, struct codec_info *ci, const uint8_t *p,
     return -1;
 }
 
-const struct format pnm_format = {"pnm", sniff, info, decode};
+static size_t end(const uint8_t *p, size_t n)
+{
+    struct pnm g;
+    struct err unsaid = {0};
+
+    if (read_header(&g, p, n, &unsaid) < 0 || g.kind < 4 || need(&g) > n - g.at)
+        return n;
+    return g.at + (size_t)need(&g);
+}
+
+const struct format pnm_format = {"pnm", sniff, info, decode, end};

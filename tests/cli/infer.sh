@@ -27,6 +27,20 @@ first=$(head -1 list)
 adze-infer -m m.st <"$first" | tail -1 | cut -f2- >a && sed -n 2p rows | cut -f2- >b && cmp -s a b
 ok 'one picture on standard input'
 
+for n in png ppm bmp; do
+    case $n in
+    png) cat "$first" "$first" ;;
+    ppm) printf 'P6 1 1 255\nabc' && cat "$first" ;;
+    bmp) printf 'BM\036\0\0\0\0\0\0\0\032\0\0\0\014\0\0\0\001\0\001\0\001\0\030\0abc\0' && cat "$first" ;;
+    esac >two.$n
+done
+for n in png ppm bmp; do
+    fails "$n: several pictures, one behind the other" 3 'a second picture begins at byte [0-9]*: give one, a tar' \
+        adze-infer -m m.st <two.$n
+done
+{ cat "$first" && echo more; } >more.png
+run 'other bytes behind one' 0 adze-infer -m m.st <more.png
+
 head -c 100 "$first" >cut.png
 echo hello >text.png
 run 'goes on after what cannot be read' 3 adze-infer -m m.st "$first" none.png cut.png text.png "$first"

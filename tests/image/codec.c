@@ -326,13 +326,45 @@ static void test_fuzz(void **state)
         free(p[i]);
 }
 
+/* A second picture behind each kind of file is seen, also one of JPEG; other
+ * bytes are none, nor are pictures that the first says are its parts.  */
+static void test_second(void **state)
+{
+    static const uint8_t mpf[] = {0xff, 0xe2, 0, 6, 'M', 'P', 'F', 0};
+    struct image im;
+    struct err e = {0};
+    size_t n;
+    uint8_t *p, *two;
+
+    (void)state;
+    picture_noise(&im, 9, 7);
+    p = jpeg_encode(&im, 50, &n, &e);
+    image_release(&im);
+    if (!p)
+        skip();
+    two = xmalloc(2 * n + sizeof mpf);
+    memcpy(two, p, n);
+    memcpy(two + n, p, n);
+    assert_int_equal(codec_second(p, n), 0);
+    assert_int_equal(codec_second(two, 2 * n), n);
+    assert_int_equal(codec_second(two, n + 1), 0);
+    two[n] = 0;
+    assert_int_equal(codec_second(two, 2 * n), 0);
+    memcpy(two + 2, mpf, sizeof mpf); /* behind the first marker */
+    memcpy(two + 2 + sizeof mpf, p + 2, n - 2);
+    memcpy(two + n + sizeof mpf, p, n);
+    assert_int_equal(codec_second(two, 2 * n + sizeof mpf), 0);
+    free(two);
+    free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_like_pillow), cmocka_unit_test(test_refused),
         cmocka_unit_test(test_limit),       cmocka_unit_test(test_files),
         cmocka_unit_test(test_png_sizes),   cmocka_unit_test(test_photos),
-        cmocka_unit_test(test_fuzz),
+        cmocka_unit_test(test_second),      cmocka_unit_test(test_fuzz),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
