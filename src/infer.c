@@ -252,14 +252,19 @@ static void decode(void *ctx, int64_t i, int thread)
     image_release(&im);
 }
 
-/* The next batch, none behind the last, into its place or what is sent.  */
+/* The next batch, none behind the last, into its place or what is sent.  Where
+ * the list of paths pauses it is not full: who waits for rows is not to wait
+ * for the next pictures too.  */
 static void read_round(void *ctx)
 {
+    enum { PAUSE_MS = 100 };
     struct round *r = ctx;
     struct job *j = r->j;
     int more = !j->ended;
 
-    for (r->n = 0; r->n < j->batch && more > 0; r->n += more > 0)
+    for (r->n = 0; r->n < j->batch && more > 0 &&
+                   (!r->n || pictures_wait(j->source, PAUSE_MS));
+         r->n += more > 0)
         more = pictures_next(j->source, &r->pic[r->n], &r->err);
     j->ended = more <= 0;
     if (more < 0 || !r->n)
@@ -294,6 +299,7 @@ static int run_round(struct job *j, struct round *r, struct round *next,
             return -1;
         picture_release(&r->pic[i]);
     }
+    cli_flush();
     return 0;
 }
 
@@ -325,6 +331,7 @@ static void print_head(const struct job *j)
     for (int64_t i = 0; i < top && j->classes; i++)
         fputs("\tlabel\tscore", stdout);
     fputs(j->classes ? "\terror\n" : "\tfeatures\terror\n", stdout);
+    cli_flush();
 }
 
 static int run(struct job *j, struct err *e)

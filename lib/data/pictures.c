@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT  */
 #include "data/pictures.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -75,10 +76,39 @@ static int refuse_second(const struct str *whole, struct err *e)
                    at);
 }
 
+/* A first path with its end: what comes is a list, and more need not be waited
+ * for.  Of a tar the first name ends with several NULs.  */
+static int is_path(const unsigned char *p, size_t n, char delim)
+{
+    size_t k = 0;
+
+    while (k < n && p[k] >= ' ' && p[k] != 0x7f)
+        k++;
+    if (!k || k == n || codec_sniff(p, n))
+        return 0;
+    if (!delim)
+        return !p[k] && (k + 1 == n || p[k + 1]);
+    return p[k] == '\n' || (p[k] == '\r' && k + 1 < n && p[k + 1] == '\n');
+}
+
+/* What there is of the first LOOK bytes, if that says what comes; else, when
+ * they have come, all.  */
+static int64_t look(struct pictures *s, const unsigned char **p, struct err *e)
+{
+    int64_t n = in_peek(&s->in, p, 1, e);
+    const size_t there = s->in.len - s->in.pos;
+
+    if (n > 0)
+        n = in_peek(&s->in, p, there < LOOK ? there : LOOK, e);
+    return n < 0 || is_path(*p, (size_t)n, s->delim)
+               ? n
+               : in_peek(&s->in, p, LOOK, e);
+}
+
 static int sniff(struct pictures *s, struct err *e)
 {
     const unsigned char *p;
-    const int64_t n = in_peek(&s->in, &p, LOOK, e);
+    const int64_t n = look(s, &p, e);
 
     if (n < 0 || refuse(p, (size_t)n, e) < 0)
         return -1;
@@ -183,6 +213,17 @@ static int next_line(struct pictures *s, struct picture *p, struct err *e)
                        "standard input: a path holds a NUL byte: paths of "
                        "find -print0 are read with -0");
     return r > 0 ? next_file(p, str_text(&s->line)) : r;
+}
+
+int pictures_wait(const struct pictures *s, int ms)
+{
+    struct pollfd fd = {.fd = s->in.fd, .events = POLLIN};
+    const struct in *in = &s->in;
+
+    return s->kind != FROM_LIST || in->eof ||
+           memchr(in->buf + in->pos, (unsigned char)s->delim,
+                  in->len - in->pos) ||
+           poll(&fd, 1, ms) != 0;
 }
 
 int pictures_next(struct pictures *s, struct picture *p, struct err *e)

@@ -7,7 +7,8 @@
  *         use(pic.name, pic.data, pic.n);
  *
  * With no paths, standard input is recognised by content: a tar, a picture
- * file, else a list of paths, one a line (or ended by NUL).  */
+ * file, else a list of paths, one a line (or ended by NUL), which is read as it
+ * comes.  */
 #ifndef ADZE_DATA_PICTURES_H
 #define ADZE_DATA_PICTURES_H
 
@@ -33,6 +34,10 @@ struct pictures;
 struct pictures *pictures_open(const char *const *paths, int n, char delim,
                                struct err *e);
 void pictures_close(struct pictures *p);
+
+/* Whether the next picture is there, or the end, after MS milliseconds at most:
+ * a list on a pipe may pause.  */
+int pictures_wait(const struct pictures *s, int ms);
 
 /* The next picture into P: 1; 0 behind the last; -1 if the source itself is
  * broken.  A file that cannot be read is a picture with `err' set.  Data of a

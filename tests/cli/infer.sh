@@ -41,6 +41,24 @@ done
 { cat "$first" && echo more; } >more.png
 run 'other bytes behind one' 0 adze-infer -m m.st <more.png
 
+# A list that pauses: rows come before the next path does.
+for sep in '\n' '\0'; do
+    mkfifo paths
+    [ $sep = '\n' ] && zero= || zero=-0
+    adze-infer $zero -m m.st <paths >slow 2>"$err" &
+    exec 3>paths
+    for n in 2 3 4; do
+        printf "$first$sep" >&3
+        i=0
+        while [ "$(wc -l <slow)" -lt $n ] && [ $((i += 1)) -lt 600 ]; do sleep 0.05; done
+    done
+    [ "$(wc -l <slow)" = 4 ]
+    ok "a row as each path comes, '$sep'" || explain <"$err"
+    exec 3>&-
+    wait $!
+    rm paths
+done
+
 head -c 100 "$first" >cut.png
 echo hello >text.png
 run 'goes on after what cannot be read' 3 adze-infer -m m.st "$first" none.png cut.png text.png "$first"
