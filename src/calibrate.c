@@ -39,9 +39,13 @@ static int calibrate(struct err *e)
     struct ranges r;
     int bad;
 
+    const struct cli_input inputs[] = {
+        {model ? model : "-", "the model"}, {job.data, "the data"}, {0}};
+
     if (!job.data)
         return err_set(e, ERR_USAGE, "no data: give it with -d");
-    if (cli_not_model(model, output, "-O", e) < 0 ||
+    if (cli_stdin_once(inputs, e) < 0 ||
+        cli_not_model(model, output, "-O", e) < 0 ||
         cli_not_input(job.data, "the data", output, "-O", e) < 0 ||
         calibration_settle(&job, e) < 0 || io_check_output(output, e) < 0)
         return -1;

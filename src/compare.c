@@ -455,13 +455,15 @@ static int compare_sides(const struct side *a, const struct side *b,
 /* Each file is read once: one of them may be a pipe.  */
 static int compare(const char *a, const char *b, struct err *e)
 {
+    const struct cli_input inputs[] = {
+        {a, "the first file"}, {b, "the second"}, {data, "the data"}, {0}};
     struct side x = {0}, y = {0};
     int bad;
 
     set_init(&x.s);
     set_init(&y.s);
-    bad = read_side(&x, a, e) < 0 || read_side(&y, b, e) < 0 ||
-          compare_sides(&x, &y, e) < 0;
+    bad = cli_stdin_once(inputs, e) < 0 || read_side(&x, a, e) < 0 ||
+          read_side(&y, b, e) < 0 || compare_sides(&x, &y, e) < 0;
     model_free(x.m);
     model_free(y.m);
     set_release(&x.s);

@@ -326,9 +326,13 @@ static int check_file(const char *out, const char *option, struct err *e)
 
 static int check_options(struct err *e)
 {
+    const struct cli_input inputs[] = {
+        {model_path ? model_path : "-", "the model"}, {data, "the data"}, {0}};
+
     if (!data)
         return err_set(e, ERR_USAGE, "no data: give it with -d");
-    if (cli_apart(confusion_path, logits_path, e) < 0 ||
+    if (cli_stdin_once(inputs, e) < 0 ||
+        cli_apart(confusion_path, logits_path, e) < 0 ||
         check_file(confusion_path, "--confusion", e) < 0)
         return -1;
     return check_file(logits_path, "--logits", e);

@@ -271,6 +271,14 @@ static int check_options(struct err *e)
 
 static int run(struct job *j, const char *const *path, struct err *e)
 {
+    const struct cli_input inputs[] = {{path[0], "the first set"},
+                                       {path[1], "the second"},
+                                       {classes_path, "the classes"},
+                                       {apply, "what was fitted"},
+                                       {0}};
+
+    if (cli_stdin_once(inputs, e) < 0)
+        return -1;
     for (int i = 0; i < 2; i++)
         if (cli_not_input(path[i], "a set", output, "-O", e) < 0)
             return -1;

@@ -398,8 +398,13 @@ static int set_top(const struct job *j, struct err *e)
 
 static int check_options(const char *const *paths, int n, struct err *e)
 {
+    const struct cli_input inputs[] = {
+        {model_path, "the model"}, {n ? NULL : "-", "the pictures"}, {0}};
+
     if (!model_path)
         return err_set(e, ERR_USAGE, "no model: give it with -m");
+    if (cli_stdin_once(inputs, e) < 0)
+        return -1;
     if (features && (!output || !strcmp(output, "-")))
         return err_set(e, ERR_USAGE,
                        "--features wants a file for the values: -O FILE");

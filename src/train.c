@@ -461,6 +461,20 @@ static int check_apart(struct err *e)
                    Q(output));
 }
 
+/* Of a run that goes on from LAST the model is not read from a pipe.  */
+static int check_inputs(const char *last, struct err *e)
+{
+    const struct cli_input inputs[] = {{last         ? NULL
+                                        : model_path ? model_path
+                                                     : "-",
+                                        "the model"},
+                                       {data, "the data"},
+                                       {eval, "the data for evaluation"},
+                                       {0}};
+
+    return cli_stdin_once(inputs, e);
+}
+
 static int train(struct recipe *r, struct err *e)
 {
     char *train_spec = NULL, *valid_spec = NULL, *last;
@@ -477,7 +491,9 @@ static int train(struct recipe *r, struct err *e)
         return -1;
     dataset_split_dir(data, &train_spec, &valid_spec);
     last = last_checkpoint();
-    m = check_folder(r, last, e) < 0 ? NULL : open_model(last, &from, e);
+    m = check_inputs(last, e) < 0 || check_folder(r, last, e) < 0
+            ? NULL
+            : open_model(last, &from, e);
     bad = !m || with_data(m, from, r, &plan, train_spec ? train_spec : data,
                           eval ? eval : valid_spec, e) < 0;
     model_free(from);

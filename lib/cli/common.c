@@ -191,6 +191,23 @@ static int same_file(const struct stat *x, const struct stat *y)
            x->st_ino == y->st_ino;
 }
 
+int cli_stdin_once(const struct cli_input *in, struct err *e)
+{
+    const struct cli_input *first = NULL;
+
+    for (; in->what; in++) {
+        if (!in->path || strcmp(in->path, "-") != 0)
+            continue;
+        if (first)
+            return err_set(e, ERR_USAGE,
+                           "standard input cannot be both %s and %s: name a "
+                           "file for one of them",
+                           first->what, in->what);
+        first = in;
+    }
+    return 0;
+}
+
 /* Whether OUT is the file IN, or the one that standard input reads.  */
 static int is_input(const char *in, const char *out)
 {

@@ -63,6 +63,13 @@ void cli_flush(void);
  * Pass "" for a side that is not used.  */
 int cli_streams(const char *in, const char *out, struct err *e);
 
+/* ERR_USAGE if two of the inputs, ended by one without WHAT, are standard
+ * input ("-"), which can be read but once.  A PATH of NULL is none.  */
+struct cli_input {
+    const char *path, *what; /* "the model" */
+};
+int cli_stdin_once(const struct cli_input *in, struct err *e);
+
 /* ERR_USAGE if OUT, which OPTION names, is IN, a file that is read: WHAT, "the
  * model".  NULL and "-": for IN what standard input reads, for OUT no file.  */
 int cli_not_input(const char *in, const char *what, const char *out,

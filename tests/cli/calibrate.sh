@@ -33,6 +33,7 @@ cmp -s a.st in.st && cmp -s d.tar in.tar
 ok 'all is as it was'
 rm in.st in.tar
 
+fails 'model and data from one pipe' 2 'both the model and the data' sh -c 'adze-calibrate -d - <d.tar'
 fails 'no data' 2 'give it with -d' adze-calibrate -m a.st
 fails 'no model' 3 "'none.st'" adze-calibrate -m none.st -d d.tar
 adze-quantize -q -m a.st --ranges r.st -O q.st

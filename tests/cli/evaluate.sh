@@ -19,6 +19,9 @@ fails 'over the model that is redirected' 2 'is the model itself' \
     sh -c 'adze-evaluate -d d.tar --confusion c.st <c.st'
 fails 'over the data' 2 "'d.tar' is the data itself" adze-evaluate -m m.st -d ./d.tar --confusion d.tar
 same c.st m.st
+fails 'model and data from one pipe' 2 'standard input cannot be both the model and the data: name a file' \
+    sh -c 'adze-evaluate -d - <d.tar'
+run 'data from a pipe' 0 sh -c 'adze-evaluate -m m.st -d - <d.tar'
 run 'evaluates' 0 adze-evaluate -m m.st -d d.tar
 out_has '^top1	0\.'
 out_has '^n	1000$'

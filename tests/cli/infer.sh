@@ -121,6 +121,8 @@ if command -v script >/dev/null; then
 else
     skip 'does not wait for a terminal' 'script is not here'
 fi
+fails 'model and pictures from one pipe' 2 'cannot be both the model and the pictures' sh -c 'adze-infer -m - <m.st'
+run 'the model from a pipe' 0 sh -c 'adze-infer -m - "$0" <m.st' "$first"
 fails 'needs a model' 2 '-m' adze-infer "$first"
 fails 'an untrained head is refused' 2 'never trained' adze-infer -m start.st "$first"
 
