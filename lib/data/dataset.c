@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "data/form.h"
@@ -36,8 +37,8 @@ static const struct form *const file_forms[] = {
 
 static int not_a_set(const struct form_part *p, struct err *e)
 {
-    return err_set(e, ERR_FORMAT, "'%s' is no data set that is known: " FORMS,
-                   Q(p->spec));
+    return err_set(e, ERR_FORMAT, "%s is no data set that is known: " FORMS,
+                   FORM_SHOW(p->spec));
 }
 
 /* A picture may be text as far as its first bytes tell.  */
@@ -49,8 +50,8 @@ static int not_a_picture(const struct form_part *p, struct err *e)
     if (codec_info(&ci, p->bytes.data, p->bytes.n, &none) < 0)
         return 0;
     return err_set(e, ERR_INPUT,
-                   "'%s' is a %s picture, not a data set: give " FORMS,
-                   Q(p->spec), ci.format);
+                   "%s is a %s picture, not a data set: give " FORMS,
+                   FORM_SHOW(p->spec), ci.format);
 }
 
 static int open_file(struct form_part *p, const struct dataset_opts *o,
@@ -59,9 +60,9 @@ static int open_file(struct form_part *p, const struct dataset_opts *o,
     if (bytes_read(&p->bytes, p->spec, SIZE_MAX, e) < 0)
         return -1;
     if (!p->bytes.n)
-        return err_set(e, ERR_INPUT, "'%s' is empty", Q(p->spec));
+        return err_set(e, ERR_INPUT, "%s is empty", FORM_SHOW(p->spec));
     if (tar_foreign(p->bytes.data, p->bytes.n, e) < 0)
-        return err_in(e, "'%s'", Q(p->spec));
+        return err_in(e, "%s", FORM_SHOW(p->spec));
     for (size_t i = 0; i < COUNT(file_forms) && !p->form; i++)
         if (file_forms[i]->is(&p->bytes))
             p->form = file_forms[i];
@@ -253,9 +254,9 @@ static int check_indices(const struct form_part *p, int64_t limit,
         }
         err_set(e, ERR_INPUT, "label %d of '%s' is outside 0 to %lld",
                 it->label, Q(it->name + it->rel), (long long)limit - 1);
-        return p->form->lines ? err_in(e, "'%s', line %llu", Q(p->spec),
+        return p->form->lines ? err_in(e, "%s, line %llu", FORM_SHOW(p->spec),
                                        (unsigned long long)it->at)
-                              : err_in(e, "'%s'", Q(p->spec));
+                              : err_in(e, "%s", FORM_SHOW(p->spec));
     }
     return 0;
 }
@@ -308,8 +309,8 @@ static int check_names(const struct dataset *d, struct err *e)
     for (int i = 0; i < d->n_class; i++)
         if (!str_utf8(d->classes[i], strlen(d->classes[i])))
             return err_set(e, ERR_FORMAT,
-                           "'%s': the class name '%s' is not UTF-8: rename it",
-                           Q(d->spec), Q(d->classes[i]));
+                           "%s: the class name '%s' is not UTF-8: rename it",
+                           FORM_SHOW(d->spec), Q(d->classes[i]));
     return 0;
 }
 
@@ -322,8 +323,8 @@ static int resolve(struct dataset *d, const struct dataset_opts *o,
         classes_from_data(d);
     if (!o->classes && o->n_classes && d->n_class > o->n_classes)
         return err_set(e, ERR_INPUT,
-                       "'%s' has %d classes, the model's head has %d",
-                       Q(d->spec), d->n_class, o->n_classes);
+                       "%s has %d classes, the model's head has %d",
+                       FORM_SHOW(d->spec), d->n_class, o->n_classes);
     if (check_names(d, e) < 0 || map_labels(d, o, e) < 0)
         return -1;
     count_labels(d);

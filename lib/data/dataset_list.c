@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/str.h"
 #include "data/form.h"
 
@@ -135,7 +136,7 @@ static int parse(struct parse *w, struct err *e)
 
     while (lines_next(&lines, &l))
         if (parse_line(w, &l, e) < 0)
-            return err_in(e, "'%s', line %lld", Q(w->p->spec),
+            return err_in(e, "%s, line %lld", FORM_SHOW(w->p->spec),
                           (long long)l.number);
     form_sort_classes(w->p);
     return 0;
@@ -180,7 +181,7 @@ static int list_image(const struct form_part *p, const struct form_item *it,
                       struct err *e)
 {
     if (codec_read(im, it->name, o, e) < 0)
-        return err_in(e, "'%s', line %llu", Q(p->spec),
+        return err_in(e, "%s, line %llu", FORM_SHOW(p->spec),
                       (unsigned long long)it->at);
     return 0;
 }

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/str.h"
 #include "data/form.h"
 #include "data/tar.h"
@@ -305,7 +306,7 @@ static int tar_open(struct form_part *p, const struct dataset_opts *o,
     if (read_index(p, e) < 0 ||
         (is_webdataset(p) ? label_by_pair(p, o, e) : label_by_folder(p, o, e)) <
             0)
-        return err_in(e, "'%s'", Q(p->spec));
+        return err_in(e, "%s", FORM_SHOW(p->spec));
     return 0;
 }
 

@@ -94,6 +94,8 @@ int form_known(const struct dataset_opts *o, const char *name, size_t n);
 int form_idx_folder(const char *dir, char **train, char **test);
 int form_cifar_folder(const char *dir, char **train, char **test);
 int form_is_file(const char *path); /* a regular file, or a link to one */
+/* SPEC as messages show it: "'data/val'", "standard input".  */
+#define FORM_SHOW(spec) FD_SHOW(strcmp(spec, "-") ? (spec) : fd_stdin)
 /* The part of PATH behind the last '/'.  */
 const char *form_base(const char *path);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/str.h"
 #include "data/form.h"
 
@@ -162,7 +163,8 @@ static int take_frame(struct form_part *p, struct frames *f, struct set *s,
     if (check_frame(s, e) < 0 ||
         (names && f->n == 1 && read_names(p, names, e) < 0) ||
         add_frame(p, s, f->n - 1, e) < 0)
-        return err_in(e, "'%s': frame %lld", Q(p->spec), (long long)f->n - 1);
+        return err_in(e, "%s: frame %lld", FORM_SHOW(p->spec),
+                      (long long)f->n - 1);
     return 0;
 }
 
@@ -177,11 +179,11 @@ static int take_all(struct form_part *p, struct frame_reader *r,
             return -1;
         if (r->epoch > 0)
             return err_set(e, ERR_UNSUPPORTED,
-                           "'%s': a stream of several epochs is no data set: "
+                           "%s: a stream of several epochs is no data set: "
                            "write it with --epochs=1",
-                           Q(p->spec));
+                           FORM_SHOW(p->spec));
     }
-    return k < 0 ? err_in(e, "'%s'", Q(p->spec)) : 0;
+    return k < 0 ? err_in(e, "%s", FORM_SHOW(p->spec)) : 0;
 }
 
 static int frames_open(struct form_part *p, const struct dataset_opts *o,
@@ -195,7 +197,7 @@ static int frames_open(struct form_part *p, const struct dataset_opts *o,
     (void)o;
     p->state = f;
     in_memory(&in, p->bytes.data, p->bytes.n);
-    in.name = p->spec;
+    in.name = strcmp(p->spec, "-") ? p->spec : fd_stdin;
     frame_reader_init(&r, &in);
     k = take_all(p, &r, f, e);
     frame_reader_release(&r);

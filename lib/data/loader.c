@@ -235,10 +235,12 @@ static int fill(const struct job *j, int64_t at, struct err *e)
     const struct loader *l = j->l;
     float *y = j->image ? j->image + at * slot_floats(&l->o.pre) : NULL;
 
-    if ((l->o.augment ? fill_augmented : fill_prepared)(j, at, y, e) < 0)
-        return err_in(e, "'%s'",
-                      Q(dataset_sample(l->d, l->slot[at].index).name));
-    return 0;
+    const char *const name = dataset_sample(l->d, l->slot[at].index).name;
+
+    if ((l->o.augment ? fill_augmented : fill_prepared)(j, at, y, e) == 0)
+        return 0;
+    /* that it cannot be read names it already */
+    return strstr(e->msg, Q(name)) ? -1 : err_in(e, "'%s'", Q(name));
 }
 
 static void fill_task(void *ctx, int64_t task, int thread)

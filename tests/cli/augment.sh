@@ -52,7 +52,7 @@ same g.tar h.tar
 tar -tf g.tar | cut -d/ -f1 | uniq | tr '\n' ' ' >"$out"
 grep -q '^checker circle .*triangle $' "$out"
 ok 'class names come along' || explain <"$out"
-fails 'frames cut short' 3 "'-': " sh -c 'head -c 9000 f.st | adze-augment -O x.tar'
+fails 'frames cut short' 3 'standard input: ' sh -c 'head -c 9000 f.st | adze-augment -O x.tar'
 run 'frames of two epochs' 0 adze-augment -d set --epochs=2 -O f2.st
 fails 'are no data set' 3 'several epochs' adze-augment -d f2.st -O x.tar
 
