@@ -11,10 +11,13 @@
 #include "base/quote.h"
 #include "base/str.h"
 #include "base/stream.h"
+#include "cli/chart.h"
 #include "cli/common.h"
+#include "cli/confusion.h"
 #include "cli/io.h"
 #include "cli/rows.h"
 #include "data/dataset.h"
+#include "data/form.h"
 #include "format/model.h"
 #include "format/planfile.h"
 #include "graph/device.h"
@@ -36,7 +39,7 @@ static const struct opt options[] = {
     {0, "classes", OPT_FLAG, &per_class, NULL,
      "also a row per class: precision, recall, F1, AP"},
     {0, "confusion", OPT_TEXT, &confusion_path, "FILE",
-     "write the confusion matrix as TSV"},
+     "write the confusion matrix: TSV, or drawn, in .svg or .html"},
     OPT_DATA(&data),
     OPT_DEVICE(&device_name),
     OPT_JSON(&json),
@@ -56,13 +59,14 @@ static const struct opt options[] = {
 
 static const char *const examples[] = {
     "adze-evaluate -m model.st -d test.tar",
+    "adze-evaluate -m model.st -d test.tar --confusion matrix.svg",
     "adze-evaluate -m model.st -d test.tar --json | jq .top1", NULL};
 
 static const struct command cmd = {
     .name = "evaluate",
     .brief = "measure a model on labelled pictures",
-    .usage = "-d DATA [-m FILE] [--json] [--min-top1=SHARE] [--logits=FILE] "
-             "[--plan=FILE]",
+    .usage = "-d DATA [-m FILE] [--json] [--min-top1=SHARE] "
+             "[--confusion=FILE] [--logits=FILE] [--plan=FILE]",
     .options = options,
     .examples = examples,
 };
@@ -196,29 +200,72 @@ static void print_json(const struct job *j)
     json_decref(o);
 }
 
+/* ---- the matrix ---- */
+
+/* The names of the classes, [k]; freed with free().  BUF holds those that are
+ * numbers.  */
+static const char **class_names(const struct model *m, int64_t k,
+                                struct arena *buf)
+{
+    const char **name = xcalloc((size_t)k + 1, sizeof *name);
+    char number[MODEL_CLASS];
+
+    for (int64_t i = 0; i < k; i++)
+        name[i] = arena_strdup(buf, model_class_name(m, i, number));
+    return name;
+}
+
+/* A page: the figures, the picture, the mistakes.  */
+static void add_page(struct str *s, const struct metric *m,
+                     const struct confusion *c)
+{
+    const struct {
+        const char *name;
+        double value;
+    } row[] = {{"top-1", metric_top1(m)},
+               {"top-5", metric_top5(m)},
+               {"loss", metric_loss(m)},
+               {"calibration error", metric_ece(m)}};
+
+    chart_page_begin(s, "adze-evaluate");
+    str_printf(s, "<table>\n<tr><th>pictures</th><td>%lld</td></tr>\n",
+               (long long)m->n);
+    for (size_t i = 0; i < COUNT(row); i++)
+        if (isfinite(row[i].value))
+            str_printf(s, "<tr><th>%s</th><td>%.4f</td></tr>\n", row[i].name,
+                       row[i].value);
+    str_add(s, "</table>\n");
+    confusion_svg(s, c);
+    confusion_mistakes(s, c);
+    chart_page_end(s);
+}
+
+/* As the ending of --confusion says.  */
 static int write_confusion(const struct job *j, struct err *e)
 {
-    const struct metric *m = &j->metric;
-    char name[MODEL_CLASS];
+    struct arena a = {0};
+    const char **name = class_names(j->m, j->metric.k, &a);
+    const struct confusion c = {.title = "Confusion matrix",
+                                .name = name,
+                                .k = j->metric.k,
+                                .count = j->metric.confusion};
     struct str s = {0};
     struct out o;
     int bad;
 
-    str_add(&s, "# true\\predicted");
-    for (int64_t c = 0; c < m->k; c++)
-        str_addc(&s, '\t'), quote_cell(&s, model_class_name(j->m, c, name));
-    str_addc(&s, '\n');
-    for (int64_t i = 0; i < m->k; i++) {
-        quote_cell(&s, model_class_name(j->m, i, name));
-        for (int64_t c = 0; c < m->k; c++)
-            str_printf(&s, "\t%lld", (long long)m->confusion[i * m->k + c]);
-        str_addc(&s, '\n');
-    }
+    if (str_ends(confusion_path, ".svg"))
+        confusion_svg(&s, &c);
+    else if (str_ends(confusion_path, ".html"))
+        add_page(&s, &j->metric, &c);
+    else
+        confusion_tsv(&s, &c);
     bad = out_open(&o, confusion_path, e);
     if (!bad)
         bad = out_write(&o, str_text(&s), s.len, e) < 0 ? out_abort(&o)
                                                         : out_commit(&o, e);
     str_release(&s);
+    free(name);
+    arena_release(&a);
     return bad;
 }
 
@@ -324,6 +371,37 @@ static int check_file(const char *out, const char *option, struct err *e)
     return io_check_file(out, e);
 }
 
+/* What is behind the last dot of a name, with it; "" without.  */
+static const char *ending(const char *path)
+{
+    const char *dot = strrchr(form_base(path), '.');
+
+    return dot && dot > form_base(path) ? dot : "";
+}
+
+/* Names that promise something else.  */
+static int check_endings(struct err *e)
+{
+    static const char *const matrix[] = {"", ".tsv", ".txt", ".svg", ".html"};
+    size_t i = 0;
+
+    while (confusion_path && i < COUNT(matrix) &&
+           strcmp(ending(confusion_path), matrix[i]) != 0)
+        i++;
+    if (i == COUNT(matrix))
+        return err_set(
+            e, ERR_USAGE,
+            "'%s': the confusion matrix is written as .tsv, or drawn "
+            "as .svg or .html: name it so",
+            Q(confusion_path));
+    if (logits_path && *ending(logits_path) &&
+        strcmp(ending(logits_path), ".npy") != 0)
+        return err_set(e, ERR_USAGE,
+                       "'%s': the logits are an .npy file: name it so",
+                       Q(logits_path));
+    return 0;
+}
+
 static int check_options(struct err *e)
 {
     const struct cli_input inputs[] = {
@@ -333,9 +411,10 @@ static int check_options(struct err *e)
         return err_set(e, ERR_USAGE, "no data: give it with -d");
     if (cli_stdin_once(inputs, e) < 0 ||
         cli_apart(confusion_path, logits_path, e) < 0 ||
-        check_file(confusion_path, "--confusion", e) < 0)
+        check_file(confusion_path, "--confusion", e) < 0 ||
+        check_file(logits_path, "--logits", e) < 0)
         return -1;
-    return check_file(logits_path, "--logits", e);
+    return check_endings(e);
 }
 
 int main(int argc, char **argv)

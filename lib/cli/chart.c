@@ -20,9 +20,7 @@ enum {
 static const char *const colours[CHART_SERIES] = {
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"};
 
-/* TEXT with the characters that mean something in HTML escaped and control
- * bytes as U+FFFD.  */
-static void put_text(struct str *s, const char *text)
+void chart_text(struct str *s, const char *text)
 {
     static const struct {
         char c;
@@ -138,12 +136,12 @@ static void draw_axes(struct str *s, const struct chart *c,
     }
     str_printf(s, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">",
                (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 20);
-    put_text(s, c->x_name);
+    chart_text(s, c->x_name);
     str_printf(s,
                "</text>\n<text x=\"14\" y=\"%d\" text-anchor=\"middle\" "
                "transform=\"rotate(-90 14 %d)\">",
                (TOP + HEIGHT - BOTTOM) / 2, (TOP + HEIGHT - BOTTOM) / 2);
-    put_text(s, c->y_name);
+    chart_text(s, c->y_name);
     str_add(s, "</text>\n");
 }
 
@@ -185,7 +183,7 @@ static void draw_legend(struct str *s, const struct chart *c)
                    "stroke=\"%s\" stroke-width=\"3\"/><text x=\"%d\" "
                    "y=\"36\">",
                    at, at + 18, colours[k], at + 23);
-        put_text(s, c->series[k].name);
+        chart_text(s, c->series[k].name);
         str_add(s, "</text>\n");
         at += 40 + 7 * (int)strlen(c->series[k].name);
     }
@@ -202,7 +200,7 @@ void chart_svg(struct str *s, const struct chart *c)
                "height=\"100%%\" fill=\"white\"/>\n<text x=\"%d\" y=\"18\" "
                "font-size=\"15\" font-weight=\"bold\">",
                WIDTH, HEIGHT, WIDTH, HEIGHT, LEFT);
-    put_text(s, c->title);
+    chart_text(s, c->title);
     str_add(s, "</text>\n");
     draw_axes(s, c, &x, &y);
     for (int k = 0; k < c->n_series; k++)
@@ -215,14 +213,14 @@ void chart_page_begin(struct str *s, const char *title)
 {
     str_add(s, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n"
                "<meta charset=\"utf-8\">\n<title>");
-    put_text(s, title);
+    chart_text(s, title);
     str_add(s, "</title>\n<style>\nbody { font-family: sans-serif; max-width: "
                "1320px; margin: 2em auto; color: #222; }\nsvg { border: 1px "
                "solid #ddd; margin: 4px; }\ntable { border-collapse: collapse; "
                "}\ntd, th { padding: 2px 10px; text-align: right; "
                "border-bottom: 1px solid #eee; }\n</style>\n</head>\n<body>\n"
                "<h1>");
-    put_text(s, title);
+    chart_text(s, title);
     str_add(s, "</h1>\n");
 }
 

@@ -22,6 +22,10 @@ struct chart {
     int zero; /* the y axis begins at 0 */
 };
 
+/* Append TEXT with the characters that mean something in HTML escaped and
+ * control bytes as U+FFFD.  */
+void chart_text(struct str *s, const char *text);
+
 /* Append an <svg> element of 640 x 360 pixels.  */
 void chart_svg(struct str *s, const struct chart *c);
 

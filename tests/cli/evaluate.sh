@@ -36,6 +36,21 @@ run 'writes logits and the confusion matrix' 0 \
     adze-evaluate -m m.st -d d.tar --logits l.npy --confusion c.tsv
 [ "$(wc -l <c.tsv)" = 11 ] && [ "$(head -c 6 l.npy | tail -c 5)" = NUMPY ]
 ok 'both files are there'
+adze-evaluate -q -m m.st -d d.tar --confusion c >"$out" && cmp -s c c.tsv
+ok 'a table without an ending, too'
+run 'the matrix as a picture' 0 adze-evaluate -m m.st -d d.tar --confusion c.svg
+head -c 40 c.svg | grep -q '^<svg xmlns=' && [ "$(grep -c 'right: ' c.svg)" -le 10 ] && grep -q '>checker<' c.svg
+ok 'with names' || head -c 900 c.svg | explain
+run 'as a page' 0 adze-evaluate -m m.st -d d.tar --confusion c.html
+grep -q '^<!DOCTYPE html>' c.html && grep -q '<svg' c.html && grep -q 'taken for</th>' c.html
+ok 'with the mistakes' || head -c 900 c.html | explain
+for f in x.png x.csv x.st; do
+    fails "no matrix as $f" 2 "'$f': the confusion matrix is written as .tsv, or drawn as .svg or .html" \
+        adze-evaluate -m m.st -d d.tar --confusion=$f
+done
+fails 'no logits as text' 2 "'l.txt': the logits are an .npy file" adze-evaluate -m m.st -d d.tar --logits=l.txt
+[ -z "$(ls x.* l.txt 2>/dev/null)" ]
+ok 'nothing is left of these'
 fails 'the gate says no' 1 'below' sh -c 'adze-evaluate -m m.st -d d.tar --min-top1 0.999 >/dev/null'
 fails 'an untrained head is refused' 2 'never trained' adze-evaluate -m start.st -d d.tar
 mkdir -p both/train both/val
