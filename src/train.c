@@ -15,6 +15,7 @@
 #include "base/stream.h"
 #include "base/temp.h"
 #include "cli/common.h"
+#include "cli/confusion.h"
 #include "cli/io.h"
 #include "cli/progress.h"
 #include "cli/report.h"
@@ -23,6 +24,7 @@
 #include "format/model.h"
 #include "format/planfile.h"
 #include "train/loop.h"
+#include "train/metric.h"
 #include "train/mix.h"
 #include "train/recipe.h"
 #include "train/rundir.h"
@@ -142,7 +144,30 @@ static void append_log(const char *line, struct err *e)
 struct watch {
     struct progress progress;
     const struct recipe *recipe;
+    const struct model *model; /* for the names of its classes */
+    struct str figure;         /* of the last evaluation, for the page */
 };
+
+/* The page is written behind each epoch: with more classes it would take long
+ * to draw, and say little.  */
+static void on_evaluated(void *ctx, int64_t epoch, const struct metric *m)
+{
+    enum { CLASSES = 100 };
+    struct watch *w = ctx;
+    struct str title = {0};
+    struct confusion c = {.k = m->k, .count = m->confusion};
+
+    str_clear(&w->figure);
+    if (!run_dir || m->k > CLASSES)
+        return;
+    str_printf(&title, "Confusion of the evaluation of epoch %lld",
+               (long long)epoch);
+    c.title = str_text(&title);
+    if (w->model->n_classes == m->k)
+        c.name = (const char *const *)w->model->classes;
+    confusion_svg(&w->figure, &c);
+    str_release(&title);
+}
 
 /* A page or log that cannot be written ends no run; it is told, and counts
  * for the exit status.  */
@@ -154,7 +179,8 @@ static void on_epoch(void *ctx, const struct train_row *row, int64_t n)
     struct str line = {0};
     char a[16], b[16];
 
-    if (run_dir && report_training(run_dir, "adze-train", row, n, &e) < 0)
+    if (run_dir && report_training(run_dir, "adze-train", row, n,
+                                   str_text(&w->figure), &e) < 0)
         cli_fail(&e);
     str_printf(&line,
                "epoch %lld: lr %.4g, loss %.4f, top1 %s%s, valid top1 %s, "
@@ -260,7 +286,7 @@ static int with_data(struct model *m, struct model *from, struct recipe *r,
                      const char *valid_spec, struct err *e)
 {
     struct dataset_opts o = {(const char *const *)m->classes, m->n_classes, 0};
-    struct watch w = {.recipe = r};
+    struct watch w = {.recipe = r, .model = m};
     struct train_opts t = {.recipe = r,
                            .plan = plan,
                            .run_dir = run_dir,
@@ -268,6 +294,7 @@ static int with_data(struct model *m, struct model *from, struct recipe *r,
                            .stop = &stop,
                            .save = &save,
                            .on_epoch = on_epoch,
+                           .on_evaluated = on_evaluated,
                            .on_bad = on_bad,
                            .on_step = on_step,
                            .on_plan = on_plan,
@@ -306,6 +333,7 @@ static int with_data(struct model *m, struct model *from, struct recipe *r,
         note_best(&best);
         bad = io_write_model(m, output, e) < 0;
     }
+    str_release(&w.figure);
     io_device_free(d);
     dataset_free(train);
     dataset_free(valid);

@@ -101,7 +101,8 @@ static void add_table(struct str *s, const struct train_row *row, int64_t n)
 }
 
 int report_training(const char *dir, const char *title,
-                    const struct train_row *row, int64_t n, struct err *e)
+                    const struct train_row *row, int64_t n, const char *figure,
+                    struct err *e)
 {
     double *x = xcalloc((size_t)n + 1, sizeof *x);
     struct str s = {0}, path = {0};
@@ -113,6 +114,8 @@ int report_training(const char *dir, const char *title,
     chart_page_begin(&s, title);
     for (size_t i = 0; i < COUNT(curves); i++)
         add_chart(&s, &curves[i], x, row, n);
+    if (figure)
+        str_add(&s, figure);
     add_table(&s, row, n);
     chart_page_end(&s);
     str_printf(&path, "%s/report.html", dir);

@@ -8,9 +8,10 @@
 struct err;
 struct train_row;
 
-/* Write DIR/report.html: loss, top-1 and learning rate by epoch, and the
- * table behind them.  */
+/* Write DIR/report.html: loss, top-1 and learning rate by epoch, FIGURE, an
+ * element that stands behind them (NULL: none), and the table.  */
 int report_training(const char *dir, const char *title,
-                    const struct train_row *row, int64_t n, struct err *e);
+                    const struct train_row *row, int64_t n, const char *figure,
+                    struct err *e);
 
 #endif

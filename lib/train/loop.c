@@ -316,6 +316,8 @@ static int evaluate(struct trainer *t, struct train_row *row, struct err *e)
     row->valid_loss = metric_loss(&m);
     row->valid_top1 = metric_top1(&m);
     row->valid_top5 = metric_top5(&m);
+    if (!bad && t->o->on_evaluated)
+        t->o->on_evaluated(t->o->ctx, row->epoch, &m);
     metric_release(&m);
     return bad;
 }

@@ -25,6 +25,7 @@
 struct dataset;
 struct device;
 struct err;
+struct metric;
 struct model;
 struct plan;
 struct planfile;
@@ -65,6 +66,9 @@ struct train_opts {
     void (*on_epoch)(void *ctx, const struct train_row *row, int64_t n);
     void (*on_step)(void *ctx, int64_t step, int64_t steps, double loss,
                     double waiting);
+    /* What the evaluation behind an epoch found, before on_epoch(); may be
+     * NULL.  */
+    void (*on_evaluated)(void *ctx, int64_t epoch, const struct metric *m);
     /* Before the first step; may be NULL.  */
     void (*on_plan)(void *ctx, const struct plan *p);
     /* Each picture of the training and the evaluation set that cannot be used

@@ -29,6 +29,8 @@ awk -F, 'NR == 2 { first = $4 } { last = $4 } END { exit !(last < 0.97 * first) 
 ok 'learns' || explain <run/metrics.csv
 grep -q '<svg' run/report.html && ! grep -q '\bnan\b' run/report.html
 ok 'a page of curves'
+grep -q 'Confusion of the evaluation of epoch 5' run/report.html && grep -q '>checker<' run/report.html
+ok 'and what was taken for what'
 fails 'takes no folder that holds a run' 2 '--resume' toy_train x.st -R run
 run 'resumes a run that has ended' 0 toy_train again.st -R run --resume
 same one.st again.st
