@@ -1,6 +1,5 @@
 /* evaluate.c -- adze-evaluate: model + data -> metrics.
  * SPDX-License-Identifier: MIT  */
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,54 +149,85 @@ static void print_text(const struct job *j)
 
 /* ---- JSON ---- */
 
-static json_t *real(double v)
+static void put_name(struct str *s, const char *name)
 {
-    return isfinite(v) ? json_real(v) : json_null();
+    str_printf(s, "%s\"%s\": ", strchr("{[", s->data[s->len - 1]) ? "" : ", ",
+               name);
 }
 
-static json_t *class_json(const struct job *j, int64_t c)
+static void put_int(struct str *s, const char *name, int64_t v)
+{
+    put_name(s, name);
+    str_printf(s, "%lld", (long long)v);
+}
+
+/* The shortest text that reads back to V, told from a whole number; JSON has
+ * no NaN.  */
+static void put_real(struct str *s, const char *name, double v)
+{
+    char num[FMT_NUM];
+    const char *text = isfinite(v) ? fmt_f64(num, v) : "null";
+
+    put_name(s, name);
+    str_add(s, text);
+    if (isfinite(v) && !strpbrk(text, ".e"))
+        str_add(s, ".0");
+}
+
+static void put_class(struct str *s, const struct job *j, int64_t c)
 {
     const struct metric_class r = metric_class(&j->metric, c);
     char name[MODEL_CLASS];
 
-    return json_pack("{s:s,s:I,s:o,s:o,s:o,s:o}", "name",
-                     model_class_name(j->m, c, name), "n", (json_int_t)r.n,
-                     "precision", real(r.precision), "recall", real(r.recall),
-                     "f1", real(r.f1), "ap", real(r.ap));
+    str_add(s, c ? ", {" : "{");
+    put_name(s, "name");
+    quote_json(s, model_class_name(j->m, c, name));
+    put_int(s, "n", r.n);
+    put_real(s, "precision", r.precision);
+    put_real(s, "recall", r.recall);
+    put_real(s, "f1", r.f1);
+    put_real(s, "ap", r.ap);
+    str_add(s, "}");
 }
 
-static json_t *confusion_json(const struct metric *m)
+static void put_confusion(struct str *s, const struct metric *m)
 {
-    json_t *rows = json_array();
-
     for (int64_t i = 0; i < m->k; i++) {
-        json_t *row = json_array();
-
+        str_add(s, i ? ", [" : "[");
         for (int64_t c = 0; c < m->k; c++)
-            json_array_append_new(row,
-                                  json_integer(m->confusion[i * m->k + c]));
-        json_array_append_new(rows, row);
+            str_printf(s, "%s%lld", c ? ", " : "",
+                       (long long)m->confusion[i * m->k + c]);
+        str_add(s, "]");
     }
-    return rows;
 }
 
 static void print_json(const struct job *j)
 {
     const struct metric *m = &j->metric;
-    json_t *classes = json_array(), *o;
+    struct str s = {0};
 
+    str_add(&s, "{");
+    put_int(&s, "n", m->n);
+    put_real(&s, "top1", metric_top1(m));
+    put_real(&s, "top5", metric_top5(m));
+    put_real(&s, "loss", metric_loss(m));
+    put_real(&s, "ece", metric_ece(m));
+    put_int(&s, "bad", evaluator_bad(j->ev));
+    put_int(&s, "nonfinite", m->nonfinite);
+    put_name(&s, "classes");
+    str_add(&s, "[");
     for (int64_t i = 0; per_class && i < m->k; i++)
-        json_array_append_new(classes, class_json(j, i));
-    o = json_pack("{s:I,s:f,s:f,s:o,s:f,s:I,s:I,s:o}", "n", (json_int_t)m->n,
-                  "top1", metric_top1(m), "top5", metric_top5(m), "loss",
-                  real(metric_loss(m)), "ece", metric_ece(m), "bad",
-                  (json_int_t)evaluator_bad(j->ev), "nonfinite",
-                  (json_int_t)m->nonfinite, "classes", classes);
-    if (per_class)
-        json_object_set_new(o, "confusion", confusion_json(m));
-    json_dumpf(o, stdout, JSON_REAL_PRECISION(17));
-    putchar('\n');
-    json_decref(o);
+        put_class(&s, j, i);
+    str_add(&s, "]");
+    if (per_class) {
+        put_name(&s, "confusion");
+        str_add(&s, "[");
+        put_confusion(&s, m);
+        str_add(&s, "]");
+    }
+    str_add(&s, "}");
+    puts(str_text(&s));
+    str_release(&s);
 }
 
 /* ---- the matrix ---- */
@@ -409,6 +439,15 @@ static int check_options(struct err *e)
 
     if (!data)
         return err_set(e, ERR_USAGE, "no data: give it with -d");
+    if (logits_path && !strcmp(logits_path, "-"))
+        return err_set(e, ERR_USAGE,
+                       "the figures are on standard output: --logits wants a "
+                       "file");
+    if (json && confusion_path && !strcmp(confusion_path, "-"))
+        return err_set(
+            e, ERR_USAGE,
+            "the figures are on standard output: --confusion wants a "
+            "file; with --classes JSON holds the matrix, too");
     if (cli_stdin_once(inputs, e) < 0 ||
         cli_apart(confusion_path, logits_path, e) < 0 ||
         check_file(confusion_path, "--confusion", e) < 0 ||

@@ -126,13 +126,26 @@ static void print_text(const struct job *j, const struct picture *p)
     putchar('\n');
 }
 
+/* A name that is not UTF-8 becomes text that a file may be called, too: its
+ * bytes stand beside it.  */
+static void put_path(struct str *s, const char *name)
+{
+    str_add(s, "{\"path\":");
+    quote_json(s, name);
+    if (str_utf8(name, strlen(name)))
+        return;
+    str_add(s, ",\"path_hex\":\"");
+    for (; *name; name++)
+        str_printf(s, "%02x", (unsigned char)*name);
+    str_addc(s, '"');
+}
+
 static void print_json(const struct job *j, const struct picture *p)
 {
     char name[MODEL_CLASS], num[FMT_NUM];
     struct str s = {0};
 
-    str_add(&s, "{\"path\":");
-    quote_json(&s, p->name);
+    put_path(&s, p->name);
     if (p->err.code) {
         str_add(&s, ",\"error\":");
         quote_json(&s, p->err.msg);
@@ -169,8 +182,7 @@ static void print_vector_json(const struct job *j, const struct picture *p,
     char num[FMT_NUM];
     struct str s = {0};
 
-    str_add(&s, "{\"path\":");
-    quote_json(&s, p->name);
+    put_path(&s, p->name);
     if (p->err.code) {
         str_add(&s, ",\"error\":");
         quote_json(&s, p->err.msg);

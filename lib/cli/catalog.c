@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/str.h"
 #include "cli/table.h"
 #include "format/network.h"
 #include "graph/graph.h"
@@ -101,16 +102,25 @@ static void add_row(struct table *t, const struct entry *n)
     table_cell(t, "%s", about(n, "paper"));
 }
 
+/* A number, as all figures are; NULL where there is none.  */
+static json_t *top1_json(const struct entry *n)
+{
+    const char *text = network_about(n->network, "top1");
+    double v;
+
+    return text && parse_f64(text, 0, 100, &v) == 0 ? json_real(v) : NULL;
+}
+
 static json_t *row_json(const struct entry *n)
 {
     const struct shape *in = &n->graph->value[0]->shape;
-    json_t *o = json_pack(
-        "{s:s,s:I,s:I,s:I,s:I,s:s*,s:s*,s:s*}", "network", n->name,
-        "parameters", (json_int_t)n->cost.params, "mac",
-        (json_int_t)n->cost.mac, "flop", (json_int_t)n->cost.flop, "bytes",
-        (json_int_t)n->cost.bytes, "top1", network_about(n->network, "top1"),
-        "weights", network_about(n->network, "weights"), "paper",
-        network_about(n->network, "paper"));
+    json_t *o =
+        json_pack("{s:s,s:I,s:I,s:I,s:I,s:o*,s:s*,s:s*}", "network", n->name,
+                  "parameters", (json_int_t)n->cost.params, "mac",
+                  (json_int_t)n->cost.mac, "flop", (json_int_t)n->cost.flop,
+                  "bytes", (json_int_t)n->cost.bytes, "top1", top1_json(n),
+                  "weights", network_about(n->network, "weights"), "paper",
+                  network_about(n->network, "paper"));
     json_t *size = json_array();
 
     for (int i = 1; i < in->rank; i++)
@@ -140,7 +150,7 @@ int catalog_print(const struct catalog_opts *o, struct err *e)
         entry_close(&n);
     }
     if (!bad && o->json) {
-        json_dumpf(list, stdout, JSON_COMPACT | JSON_REAL_PRECISION(17));
+        json_dumpf(list, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
         putchar('\n');
     }
     if (!bad && !o->json)

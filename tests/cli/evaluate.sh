@@ -32,6 +32,12 @@ ok 'batch and threads change no figure'
 run 'writes JSON' 0 adze-evaluate -m m.st -d d.tar --json --classes
 out_has '"top1": 0\.'
 out_has '"confusion": \[\['
+fails 'two results on one standard output' 2 '--confusion wants a file; with --classes' \
+    adze-evaluate -m m.st -d d.tar --json --confusion -
+fails 'nor logits there' 2 '--logits wants a file' adze-evaluate -m m.st -d d.tar --logits -
+adze-evaluate -m m.st -d d.tar --json >json && adze-evaluate -m m.st -d d.tar >"$out"
+[ "$(sed 's/.*"top1": \([^,]*\),.*/\1/' json)" = "$(sed -n 's/^top1	//p' "$out")" ] && grep -q '"classes": \[\]}$' json
+ok 'figures are the same text in both' || cat json "$out" | explain
 run 'writes logits and the confusion matrix' 0 \
     adze-evaluate -m m.st -d d.tar --logits l.npy --confusion c.tsv
 [ "$(wc -l <c.tsv)" = 11 ] && [ "$(head -c 6 l.npy | tail -c 5)" = NUMPY ]

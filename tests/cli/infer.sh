@@ -83,6 +83,11 @@ ok 'a full disk ends with 4'
 cp "$first" "a'b.png"
 adze-infer -m m.st --json "a'b.png" >"$out" && grep -q "{\"path\":\"a'b.png\"" "$out"
 ok 'a name with a quote is itself in JSON'
+cp "$first" "$(printf 'bad\377.png')" && cp "$first" 'bad\xff.png'
+adze-infer -m m.st --json bad* >"$out"
+[ "$(grep -c '{"path":"bad..xff.png"' "$out")" = 2 ] && [ "$(grep -c ',"path_hex":"626164ff2e706e67",' "$out")" = 1 ]
+ok 'bytes that are no text are told from what they are shown as' || explain <"$out"
+rm bad*
 adze-infer -m m.st "a'b.png" | grep -q "^a'b.png	"
 ok 'and in a row'
 printf 'a.png\0b.png\0' >z

@@ -72,6 +72,7 @@ fi
 run 'the zoo' 0 adze-show --zoo
 out_has '^resnet50  *25557032  *4100298240 '
 run 'the zoo as JSON' 0 adze-show --zoo --json
+out_has '"top1":[0-9]'
 out_has '{"network":"lenet5","parameters":61706,'
 fails 'the zoo of a model' 2 'shows no model' adze-show --zoo a.st
 fails 'a latency of no zoo' 2 'is for --zoo' adze-show --latency a.st
