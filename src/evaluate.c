@@ -14,6 +14,7 @@
 #include "cli/common.h"
 #include "cli/confusion.h"
 #include "cli/io.h"
+#include "cli/progress.h"
 #include "cli/rows.h"
 #include "data/dataset.h"
 #include "data/form.h"
@@ -80,6 +81,7 @@ struct job {
     struct metric metric;
     struct tensor logits; /* [pictures, k], with LOGITS_N rows so far */
     int64_t logits_n;
+    struct progress progress;
 };
 
 /* A picture that is left out has no row.  */
@@ -87,9 +89,10 @@ static void take_row(void *ctx, int64_t index, const float *row, int64_t k)
 {
     struct job *j = ctx;
 
-    (void)index;
-    memcpy((float *)j->logits.data + j->logits_n++ * k, row,
-           (size_t)k * sizeof *row);
+    if (logits_path)
+        memcpy((float *)j->logits.data + j->logits_n++ * k, row,
+               (size_t)k * sizeof *row);
+    progress_show(&j->progress, index + 1, NULL);
 }
 
 static void tell_bad(void *ctx, const char *reason)
@@ -367,12 +370,15 @@ static int measure(struct job *j, struct err *e)
 {
     const struct shape s =
         shape_make(2, (int64_t[]){dataset_count(j->d), model_head(j->m)});
+    int bad;
 
     if (logits_path && tensor_new(&j->logits, DTYPE_F32, &s, e) < 0)
         return -1;
     metric_init(&j->metric, model_head(j->m), per_class);
-    if (evaluator_run(j->ev, &j->metric, logits_path ? take_row : NULL, j, e) <
-        0)
+    progress_start(&j->progress, "evaluate", "pictures", dataset_count(j->d));
+    bad = evaluator_run(j->ev, &j->metric, take_row, j, e);
+    progress_end(&j->progress);
+    if (bad)
         return -1;
     (json ? print_json : print_text)(j);
     if (logits_path && write_logits(j, e) < 0)

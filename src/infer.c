@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/mem.h"
@@ -13,6 +14,7 @@
 #include "cli/common.h"
 #include "cli/features.h"
 #include "cli/io.h"
+#include "cli/progress.h"
 #include "cli/rows.h"
 #include "data/loader.h"
 #include "data/pictures.h"
@@ -92,8 +94,10 @@ struct job {
     int64_t batch, k;   /* pictures; numbers of an answer */
     int classes;        /* it is logits */
     struct round round[2];
-    float *score;  /* [k] */
-    int64_t *best; /* [top] */
+    struct progress progress;
+    int64_t done, total; /* pictures; 0: nobody knows how many */
+    float *score;        /* [k] */
+    int64_t *best;       /* [top] */
 };
 
 /* ---- one row ---- */
@@ -310,6 +314,9 @@ static int run_round(struct job *j, struct round *r, struct round *next,
             features_add(&j->features, j->plan, i, r->pic[i].name, e) < 0)
             return -1;
         picture_release(&r->pic[i]);
+        j->done++;
+        if (!isatty(1)) /* where rows show it already */
+            progress_show(&j->progress, j->done, NULL);
     }
     cli_flush();
     return 0;
@@ -348,9 +355,14 @@ static void print_head(const struct job *j)
 
 static int run(struct job *j, struct err *e)
 {
+    int bad;
+
     if (!json)
         print_head(j);
-    if (run_all(j, e) < 0)
+    progress_start(&j->progress, "infer", "pictures", j->total);
+    bad = run_all(j, e);
+    progress_end(&j->progress);
+    if (bad < 0)
         return -1;
     if (features)
         return features_save(&j->features, j->g, e);
@@ -465,6 +477,7 @@ static int open_all(struct job *j, const char *const *paths, int n,
         !(j->stage = stage_new(j->dev, &j->pre, j->batch, e)))
         return -1;
     set_answer(j);
+    j->total = n;
     if (set_top(j, e) < 0)
         return -1;
     for (int i = 0; i < 2; i++)

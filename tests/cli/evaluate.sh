@@ -64,6 +64,15 @@ fails 'sets are not classes' 3 'which are sets' adze-evaluate -m m.st -d both
 fails 'needs data' 2 '-d' adze-evaluate -m m.st
 fails 'data that is not there' 3 'none' adze-evaluate -m m.st -d none
 
+if command -v script >/dev/null; then
+    script -qec "TERM=xterm adze-evaluate --cpu=portable -j 1 -b 10 -m m.st -d d.tar+d.tar+d.tar >'$work/text'" \
+        /dev/null </dev/null >"$out"
+    grep -q 'evaluate [0-9]*/3000 [0-9]*%, [0-9]* s left, [0-9.]* pictures/s' "$out" && grep -q '^n	3000$' "$work/text"
+    ok 'shows progress on a terminal' || explain <"$out"
+else
+    skip 'shows progress on a terminal' 'script is not here'
+fi
+
 # broken pictures are left out, for any batch, with their labels and rows
 adze-synth -n 3 --size 32 -s 4 -O good
 cp -r good mixed

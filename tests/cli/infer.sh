@@ -126,6 +126,18 @@ if command -v script >/dev/null; then
 else
     skip 'does not wait for a terminal' 'script is not here'
 fi
+if command -v script >/dev/null; then
+    script -qec "{ echo $first; sleep 1; echo $first; echo $first; } | TERM=xterm adze-infer -m m.st >'$work/rows'" \
+        /dev/null </dev/null >"$out"
+    grep -q 'infer [23], .* pictures/s' "$out"
+    ok 'shows progress on a terminal' || explain <"$out"
+    script -qec "{ echo $first; sleep 1; echo $first; echo $first; } | TERM=xterm adze-infer -m m.st" \
+        /dev/null </dev/null >"$out"
+    ! grep -q 'pictures/s' "$out"
+    ok 'but not between rows' || explain <"$out"
+else
+    skip 'shows progress on a terminal' 'script is not here'
+fi
 fails 'model and pictures from one pipe' 2 'cannot be both the model and the pictures' sh -c 'adze-infer -m - <m.st'
 run 'the model from a pipe' 0 sh -c 'adze-infer -m - "$0" <m.st' "$first"
 fails 'needs a model' 2 '-m' adze-infer "$first"
