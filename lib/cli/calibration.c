@@ -163,6 +163,18 @@ void calibration_note(const struct model *m)
                  "adze-train, then begin here again");
 }
 
+/* The same behind calibration, which has its own line.  */
+static int fill_check(void *ctx, int64_t from, int64_t n, float *image,
+                      struct err *e)
+{
+    struct source *s = ctx;
+
+    if (!s->progress.what)
+        progress_start(&s->progress, "check", "pictures", s->n);
+    progress_show(&s->progress, from, NULL);
+    return fill(ctx, from, n, image, e);
+}
+
 int calibration_compare(struct parity *p, const struct calibration *c,
                         const struct model *m, const struct graph *a,
                         const struct graph *b, struct err *e)
@@ -174,10 +186,12 @@ int calibration_compare(struct parity *p, const struct calibration *c,
 
     if (c->data) {
         o.samples = s.n;
-        o.fill = fill;
+        o.fill = fill_check;
         o.ctx = &s;
     }
     bad = bad || parity_run(p, a, b, d, &o, e) < 0;
+    if (s.progress.what)
+        progress_end(&s.progress);
     source_close(&s);
     io_device_free(d);
     return bad ? -1 : 0;

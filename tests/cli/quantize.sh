@@ -12,6 +12,14 @@ err_has 'largest difference .* of the largest output; the best class agrees'
 err_has 'weights [0-9]* -> [0-9]* bytes'
 run 'calibrates by itself' 0 adze-quantize -m a.st -d d.tar -n 20 -O q2.st
 same q.st q2.st
+if command -v script >/dev/null; then
+    many=d.tar+d.tar+d.tar+d.tar+d.tar
+    script -qec "TERM=xterm adze-quantize --cpu=portable -j 1 -m a.st -d $many+$many+$many+$many+$many -n 1000 -O bar.st" /dev/null </dev/null >"$out"
+    grep -q 'calibrate [0-9]*/' "$out" && grep -q 'check [0-9]*/1000 [0-9]*%, [0-9]* s left, [0-9.]* pictures/s' "$out"
+    ok 'shows progress of calibrating and of checking' || tr '\r' '\n' <"$out" | explain
+else
+    skip 'shows progress of calibrating and of checking' 'script is not here'
+fi
 run 'through pipes' 0 sh -c 'adze-fuse-bn -q <raw.st | adze-quantize -q -d d.tar -n 20 >q3.st'
 same q.st q3.st
 [ "$(wc -c <q.st)" -lt "$(($(wc -c <a.st) / 2))" ]
