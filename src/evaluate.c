@@ -330,10 +330,10 @@ static int open_all(struct job *j, struct err *e)
         return -1;
     o.classes = (const char *const *)j->m->classes;
     o.n_classes = j->m->n_classes;
-    j->d = dataset_open(data, &o, e);
+    j->dev = io_device(device_name, e);
+    j->d = j->dev ? dataset_open(data, &o, e) : NULL;
     j->g = j->d ? pass_simplify(j->m->graph, e) : NULL;
-    j->dev = j->g ? io_device(device_name, e) : NULL;
-    j->params = j->dev ? params_share(j->g, j->dev, e) : NULL;
+    j->params = j->g ? params_share(j->g, j->dev, e) : NULL;
     if (!j->params)
         return -1;
     if (dataset_labels(j->d) > model_head(j->m))

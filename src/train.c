@@ -300,10 +300,11 @@ static int with_data(struct model *m, struct model *from, struct recipe *r,
                            .on_plan = on_plan,
                            .ctx = &w,
                            .max_steps = max_steps};
-    struct dataset *train = dataset_open(train_spec, &o, e), *valid = NULL;
-    struct device *d = train ? io_device(device_name, e) : NULL;
+    struct device *d = io_device(device_name, e);
+    struct dataset *train = d ? dataset_open(train_spec, &o, e) : NULL,
+                   *valid = NULL;
     struct train_best best;
-    int bad = !d || io_narrow(r->precision, m->graph, d, e) < 0;
+    int bad = !train || io_narrow(r->precision, m->graph, d, e) < 0;
 
     if (!bad) {
         name_classes(m, train);

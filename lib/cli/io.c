@@ -55,7 +55,8 @@ int io_check_device(const char *name, struct err *e)
     if (!strcmp(name, "cpu") || parse_cuda(name, &index, &libraries) == 0)
         return 0;
     return err_set(e, ERR_USAGE,
-                   "no device '%s': cpu, cuda, cuda:N or cuda:N+libraries",
+                   "no device '%s': cpu, cuda, cuda:N, cuda+libraries or "
+                   "cuda:N+libraries",
                    Q(name));
 }
 

@@ -127,7 +127,7 @@ run 'no model, no head' 3 adze-benchmark none.st
 [ ! -s "$out" ]
 ok 'nothing was measured'
 fails 'a device that there is not' 2 "^adze-benchmark: no device 'gpu'" adze-benchmark --json -D gpu 'a,b.st'
-fails 'libraries of the CPU' 2 "^adze-benchmark: no device 'cpu+libraries': cpu, cuda, cuda:N or" \
+fails 'libraries of the CPU' 2 "^adze-benchmark: no device 'cpu+libraries': cpu, cuda, cuda:N, cuda+libraries or" \
     adze-benchmark --json -D cpu+libraries a,b.st
 # Whatever is there is hidden; a build without CUDA says so.
 export CUDA_VISIBLE_DEVICES=

@@ -62,6 +62,7 @@ fails 'an untrained head is refused' 2 'never trained' adze-evaluate -m start.st
 mkdir -p both/train both/val
 fails 'sets are not classes' 3 'which are sets' adze-evaluate -m m.st -d both
 fails 'needs data' 2 '-d' adze-evaluate -m m.st
+fails 'a device that is none, before the data' 2 "no device 'gpu'" adze-evaluate -m m.st -d none -D gpu
 fails 'data that is not there' 3 'none' adze-evaluate -m m.st -d none
 
 if command -v script >/dev/null; then

@@ -120,6 +120,7 @@ fails 'both sets from one pipe' 2 'cannot be both the data and the data for eval
     sh -c 'adze-train -m start.st -d - -e - -O x.st <train.tar'
 fails 'model and data from one pipe' 2 'cannot be both the model and the data:' sh -c 'adze-train -d - -O x.st <train.tar'
 fails 'an empty pipe' 3 'standard input is empty' sh -c 'adze-train -m start.st -d - -O x.st </dev/null'
+fails 'a device that is none, before the data' 2 "no device 'gpu'" adze-train -m start.st -d none.tar -D gpu -O x.st
 fails 'names what is missing' 3 'none.tar' adze-train -m start.st -d none.tar -O x.st
 fails 'sees at the start that it cannot write' 4 "'none/x.st'" toy_train none/x.st
 [ ! -e x.st ]
