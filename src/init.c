@@ -456,6 +456,17 @@ static int is_idle(struct network *n, int i, const char *text)
     return same;
 }
 
+/* The last option behind I that sets the same key, KEY; 0 if none does.  */
+static int set_again(int i, const char *key)
+{
+    const size_t n = strlen(key);
+
+    for (int j = set.n; --j > i;)
+        if (!strncmp(set.item[j], key, n) && set.item[j][n] == '=')
+            return j;
+    return 0;
+}
+
 /* Say which options changed nothing, but for those that are so anyway.  */
 static void note_idle(struct network *n, const struct graph *g)
 {
@@ -469,7 +480,11 @@ static void note_idle(struct network *n, const struct graph *g)
             arena_strndup(&a, set.item[i], (size_t)(eq - set.item[i]));
         const char *def = network_default(n, key);
 
-        if (!(def && !strcmp(def, eq + 1)) && is_idle(n, i, str_text(&text)))
+        if (set_again(i, key))
+            cli_note("-o %s is overridden by -o %s", Q(set.item[i]),
+                     Q(set.item[set_again(i, key)]));
+        else if (!(def && !strcmp(def, eq + 1)) &&
+                 is_idle(n, i, str_text(&text)))
             cli_note("-o %s changes nothing in this network", Q(set.item[i]));
     }
     str_release(&text);

@@ -35,6 +35,9 @@ fails 'a list of one' 2 'takes no network' adze-init --list resnet20
 fails 'an input that is no picture' 3 'pictures have 1 or 3' adze-init lenet5 -o channels=4 -O none.st
 run 'an option without effect' 0 adze-init senet154 -o size=32 -o dcn=[4] -O idle.st
 err_is "adze-init: -o dcn=[4] changes nothing in this network"
+run 'an option that is given twice' 0 adze-init resnet20 -o classes=3 -o classes=4 -O twice.st
+err_is 'adze-init: -o classes=3 is overridden by -o classes=4'
+rm twice.st
 rm idle.st
 run 'what is so anyway' 0 adze-init lenet5 -o classes=10 -O idle.st
 [ ! -s "$err" ]
