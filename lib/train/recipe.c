@@ -171,12 +171,29 @@ static const char *part_near(char buf[RECIPE_KEY], const char *key)
     return buf;
 }
 
+/* The row that other programs have under the name WORD.  */
+static int row_elsewhere(const char *word)
+{
+    static const char *const names[][2] = {{"batch_size", "train.batch"},
+                                           {"batchsize", "train.batch"},
+                                           {"bs", "train.batch"},
+                                           {"max_epochs", "global.epochs"},
+                                           {"num_epochs", "global.epochs"}};
+
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (!strcmp(names[i][0], word))
+            return row_index(names[i][1]);
+    return -1;
+}
+
 const char *recipe_nearest(char buf[RECIPE_KEY], const char *key)
 {
     const char *dot = strrchr(key, '.');
-    int i = row_half(dot ? dot + 1 : key);
+    const char *const word = dot ? dot + 1 : key;
+    int i = row_half(word);
 
-    i = i < 0 ? row_words(key) : i;
+    i = i < 0 ? row_elsewhere(word) : i;
+    i = i < 0 ? row_words(word) : i;
     if (i < 0 && !dot && part_near(buf, key))
         return buf;
     i = i < 0 ? row_near(key) : i;
@@ -227,7 +244,7 @@ static int read_part(struct recipe *r, const char *key, const struct yaml *m,
             if (read_part(r, path, c, e) < 0)
                 return -1;
         } else {
-            return unknown_key(c, path, e);
+            return unknown_key(c->key, path, e);
         }
     }
     return 0;

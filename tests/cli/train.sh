@@ -104,8 +104,11 @@ fails 'needs data' 2 '-d' adze-train -m start.st -O x.st
 fails 'names an unknown key' 2 "did you mean 'schedule.lr'" toy_train x.st -o schedule.ls=1
 fails 'names the part of a key' 2 "did you mean 'global.epochs'" toy_train x.st -o epochs=1
 fails 'a key for an option' 2 "'--epochs'; did you mean '-o global.epochs=VALUE'" toy_train x.st --epochs 3
+for k in schedule.learning_rate=0.1:schedule.lr train.batch_size=3:train.batch train.batchsize=3:train.batch; do
+    fails "the name of another program, $k" 2 "did you mean '${k#*:}'" toy_train x.st -o "${k%:*}"
+done
 printf 'train: {batch: 5}\nshedule: {lr: 1}\n' >bad.yaml
-fails 'names the place of an unknown part' 2 "bad.yaml:2:10: .*; did you mean 'schedule'" toy_train x.st -c ./bad.yaml
+fails 'names the place of an unknown part' 2 "bad.yaml:2:1: .*; did you mean 'schedule'" toy_train x.st -c ./bad.yaml
 fails 'a pattern of layers that are not there' 2 "'conv3\*' in model.freeze matches no parameter" \
     toy_train x.st -o model.freeze="['conv1*', 'conv3*']"
 fails 'a layer for its parameters' 2 "did you mean 'conv1\*'?" toy_train x.st -o model.freeze='[conv1]'

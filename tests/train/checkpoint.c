@@ -175,7 +175,7 @@ static void test_loop(void **state)
                 "no readable 'adze.loop'");
     refused(with_loop("{}"), NULL, NULL, ERR_FORMAT, "no 'recipe'");
     refused(edited("recipe", json_string("x: 1")), NULL, NULL, ERR_USAGE,
-            "the checkpoint's recipe: recipe:1:4: no recipe key 'x'");
+            "the checkpoint's recipe: recipe:1:1: no recipe key 'x'");
     refused(edited("step", json_integer(-1)), NULL, NULL, ERR_FORMAT,
             "step -1 of 50");
     refused(edited("step", json_integer(51)), NULL, NULL, ERR_FORMAT,
