@@ -23,6 +23,7 @@
 #include "data/dataset.h"
 #include "format/model.h"
 #include "format/planfile.h"
+#include "pass/pass.h"
 #include "train/loop.h"
 #include "train/metric.h"
 #include "train/mix.h"
@@ -217,6 +218,13 @@ static void on_bad(void *ctx, const char *reason)
     n++;
 }
 
+static void on_resume(void *ctx, int64_t step, int64_t steps)
+{
+    (void)ctx;
+    cli_note("going on from step %lld of %lld", (long long)step,
+             (long long)steps);
+}
+
 static void on_plan(void *ctx, const struct plan *p)
 {
     (void)ctx;
@@ -296,6 +304,7 @@ static int with_data(struct model *m, struct model *from, struct recipe *r,
                            .on_epoch = on_epoch,
                            .on_evaluated = on_evaluated,
                            .on_bad = on_bad,
+                           .on_resume = on_resume,
                            .on_step = on_step,
                            .on_plan = on_plan,
                            .ctx = &w,
@@ -346,6 +355,8 @@ static void note_folded(const struct model *m)
 {
     static const char *const passes[] = {"fuse-bn", "reparam"};
 
+    if (pass_quantized(m->graph))
+        return; /* it is refused */
     for (size_t i = 0; i < COUNT(passes); i++)
         if (model_history_has(m->history, passes[i]))
             cli_note("adze-%s has folded layers of this model, which trains "
@@ -517,6 +528,8 @@ static int train(struct recipe *r, struct err *e)
         return err_set(e, ERR_USAGE, "--resume needs the run folder: -R DIR");
     if (io_plan(&plan, plan_path, e) < 0 || io_check_output(output, e) < 0 ||
         check_apart(e) < 0)
+        return -1;
+    if (run_dir && rundir_idle(run_dir, e) < 0)
         return -1;
     dataset_split_dir(data, &train_spec, &valid_spec);
     last = last_checkpoint();

@@ -275,7 +275,7 @@ static int other_recipe(const struct trainer *t, struct recipe *was,
         if (strcmp(a[1], b[1]) != 0)
             return err_set(e, ERR_USAGE,
                            "the run was begun with %s: %s, not %s: resume with "
-                           "the same recipe",
+                           "the same recipe, recipe.yaml of the run folder",
                            a[0], Q(a[1]), Q(b[1]));
     return err_set(e, ERR_USAGE, "the run was begun with another recipe");
 }

@@ -549,6 +549,8 @@ static int begin(struct trainer *t, struct err *e)
         build(t, e) < 0 || (t->o->run_dir && open_dir(t, e) < 0) ||
         (!fresh && checkpoint_restore(t, e) < 0))
         return -1;
+    if (!fresh && t->o->on_resume)
+        t->o->on_resume(t->o->ctx, t->step, last_step(t));
     return t->o->run_dir ? write_start(t, e) : 0;
 }
 

@@ -69,6 +69,8 @@ struct train_opts {
     /* What the evaluation behind an epoch found, before on_epoch(); may be
      * NULL.  */
     void (*on_evaluated)(void *ctx, int64_t epoch, const struct metric *m);
+    /* The run goes on from a checkpoint, behind STEP of STEPS; may be NULL.  */
+    void (*on_resume)(void *ctx, int64_t step, int64_t steps);
     /* Before the first step; may be NULL.  */
     void (*on_plan)(void *ctx, const struct plan *p);
     /* Each picture of the training and the evaluation set that cannot be used

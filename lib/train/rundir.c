@@ -69,9 +69,39 @@ static int check_space(const char *path, size_t need, struct err *e)
                    Q(path), need, unit, left);
 }
 
+/* Take the lock of the folder PATH, open as FD.  */
+static int flock_or_tell(int fd, const char *path, struct err *e)
+{
+    char text[32] = {0};
+    ssize_t n;
+
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    if (errno != EWOULDBLOCK)
+        return err_set(e, ERR_OUTPUT, "cannot lock run folder '%s': %s",
+                       Q(path), strerror(errno));
+    n = read(fd, text, sizeof text - 1);
+    text[n > 0 ? strcspn(text, "\n") : 0] = 0;
+    return err_set(e, ERR_OUTPUT, "run folder '%s' is in use by process %s",
+                   Q(path), *text ? text : "?");
+}
+
+int rundir_idle(const char *path, struct err *e)
+{
+    const struct rundir d = {path, -1};
+    char *lock = rundir_path(&d, "lock");
+    const int fd = open(lock, O_RDWR | O_CLOEXEC);
+    const int bad = fd >= 0 ? flock_or_tell(fd, path, e) : 0;
+
+    free(lock);
+    if (fd >= 0)
+        close(fd);
+    return bad;
+}
+
 static int take_lock(struct rundir *d, struct err *e)
 {
-    char *path = rundir_path(d, "lock"), text[32] = {0};
+    char *path = rundir_path(d, "lock"), text[32];
     ssize_t n;
 
     d->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
@@ -79,15 +109,8 @@ static int take_lock(struct rundir *d, struct err *e)
     if (d->lock < 0)
         return err_set(e, ERR_OUTPUT, "cannot write in '%s': %s", Q(d->path),
                        strerror(errno));
-    if (flock(d->lock, LOCK_EX | LOCK_NB) < 0) {
-        if (errno != EWOULDBLOCK)
-            return err_set(e, ERR_OUTPUT, "cannot lock run folder '%s': %s",
-                           Q(d->path), strerror(errno));
-        n = read(d->lock, text, sizeof text - 1);
-        text[n > 0 ? strcspn(text, "\n") : 0] = 0;
-        return err_set(e, ERR_OUTPUT, "run folder '%s' is in use by process %s",
-                       Q(d->path), *text ? text : "?");
-    }
+    if (flock_or_tell(d->lock, d->path, e) < 0)
+        return -1;
     n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
     if (ftruncate(d->lock, 0) < 0 || pwrite(d->lock, text, (size_t)n, 0) != n)
         return err_set(e, ERR_OUTPUT, "cannot write in '%s': %s", Q(d->path),

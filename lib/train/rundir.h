@@ -20,6 +20,10 @@ struct rundir {
 int rundir_open(struct rundir *d, const char *path, size_t need, struct err *e);
 void rundir_close(struct rundir *d);
 
+/* ERR_OUTPUT, "in use by process 123", if another process trains in PATH now;
+ * nothing is left there.  rundir_open() asks again.  */
+int rundir_idle(const char *path, struct err *e);
+
 /* Whether a run may begin in the folder PATH: ERR_USAGE if it holds a file of a
  * name that a run writes and never was one's, as it has no lock.  A folder that
  * is not there is fine.  */

@@ -66,7 +66,7 @@ fails 'what is partly in 8 bits' 3 'in 8 bits already' adze-quantize -m s.st -d 
 for c in fuse-bn reparam; do
     fails "$c of it" 3 "in 8 bits already ('.*'): begin with the float model" adze-$c -m q.st -O x.st
 done
-fails 'training it' 3 'in 8 bits already' adze-train -q -m q.st -d d.tar -o train.batch=4 -O x.st
+fails 'training it' 3 'in 8 bits already' adze-train -m q.st -d d.tar -o train.batch=4 -O x.st
 run 'timing its training' 3 adze-benchmark --train q.st
 err_has 'in 8 bits already'
 fails 'a network from it' 3 "'q.st': adze-quantize has changed its tensors" \

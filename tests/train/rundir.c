@@ -63,7 +63,14 @@ static void test_open(void **state)
     snprintf(pid, sizeof pid, "in use by process %ld", (long)getpid());
     assert_int_equal(e.code, ERR_OUTPUT);
     assert_non_null(strstr(e.msg, pid));
+    e = (struct err){0};
+    assert_int_equal(rundir_idle("a/b/c", &e), -1);
+    assert_non_null(strstr(e.msg, pid));
     rundir_close(&d);
+    e = (struct err){0};
+    assert_int_equal(rundir_idle("a/b/c", &e), 0);
+    assert_int_equal(rundir_idle("a/none", &e), 0);
+    assert_false(access("a/none", F_OK) == 0);
     rundir_close(&d);
     e = (struct err){0};
     assert_int_equal(rundir_open(&second, "a/b/c", 0, &e), 0);
