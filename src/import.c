@@ -30,6 +30,7 @@ static const struct opt options[] = {
 
 static const char *const examples[] = {
     "adze-import model.onnx -O model.st",
+    "gzip -dc model.onnx.gz | adze-import | adze-show",
     "adze-import mobilenet.onnx --classes imagenet.txt -O mobilenet.st",
     "adze-import keras.onnx -o mean=0.5 -o std=0.5 -o size=[224,224] | adze-show",
     NULL};
@@ -37,10 +38,9 @@ static const char *const examples[] = {
 static const struct command cmd = {
     .name = "import",
     .brief = "make a model of an ONNX file",
-    .usage = "[--classes=FILE] [-o KEY=VALUE] [-O FILE] FILE",
+    .usage = "[--classes=FILE] [-o KEY=VALUE] [-O FILE] [FILE]",
     .options = options,
     .examples = examples,
-    .min_args = 1,
     .max_args = 1,
 };
 
@@ -185,6 +185,6 @@ int main(int argc, char **argv)
     struct err e = {0};
     const int at = cli_start(&cmd, argc, argv);
 
-    import(argv[at], &e);
+    import(at < argc ? argv[at] : "-", &e);
     return cli_end(&cmd, &e);
 }

@@ -50,6 +50,8 @@ fails 'a name twice' 3 "'twice': 'b' stands in lines 1 and 2" adze-import m.onnx
 fails 'another size' 2 'channels=3, size=.32,32.' adze-import m.onnx -o size='[64, 64]' -O x.st
 fails 'an unknown key' 2 "no key 'meen'; did you mean 'mean'" adze-import m.onnx -o meen=1 -O x.st
 fails 'no key' 2 'KEY=VALUE' adze-import m.onnx -o mean -O x.st
+run 'from a pipe' 0 sh -c 'adze-import -q <m.onnx >pipe.st'
+run 'from a pipe by its name' 0 sh -c 'adze-import -q - <m.onnx | cmp - pipe.st'
 fails 'no file' 3 "'none.onnx'" adze-import none.onnx -O x.st
 fails 'no ONNX' 3 "'m.st': no ONNX file: this is a safetensors file" adze-import m.st -O x.st
 fails 'NPZ' 3 "'w.npz': no ONNX file: this is a zip" sh -c 'adze-export -q -m m.st -O w.npz; adze-import w.npz -O x.st'
