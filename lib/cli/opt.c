@@ -137,6 +137,24 @@ static int set_value(const struct opt *o, const char *text, const char *given,
     return o->check ? o->check(text, e) : 0;
 }
 
+/* What O had before, where that would not be missed: data, of which there may
+ * be several.  */
+static const char *had_data(const struct opt *o)
+{
+    return o->kind == OPT_TEXT && !strcmp(o->arg, "DATA")
+               ? *(const char *const *)o->value
+               : NULL;
+}
+
+static void note_dropped(const struct opt *o, const char *was)
+{
+    const char *now = *(const char *const *)o->value;
+
+    if (strcmp(was, now) != 0)
+        cli_note("-%c is given twice: '%s' is left out; '%s+%s' would be both",
+                 o->letter, Q(was), Q(was), Q(now));
+}
+
 /* ---- what getopt did not like ---- */
 
 /* "--name" of the row, or "-x" when only the letter was used.  */
@@ -257,6 +275,8 @@ static int check_operands(const struct command *cmd, int n, char **operand,
 
 int opt_parse(const struct command *cmd, int argc, char **argv, struct err *e)
 {
+    const struct opt *twice = NULL;
+    const char *dropped = NULL;
     struct tables t;
     char buf[80];
     int c;
@@ -273,11 +293,17 @@ int opt_parse(const struct command *cmd, int argc, char **argv, struct err *e)
 
         if (c == '?' || c == ':')
             return bad_option(cmd, c, argv[optind - 1], e);
+        if (had_data(o)) {
+            twice = o;
+            dropped = had_data(o);
+        }
         if (set_value(o, optarg, given_name(buf, o, c), e) < 0)
             return -1;
     }
     if (cli.help || cli.version)
         return argc > 0 ? optind : 0;
+    if (twice)
+        note_dropped(twice, dropped);
     if (argc < 1)
         return check_operands(cmd, 0, argv, e) < 0 ? -1 : 0;
     return check_operands(cmd, argc - optind, argv + optind, e) < 0 ? -1

@@ -58,11 +58,15 @@ fails 'no logits as text' 2 "'l.txt': the logits are an .npy file" adze-evaluate
 [ -z "$(ls x.* l.txt 2>/dev/null)" ]
 ok 'nothing is left of these'
 fails 'the gate says no' 1 'below' sh -c 'adze-evaluate -m m.st -d d.tar --min-top1 0.999 >/dev/null'
+gzip -c m.st >m.gz
+fails 'a packed model' 3 "'m.gz': this is gzip data, .* gzip -dc FILE" adze-evaluate -m m.gz -d d.tar
 fails 'an untrained head is refused' 2 'never trained' adze-evaluate -m start.st -d d.tar
 mkdir -p both/train both/val
 fails 'sets are not classes' 3 'which are sets' adze-evaluate -m m.st -d both
 fails 'needs data' 2 '-d' adze-evaluate -m m.st
 fails 'a device that is none, before the data' 2 "no device 'gpu'" adze-evaluate -m m.st -d none -D gpu
+run 'data given twice' 0 adze-evaluate -m m.st -d none -d d.tar
+err_has "^adze-evaluate: -d is given twice: 'none' is left out; 'none+d.tar' would be both"
 fails 'data that is not there' 3 'none' adze-evaluate -m m.st -d none
 
 if command -v script >/dev/null; then
