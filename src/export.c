@@ -337,6 +337,24 @@ static int check_classes(const struct model *m, struct err *e)
                    (long long)classes);
 }
 
+/* What diverged may still give finite results: a variance of infinity does.  */
+static int check_finite(const struct model *m, struct err *e)
+{
+    const struct graph *g = m->graph;
+
+    for (int i = 0; i < g->n_value; i++) {
+        const struct value *v = g->value[i];
+
+        if ((v->kind == VALUE_PARAM || v->kind == VALUE_STATE) &&
+            v->data.data && !tensor_finite(&v->data))
+            return err_set(e, ERR_NONFINITE,
+                           "'%s' holds a number that is not finite: take a "
+                           "model from before it diverged",
+                           Q(v->name));
+    }
+    return 0;
+}
+
 static int export(struct err *e)
 {
     struct model *m = NULL;
@@ -345,7 +363,8 @@ static int export(struct err *e)
 
     if (!bad)
         m = (untrained ? io_model : io_trained_model)(model_path, e);
-    bad = !m || check_classes(m, e) < 0 || out_open(&o, output, e) < 0;
+    bad = !m || check_classes(m, e) < 0 || check_finite(m, e) < 0 ||
+          out_open(&o, output, e) < 0;
     if (!bad)
         bad = writers[format](&o, m, e) < 0 ? out_abort(&o) : out_commit(&o, e);
     model_free(m);

@@ -24,6 +24,16 @@ fails 'the model itself' 2 "'in.st' is the model itself" adze-export -m in.st -O
 fails 'the model that is redirected' 2 "'in.st' is the model itself" sh -c 'adze-export -O in.st <in.st'
 same m.st in.st
 rm in.st
+adze-export -q -m m.st -O bad.safetensors
+printf '\000\000\200\177' | dd of=bad.safetensors bs=1 seek=$(($(wc -c <bad.safetensors) - 4)) conv=notrunc 2>"$err"
+adze-init -q lenet5 --from bad.safetensors -O in.st
+for format in onnx safetensors npz c; do
+    fails "a weight that is infinite, as $format" 6 'not finite: take a model from before' \
+        adze-export -q -m in.st -f $format -O bad.out
+done
+[ ! -e bad.out ]
+ok 'nothing is written'
+rm in.st bad.safetensors
 run 'the proof is a tensor file' 0 adze-compare p.st p.st
 out_has '^image	16384	0	'
 out_has '^logits	160	0	'
