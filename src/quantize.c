@@ -162,17 +162,34 @@ static int quantize(struct work *w, struct err *e)
     return io_write_model(w->m, output, e);
 }
 
+static int check(struct err *e)
+{
+    const struct cli_input inputs[] = {{model ? model : "-", "the model"},
+                                       {job.data, "the data"},
+                                       {ranges_path, "the file of ranges"},
+                                       {0}};
+
+    if (!job.data == !ranges_path)
+        return err_set(e, ERR_USAGE, "give either -d DATA or --ranges FILE");
+    if (ranges_path && job.method >= 0)
+        return err_set(e, ERR_USAGE,
+                       "--method is for -d: --ranges are settled");
+    if (cli_stdin_once(inputs, e) < 0 ||
+        cli_not_input(job.data, "the data", output, "-O", e) < 0 ||
+        cli_not_input(ranges_path, "the file of ranges", output, "-O", e) < 0)
+        return -1;
+    return calibration_settle(&job, e) < 0 || io_check_output(output, e) < 0
+               ? -1
+               : 0;
+}
+
 int main(int argc, char **argv)
 {
     struct err e = {0};
     struct work w = {0};
 
     cli_start(&cmd, argc, argv);
-    if (!job.data == !ranges_path)
-        err_set(&e, ERR_USAGE, "give either -d DATA or --ranges FILE");
-    else if (ranges_path && job.method >= 0)
-        err_set(&e, ERR_USAGE, "--method is for -d: --ranges are settled");
-    else if (!calibration_settle(&job, &e) && !io_check_output(output, &e))
+    if (check(&e) == 0)
         quantize(&w, &e);
     ranges_release(&w.r);
     graph_free(w.q);

@@ -137,6 +137,18 @@ static int set_value(const struct opt *o, const char *text, const char *given,
     return o->check ? o->check(text, e) : 0;
 }
 
+/* ---- what getopt did not like ---- */
+
+/* "--name" of the row, or "-x" when only the letter was used.  */
+static const char *given_name(char buf[80], const struct opt *o, int c)
+{
+    if (c < LONG)
+        snprintf(buf, 80, "-%c", c);
+    else
+        snprintf(buf, 80, "--%s", o->name);
+    return buf;
+}
+
 /* What O had before, where that would not be missed: data, of which there may
  * be several.  */
 static const char *had_data(const struct opt *o)
@@ -149,22 +161,12 @@ static const char *had_data(const struct opt *o)
 static void note_dropped(const struct opt *o, const char *was)
 {
     const char *now = *(const char *const *)o->value;
+    char buf[80];
 
     if (strcmp(was, now) != 0)
-        cli_note("-%c is given twice: '%s' is left out; '%s+%s' would be both",
-                 o->letter, Q(was), Q(was), Q(now));
-}
-
-/* ---- what getopt did not like ---- */
-
-/* "--name" of the row, or "-x" when only the letter was used.  */
-static const char *given_name(char buf[80], const struct opt *o, int c)
-{
-    if (c < LONG)
-        snprintf(buf, 80, "-%c", c);
-    else
-        snprintf(buf, 80, "--%s", o->name);
-    return buf;
+        cli_note("%s is given twice: '%s' is left out; '%s+%s' would be both",
+                 given_name(buf, o, o->letter ? o->letter : LONG), Q(was),
+                 Q(was), Q(now));
 }
 
 /* CMD, which has no -m, was given one: it may take operands instead.  */

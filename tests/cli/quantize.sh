@@ -90,6 +90,9 @@ fails 'a share of no method' 2 'for --method=percentile' adze-quantize -m a.st -
 fails 'a method for ranges' 2 'for -d' adze-quantize -m a.st --ranges r.st --method entropy
 fails 'neither data nor ranges' 2 'either' adze-quantize -m a.st
 fails 'both' 2 'either' adze-quantize -m a.st -d d.tar --ranges r.st
+fails 'model and data from one pipe' 2 'standard input cannot be both the model and the data' adze-quantize -d - <a.st
+fails 'over the data' 2 "'./d.tar' is the data itself" adze-quantize -m a.st -d d.tar -O ./d.tar
+fails 'over the ranges' 2 "'r.st' is the file of ranges itself" adze-quantize -m a.st --ranges r.st -O r.st
 fails 'ranges of another model' 2 'another model' adze-quantize -q -m raw.st --ranges r.st
 fails 'a model for ranges' 3 'holds no ranges' adze-quantize -m a.st --ranges a.st
 fails 'ranges that are not there' 3 "'none.st'" adze-quantize -m a.st --ranges none.st
