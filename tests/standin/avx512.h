@@ -179,6 +179,19 @@ WORD __m128i standin_extracti32x4_epi32(__m512i a, int i)
     return of_i(a).quarter[i];
 }
 
+WORD __m512i standin_castsi128_si512(__m128i a)
+{
+    return (union standin){.quarter = {a}}.i;
+}
+
+WORD __m512i standin_inserti32x4(__m512i a, __m128i b, int i)
+{
+    union standin r = of_i(a);
+
+    r.quarter[i] = b;
+    return r.i;
+}
+
 WORD __m512i standin_cvtepu16_epi32(__m256i a)
 {
     return (union standin){
@@ -500,6 +513,10 @@ WORD __m256i standin_cvtneps_pbh(__m512 a)
 #    define _mm512_extractf32x8_ps standin_extractf32x8_ps
 #    undef _mm512_extracti32x4_epi32
 #    define _mm512_extracti32x4_epi32 standin_extracti32x4_epi32
+#    undef _mm512_castsi128_si512
+#    define _mm512_castsi128_si512 standin_castsi128_si512
+#    undef _mm512_inserti32x4
+#    define _mm512_inserti32x4 standin_inserti32x4
 #    undef _mm512_fmadd_ps
 #    define _mm512_fmadd_ps standin_fmadd_ps
 #    undef _mm512_fnmadd_ps
