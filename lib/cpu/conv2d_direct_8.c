@@ -72,18 +72,18 @@ static inline int32_t pack_output(const int per, const struct block *b, int64_t 
     const int64_t channels = d->c / d->groups, taps = d->kernel[0] * d->kernel[1];
     const int64_t first = o / (d->o / d->groups) * channels - b->c; /* of its group */
     const int64_t end = least(first + channels, b->n * per);
-    int64_t i = most(first, 0);
-    const int8_t *w = b->w + (o * channels + i - first) * taps + b->tap;
+    const int8_t *filter = b->w + o * channels * taps + b->tap;
     int32_t sum = 0;
 
-    for (; i < end; i++, w += taps) {
+    for (int64_t i = most(first, 0); i < end; i++) {
         const int64_t at = (i / per * LANES + o % LANES) * per + i % per;
+        const int8_t w = filter[(i - first) * taps];
 
         if (per == 4)
-            ((int8_t *)to)[at] = *w;
+            ((int8_t *)to)[at] = w;
         else
-            ((int16_t *)to)[at] = *w;
-        sum += *w;
+            ((int16_t *)to)[at] = w;
+        sum += w;
     }
     return sum;
 }

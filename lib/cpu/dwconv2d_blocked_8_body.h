@@ -51,16 +51,23 @@ static struct dw dw_of(const struct step_nodes *s)
     struct dw d = {.w = window_of(n, &x, &y), .n = x.dim[0], .c = x.dim[1]};
     const int64_t reach = (d.w.kernel[1] - 1) * d.w.dilation[1];
     const int64_t columns = up(d.w.out[1], TILE) * TILE;
-    int64_t rows;
 
     d.groups = up(d.c, LANES);
     d.slots = (PER - 1 + reach) / PER + 1;
     d.step = PER * d.slots * LANES;
     d.row = (((columns - 1) * d.w.stride[1] + reach) / PER + 1) * LANES;
-    rows = (COPY / d.row - rows_read(&d.w, 1)) / d.w.stride[0] + 1;
-    d.bands = up(d.w.out[0], most(rows, ROWS));
-    d.copy = (size_t)(rows_read(&d.w, up(d.w.out[0], d.bands)) * d.row);
     return d;
+}
+
+/* Bands whose copy stays in the first cache, and enough of them for the threads. */
+static void cut(struct dw *d, int threads)
+{
+    const int64_t rows = (COPY / d->row - rows_read(&d->w, 1)) / d->w.stride[0] + 1;
+    const int64_t wanted = up(2 * threads, d->n * d->groups);
+
+    d->bands = up(d->w.out[0], most(rows, ROWS));
+    d->bands = most(d->bands, least(wanted, up(d->w.out[0], ROWS)));
+    d->copy = (size_t)(rows_read(&d->w, up(d->w.out[0], d->bands)) * d->row);
 }
 
 static int accepts(const struct step_nodes *s)
@@ -356,8 +363,9 @@ static void task(void *dw, int64_t task, int thread)
 
 static size_t scratch(const struct step_nodes *s, int threads)
 {
-    const struct dw d = dw_of(s);
+    struct dw d = dw_of(s);
 
+    cut(&d, threads);
     return ((size_t)store8_table(d.c) + d.copy * (size_t)threads) * sizeof(int32_t);
 }
 
@@ -405,6 +413,7 @@ static void run(const struct kernel_args *a)
     struct dw d = dw_of(a->step);
     struct grid8 x = {0};
 
+    cut(&d, pool_threads(a->pool));
     grid8_operand(a->op.node, X, &x);
     memset(d.outside, x.zero, sizeof d.outside);
     d.x = a->op.in[X].data;
