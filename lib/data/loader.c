@@ -236,11 +236,13 @@ static int fill(const struct job *j, int64_t at, struct err *e)
     float *y = j->image ? j->image + at * slot_floats(&l->o.pre) : NULL;
 
     const char *const name = dataset_sample(l->d, l->slot[at].index).name;
+    struct err quoted = {0};
 
     if ((l->o.augment ? fill_augmented : fill_prepared)(j, at, y, e) == 0)
         return 0;
     /* that it cannot be read names it already */
-    return strstr(e->msg, Q(name)) ? -1 : err_in(e, "'%s'", Q(name));
+    err_set(&quoted, ERR_INPUT, "'%s'", Q(name));
+    return strstr(e->msg, quoted.msg) ? -1 : err_in(e, "%s", quoted.msg);
 }
 
 static void fill_task(void *ctx, int64_t task, int thread)

@@ -278,11 +278,11 @@ static int check_header_len(const unsigned char *p, uint64_t *n, struct err *e)
         return err_set(e, ERR_FORMAT,
                        "this is a zip, not a safetensors file (if it is "
                        "PyTorch's, save its weights as safetensors)");
-    if (p[0] == 0x1f && p[1] == 0x8b)
+    *n = read_u64(p);
+    if (*n > HEADER_MAX && p[0] == 0x1f && p[1] == 0x8b)
         return err_set(e, ERR_FORMAT,
                        "this is gzip data, not a safetensors file: unpack it "
                        "first, as in: gzip -dc FILE | adze-...");
-    *n = read_u64(p);
     if (*n > HEADER_MAX && *p == '{')
         return err_set(e, ERR_FORMAT,
                        "this is JSON, not a safetensors file (if it is an "
