@@ -536,10 +536,15 @@ static int check_inputs(char **operands, int n, struct err *e)
     const char *const out = grid ? grid : output;
     const char *const option = grid ? "--grid" : "-O";
 
-    for (int i = 0; i < n; i++)
-        if (cli_not_input(operands[i], "the picture", out, option, e) < 0)
+    const struct cli_input set[] = {{data ? data : "-", "the data"}, {0}};
+
+    for (int i = 0; i < n; i++) {
+        const struct cli_input one[] = {{operands[i], "the picture"}, {0}};
+
+        if (cli_not_input(one, out, option, e) < 0)
             return -1;
-    return n ? 0 : cli_not_input(data, "the data", out, option, e);
+    }
+    return n ? 0 : cli_not_input(set, out, option, e);
 }
 
 static int run(struct job *j, char **operands, int n, struct err *e)

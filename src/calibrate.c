@@ -45,8 +45,7 @@ static int calibrate(struct err *e)
     if (!job.data)
         return err_set(e, ERR_USAGE, "no data: give it with -d");
     if (cli_stdin_once(inputs, e) < 0 ||
-        cli_not_model(model, output, "-O", e) < 0 ||
-        cli_not_input(job.data, "the data", output, "-O", e) < 0 ||
+        cli_not_input(inputs, output, "-O", e) < 0 ||
         calibration_settle(&job, e) < 0 || io_check_output(output, e) < 0)
         return -1;
     m = io_plain_model(model, e);

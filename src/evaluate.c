@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/err.h"
 #include "base/mem.h"
@@ -396,15 +397,12 @@ static int measure(struct job *j, struct err *e)
 }
 
 /* OUT, which OPTION names, can be written and is nothing that is read.  */
-static int check_file(const char *out, const char *option, struct err *e)
+static int check_file(const struct cli_input *in, const char *out,
+                      const char *option, struct err *e)
 {
     if (!out)
         return 0;
-    if (cli_not_model(model_path, out, option, e) < 0 ||
-        cli_not_input(data, "the data", out, option, e) < 0 ||
-        (plan_path && cli_not_input(plan_path, "the plan", out, option, e) < 0))
-        return -1;
-    return io_check_file(out, e);
+    return cli_not_input(in, out, option, e) < 0 ? -1 : io_check_file(out, e);
 }
 
 /* What is behind the last dot of a name, with it; "" without.  */
@@ -418,13 +416,15 @@ static const char *ending(const char *path)
 /* Names that promise something else.  */
 static int check_endings(struct err *e)
 {
-    static const char *const matrix[] = {"", ".tsv", ".txt", ".svg", ".html"};
+    static const char *const others[] = {".csv",  ".json", ".npy",  ".npz",
+                                         ".png",  ".jpg",  ".jpeg", ".gif",
+                                         ".webp", ".pdf",  ".st",   ".onnx"};
     size_t i = 0;
 
-    while (confusion_path && i < COUNT(matrix) &&
-           strcmp(ending(confusion_path), matrix[i]) != 0)
+    while (confusion_path && i < COUNT(others) &&
+           strcasecmp(ending(confusion_path), others[i]) != 0)
         i++;
-    if (i == COUNT(matrix))
+    if (confusion_path && i < COUNT(others))
         return err_set(
             e, ERR_USAGE,
             "'%s': the confusion matrix is written as .tsv, or drawn "
@@ -441,7 +441,10 @@ static int check_endings(struct err *e)
 static int check_options(struct err *e)
 {
     const struct cli_input inputs[] = {
-        {model_path ? model_path : "-", "the model"}, {data, "the data"}, {0}};
+        {model_path ? model_path : "-", "the model"},
+        {data, "the data"},
+        {plan_path, "the plan"},
+        {0}};
 
     if (!data)
         return err_set(e, ERR_USAGE, "no data: give it with -d");
@@ -456,8 +459,8 @@ static int check_options(struct err *e)
             "file; with --classes JSON holds the matrix, too");
     if (cli_stdin_once(inputs, e) < 0 ||
         cli_apart(confusion_path, logits_path, e) < 0 ||
-        check_file(confusion_path, "--confusion", e) < 0 ||
-        check_file(logits_path, "--logits", e) < 0)
+        check_file(inputs, confusion_path, "--confusion", e) < 0 ||
+        check_file(inputs, logits_path, "--logits", e) < 0)
         return -1;
     return check_endings(e);
 }

@@ -314,7 +314,8 @@ static int check_other(struct err *e)
 static int settle(struct err *e)
 {
     if ((format < 0 && (check_other(e) < 0 || settle_format(e) < 0)) ||
-        cli_apart(output, proof_path, e) < 0)
+        cli_apart(output, proof_path, e) < 0 ||
+        cli_not_model(model_path, proof_path, "--proof", e) < 0)
         return -1;
     if (format != ONNX && (opset || proof_path || half || front))
         return err_set(e, ERR_USAGE, "'--%s' is for ONNX alone",

@@ -279,10 +279,7 @@ static int run(struct job *j, const char *const *path, struct err *e)
 
     if (cli_stdin_once(inputs, e) < 0)
         return -1;
-    for (int i = 0; i < 2; i++)
-        if (cli_not_input(path[i], "a set", output, "-O", e) < 0)
-            return -1;
-    if (check_options(e) < 0)
+    if (cli_not_input(inputs, output, "-O", e) < 0 || check_options(e) < 0)
         return -1;
     for (int i = 0; i < 2; i++) {
         if (featureset_read(&j->f[i], path[i], e) < 0)

@@ -147,13 +147,16 @@ static void add_history(struct model *m, const struct onnx_report *rep)
 
 static int check_options(const char *from, struct err *e)
 {
+    const struct cli_input inputs[] = {
+        {from, "the file to import"}, {classes, "the file of classes"}, {0}};
+
     for (int i = 0; i < set.n; i++)
         if (!strchr(set.item[i], '='))
             return err_set(e, ERR_USAGE, "-o wants KEY=VALUE, not '%s'",
                            Q(set.item[i]));
     if (classes && !strcmp(classes, "-") && !strcmp(from, "-"))
         return err_set(e, ERR_USAGE, "standard input is the file already");
-    if (cli_not_input(from, "the file to import", output, "-O", e) < 0)
+    if (cli_not_input(inputs, output, "-O", e) < 0)
         return -1;
     return cli_streams(from, "", e) < 0 ? -1 : io_check_output(output, e);
 }

@@ -422,8 +422,10 @@ static int set_top(const struct job *j, struct err *e)
 
 static int check_options(const char *const *paths, int n, struct err *e)
 {
-    const struct cli_input inputs[] = {
-        {model_path, "the model"}, {n ? NULL : "-", "the pictures"}, {0}};
+    const struct cli_input inputs[] = {{model_path, "the model"},
+                                       {n ? NULL : "-", "the pictures"},
+                                       {plan_path, "the plan"},
+                                       {0}};
 
     if (!model_path)
         return err_set(e, ERR_USAGE, "no model: give it with -m");
@@ -434,11 +436,14 @@ static int check_options(const char *const *paths, int n, struct err *e)
                        "--features wants a file for the values: -O FILE");
     if (output && !features)
         return err_set(e, ERR_USAGE, "-O is for the values of --features");
-    if (cli_not_model(model_path, output, "-O", e) < 0)
+    if (cli_not_input(inputs, output, "-O", e) < 0)
         return -1;
-    for (int i = 0; i < n; i++)
-        if (cli_not_input(paths[i], "the picture", output, "-O", e) < 0)
+    for (int i = 0; i < n; i++) {
+        const struct cli_input one[] = {{paths[i], "the picture"}, {0}};
+
+        if (cli_not_input(one, output, "-O", e) < 0)
             return -1;
+    }
     return io_check_file(output, e);
 }
 

@@ -175,8 +175,7 @@ static int check(struct err *e)
         return err_set(e, ERR_USAGE,
                        "--method is for -d: --ranges are settled");
     if (cli_stdin_once(inputs, e) < 0 ||
-        cli_not_input(job.data, "the data", output, "-O", e) < 0 ||
-        cli_not_input(ranges_path, "the file of ranges", output, "-O", e) < 0)
+        cli_not_input(inputs + 1, output, "-O", e) < 0) /* but the model */
         return -1;
     return calibration_settle(&job, e) < 0 || io_check_output(output, e) < 0
                ? -1

@@ -510,9 +510,13 @@ static int check_inputs(const char *last, struct err *e)
                                         "the model"},
                                        {data, "the data"},
                                        {eval, "the data for evaluation"},
+                                       {recipe_name, "the recipe"},
+                                       {plan_path, "the plan"},
                                        {0}};
 
-    return cli_stdin_once(inputs, e);
+    return cli_stdin_once(inputs, e) < 0
+               ? -1
+               : cli_not_input(inputs + 1, output, "-O", e); /* but the model */
 }
 
 static int train(struct recipe *r, struct err *e)

@@ -23,6 +23,7 @@
 #include "base/thread.h"
 #include "cli/opt.h"
 #include "cli/progress.h"
+#include "data/dataset.h"
 
 struct cli cli;
 
@@ -218,6 +219,22 @@ static int is_input(const char *in, const char *out)
            same_file(&x, &y);
 }
 
+/* Whether OUT is SPEC, or one of the files that it joins.  */
+static int is_part(const char *spec, const char *out)
+{
+    int found = is_input(spec, out);
+
+    while (!found && *spec) {
+        const size_t n = dataset_operand(spec);
+        char *part = xstrndup(spec, n);
+
+        found = n > 0 && is_input(part, out);
+        free(part);
+        spec += n + (spec[n] == '+');
+    }
+    return found;
+}
+
 int cli_apart(const char *a, const char *b, struct err *e)
 {
     struct stat x, y;
@@ -234,19 +251,23 @@ int cli_apart(const char *a, const char *b, struct err *e)
     return err_set(e, ERR_USAGE, "'%s' is named for two outputs", Q(a));
 }
 
-int cli_not_input(const char *in, const char *what, const char *out,
+int cli_not_input(const struct cli_input *in, const char *out,
                   const char *option, struct err *e)
 {
-    if (!is_input(in, out))
-        return 0;
-    return err_set(e, ERR_USAGE, "'%s' is %s itself: name another file with %s",
-                   Q(out), what, option);
+    for (; in->what; in++)
+        if (in->path && is_part(in->path, out))
+            return err_set(e, ERR_USAGE,
+                           "'%s' is %s itself: name another file with %s",
+                           Q(out), in->what, option);
+    return 0;
 }
 
 int cli_not_model(const char *model, const char *out, const char *option,
                   struct err *e)
 {
-    return cli_not_input(model, "the model", out, option, e);
+    const struct cli_input in[] = {{model ? model : "-", "the model"}, {0}};
+
+    return cli_not_input(in, out, option, e);
 }
 
 struct pool *cli_pool(void)

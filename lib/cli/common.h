@@ -70,11 +70,12 @@ struct cli_input {
 };
 int cli_stdin_once(const struct cli_input *in, struct err *e);
 
-/* ERR_USAGE if OUT, which OPTION names, is IN, a file that is read: WHAT, "the
- * model".  NULL and "-": for IN what standard input reads, for OUT no file.  */
-int cli_not_input(const char *in, const char *what, const char *out,
+/* ERR_USAGE if OUT, which OPTION names, is one of the inputs, or of the data
+ * that a `+' joins in one; "-" is what standard input reads.  An OUT of NULL or
+ * "-" is no file.  */
+int cli_not_input(const struct cli_input *in, const char *out,
                   const char *option, struct err *e);
-/* The same of the model.  */
+/* The same of the model alone; NULL: standard input's.  */
 int cli_not_model(const char *model, const char *out, const char *option,
                   struct err *e);
 

@@ -158,6 +158,24 @@ static const char *had_data(const struct opt *o)
                : NULL;
 }
 
+/* What was given and then given again; those behind the first few are not told
+ * of.  */
+struct again {
+    int n;
+    struct {
+        const struct opt *o;
+        const char *was;
+    } item[8];
+};
+
+static void remember(struct again *a, const struct opt *o)
+{
+    if (had_data(o) && a->n < (int)COUNT(a->item)) {
+        a->item[a->n].o = o;
+        a->item[a->n++].was = had_data(o);
+    }
+}
+
 static void note_dropped(const struct opt *o, const char *was)
 {
     const char *now = *(const char *const *)o->value;
@@ -277,8 +295,7 @@ static int check_operands(const struct command *cmd, int n, char **operand,
 
 int opt_parse(const struct command *cmd, int argc, char **argv, struct err *e)
 {
-    const struct opt *twice = NULL;
-    const char *dropped = NULL;
+    struct again again = {0};
     struct tables t;
     char buf[80];
     int c;
@@ -295,17 +312,14 @@ int opt_parse(const struct command *cmd, int argc, char **argv, struct err *e)
 
         if (c == '?' || c == ':')
             return bad_option(cmd, c, argv[optind - 1], e);
-        if (had_data(o)) {
-            twice = o;
-            dropped = had_data(o);
-        }
+        remember(&again, o);
         if (set_value(o, optarg, given_name(buf, o, c), e) < 0)
             return -1;
     }
     if (cli.help || cli.version)
         return argc > 0 ? optind : 0;
-    if (twice)
-        note_dropped(twice, dropped);
+    for (int i = 0; i < again.n; i++)
+        note_dropped(again.item[i].o, again.item[i].was);
     if (argc < 1)
         return check_operands(cmd, 0, argv, e) < 0 ? -1 : 0;
     return check_operands(cmd, argc - optind, argv + optind, e) < 0 ? -1

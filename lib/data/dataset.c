@@ -101,9 +101,9 @@ static int open_part(struct dataset *d, const char *spec,
     return r;
 }
 
-/* The end of the operand that begins at S: a '+' ends it, unless what stands
- * there is a file whose name holds the '+'.  */
-static const char *operand_end(const char *s)
+/* A '+' ends an operand, unless what stands there is a file whose name holds
+ * the '+'.  */
+size_t dataset_operand(const char *s)
 {
     const char *first = strchr(s, '+'), *plus = first;
 
@@ -113,12 +113,12 @@ static const char *operand_end(const char *s)
 
         free(path);
         if (there)
-            return plus;
+            return (size_t)(plus - s);
         plus = strchr(plus + 1, '+');
     }
     if (!first || access(s, F_OK) == 0)
-        return s + strlen(s);
-    return first;
+        return strlen(s);
+    return (size_t)(first - s);
 }
 
 static int open_spec(struct dataset *d, const char *spec,
@@ -144,7 +144,7 @@ static int open_spec(struct dataset *d, const char *spec,
                      const struct dataset_opts *o, struct err *e)
 {
     for (const char *s = spec;;) {
-        const char *end = operand_end(s);
+        const char *end = s + dataset_operand(s);
         char *one = xstrndup(s, (size_t)(end - s));
         int r;
 

@@ -39,6 +39,8 @@ struct dataset_opts {
 /* ERR_INPUT, ERR_FORMAT with file and line, offset or member.  */
 struct dataset *dataset_open(const char *spec, const struct dataset_opts *o,
                              struct err *e);
+/* The length of the first of the operands that SPEC joins by `+'.  */
+size_t dataset_operand(const char *spec);
 /* N files without labels; they are looked at when they are decoded.  */
 struct dataset *dataset_paths(const char *const *paths, int64_t n,
                               struct err *e);

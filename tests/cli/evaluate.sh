@@ -67,6 +67,18 @@ fails 'needs data' 2 '-d' adze-evaluate -m m.st
 fails 'a device that is none, before the data' 2 "no device 'gpu'" adze-evaluate -m m.st -d none -D gpu
 run 'data given twice' 0 adze-evaluate -m m.st -d none -d d.tar
 err_has "^adze-evaluate: -d is given twice: 'none' is left out; 'none+d.tar' would be both"
+adze-evaluate -q -m m.st -d d.tar -d none -d d.tar >"$out" 2>"$err" && [ ! -s "$err" ] &&
+    adze-evaluate -m m.st -d d.tar -d none -d d.tar >"$out" 2>"$err"
+[ "$(grep -c 'given twice' "$err")" = 1 ] && grep -q "'none' is left out" "$err"
+ok 'each that is left out is named, but not what counts' || explain <"$err"
+cp d.tar e.tar
+fails 'over a part of the data' 2 "'e.tar' is the data itself" \
+    adze-evaluate -q -m m.st -d d.tar+e.tar --confusion e.tar
+same d.tar e.tar
+fails 'model and plan from one pipe' 2 'cannot be both the model and the plan' adze-evaluate -d d.tar --plan - <m.st
+run 'a matrix by any other name' 0 adze-evaluate -q -m m.st -d d.tar --confusion matrix.first
+fails 'but not as what it is not' 2 "'m.CSV': the confusion matrix is written as .tsv" \
+    adze-evaluate -q -m m.st -d d.tar --confusion m.CSV
 fails 'data that is not there' 3 'none' adze-evaluate -m m.st -d none
 
 if command -v script >/dev/null; then

@@ -145,6 +145,7 @@ run 'all at once' 0 adze-export -m m.st --with-preprocess --dtype=fp16 --opset=7
 rm [fh].onnx h.st i.st
 fails 'fp16 of weights' 2 "'--dtype' is for ONNX alone" adze-export -m m.st --dtype=fp16 -O c.npz
 fails 'preprocessing of C' 2 "'--with-preprocess' is for ONNX alone" adze-export -m m.st --with-preprocess -O c.h
+fails 'a proof over the model' 2 "'m.st' is the model itself" adze-export -q -m m.st -O c.onnx --proof m.st
 fails 'an operator set for weights' 2 'for ONNX alone' adze-export -m m.st --opset 12 -O c.safetensors
 fails 'an ending of another format' 2 'names no format' adze-export -m m.st -O c.tflite
 fails 'a file for two outputs' 2 'two outputs' adze-export -m m.st --proof c.onnx -O c.onnx

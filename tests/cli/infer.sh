@@ -167,6 +167,9 @@ fails 'a name that is none' 2 "has no value 'layer9'" adze-infer -m m.st --featu
 fails 'a parameter' 2 "'bn1.weight' is no value of a picture" \
     adze-infer -m m.st --features=bn1.weight -O x.st "$first"
 fails 'features over the picture' 2 'is the picture itself' adze-infer -m m.st --features -O "$first" "$first"
+cp list in.list
+fails 'features over the list' 2 "'in.list' is the pictures itself" sh -c 'adze-infer -m m.st --features -O in.list <in.list'
+rm in.list
 fails 'features over the model' 2 "'./m.st' is the model itself" adze-infer -m m.st --features -O ./m.st "$first"
 fails 'an empty name' 2 'an empty name' adze-infer -m m.st --features=a, -O x.st "$first"
 fails 'several in one array' 2 "'x.npy' holds one value, not 2" \

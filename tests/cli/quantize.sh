@@ -92,6 +92,9 @@ fails 'neither data nor ranges' 2 'either' adze-quantize -m a.st
 fails 'both' 2 'either' adze-quantize -m a.st -d d.tar --ranges r.st
 fails 'model and data from one pipe' 2 'standard input cannot be both the model and the data' adze-quantize -d - <a.st
 fails 'over the data' 2 "'./d.tar' is the data itself" adze-quantize -m a.st -d d.tar -O ./d.tar
+cp a.st in.st
+run 'in place, from standard input' 0 sh -c 'adze-quantize -q -d d.tar -n 20 -O in.st <in.st'
+same q.st in.st
 fails 'over the ranges' 2 "'r.st' is the file of ranges itself" adze-quantize -m a.st --ranges r.st -O r.st
 fails 'ranges of another model' 2 'another model' adze-quantize -q -m raw.st --ranges r.st
 fails 'a model for ranges' 3 'holds no ranges' adze-quantize -m a.st --ranges a.st

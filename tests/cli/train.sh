@@ -31,6 +31,9 @@ grep -q '<svg' run/report.html && ! grep -q '\bnan\b' run/report.html
 ok 'a page of curves'
 grep -q 'Confusion of the evaluation of epoch 5' run/report.html && grep -q '>checker<' run/report.html
 ok 'and what was taken for what'
+cp train.tar in.tar
+fails 'over the data' 2 "'in.tar' is the data itself" adze-train -q -m start.st -d in.tar -O in.tar
+rm in.tar
 fails 'takes no folder that holds a run' 2 '--resume' toy_train x.st -R run
 run 'resumes a run that has ended' 0 toy_train again.st -R run --resume
 same one.st again.st
