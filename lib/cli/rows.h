@@ -34,7 +34,7 @@
     {'e', "eval", OPT_TEXT, (p), "DATA", "data set for evaluation"}
 #define OPT_DEVICE(p) \
     {'D', "device", OPT_TEXT, (p), "NAME", \
-     "device: cpu, cuda, cuda:N or cuda:N+libraries", .def = "cpu", \
+     "device: cpu, cuda or cuda:N, +libraries behind", .def = "cpu", \
      .check = io_check_device}
 #define OPT_SEED(p, dflt) \
     {'s', "seed", OPT_INT, (p), "N", "seed of all random numbers", \
