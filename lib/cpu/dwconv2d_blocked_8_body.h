@@ -50,7 +50,7 @@ static struct dw dw_of(const struct step_nodes *s)
     const struct shape y = shape_bind(n->out[0]->shape, s->batch);
     struct dw d = {.w = window_of(n, &x, &y), .n = x.dim[0], .c = x.dim[1]};
     const int64_t reach = (d.w.kernel[1] - 1) * d.w.dilation[1];
-    const int64_t columns = up(d.w.out[1], TILE) * TILE;
+    const int64_t columns = round_up(d.w.out[1], TILE);
 
     d.groups = up(d.c, LANES);
     d.slots = (PER - 1 + reach) / PER + 1;

@@ -82,7 +82,7 @@ int quant8_layer(const struct node *n, int x, int weight, int bias)
 
 int quant8_is_7(const struct node *n, int weight)
 {
-    enum { MOST = 64, AT_ONCE = 256 };
+    enum { AT_ONCE = 256 };
     const struct tensor *t = &node_dequantize(n, weight)->in[0]->data;
     const int8_t *w = t->data;
     const int64_t count = w ? tensor_count(t) : 0;
@@ -92,11 +92,11 @@ int quant8_is_7(const struct node *n, int weight)
         uint8_t most = 0;
 
         for (int64_t j = i; j < end; j++) {
-            const uint8_t far = (uint8_t)(w[j] + MOST);
+            const uint8_t far = (uint8_t)(w[j] + QUANT8_MOST_7);
 
             most = most > far ? most : far;
         }
-        if (most > 2 * MOST)
+        if (most > 2 * QUANT8_MOST_7)
             return 0;
     }
     return w != NULL;

@@ -26,8 +26,10 @@ int grid8_operand(const struct node *n, int i, struct grid8 *g);
 /* Operands WEIGHT and BIAS (absent, f32, or i32) of a layer are as above.  */
 int quant8_layer(const struct node *n, int x, int weight, int bias);
 
-/* Whether the weights of such a layer are of 7 bits, |w| <= 64: products of two
- * of them with u8 have a sum that fits 16 bits.  It reads them all if so.  */
+/* Whether the weights of such a layer are of 7 bits, none beyond QUANT8_MOST_7:
+ * products of two of them with u8 have a sum that fits 16 bits.  It reads them
+ * all if so.  */
+enum { QUANT8_MOST = 127, QUANT8_MOST_7 = 64 };
 int quant8_is_7(const struct node *n, int weight);
 
 /* A result on the grid of its 8 bits, in units of its scale: what an

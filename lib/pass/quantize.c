@@ -22,6 +22,7 @@
 #include "base/hash.h"
 #include "graph/graph.h"
 #include "op/ops.h"
+#include "op/quant8.h"
 #include "pass/match.h"
 #include "pass/pass.h"
 
@@ -594,7 +595,7 @@ struct graph *pass_quantize(const struct graph *in,
     for (int64_t i = 0; i < o->n_range; i++)
         name_map_put(&p.at, o->range[i].name, i);
     bad = all_pairs(&p, e) < 0 ||
-          layers(g, &c, o->reduce_range ? 64 : 127, e) < 0 ||
+          layers(g, &c, o->reduce_range ? QUANT8_MOST_7 : QUANT8_MOST, e) < 0 ||
           splits(g, &c, e) < 0;
     choice_release(&c);
     name_map_release(&p.at);
