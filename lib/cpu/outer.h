@@ -34,7 +34,10 @@ enum { READS_AGAIN = 0 };
  *
  * Both halves are read from their second pixel on: distances of one byte then,
  * where four would not leave the decoder the time to go ahead of the products:
- * on AVX2 2 % of them.  */
+ * on AVX2 2 % of them.  IN_ORDER, x of a pixel is read when the one before has been
+ * multiplied, as written: compilers that read all of it first have no registers
+ * left for 28 sums.  */
+enum { IN_ORDER = VL == 16 };
 /* clang-format off */
 #define OUTER(name, slot, vec, load, all, product) \
     INLINE void name(const int m, const int nv, const int pixel, const slot *x, const slot *x2, \
@@ -54,8 +57,11 @@ enum { READS_AGAIN = 0 };
                 EACH (v, nv / PV) \
                     __builtin_prefetch(w + far + v * panel); \
             EACH (i, m) { \
-                const vec p = all(i < half ? x[(i - base) * pixel] : x2[(i - base2) * pixel]); \
+                vec p; \
                 \
+                if (i && IN_ORDER) \
+                    __asm__("" : "+r"(x), "+r"(x2), "+v"(a[0][i - 1])); \
+                p = all(i < half ? x[(i - base) * pixel] : x2[(i - base2) * pixel]); \
                 if (i && READS_AGAIN) { \
                     __asm__("" : "+r"(w), "+r"(x), "+r"(x2)); /* anew, to the compiler */ \
                     EACH (v, nv) \

@@ -95,7 +95,7 @@ INLINE int has_bits(const struct node *n, int weight)
 INLINE vi vi_mac(vi x, vi w, vi a)
 {
     a = vi_dot(a, x, w);
-#if defined(__AVX2__) && !defined(__AVX512VNNI__) && !defined(__AVXVNNI__)
+#if defined(__AVX2__)
     __asm__("" : "+v"(a));
 #endif
     return a;
