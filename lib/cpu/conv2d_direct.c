@@ -194,7 +194,7 @@ static int64_t tasks_of(const struct cut *c)
 
 /* Parts whose weights fit the cache beside the x of a band: GROUP panels.  Every
  * band reads all weights, so there are more, to share them out well, only where x
- * is larger.  */
+ * is larger, or one part has all weights.  As many for each thread.  */
 static struct cut fit_caches(const struct direct_isa *isa, const struct direct *d, int threads)
 {
     const int64_t panel_bytes = most(d->k, 1) * LANES * SLOT;
@@ -208,9 +208,11 @@ static struct cut fit_caches(const struct direct_isa *isa, const struct direct *
     c.parts = up(d->panels, group);
     c.units = d->flat ? up(d->out[0] * d->out[1], isa->mr) : d->out[0];
     c.bands = up(x_bytes, tuned(d->tuning, TUNE_DIRECT_BAND_BYTES));
-    if (tasks_of(&c) < wanted && panel_bytes * d->panels < x_bytes)
+    if (tasks_of(&c) < wanted && (panel_bytes * d->panels < x_bytes || c.parts == 1))
         c.bands = up(wanted, c.n * c.parts);
     c.bands = most(1, least(c.bands, c.units / fewest));
+    if (c.bands > threads)
+        c.bands -= c.bands % threads;
     return c;
 }
 
@@ -235,6 +237,7 @@ void direct_cut(const struct direct_isa *isa, struct direct *d, int threads)
     d->tall = !d->flat && 2 * d->out[1] <= isa->mr;
     d->unit = d->flat ? isa->mr : d->tall ? 2 : 1;
     d->bands = least(c.bands, up(rows, d->unit));
+    d->spans = d->n * d->bands % threads ? 1 : threads;
     d->tile = isa->panels;
     d->parts = least(c.parts, up(d->panels, d->tile));
     d->shared = d->copy && d->parts > 1 && d->blocks && !d->planar;
@@ -245,12 +248,14 @@ struct direct_task direct_task_of(const struct direct *d, int64_t task)
 {
     const int64_t whole = d->flat ? d->out[0] * d->out[1] : d->out[0];
     const int64_t units = up(whole, d->unit), tiles = up(d->panels, d->tile);
-    const int64_t band = task % d->bands, part = task / d->bands / d->n;
+    const int64_t each = d->n * d->bands / d->spans; /* bands of images */
+    const int64_t span = task / (each * d->parts), part = task / each % d->parts;
+    const int64_t at = span * each + task % each, band = at % d->bands;
     struct direct_task t = {.first = piece(units, d->bands, band) * d->unit};
 
     t.rows = least(piece(units, d->bands, band + 1) * d->unit, whole) - t.first;
-    t.image = task / d->bands % d->n;
-    t.sums = task % (d->bands * d->n);
+    t.image = at / d->bands;
+    t.sums = at;
     t.panel = piece(tiles, d->parts, part) * d->tile;
     t.end = least(piece(tiles, d->parts, part + 1) * d->tile, d->panels);
     return t;

@@ -80,6 +80,7 @@ struct direct {
     /* How it is cut; the result does not depend on it.  */
     int64_t unit, bands; /* output rows (flat: pixels) that stay together; tasks */
     int64_t tile, parts; /* panels that do; tasks */
+    int64_t spans;       /* of bands, one a thread: it reads what it wrote */
     int shared;          /* by tasks: each image is copied once */
     size_t copy_slots;   /* of a thread; of an image */
 };
@@ -167,8 +168,8 @@ void *direct_start(const struct direct_isa *isa, struct direct *d, int64_t table
 /* The tasks of R, which is complete; what they share is copied now.  */
 struct loop direct_loop(const struct direct_isa *isa, struct pool *pool, struct direct_run *r);
 
-/* The task's place: images, then bands run fastest, so that neighbouring
- * tasks share their weights.  And what it asks memory for meanwhile.  */
+/* The task's place: within a span bands of images run fastest, so that
+ * neighbouring tasks share their weights.  And what it asks memory for meanwhile.  */
 struct direct_task {
     int64_t image, first, rows; /* output rows (flat: pixels) */
     int64_t panel, end;

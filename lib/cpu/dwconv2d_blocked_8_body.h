@@ -342,10 +342,12 @@ static rows_fn *rows_of(const struct dw *d)
     return listed && known[taps][step - 1] ? known[taps][step - 1] : rows_0_0;
 }
 
+/* Bands run slower than groups: a thread has the rows that it wrote.  */
 static void task(void *dw, int64_t task, int thread)
 {
     const struct dw *d = dw;
-    const int64_t plane = task / d->bands, index = task % d->bands;
+    const int64_t image = task / d->groups / d->bands, index = task / d->groups % d->bands;
+    const int64_t plane = image * d->groups + task % d->groups;
     const uint8_t *x = d->x + plane * d->w.in[0] * d->w.in[1] * LANES;
     int32_t *copy = d->scratch + (size_t)thread * d->copy;
     struct band b = {.x = copy, .at = plane * d->w.out[0] * d->w.out[1] * LANES};

@@ -328,15 +328,17 @@ static void copy_x(const struct dw *d, float *to, struct outputs *o)
     }
 }
 
+/* Bands run slower than groups: a thread has the rows that it wrote.  */
 static void task(void *dw, int64_t task, int thread)
 {
     const struct dw *d = dw;
-    const int64_t row = d->w.out[1] * LANES, index = task % d->bands;
+    const int64_t row = d->w.out[1] * LANES, group = task % d->groups;
+    const int64_t image = task / d->groups / d->bands, index = task / d->groups % d->bands;
     vf sum[PV][STEP_SIDES][WRITER_SUMS];
-    struct outputs o = {.plane = task / d->bands, .sum = sum};
+    struct outputs o = {.plane = image * d->groups + group, .sum = sum};
 
     memset(sum, 0, sizeof sum);
-    o.lane = o.plane % d->groups * LANES;
+    o.lane = group * LANES;
     o.w = d->weight + o.lane * d->w.kernel[0] * d->w.kernel[1];
     o.first = piece(d->w.out[0], d->bands, index);
     o.end = piece(d->w.out[0], d->bands, index + 1);
@@ -352,7 +354,7 @@ static void task(void *dw, int64_t task, int thread)
     if (lanes_simple(&d->y) && act_is_curved(d->y.f.act))
         lanes_activate(&d->y, (o.plane * d->w.out[0] + o.first) * row, (o.end - o.first) * row);
     for (int v = 0; v < PV; v++)
-        lanes_sums(&d->y, o.plane / d->groups * d->bands + index, o.lane + v * VL, sum[v]);
+        lanes_sums(&d->y, image * d->bands + index, o.lane + v * VL, sum[v]);
 }
 
 /* Floats of a copy of what a task reads.  */
