@@ -54,7 +54,7 @@ static const struct kernel *const families[] = {
     parts_kernels,
 };
 
-enum { MOST = 512, ALIGN = 64, HUGE = 2 << 20, LARGE = 2 * HUGE };
+enum { MOST = 512, ALIGN = 64, HUGE = 2 << 20, LARGE = HUGE / 2 };
 
 struct cpu {
     struct device device;
@@ -79,10 +79,10 @@ static void *map(size_t bytes)
     return p + before;
 }
 
-/* What a block takes: whole lines, or pages.  */
+/* What a block takes: whole lines, or large pages.  */
 static size_t rounded(size_t bytes)
 {
-    const size_t page = 4096, unit = bytes < LARGE ? ALIGN : page;
+    const size_t unit = bytes < LARGE ? ALIGN : HUGE;
 
     return bytes ? (bytes + unit - 1) / unit * unit : ALIGN;
 }
