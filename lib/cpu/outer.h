@@ -37,7 +37,11 @@ enum { READS_AGAIN = 0 };
  * on AVX2 2 % of them.  IN_ORDER, x of a pixel is read when the one before has been
  * multiplied, as written: compilers that read all of it first have no registers
  * left for 28 sums.  */
-enum { IN_ORDER = VL == 16 };
+#if defined(__AVX512F__)
+#    define IN_ORDER(x, x2, sum) __asm__("" : "+r"(x), "+r"(x2), "+v"(sum))
+#else
+#    define IN_ORDER(x, x2, sum) (void)0
+#endif
 /* clang-format off */
 #define OUTER(name, slot, vec, load, all, product) \
     INLINE void name(const int m, const int nv, const int pixel, const slot *x, const slot *x2, \
@@ -59,8 +63,9 @@ enum { IN_ORDER = VL == 16 };
             EACH (i, m) { \
                 vec p; \
                 \
-                if (i && IN_ORDER) \
-                    __asm__("" : "+r"(x), "+r"(x2), "+v"(a[0][i - 1])); \
+                if (i) { \
+                    IN_ORDER(x, x2, a[0][i - 1]); \
+                } \
                 p = all(i < half ? x[(i - base) * pixel] : x2[(i - base2) * pixel]); \
                 if (i && READS_AGAIN) { \
                     __asm__("" : "+r"(w), "+r"(x), "+r"(x2)); /* anew, to the compiler */ \
