@@ -91,7 +91,8 @@ INLINE int has_bits(const struct node *n, int weight)
 }
 
 /* As vf_fma().  Where loops are unrolled the compiler would multiply all first
- * and keep the products on the stack: it may not look behind a sum.  */
+ * and keep the products, with VNNI the sums, on the stack: it may not look behind a
+ * sum.  */
 INLINE vi vi_mac(vi x, vi w, vi a)
 {
     a = vi_dot(a, x, w);

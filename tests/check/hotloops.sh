@@ -34,3 +34,16 @@ C
 ${CC:-cc} -O3 -mavx512f -c "$work/bad.c" -o "$work/bad.o" 2>"$err" && scripts/hot-loops "$work/bad.o" >"$out"
 grep -q 'bad: v.*(%[a-z0-9]*)' "$out"
 ok 'one that has is found' || explain <"$out"
+
+# one whose sums are all moved to the stack, so that products are few among much
+{
+    printf '.globl moved\nmoved:\n'
+    for i in 0 1 2 3 4 5 6 7; do
+        printf 'vpbroadcastd %d(%%rdi), %%zmm8\nvmovdqa64 %d(%%rsp), %%zmm9\n' $((4 * i)) $((64 * i))
+        printf 'vpdpbusd %%zmm0, %%zmm8, %%zmm9\nvmovdqa64 %%zmm9, %d(%%rsp)\n' $((64 * i))
+    done
+    printf 'cmp %%rdi, %%rsi\njne moved\nret\n'
+} >"$work/moved.s"
+${CC:-cc} -c "$work/moved.s" -o "$work/moved.o" 2>"$err" && scripts/hot-loops "$work/moved.o" >"$out"
+[ "$(grep -c 'moved: vmovdqa64 .*(%rsp)' "$out")" = 16 ]
+ok 'one that moves them all is found' || explain <"$out"
