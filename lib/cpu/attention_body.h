@@ -25,6 +25,7 @@ enum { PIXEL = LANES };
 #define product outer
 #define store   vf_store
 #define NOTHING VF0
+#define ASKS    OUTER_ASKS
 #include "cpu/tiles.inc"
 
 enum { X, BIAS };
@@ -168,25 +169,35 @@ static void add_bias(const struct attention *r, float *row, int64_t step, const 
         }
 }
 
-/* Row I of M of a tile of scores: exponentials of what each is below the
- * largest, times BY.  Returns their sum.  */
-static float exponentials(const struct attention *r, float *s, int64_t m, int64_t i, float by,
-                          float *max)
+/* The largest of row I of M of a tile of scores; its last vector is filled with
+ * -infinity.  */
+static float largest(const struct attention *r, float *s, int64_t m, int64_t i)
 {
     const int64_t groups = up(r->t, LANES), step = m * LANES;
     float *row = s + i * LANES, *last = row + (groups - 1) * step;
-    vf most = VF1(-INFINITY), sum = VF0, scale = VF1(by);
+    vf most = VF1(-INFINITY);
 
     for (int64_t u = r->t - (groups - 1) * LANES; u < LANES; u++)
         last[u] = -INFINITY;
     for (int64_t g = 0; g < groups; g++)
         EACH (v, PV)
             most = vf_max(most, vf_load(row + g * step + v * VL));
-    *max = vf_most(most);
-    most = VF1(*max);
+    return vf_most(most);
+}
+
+/* The same row's exponentials of what each is below MAX, times BY.  Returns their
+ * sum.  */
+static float exponentials(const struct attention *r, float *s, int64_t m, int64_t i, float by,
+                          float max)
+{
+    const int64_t groups = up(r->t, LANES), step = m * LANES;
+    float *row = s + i * LANES;
+    vf sum = VF0;
+
     for (int64_t g = 0; g < groups; g++)
         EACH (v, PV) {
-            const vf e = vf_exp_below((vf_load(row + g * step + v * VL) - most) * scale);
+            const vf below = vf_load(row + g * step + v * VL) - VF1(max);
+            const vf e = vf_exp_below(below * VF1(by));
 
             sum = sum + e;
             vf_store(row + g * step + v * VL, e);
@@ -222,19 +233,22 @@ static void forward_tile(const struct attention *r, const struct forward *f, int
     const int64_t n = head / r->heads, at = head % r->heads * r->d, ld = PARTS * r->c;
     const float *bias = r->bias ? r->bias + bias_at(r, head) + t * r->t : NULL;
     const float by = bias ? 1 : r->scale;
-    float factor[MR];
+    float max[MR], factor[MR];
 
     pack_plain(r, r->x + (n * r->t + t) * ld + at, ld, m, f->query);
     multiply(f->query, m, r->d, f->keys, r->t, f->scores);
     for (int64_t i = 0; i < m; i++) {
-        float max, sum;
-
         if (bias)
             add_bias(r, f->scores + i * LANES, m * LANES, bias + i * r->t);
-        sum = exponentials(r, f->scores, m, i, by, &max);
+        max[i] = largest(r, f->scores, m, i);
+    }
+    /* A loop of its own: exponentials wait for the largest of their row only.  */
+    for (int64_t i = 0; i < m; i++) {
+        const float sum = exponentials(r, f->scores, m, i, by, max[i]);
+
         factor[i] = 1 / sum;
         if (r->lse)
-            r->lse[head * r->t + t + i] = max * by + (float)log(sum);
+            r->lse[head * r->t + t + i] = max[i] * by + (float)log(sum);
     }
     multiply(f->scores, m, r->t, f->values, r->d, f->mean);
     spread(r, f->mean, m, factor, r->out + (n * r->t + t) * r->c + at, r->c);

@@ -127,6 +127,8 @@ static void run(const struct kernel_args *a)
     r.r.x = a->op.in[X].data;
     r.r.w = a->packed[WEIGHT];
     quant8_requant(a->step, &r.q);
+    r.r.beside = (struct ahead_arrays){.size = r.q.to_u8 ? 1 : sizeof(float)};
+    ahead_add(&r.r.beside, r.y);
     r.levels = (struct levels){r.q.lo, r.q.hi, r.q.zero};
     r.out = quant8_outputs(a, &r.q, r.r.o, lanes, r.r.w + lanes * r.r.k, a->scratch);
     r.r.copy = (slot *)a->scratch + 3 * lanes;

@@ -57,6 +57,9 @@ static void run_f32(const struct kernel_args *a, struct rows_f32 *r)
     r->r.w = a->packed[WEIGHT];
     r->y = a->op.out[0].data;
     r->f = follow_lanes(a, r->r.o, a->op.in[BIAS].data, table);
+    r->r.beside = (struct ahead_arrays){.size = sizeof(float)};
+    ahead_add(&r->r.beside, r->y);
+    ahead_add(&r->r.beside, r->f.add);
     r->r.copy = (slot *)(table + 2 * r->r.panels * LANES);
     run_rows(&r->r, r, a->pool);
 }

@@ -19,6 +19,7 @@ enum { PIXEL = LANES };
 #define product outer
 #define store   vf_store
 #define NOTHING VF0
+#define ASKS    OUTER_ASKS
 #include "cpu/tiles.inc"
 
 enum { A, B };
