@@ -1,5 +1,6 @@
-/* conv2d_direct.c -- see conv2d_direct.h: geometry and packing; how it is
- * cut is in directcut.c, the arithmetic in conv2d_direct_body.h.
+/* conv2d_direct.c -- see conv2d_direct.h: geometry and what runs; weights are
+ * packed in directpack.c, work is cut in directcut.c, the arithmetic is in
+ * conv2d_direct_body.h.
  * SPDX-License-Identifier: MIT  */
 #include "cpu/conv2d_direct.h"
 
@@ -39,19 +40,39 @@ static int64_t span_of(const struct direct *d)
     return widest;
 }
 
-static void blocks_of(struct direct *d)
+/* Of plain x: tap rows.  */
+static void plain_blocks(struct direct *d)
+{
+    d->joined = d->c;
+    while (d->joined * d->stride[1] % d->per)
+        d->joined++;
+    d->planes = d->span = 1;
+    d->pixel = d->joined * d->stride[1] / d->per;
+    d->kn = d->kn_last = up(((d->kernel[1] - 1) * d->dil[1] + 1) * d->joined, d->per);
+    d->blocks = d->whole = d->kernel[0];
+}
+
+static void blocked_blocks(struct direct *d)
 {
     const int64_t taps = d->kernel[0] * d->kernel[1];
 
-    d->panels = up(d->o, LANES);
-    d->planes = !d->planar ? up(d->c, LANES) : d->per == 1 ? d->c : 1;
-    d->pixel = !d->planar ? LANES / d->per : d->per == 1 ? 1 : DIRECT_PLAIN / d->per;
+    d->planes = up(d->c, LANES);
+    d->pixel = LANES / d->per;
     d->span = d->groups == 1 ? d->planes : span_of(d);
     d->kn = d->kn_last = d->pixel;
-    if (!d->planar && d->groups == 1 && d->c % LANES)
+    if (d->groups == 1 && d->c % LANES)
         d->kn_last = up(d->c % LANES, d->per);
     d->blocks = d->span * taps;
     d->whole = d->kn_last == d->kn ? d->blocks : d->blocks - taps;
+}
+
+static void blocks_of(struct direct *d)
+{
+    d->panels = up(d->o, LANES);
+    if (d->planar)
+        plain_blocks(d);
+    else
+        blocked_blocks(d);
     d->k = d->whole * d->kn + (d->blocks - d->whole) * d->kn_last;
 }
 
@@ -168,7 +189,8 @@ void conv2d_direct_place(struct direct *d, int64_t rows)
         d->remainders[i] = d->kernel[i] == 1 ? 1 : d->stride[i];
         d->each[i] = outputs + most(d->kernel[i] - 1, 0) * d->dil[i] / d->stride[i];
     }
-    d->row = d->remainders[1] * d->each[1] * d->pixel;
+    d->row =
+        d->planar ? (d->out[1] - 1) * d->pixel + d->kn : d->remainders[1] * d->each[1] * d->pixel;
     d->plane = d->remainders[0] * d->each[0] * d->row;
     if (d->flat) {
         d->row = 0;
@@ -292,82 +314,6 @@ size_t conv2d_direct_pack_bytes(const struct direct_isa *isa, int planar,
     return floats * sizeof(float);
 }
 
-/* The numbers of W at one tap, from one output, and one channel, to the next. */
-struct taps {
-    const float *w;
-    int64_t output, channel;
-};
-
-static struct taps taps_of(const struct direct *d, const float *w, int64_t tap)
-{
-    const int64_t r = d->first[0] + tap / d->kernel[1] * d->skip[0];
-    const int64_t s = d->first[1] + tap % d->kernel[1] * d->skip[1];
-    const int64_t filter = d->filter[0] * d->filter[1];
-
-    return (struct taps){w + r * d->filter[1] + s, d->turned ? filter : d->c / d->groups * filter,
-                         d->turned ? d->o / d->groups * filter : filter};
-}
-
-/* Channels of a block.  */
-static int64_t channels_of(const struct direct *d)
-{
-    return d->planar && d->per > 1 ? d->c : d->kn * d->per;
-}
-
-/* The weights of the 16 outputs from O on and the 16 channels from C on: zeros
- * where they are not of one group.  */
-static void spread(const struct direct *d, const struct taps *t, int64_t o, int64_t c,
-                   float to[LANES][LANES])
-{
-    const int64_t outputs = d->o / d->groups, channels = d->c / d->groups;
-
-    memset(to, 0, sizeof(float[LANES][LANES]));
-    for (int64_t i = o; i < least(o + LANES, d->o); i++) {
-        const int64_t first = i / outputs * channels, end = least(first + channels, c + LANES);
-
-        for (int64_t j = most(first, c); j < end; j++)
-            to[i - o][j - c] = d->turned ? t->w[i % outputs * t->output + j * t->channel]
-                                         : t->w[i * t->output + j % channels * t->channel];
-    }
-}
-
-/* The same of groups: [o/16][c/16 of these][r][s][c][o].  */
-static void pack_groups(const struct direct_isa *isa, const struct direct *d, const float *w,
-                        float *to)
-{
-    const int64_t taps = d->kernel[0] * d->kernel[1];
-    float dense[LANES][LANES];
-
-    for (int64_t panel = 0; panel < d->panels; panel++)
-        for (int64_t b = 0; b < d->blocks; b++, to += d->kn * LANES) {
-            const struct taps t = taps_of(d, w, b % taps);
-
-            spread(d, &t, panel * LANES, (direct_first(d, panel) + b / taps) * LANES, dense);
-            isa->pack(dense[0], LANES, 1, LANES, LANES, to);
-        }
-}
-
-/* W[o][c][r][s] as [o/16][c/16][r][s][c][o].  */
-static void pack(const struct direct_isa *isa, const struct direct *d, const float *w, float *to)
-{
-    const int64_t taps = d->kernel[0] * d->kernel[1], block = channels_of(d);
-
-    if (d->groups > 1) {
-        pack_groups(isa, d, w, to);
-        return;
-    }
-    for (int64_t o = 0; o < d->panels * LANES; o += LANES)
-        for (int64_t c = 0; c < d->c; c += block)
-            for (int64_t tap = 0; tap < taps; tap++) {
-                const struct taps t = taps_of(d, w, tap);
-                const int64_t n = least(block, d->c - c);
-
-                isa->pack(t.w + o * t.output + c * t.channel, t.output, t.channel,
-                          least(LANES, d->o - o), n, to);
-                to += (d->planar ? d->kn : up(n, d->per)) * LANES;
-            }
-}
-
 void conv2d_direct_pack(const struct direct_isa *isa, int planar, const struct step_nodes *s,
                         const struct tensor *t, void *packed)
 {
@@ -377,16 +323,18 @@ void conv2d_direct_pack(const struct direct_isa *isa, int planar, const struct s
     memset(to, 0, conv2d_direct_pack_bytes(isa, planar, s, WEIGHT));
 
     for (int64_t i = 0; nth(isa, planar, s, i, &d); i++) {
-        pack(isa, &d, t->data, to);
+        direct_pack(isa, &d, t->data, to);
         to += packed_floats(&d);
     }
 }
 
 static void fill_offsets(const struct direct *d, int32_t *off)
 {
+    const int64_t columns = d->planar ? 1 : d->kernel[1];
+
     for (int64_t g = 0; g < d->span; g++)
         for (int64_t r = 0; r < d->kernel[0]; r++)
-            for (int64_t s = 0; s < d->kernel[1]; s++) {
+            for (int64_t s = 0; s < columns; s++) {
                 const int64_t h = r * d->dil[0], w = s * d->dil[1];
                 const int64_t row = h % d->stride[0] * d->each[0] + h / d->stride[0];
                 const int64_t col = w % d->stride[1] * d->each[1] + w / d->stride[1];

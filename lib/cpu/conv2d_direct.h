@@ -19,8 +19,9 @@
  * several tasks would copy the same, for outputs of their own, all images are
  * copied before the first.
  *
- * The first convolution of a network reads plain x of few channels: there a
- * block is one (channel, tap row, tap column) and pixels lie side by side.
+ * The first convolution of a network reads plain x of few channels: its copy has
+ * the channels of a pixel side by side, so that all that a tap row reads is one
+ * block, and neighbouring outputs are a stride apart.
  *
  * Weights are packed as [O/16][k][16], zeros behind the last channel.  With
  * channels in groups the k of a panel are the planes that its own groups lie
@@ -62,18 +63,21 @@ struct direct {
     int turned;     /* the filter is stored as [c][o] */
     int64_t panels; /* of 16 outputs */
 
-    /* Planes of 16 channels (plain floats: of one); those that a panel reads:
-     * all, unless the channels are in groups.  */
+    /* Planes of 16 channels (plain x: one of all); those that a panel reads: all,
+     * unless the channels are in groups.  */
     int64_t planes, span;
+    int64_t joined; /* numbers of a pixel of plain x: a stride of them is whole slots */
 
     /* What a task reads: x itself, or a copy of its band (slots).  A row of the
-     * copy is [column remainder][column][pixel], a plane [row remainder][row].
+     * copy is [column remainder][column][pixel] (of plain x: [column][channel]), a
+     * plane [row remainder][row].
      * Flat: an output reads one pixel, so that all are one row.  Tall: a tile may
      * have two rows, the second a gap behind the first (slots; numbers).  */
     int flat, copy, tall;
     int64_t x_gap, y_gap;
     int64_t remainders[2], each[2]; /* remainders; rows or columns of one */
-    int64_t pixel, row, plane;      /* slots from one to the next */
+    int64_t pixel, row, plane;      /* slots from one to the next; of neighbouring
+                                       outputs, where x is plain */
 
     int64_t blocks, whole, kn, kn_last; /* blocks; those of kn; k of a block */
 
@@ -152,10 +156,15 @@ void conv2d_direct_run(const struct direct_isa *isa, int planar, const struct ke
 /* Forward alone.  */
 void conv2d_direct_together(const struct direct_isa *isa, int planar, const struct siblings *s);
 
-/* ---- for conv2d_direct_8.c ---- */
+/* ---- for direct*.c and conv2d_direct_8.c ---- */
 
 enum { DIRECT_PLAIN = 4 }; /* most channels of plain x */
 
+/* The weights W as TO [O/16][k][16].  */
+void direct_pack(const struct direct_isa *isa, const struct direct *d, const float *w, float *to);
+/* Number K of the block of tap row R, of plain x: where its weight lies in a filter
+ * [c][r][s]; -1 where it meets zero.  */
+int64_t direct_plain_weight(const struct direct *d, int64_t r, int64_t k);
 /* The first plane that panel P reads.  */
 int64_t direct_first(const struct direct *d, int64_t p);
 /* Cut D for THREADS; then slots of scratch, which begins with the offsets of

@@ -58,12 +58,23 @@ size_t conv2d_direct_8_pack_bytes(const struct direct_isa *isa, int planar,
     return i == WEIGHT ? (size_t)(d.panels * LANES * (d.k + 1)) * sizeof(int32_t) : 0;
 }
 
-/* The weights of a panel's outputs at a tap, for N slots of channels from C on.  */
+/* The weights of a panel's outputs in block I, of N slots: at a tap, for channels
+ * from C on; of plain x those of a tap row.  */
 struct block {
     const struct direct *d;
     const int8_t *w;
-    int64_t panel, c, tap, n;
+    int64_t panel, i, c, tap, n;
 };
+
+static inline void put(int per, int8_t w, int64_t i, int64_t o, void *to)
+{
+    const int64_t at = (i / per * LANES + o % LANES) * per + i % per;
+
+    if (per == 4)
+        ((int8_t *)to)[at] = w;
+    else
+        ((int16_t *)to)[at] = w;
+}
 
 /* Those of output O, lane O of the slots TO, which are zeros: their sum.  */
 static inline int32_t pack_output(const int per, const struct block *b, int64_t o, void *to)
@@ -76,14 +87,27 @@ static inline int32_t pack_output(const int per, const struct block *b, int64_t 
     int32_t sum = 0;
 
     for (int64_t i = most(first, 0); i < end; i++) {
-        const int64_t at = (i / per * LANES + o % LANES) * per + i % per;
         const int8_t w = filter[(i - first) * taps];
 
-        if (per == 4)
-            ((int8_t *)to)[at] = w;
-        else
-            ((int16_t *)to)[at] = w;
+        put(per, w, i, o, to);
         sum += w;
+    }
+    return sum;
+}
+
+static int32_t pack_plain(const struct block *b, int64_t o, void *to)
+{
+    const struct direct *d = b->d;
+    const int8_t *filter = b->w + o * d->c * d->kernel[0] * d->kernel[1];
+    int32_t sum = 0;
+
+    for (int64_t i = 0; i < b->n * d->per; i++) {
+        const int64_t at = direct_plain_weight(d, b->i, i);
+
+        if (at < 0)
+            continue;
+        put(d->per, filter[at], i, o, to);
+        sum += filter[at];
     }
     return sum;
 }
@@ -93,7 +117,9 @@ static void pack_block(const struct block *b, int32_t *to, int32_t *sums)
     const int64_t first = b->panel * LANES, end = least(first + LANES, b->d->o);
 
     for (int64_t o = first; o < end; o++)
-        sums[o] += b->d->per == 4 ? pack_output(4, b, o, to) : pack_output(2, b, o, to);
+        sums[o] += b->d->planar     ? pack_plain(b, o, to)
+                   : b->d->per == 4 ? pack_output(4, b, o, to)
+                                    : pack_output(2, b, o, to);
 }
 
 void conv2d_direct_8_pack(const struct direct_isa *isa, int planar, const struct step_nodes *s,
@@ -106,10 +132,10 @@ void conv2d_direct_8_pack(const struct direct_isa *isa, int planar, const struct
 
     memset(packed, 0, (size_t)(d.panels * LANES * (d.k + 1)) * sizeof *to);
     for (; b.panel < d.panels; b.panel++)
-        for (int64_t i = 0; i < d.blocks; i++, to += b.n * LANES) {
-            b.c = planar ? 0 : (direct_first(&d, b.panel) + i / taps) * LANES;
-            b.tap = i % taps;
-            b.n = i < d.whole ? d.kn : d.kn_last;
+        for (b.i = 0; b.i < d.blocks; b.i++, to += b.n * LANES) {
+            b.c = planar ? 0 : (direct_first(&d, b.panel) + b.i / taps) * LANES;
+            b.tap = b.i % taps;
+            b.n = b.i < d.whole ? d.kn : d.kn_last;
             pack_block(&b, to, sums);
         }
 }

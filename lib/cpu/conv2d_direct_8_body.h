@@ -12,7 +12,12 @@ typedef uint8_t elem;
 typedef int32_t slot;
 typedef vi vacc;
 enum { WEIGHT = 1 };
-enum { PIXEL = LANES / PER, PLAIN = DIRECT_PLAIN / PER };
+enum { PIXEL = LANES / PER };
+#if PER == 4
+typedef uint8_t number; /* of a slot */
+#else
+typedef int16_t number;
+#endif
 #define product outer_8
 OUTER(outer_8, slot, vi, vi_load, VI1, vi_mac)
 
@@ -35,88 +40,72 @@ static void copy_line(const void *x, int64_t at, int64_t group, int64_t n, int64
         slots_of_16((slot *)to + i * PIXEL, from + i * step * LANES);
 }
 
-/* The channels of pixel W side by side; zeros behind the last.  */
-static void join(const struct direct *d, const uint8_t *x, int64_t w, slot *to)
-{
-    for (int i = 0; i < PLAIN; i++)
-        to[i] = 0;
-    for (int64_t c = 0; c < d->c; c++)
-        to[c / PER] |=
-            (int32_t)((uint32_t)x[c * d->in[0] * d->in[1] + w] << (32 / PER * (c % PER)));
-}
-
 #if defined(__AVX2__)
 enum { JOINED = 16 };
 
-/* 16 bytes, STEP apart.  */
-INLINE __m128i bytes(const uint8_t *x, int64_t step)
+/* Bytes of four pixels of four channels to such of C.  */
+static __m128i fewer_channels(int64_t c)
 {
-    const __m128i a = _mm_loadu_si128((const __m128i *)x), low = _mm_set1_epi16(0xff);
+    uint8_t from[JOINED];
 
-    if (step == 1)
-        return a;
-    return _mm_packus_epi16(_mm_and_si128(a, low),
-                            _mm_and_si128(_mm_loadu_si128((const __m128i *)(x + JOINED)), low));
+    EACH (i, JOINED)
+        from[i] = (uint8_t)(i / c * 4 + i % c); /* behind 4 C of them: whatever */
+    return _mm_loadu_si128((const __m128i *)from);
 }
 
-/* Four pixels of four bytes.  */
-INLINE void store_joined(slot *to, __m128i pixels)
+/* Whole vectors of pixels, 16 at once, to Y, which has room for MOST numbers: how many
+ * pixels.  */
+static int64_t join_many(const struct direct *d, const uint8_t *x, number *y, int64_t most)
 {
-#    if PER == 4
-    _mm_storeu_si128((__m128i *)to, pixels);
-#    else
-    _mm256_storeu_si256((__m256i *)to, _mm256_cvtepu8_epi16(pixels));
-#    endif
-}
+    const int64_t area = d->in[0] * d->in[1], c = d->joined, each = JOINED / 4 * c;
+    const __m128i fewer = fewer_channels(c);
+    int64_t w = 0;
 
-/* At most MOST pixels from W on, 16 at once: the number.  */
-static int64_t join_many(const struct direct *d, const uint8_t *x, int64_t w, int64_t most,
-                         slot *to)
-{
-    const int64_t area = d->in[0] * d->in[1], step = d->stride[1];
-    int64_t j = 0;
-
-    if (step > 2 || w < 0)
-        return 0;
-    for (; j + JOINED <= most && w + JOINED * step <= d->in[1]; j += JOINED, w += JOINED * step) {
-        __m128i c[DIRECT_PLAIN], t[JOINED / 4];
+    for (; w + JOINED <= d->in[1] && 3 * each + JOINED <= most; w += JOINED, most -= 4 * each) {
+        __m128i in[DIRECT_PLAIN], t[JOINED / 4];
 
         EACH (i, DIRECT_PLAIN)
-            c[i] = i < d->c ? bytes(x + i * area + w, step) : _mm_setzero_si128();
-        bytes_of_4(t, c);
-        EACH (i, JOINED / 4)
-            store_joined(to + (j + 4 * i) * PLAIN, t[i]);
+            in[i] = i < d->c ? _mm_loadu_si128((const __m128i *)(x + i * area + w))
+                             : _mm_setzero_si128();
+        bytes_of_4(t, in);
+        for (int i = 0; i < JOINED / 4; i++, y += each) {
+            const __m128i pixels = _mm_shuffle_epi8(t[i], fewer);
+#    if PER == 4
+            _mm_storeu_si128((__m128i *)y, pixels);
+#    else
+            _mm256_storeu_si256((__m256i *)y, _mm256_cvtepu8_epi16(pixels));
+#    endif
+        }
     }
-    return j;
+    return w;
 }
 #else
-static int64_t join_many(const struct direct *d, const uint8_t *x, int64_t w, int64_t most,
-                         slot *to)
+static int64_t join_many(const struct direct *d, const uint8_t *x, number *y, int64_t most)
 {
-    (void)d, (void)x, (void)w, (void)most, (void)to;
+    (void)d, (void)x, (void)y, (void)most;
     return 0;
 }
 #endif
 
-static void copy_plain(const void *ctx, const struct direct *d, int64_t at, int64_t f, uint32_t *to)
+/* The channels of a pixel side by side, zeros behind the last; what lies outside x is
+ * its zero point.  */
+static void copy_plain(const void *ctx, const struct direct *d, int64_t at, uint32_t *to)
 {
     const struct direct8_run *r = ctx;
     const uint8_t *x = (const uint8_t *)r->r.x + at;
-    int64_t w = f - d->pad[1], n;
+    const int64_t area = d->in[0] * d->in[1], n = d->row * d->per;
+    number *const y = (number *)to, outside = (number)r->outside;
+    int64_t j = 0, w;
 
-    for (int64_t j = 0; j < d->each[1]; j += n, w += n * d->stride[1]) {
-        slot *const here = (slot *)to + j * PLAIN;
-
-        n = join_many(d, x, w, d->each[1] - j, here);
-        if (n)
-            continue;
-        n = 1;
-        if (w >= 0 && w < d->in[1])
-            join(d, x, w, here);
-        else
-            for (int i = 0; i < PLAIN; i++)
-                here[i] = r->outside;
-    }
+    for (; j < d->pad[1] * d->joined && j < n; j++)
+        y[j] = outside;
+    w = join_many(d, x, y + j, n - j);
+    j += w * d->joined;
+    for (; w < d->in[1] && j < n; w++)
+        for (int64_t c = 0; c < d->joined && j < n; c++, j++)
+            y[j] = c < d->c ? x[c * area + w] : 0;
+    for (; j < n; j++)
+        y[j] = outside;
 }
 
 INLINE void copy_of(const struct direct_run *r, struct direct_copy *c)

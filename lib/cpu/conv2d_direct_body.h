@@ -162,6 +162,7 @@ struct stretch {
     const slot *x, *dy;
     const slot *row[WGRAD_ROWS]; /* plain x: where each row begins */
     int64_t dy_panel, n;         /* slots; steps */
+    int64_t step;                /* slots of plain x */
 };
 
 INLINE void products(const int nv, const int rows, const int plain, const struct stretch *s,
@@ -174,7 +175,7 @@ INLINE void products(const int nv, const int rows, const int plain, const struct
         EACH (v, nv)
             b[v] = grad_load(dy + v / PV * s->dy_panel + v % PV * VL);
         EACH (i, rows) {
-            const vf p = grad_all(plain ? s->row[i][j * STEP] : s->x[j * STEP * LANES + i]);
+            const vf p = grad_all(plain ? s->row[i][j * s->step] : s->x[j * STEP * LANES + i]);
 
             EACH (v, nv)
                 a[v][i] = grad_mac(p, b[v], a[v][i]);
@@ -203,6 +204,7 @@ INLINE void pass(const int nv, const int rows, const int plain, const struct wgr
 
             s.dy = (const slot *)q->dy + m * q->dy_image + panel * q->dy_panel + i * q->dy_row;
             s.x = x + place[0];
+            s.step = STEP * g->d.pixel;
             for (int k = 0; plain && k < rows; k++)
                 s.row[k] = x + place[k];
             products(nv, rows, plain, &s, a);
@@ -278,8 +280,7 @@ static void copy_x(const struct wgrad_run *r, struct wgrad_pass *q, slot *to)
         if (g->d.flat)
             direct_copy_flat(&c, at, q->group, q->first, q->pixels, q->groups, here);
         else
-            direct_copy_band(&c, at, q->group, q->first / g->d.out[1],
-                             g->d.planar ? g->d.c : q->groups, here);
+            direct_copy_band(&c, at, q->group, q->first / g->d.out[1], q->groups, here);
     }
     q->x = to;
 }

@@ -33,11 +33,12 @@ static void copy_row(const struct direct_copy *c, int64_t at, int64_t group, uin
 {
     const struct direct *d = c->d;
 
+    if (d->planar) {
+        c->plain(c->ctx, d, at, to);
+        return;
+    }
     for (int64_t f = 0; f < d->remainders[1]; f++, to += d->each[1] * d->pixel)
-        if (d->planar)
-            c->plain(c->ctx, d, at, f, to);
-        else
-            copy_columns(c, at, group, f, to);
+        copy_columns(c, at, group, f, to);
 }
 
 void direct_copy_band(const struct direct_copy *c, int64_t at, int64_t group, int64_t first,

@@ -12,9 +12,8 @@ struct direct;
  * number AT of what CTX reads.  */
 typedef void direct_line_fn(const void *ctx, int64_t at, int64_t group, int64_t n, int64_t step,
                             uint32_t *to);
-/* The columns of remainder F of the row of plain x at number AT.  */
-typedef void direct_plain_fn(const void *ctx, const struct direct *d, int64_t at, int64_t f,
-                             uint32_t *to);
+/* A row of the copy of plain x, of the row at number AT.  */
+typedef void direct_plain_fn(const void *ctx, const struct direct *d, int64_t at, uint32_t *to);
 
 struct direct_copy {
     const struct direct *d;

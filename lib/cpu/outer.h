@@ -44,7 +44,7 @@ enum { READS_AGAIN = 0 };
 #endif
 /* clang-format off */
 #define OUTER(name, slot, vec, load, all, product) \
-    INLINE void name(const int m, const int nv, const int pixel, const slot *x, const slot *x2, \
+    INLINE void name(const int m, const int nv, const int64_t pixel, const slot *x, const slot *x2, \
                      const slot *w, int64_t panel, const int asks, int64_t far, int64_t kn, \
                      vec (*a)[MR]) \
     { \

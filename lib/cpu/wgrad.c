@@ -66,7 +66,7 @@ static struct wgrad wgrad_of(const struct direct_isa *isa, int planar, const str
     g.x_image = planar ? d->c * d->in[0] * d->in[1] : g.groups * g.x_group;
     cut_passes(&g, tuned(s->tuning, TUNE_WGRAD_PASS_BYTES));
     conv2d_direct_place(d, d->flat ? g.band * d->out[1] : g.band);
-    g.plane = d->plane * (planar ? d->c : 1);
+    g.plane = d->plane;
     g.copy_floats = d->copy ? (size_t)round_up(g.images * g.range * g.plane + LANES, LANES) : 0;
     if (s->lazy & LAZY_DY || !form.in_place)
         place_dy(&g, isa->wgrad_step);
@@ -91,15 +91,18 @@ int64_t wgrad_window(const struct wgrad *g, int64_t panel)
 int64_t wgrad_row(const struct wgrad *g, int64_t row)
 {
     const struct direct *d = &g->d;
-    const int64_t each = d->planar ? 1 : LANES;
     const int64_t taps = d->kernel[0] * d->kernel[1], last = g->groups * g->group_rows - 1;
+    const int64_t each = d->planar ? 1 : LANES;
 
     row = row < last ? row : last;
     const int64_t c = row % each, tap = row / each % taps, plane = row / each / taps;
     const int64_t h = tap / d->kernel[1] * d->dil[0], w = tap % d->kernel[1] * d->dil[1];
+    const int64_t down = (h % d->stride[0] * d->each[0] + h / d->stride[0]) * d->row;
 
-    return plane * d->plane + (h % d->stride[0] * d->each[0] + h / d->stride[0]) * d->row +
-           (w % d->stride[1] * d->each[1] + w / d->stride[1]) * d->pixel + c;
+    if (d->planar) /* a plane is a channel */
+        return down + w * d->joined + plane;
+    return plane * d->plane + down + (w % d->stride[1] * d->each[1] + w / d->stride[1]) * d->pixel +
+           c;
 }
 
 /* ---- passes ---- */
