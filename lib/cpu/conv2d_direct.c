@@ -15,6 +15,7 @@
 #include "op/window.h"
 
 enum { X, WEIGHT, BIAS };
+enum { SLOT = 4 }; /* bytes */
 
 /* ---- geometry ---- */
 
@@ -43,12 +44,10 @@ static int64_t span_of(const struct direct *d)
 /* Of plain x: tap rows.  */
 static void plain_blocks(struct direct *d)
 {
-    d->joined = d->c;
-    while (d->joined * d->stride[1] % d->per)
-        d->joined++;
     d->planes = d->span = 1;
-    d->pixel = d->joined * d->stride[1] / d->per;
-    d->kn = d->kn_last = up(((d->kernel[1] - 1) * d->dil[1] + 1) * d->joined, d->per);
+    d->pixel = d->c * d->stride[1];
+    d->step = d->pixel * SLOT / d->per;
+    d->kn = d->kn_last = up(((d->kernel[1] - 1) * d->dil[1] + 1) * d->c, d->per);
     d->blocks = d->whole = d->kernel[0];
 }
 
@@ -58,6 +57,7 @@ static void blocked_blocks(struct direct *d)
 
     d->planes = up(d->c, LANES);
     d->pixel = LANES / d->per;
+    d->step = d->pixel * SLOT;
     d->span = d->groups == 1 ? d->planes : span_of(d);
     d->kn = d->kn_last = d->pixel;
     if (d->groups == 1 && d->c % LANES)
@@ -189,14 +189,14 @@ void conv2d_direct_place(struct direct *d, int64_t rows)
         d->remainders[i] = d->kernel[i] == 1 ? 1 : d->stride[i];
         d->each[i] = outputs + most(d->kernel[i] - 1, 0) * d->dil[i] / d->stride[i];
     }
-    d->row =
-        d->planar ? (d->out[1] - 1) * d->pixel + d->kn : d->remainders[1] * d->each[1] * d->pixel;
+    d->row = d->planar ? up((d->out[1] - 1) * d->pixel, d->per) + d->kn
+                       : d->remainders[1] * d->each[1] * d->pixel;
     d->plane = d->remainders[0] * d->each[0] * d->row;
     if (d->flat) {
         d->row = 0;
         d->plane = (d->copy ? rows : d->in[0] * d->in[1]) * d->pixel;
     }
-    d->x_gap = d->row - d->out[1] * d->pixel;
+    d->x_gap = d->row * SLOT - d->out[1] * d->step;
     d->y_gap = (d->map_step[0] * d->map[1] - d->out[1] * d->map_step[1]) * LANES;
     d->copy_slots = d->copy ? (size_t)round_up(d->planes * d->plane + LANES, LANES) : 0;
 }

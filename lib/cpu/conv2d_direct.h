@@ -21,7 +21,7 @@
  *
  * The first convolution of a network reads plain x of few channels: its copy has
  * the channels of a pixel side by side, so that all that a tap row reads is one
- * block, and neighbouring outputs are a stride apart.
+ * block, and neighbouring outputs are a stride apart: so many bytes as that takes.
  *
  * Weights are packed as [O/16][k][16], zeros behind the last channel.  With
  * channels in groups the k of a panel are the planes that its own groups lie
@@ -66,18 +66,18 @@ struct direct {
     /* Planes of 16 channels (plain x: one of all); those that a panel reads: all,
      * unless the channels are in groups.  */
     int64_t planes, span;
-    int64_t joined; /* numbers of a pixel of plain x: a stride of them is whole slots */
 
     /* What a task reads: x itself, or a copy of its band (slots).  A row of the
      * copy is [column remainder][column][pixel] (of plain x: [column][channel]), a
      * plane [row remainder][row].
      * Flat: an output reads one pixel, so that all are one row.  Tall: a tile may
-     * have two rows, the second a gap behind the first (slots; numbers).  */
+     * have two rows, the second a gap behind the first (bytes; numbers).  */
     int flat, copy, tall;
     int64_t x_gap, y_gap;
     int64_t remainders[2], each[2]; /* remainders; rows or columns of one */
-    int64_t pixel, row, plane;      /* slots from one to the next; of neighbouring
-                                       outputs, where x is plain */
+    int64_t pixel, row, plane;      /* slots from one to the next; where x is plain
+                                       numbers from one output's to the next */
+    int64_t step;                   /* bytes of that */
 
     int64_t blocks, whole, kn, kn_last; /* blocks; those of kn; k of a block */
 

@@ -18,8 +18,9 @@ typedef uint8_t number; /* of a slot */
 #else
 typedef int16_t number;
 #endif
-#define product outer_8
-OUTER(outer_8, slot, vi, vi_load, VI1, vi_mac)
+#define product     outer_8
+#define slot_all(p) VI1(slot_at(p))
+OUTER(outer_8, slot, vi, vi_load, slot_all, vi_mac)
 
 INLINE const struct direct8_run *run_8(const struct direct_run *r)
 {
@@ -57,7 +58,7 @@ static __m128i fewer_channels(int64_t c)
  * pixels.  */
 static int64_t join_many(const struct direct *d, const uint8_t *x, number *y, int64_t most)
 {
-    const int64_t area = d->in[0] * d->in[1], c = d->joined, each = JOINED / 4 * c;
+    const int64_t area = d->in[0] * d->in[1], c = d->c, each = JOINED / 4 * c;
     const __m128i fewer = fewer_channels(c);
     int64_t w = 0;
 
@@ -87,8 +88,7 @@ static int64_t join_many(const struct direct *d, const uint8_t *x, number *y, in
 }
 #endif
 
-/* The channels of a pixel side by side, zeros behind the last; what lies outside x is
- * its zero point.  */
+/* The channels of a pixel side by side; what lies outside x is its zero point.  */
 static void copy_plain(const void *ctx, const struct direct *d, int64_t at, uint32_t *to)
 {
     const struct direct8_run *r = ctx;
@@ -97,13 +97,13 @@ static void copy_plain(const void *ctx, const struct direct *d, int64_t at, uint
     number *const y = (number *)to, outside = (number)r->outside;
     int64_t j = 0, w;
 
-    for (; j < d->pad[1] * d->joined && j < n; j++)
+    for (; j < d->pad[1] * d->c && j < n; j++)
         y[j] = outside;
     w = join_many(d, x, y + j, n - j);
-    j += w * d->joined;
+    j += w * d->c;
     for (; w < d->in[1] && j < n; w++)
-        for (int64_t c = 0; c < d->joined && j < n; c++, j++)
-            y[j] = c < d->c ? x[c * area + w] : 0;
+        for (int64_t c = 0; c < d->c && j < n; c++, j++)
+            y[j] = x[c * area + w];
     for (; j < n; j++)
         y[j] = outside;
 }

@@ -27,10 +27,11 @@ enum { READS_AGAIN = 1 };
 enum { READS_AGAIN = 0 };
 #endif
 
-/* a[vector][pixel] += x[pixel PIXEL + k] w[k][16], the weights of the second
- * panel PANEL slots behind those of the first; M pixels, NV vectors.  Pixel i of
- * the second half lies at X2 + i PIXEL: a gap behind the first, or none.  If ASKS,
- * weights FAR slots behind are asked for.
+/* a[vector][pixel] += x[pixel][k] w[k][16], the weights of the second panel PANEL
+ * slots behind those of the first; M pixels, NV vectors.  Pixel i lies at X + i PIXEL
+ * bytes, of the second half at X2 + i PIXEL: a gap behind the first, or none; ALL
+ * makes a vector of the slot at an address, which may be any.  If ASKS, weights FAR
+ * slots behind are asked for.
  *
  * Both halves are read from their second pixel on: distances of one byte then,
  * where four would not leave the decoder the time to go ahead of the products:
@@ -44,16 +45,15 @@ enum { READS_AGAIN = 0 };
 #endif
 /* clang-format off */
 #define OUTER(name, slot, vec, load, all, product) \
-    INLINE void name(const int m, const int nv, const int64_t pixel, const slot *x, const slot *x2, \
-                     const slot *w, int64_t panel, const int asks, int64_t far, int64_t kn, \
-                     vec (*a)[MR]) \
+    INLINE void name(const int m, const int nv, const int64_t pixel, const void *px, \
+                     const void *px2, const slot *w, int64_t panel, const int asks, int64_t far, \
+                     int64_t kn, vec (*a)[MR]) \
     { \
         const int half = m / 2, base = half > 1, base2 = half + (m - half > 1); \
+        const char *x = (const char *)px + base * pixel, *x2 = (const char *)px2 + base2 * pixel; \
         const slot *const end = w + kn * LANES; \
         \
-        x += base * pixel; \
-        x2 += base2 * pixel; \
-        for (; w < end; w += LANES, x++, x2++) { \
+        for (; w < end; w += LANES, x += sizeof(slot), x2 += sizeof(slot)) { \
             vec b[PANELS * PV]; \
             EACH (v, nv) \
                 b[v] = load(w + v / PV * panel + v % PV * VL); \
@@ -66,7 +66,7 @@ enum { READS_AGAIN = 0 };
                 if (i) { \
                     IN_ORDER(x, x2, a[0][i - 1]); \
                 } \
-                p = all(i < half ? x[(i - base) * pixel] : x2[(i - base2) * pixel]); \
+                p = all(i < half ? x + (i - base) * pixel : x2 + (i - base2) * pixel); \
                 if (i && READS_AGAIN) { \
                     __asm__("" : "+r"(w), "+r"(x), "+r"(x2)); /* anew, to the compiler */ \
                     EACH (v, nv) \
@@ -84,6 +84,16 @@ enum { READS_AGAIN = 0 };
  * ResNet-50.  */
 enum { OUTER_ASKS = VL == 16 };
 
-OUTER(outer, float, vf, vf_load, VF1, vf_fma)
+/* The slot at P.  */
+INLINE int32_t slot_at(const void *p)
+{
+    int32_t s;
+
+    __builtin_memcpy(&s, p, sizeof s);
+    return s;
+}
+
+#define float_all(p) VF1(*(const float *)(p))
+OUTER(outer, float, vf, vf_load, float_all, vf_fma)
 
 #endif

@@ -7,7 +7,7 @@
  *     static void name(const struct direct *d, const float *x, number *y);
  *
  * one row of the copy: d->row d->per numbers of the row X of the first channel,
- * with zeros in front of it, behind it, and for channels that are missing.
+ * with zeros in front of it and behind it.
  *
  *     put(p, v)     store a vector of floats as VL numbers
  *     number_of(f)  one  */
@@ -78,18 +78,18 @@ INLINE vf woven(const int c, const int v, const vf *in)
             vf in[DIRECT_PLAIN]; \
             \
             EACH (k, c) \
-                in[k] = k < d->c ? vf_load(x + k * area + w) : VF0; \
+                in[k] = vf_load(x + k * area + w); \
             EACH (v, c) \
                 put(y + j + v * VL, woven(c, v, in)); \
         } \
         for (; w < end && j < n; w++) \
             for (int k = 0; k < c && j < n; k++, j++) \
-                y[j] = k < d->c ? number_of(x[k * area + w]) : 0; \
+                y[j] = number_of(x[k * area + w]); \
         memset(y + j, 0, (size_t)(n - j) * sizeof *y); \
     } \
     static void name(const struct direct *d, const float *x, number *y) \
     { \
-        switch (d->joined) { \
+        switch (d->c) { \
         case 1: name##_of(1, d, x, y); break; \
         case 2: name##_of(2, d, x, y); break; \
         case 3: name##_of(3, d, x, y); break; \

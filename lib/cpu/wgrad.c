@@ -100,7 +100,7 @@ int64_t wgrad_row(const struct wgrad *g, int64_t row)
     const int64_t down = (h % d->stride[0] * d->each[0] + h / d->stride[0]) * d->row;
 
     if (d->planar) /* a plane is a channel */
-        return down + w * d->joined + plane;
+        return down + w * d->c + plane;
     return plane * d->plane + down + (w % d->stride[1] * d->each[1] + w / d->stride[1]) * d->pixel +
            c;
 }
