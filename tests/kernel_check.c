@@ -147,8 +147,8 @@ static void fill(const struct value *v, struct tensor *t)
 
 static void spoil(struct tensor *t)
 {
-    static const float special[] = {NAN,   INFINITY, -INFINITY, -0.0f,
-                                    1e30f, -1e30f,   100,       -100};
+    static const float special[] = {NAN,    INFINITY, -INFINITY, -0.0f, 1e30f,
+                                    -1e30f, -NAN,     100,       -100};
 
     for (int64_t i = 0; i < tensor_count(t); i += 13)
         ((float *)t->data)[i] = special[i / 13 % (int64_t)COUNT(special)];

@@ -99,39 +99,42 @@ INLINE void sweep(const struct maps *m, int64_t task, spot_fn *f)
 /* The largest so far; a NaN among the numbers is told from another sum, as
  * comparing both at each number costs more.  */
 #if defined(__AVX512BF16__)
-/* As numbers of 16 bits, in the order of what they stand for: NaNs are above
- * infinity, or below that with a sign.  */
+/* As whole numbers of 16 bits, among which the order of those with a sign is turned:
+ * the largest number is the greatest of them, or where all have a sign the least.
+ * NaNs are beyond infinity: one without a sign is the greatest, of those with one the
+ * greatest regardless of signs tells.  */
 enum { PART = LANES };
 struct most {
-    __m256i most, least;
+    __m256i greatest, least, unsigned_greatest;
 };
 
-INLINE __m256i in_order(__m256i x)
-{
-    return _mm256_ternarylogic_epi32(x, _mm256_srai_epi16(x, 15), _mm256_set1_epi16(0x7fff), 0x78);
-}
+enum { INFINITY_BF16 = 0x7f80, NAN_BF16 = 0x7fc0 };
 
 INLINE struct most most_of_none(void)
 {
-    const __m256i below = in_order(_mm256_set1_epi16((short)0xff80));
+    const __m256i below = _mm256_set1_epi16((short)(INFINITY_BF16 | 0x8000));
 
-    return (struct most){below, below};
+    return (struct most){below, below, below};
 }
 
 INLINE void most_add(struct most *m, const elem *x)
 {
-    const __m256i v = in_order(_mm256_loadu_si256((const __m256i *)x));
+    const __m256i v = _mm256_loadu_si256((const __m256i *)x);
 
-    m->most = _mm256_max_epi16(m->most, v);
+    m->greatest = _mm256_max_epi16(m->greatest, v);
     m->least = _mm256_min_epi16(m->least, v);
+    m->unsigned_greatest = _mm256_max_epu16(m->unsigned_greatest, v);
 }
 
 INLINE void most_store(const struct most *m, elem *y)
 {
-    const __mmask16 nan = _mm256_cmplt_epi16_mask(m->least, most_of_none().least);
-    const __m256i v = _mm256_mask_mov_epi16(in_order(m->most), nan, _mm256_set1_epi16(0x7fc0));
+    const __m256i most =
+        _mm256_mask_mov_epi16(m->greatest, _mm256_movepi16_mask(m->greatest), m->least);
+    const __mmask16 nan =
+        _mm256_cmpgt_epu16_mask(m->unsigned_greatest, most_of_none().unsigned_greatest);
 
-    _mm256_storeu_si256((__m256i *)y, v);
+    _mm256_storeu_si256((__m256i *)y,
+                        _mm256_mask_mov_epi16(most, nan, _mm256_set1_epi16(NAN_BF16)));
 }
 #else
 /* The sum is of what is limited above, so that only a NaN makes it one.  */
@@ -159,28 +162,24 @@ INLINE void most_store(const struct most *m, elem *y)
 }
 #endif
 
-/* ROWS by COLUMNS, constants where it matters.  */
-INLINE void largest_of(const int64_t rows, const int64_t columns, const struct maps *m,
-                       const struct spot *s, elem *y)
+INLINE void largest(const struct maps *m, const struct spot *s, elem *y)
 {
     const int64_t row = m->w.dilation[0] * m->w.in[1] * LANES, step = m->w.dilation[1] * LANES;
 
     EACH (v, LANES / PART) {
+        const elem *x = s->x + v * PART;
         struct most a = most_of_none();
 
-        for (int64_t r = 0; r < rows; r++)
-            for (int64_t q = 0; q < columns; q++)
-                most_add(&a, s->x + r * row + q * step + v * PART);
+        if (s->rows == 3 && s->columns == 3)
+            EACH (r, 3)
+                EACH (q, 3)
+                    most_add(&a, x + r * row + q * step);
+        else
+            for (int64_t r = 0; r < s->rows; r++)
+                for (int64_t q = 0; q < s->columns; q++)
+                    most_add(&a, x + r * row + q * step);
         most_store(&a, y + v * PART);
     }
-}
-
-INLINE void largest(const struct maps *m, const struct spot *s, elem *y)
-{
-    if (s->rows == 3 && s->columns == 3)
-        largest_of(3, 3, m, s, y);
-    else
-        largest_of(s->rows, s->columns, m, s, y);
 }
 
 INLINE void average(const struct maps *m, const struct spot *s, elem *y)
