@@ -229,10 +229,16 @@ int conv2d_direct_accepts(const struct step_nodes *s)
     return accepts(s) && shape_of_x(s->node[0])->dim[1] > DIRECT_PLAIN;
 }
 
+/* Columns between taps are multiplied by zeros: few of them are no loss.  */
+int direct_is_plain(const struct node *n, int64_t channels)
+{
+    return channels <= DIRECT_PLAIN && attr_int(n, "groups") == 1 &&
+           attr_ints(n, "dilation", NULL)[1] <= DIRECT_PLAIN_DILATION;
+}
+
 int conv2d_direct_accepts_plain(const struct step_nodes *s)
 {
-    return accepts(s) && shape_of_x(s->node[0])->dim[1] <= DIRECT_PLAIN &&
-           attr_int(s->node[0], "groups") == 1;
+    return accepts(s) && direct_is_plain(s->node[0], shape_of_x(s->node[0])->dim[1]);
 }
 
 static int64_t off_slots(const struct direct *d)

@@ -158,7 +158,11 @@ void conv2d_direct_together(const struct direct_isa *isa, int planar, const stru
 
 /* ---- for direct*.c and conv2d_direct_8.c ---- */
 
-enum { DIRECT_PLAIN = 4 }; /* most channels of plain x */
+/* Most channels of plain x, and columns from tap to tap.  */
+enum { DIRECT_PLAIN = 4, DIRECT_PLAIN_DILATION = 4 };
+
+/* Is X of CHANNELS, as N reads it, taken plain?  */
+int direct_is_plain(const struct node *n, int64_t channels);
 
 /* The weights W as TO [O/16][k][16].  */
 void direct_pack(const struct direct_isa *isa, const struct direct *d, const float *w, float *to);

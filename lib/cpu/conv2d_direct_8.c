@@ -23,7 +23,7 @@ static int accepts(const struct step_nodes *s)
 
 static int is_plain(const struct step_nodes *s)
 {
-    return s->node[0]->in[X]->shape.dim[1] <= DIRECT_PLAIN && attr_int(s->node[0], "groups") == 1;
+    return direct_is_plain(s->node[0], s->node[0]->in[X]->shape.dim[1]);
 }
 
 int conv2d_direct_8_accepts(const struct step_nodes *s)
