@@ -309,6 +309,14 @@ WORD void standin_mask_storeu_epi8(void *p, __mmask64 m, __m512i a)
 PERMUTE(epi32, __mmask16, d, 16)
 PERMUTE(epi16, __mmask32, w, 32)
 
+WORD __m512 standin_mask_permutexvar_ps(__m512 from, __mmask16 m, __m512i order,
+                                        __m512 a)
+{
+    return of_i(standin_mask_permutexvar_epi32(of_f(from).i, m, order,
+                                               of_f(a).i))
+        .f;
+}
+
 WORD __m512i standin_mask_shuffle_epi8(__m512i from, __mmask64 m, __m512i a,
                                        __m512i order)
 {
@@ -368,16 +376,32 @@ WORD __m512 standin_mask_blend_ps(__mmask16 m, __m512 a, __m512 b)
     return r.f;
 }
 
-WORD __mmask16 standin_cmplt_epi16_mask_256(__m256i a, __m256i b)
+WORD __mmask16 standin_cmpeq_epi32_mask(__m512i a, __m512i b)
 {
-    int16_t x[16], y[16];
+    const union standin x = of_i(a), y = of_i(b);
+    unsigned m = 0;
+
+    for (int k = 0; k < 16; k++)
+        m |= (unsigned)(x.d[k] == y.d[k]) << k;
+    return (__mmask16)m;
+}
+
+WORD __mmask16 standin_cmpgt_epu16_mask_256(__m256i a, __m256i b)
+{
+    uint16_t x[16], y[16];
     unsigned m = 0;
 
     _mm256_storeu_si256((__m256i *)x, a);
     _mm256_storeu_si256((__m256i *)y, b);
     for (int k = 0; k < 16; k++)
-        m |= (unsigned)(x[k] < y[k]) << k;
+        m |= (unsigned)(x[k] > y[k]) << k;
     return (__mmask16)m;
+}
+
+/* The signs.  */
+WORD __mmask16 standin_movepi16_mask_256(__m256i a)
+{
+    return standin_cmpgt_epu16_mask_256(a, _mm256_set1_epi16(0x7fff));
 }
 
 WORD __m256i standin_mask_mov_epi16_256(__m256i from, __mmask16 m, __m256i a)
@@ -390,18 +414,6 @@ WORD __m256i standin_mask_mov_epi16_256(__m256i from, __mmask16 m, __m256i a)
         if (CHOSEN(m))
             r[k] = x[k];
     return _mm256_loadu_si256((const __m256i *)r);
-}
-
-/* Bit i of TABLE is the result where the bits of A, B and C spell i.  */
-WORD __m256i standin_ternarylogic_epi32_256(__m256i a, __m256i b, __m256i c,
-                                            int table)
-{
-    __m256i r = _mm256_setzero_si256();
-
-    for (int k = 0; k < 8; k++)
-        if (CHOSEN(table))
-            r |= (k & 4 ? a : ~a) & (k & 2 ? b : ~b) & (k & 1 ? c : ~c);
-    return r;
 }
 
 /* ---- VNNI ---- */
@@ -493,6 +505,8 @@ WORD __m256i standin_cvtneps_pbh(__m512 a)
 #    define _mm512_castsi512_si256 standin_castsi512_si256
 #    undef _mm512_cmp_ps_mask
 #    define _mm512_cmp_ps_mask(a, b, how) standin_gt_mask(a, b)
+#    undef _mm512_cmpeq_epi32_mask
+#    define _mm512_cmpeq_epi32_mask standin_cmpeq_epi32_mask
 #    undef _mm512_cvtepi32_epi8
 #    define _mm512_cvtepi32_epi8 standin_cvtepi32_epi8
 #    undef _mm512_cvtepi32_ps
@@ -537,10 +551,10 @@ WORD __m256i standin_cvtneps_pbh(__m512 a)
 #    define _mm512_mask_permutexvar_epi16 standin_mask_permutexvar_epi16
 #    undef _mm512_mask_permutexvar_epi32
 #    define _mm512_mask_permutexvar_epi32 standin_mask_permutexvar_epi32
+#    undef _mm512_mask_permutexvar_ps
+#    define _mm512_mask_permutexvar_ps standin_mask_permutexvar_ps
 #    undef _mm512_mask_shuffle_epi8
 #    define _mm512_mask_shuffle_epi8 standin_mask_shuffle_epi8
-#    undef _mm512_mask_storeu_epi32
-#    define _mm512_mask_storeu_epi32 standin_mask_storeu_epi32
 #    undef _mm512_mask_storeu_epi8
 #    define _mm512_mask_storeu_epi8 standin_mask_storeu_epi8
 #    undef _mm512_mask_storeu_ps
@@ -595,10 +609,10 @@ WORD __m256i standin_cvtneps_pbh(__m512 a)
 #    define _mm_mask_loadu_epi8 standin_mask_loadu_epi8_128
 #    undef _mm256_mask_mov_epi16
 #    define _mm256_mask_mov_epi16 standin_mask_mov_epi16_256
-#    undef _mm256_ternarylogic_epi32
-#    define _mm256_ternarylogic_epi32 standin_ternarylogic_epi32_256
-#    undef _mm256_cmplt_epi16_mask
-#    define _mm256_cmplt_epi16_mask standin_cmplt_epi16_mask_256
+#    undef _mm256_cmpgt_epu16_mask
+#    define _mm256_cmpgt_epu16_mask standin_cmpgt_epu16_mask_256
+#    undef _mm256_movepi16_mask
+#    define _mm256_movepi16_mask standin_movepi16_mask_256
 #endif
 
 #endif
