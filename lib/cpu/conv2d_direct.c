@@ -47,7 +47,7 @@ static void plain_blocks(struct direct *d)
     d->planes = d->span = 1;
     d->pixel = d->c * d->stride[1];
     d->step = d->pixel * SLOT / d->per;
-    d->kn = d->kn_last = up(((d->kernel[1] - 1) * d->dil[1] + 1) * d->c, d->per);
+    d->kn = d->kn_last = up(d->kernel[1] * d->c, d->per);
     d->blocks = d->whole = d->kernel[0];
 }
 
@@ -229,11 +229,11 @@ int conv2d_direct_accepts(const struct step_nodes *s)
     return accepts(s) && shape_of_x(s->node[0])->dim[1] > DIRECT_PLAIN;
 }
 
-/* Columns between taps are multiplied by zeros: few of them are no loss.  */
+/* Columns between taps are not left out: there must be none.  */
 int direct_is_plain(const struct node *n, int64_t channels)
 {
     return channels <= DIRECT_PLAIN && attr_int(n, "groups") == 1 &&
-           attr_ints(n, "dilation", NULL)[1] <= DIRECT_PLAIN_DILATION;
+           attr_ints(n, "dilation", NULL)[1] == 1;
 }
 
 int conv2d_direct_accepts_plain(const struct step_nodes *s)

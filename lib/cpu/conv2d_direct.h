@@ -22,6 +22,7 @@
  * The first convolution of a network reads plain x of few channels: its copy has
  * the channels of a pixel side by side, so that all that a tap row reads is one
  * block, and neighbouring outputs are a stride apart: so many bytes as that takes.
+ * The rest of a row's last slot is multiplied by zeros.
  *
  * Weights are packed as [O/16][k][16], zeros behind the last channel.  With
  * channels in groups the k of a panel are the planes that its own groups lie
@@ -158,8 +159,7 @@ void conv2d_direct_together(const struct direct_isa *isa, int planar, const stru
 
 /* ---- for direct*.c and conv2d_direct_8.c ---- */
 
-/* Most channels of plain x, and columns from tap to tap.  */
-enum { DIRECT_PLAIN = 4, DIRECT_PLAIN_DILATION = 4 };
+enum { DIRECT_PLAIN = 4 }; /* most channels of plain x */
 
 /* Is X of CHANNELS, as N reads it, taken plain?  */
 int direct_is_plain(const struct node *n, int64_t channels);
@@ -167,7 +167,7 @@ int direct_is_plain(const struct node *n, int64_t channels);
 /* The weights W as TO [O/16][k][16].  */
 void direct_pack(const struct direct_isa *isa, const struct direct *d, const float *w, float *to);
 /* Number K of the block of tap row R, of plain x: where its weight lies in a filter
- * [c][r][s]; -1 where it meets zero.  */
+ * [c][r][s]; -1 behind the last, where the rest of a slot meets zero.  */
 int64_t direct_plain_weight(const struct direct *d, int64_t r, int64_t k);
 /* The first plane that panel P reads.  */
 int64_t direct_first(const struct direct *d, int64_t p);

@@ -18,8 +18,7 @@ typedef uint8_t number; /* of a slot */
 #else
 typedef int16_t number;
 #endif
-#define product     outer_8
-#define slot_all(p) VI1(slot_at(p))
+#define product outer_8
 OUTER(outer_8, slot, vi, vi_load, slot_all, vi_mac)
 
 INLINE const struct direct8_run *run_8(const struct direct_run *r)

@@ -11,7 +11,6 @@
 _Static_assert(PER == 2 && PANELS == 1, "pairs of 16 bits; one panel at a time");
 enum { SIDE = WINOGRAD8_SIDE, INPUTS = WINOGRAD8_INPUTS, PIXEL = LANES / PER };
 typedef int32_t slot;
-#define slot_all(p) VI1(slot_at(p))
 OUTER(outer_8, slot, vi, vi_load, slot_all, vi_mac)
 
 /* 16 channels of x, and of V; sums, which wrap.  */

@@ -56,11 +56,9 @@ static void pack_groups(const struct direct_isa *isa, const struct direct *d, co
 
 int64_t direct_plain_weight(const struct direct *d, int64_t r, int64_t k)
 {
-    const int64_t c = k % d->c, column = k / d->c, s = column / d->dil[1];
+    const int64_t c = k % d->c, s = k / d->c;
 
-    if (column % d->dil[1] || s >= d->kernel[1])
-        return -1;
-    return (c * d->kernel[0] + r) * d->kernel[1] + s;
+    return s < d->kernel[1] ? (c * d->kernel[0] + r) * d->kernel[1] + s : -1;
 }
 
 /* The same for plain x: [o/16][r][s][c][o].  */

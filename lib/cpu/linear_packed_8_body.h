@@ -15,10 +15,9 @@ typedef uint8_t elem;
 typedef int32_t slot;
 typedef vi vacc;
 enum { PIXEL = LANES / PER };
-#define product     outer_8
-#define store       vi_store
-#define NOTHING     VI1(0)
-#define slot_all(p) VI1(slot_at(p))
+#define product outer_8
+#define store   vi_store
+#define NOTHING VI1(0)
 OUTER(outer_8, slot, vi, vi_load, slot_all, vi_mac)
 
 INLINE void copy_part(slot *to, const uint8_t *from, int64_t n)

@@ -93,6 +93,7 @@ INLINE int32_t slot_at(const void *p)
     return s;
 }
 
+#define slot_all(p)  VI1(slot_at(p))
 #define float_all(p) VF1(*(const float *)(p))
 OUTER(outer, float, vf, vf_load, float_all, vf_fma)
 

@@ -34,6 +34,12 @@ static const int32_t pixel_of[DIRECT_PLAIN][DIRECT_PLAIN * 16] = {
     ALL(PIXEL_OF, 1), ALL(PIXEL_OF, 2), ALL(PIXEL_OF, 3), ALL(PIXEL_OF, 4)};
 static const int32_t channel_of[DIRECT_PLAIN][DIRECT_PLAIN * 16] = {
     ALL(CHANNEL_OF, 1), ALL(CHANNEL_OF, 2), ALL(CHANNEL_OF, 3), ALL(CHANNEL_OF, 4)};
+
+#    undef FOUR
+#    undef SIXTEEN
+#    undef ALL
+#    undef PIXEL_OF
+#    undef CHANNEL_OF
 #endif
 
 /* Vector V of the pixels of C channels IN: its lanes are numbers k = V VL, ... of

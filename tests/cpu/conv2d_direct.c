@@ -36,7 +36,7 @@ static const struct kernel_case forward[] = {
     {C, "out=16 kernel=3 pad=1", "1,520,7,7", NULL, 0, 4680, 0},
     {C, "out=2 kernel=2 stride=4", "1,2,9,9", NULL, 0, 8, 0},
     {C, "out=17 kernel=3 pad=1", "1,1,9,50", NULL, 0, 9, 0},
-    {C, "out=17 kernel=3 pad=2 dilation=2", "1,2,9,51", NULL, 0, 18, 0},
+    {C, "out=17 kernel=3 pad=2 dilation=[2,1]", "1,2,9,51", NULL, 0, 18, 0},
     {C, "out=40 kernel=5 pad=2 stride=2", "1,4,9,49", NULL, 0, 100, 0},
 };
 
@@ -77,8 +77,8 @@ static const struct kernel_case backward[] = {
     {C, "out=16 kernel=7 stride=2 pad=3", "2,3,33,31", NULL, KERNEL_BACKWARD,
      800, 2},
     {C, "out=16 kernel=3 pad=1", "2,3,9,9", NULL, KERNEL_BACKWARD, 162, 1},
-    {C, "out=17 kernel=3 pad=2 dilation=2", "1,2,9,51", NULL, KERNEL_BACKWARD,
-     506, 0},
+    {C, "out=17 kernel=3 pad=2 dilation=[2,1]", "1,2,9,51", NULL,
+     KERNEL_BACKWARD, 506, 0},
     {C, "out=17 kernel=5 pad=2 stride=2", "1,4,9,49", NULL, KERNEL_BACKWARD,
      125, 0},
     {C, "out=17 kernel=3 pad=1", "1,24,80,80", NULL, KERNEL_BACKWARD, 6400, 2},

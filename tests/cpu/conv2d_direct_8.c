@@ -56,7 +56,7 @@ static const struct net nets[] = {
     {"out=17 kernel=2 pad=1", "clip", 1, 1, 9, 9, DIRECT, NULL},
     {"out=17 kernel=3 pad=1", NULL, 1, 1, 9, 50, DIRECT, NULL},
     {"out=17 kernel=3 pad=1 stride=2", NULL, 1, 2, 9, 51, DIRECT, NULL},
-    {"out=17 kernel=3 pad=2 dilation=2", NULL, 1, 3, 9, 51, DIRECT, NULL},
+    {"out=17 kernel=3 pad=2 dilation=[2,1]", NULL, 1, 3, 9, 51, DIRECT, NULL},
     {"out=17 kernel=3 pad=9 dilation=9", NULL, 1, 3, 9, 51, DIRECT, NULL},
     {"out=40 kernel=5 pad=2 stride=4", NULL, 1, 3, 9, 101, DIRECT, NULL},
     {"out=40 kernel=3 groups=4 pad=1", "relu", 2, 24, 9, 9, DIRECT, NULL},
